@@ -1,0 +1,1 @@
+"""The will: the campaign loop, its operators, language models, selection, budget and commands."""

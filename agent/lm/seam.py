@@ -1,0 +1,71 @@
+"""The seam to a language model: one request, one reply, one method."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class LMRequest:
+    """What is asked. `prompt` is text to complete (base models); `messages` instead address a chat model.
+
+    `n` samples from one prompt; `seed` makes them repeatable where the backend can; `soft_prompt` is the
+    digest of tuned prompt weights or "".
+    """
+
+    prompt: str = ""
+    messages: tuple[Mapping[str, str], ...] = ()
+    n: int = 1
+    temperature: float = 0.8
+    top_p: float = 1.0
+    seed: int = 0
+    max_tokens: int = 512
+    stop: tuple[str, ...] = ()
+    soft_prompt: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class LMReply:
+    """What came back: `texts` has up to n entries (fewer: the backend gave up on some)."""
+
+    texts: tuple[str, ...]
+    finish_reasons: tuple[str, ...]
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    price: float = 0.0
+    detail: Mapping[str, object] = field(default_factory=dict)
+
+
+class LMError(Exception):
+    """One clear line. `retriable`: the same call may work later; otherwise the run must stop and say so."""
+
+    def __init__(self, message: str, *, retriable: bool = False) -> None:
+        super().__init__(message)
+        self.retriable = retriable
+
+
+class LM(Protocol):
+    """A language model. `name` stands in the archive; `chat` says whether it wants messages."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def chat(self) -> bool: ...
+
+    async def check(self) -> None:
+        """Say before anything is spent whether calls can work: raises LMError with what to set."""
+        ...
+
+    async def complete(self, request: LMRequest) -> LMReply: ...
+
+    async def close(self) -> None: ...
+
+
+Complete = Callable[[LMRequest], Awaitable[LMReply]]

@@ -1,0 +1,63 @@
+"""What an operator is: an order in, drafts out, randomness passed in."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from agent.lm.seam import Complete
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A candidate as an operator sees it. `metrics`: error (0..1) and params (elements) at draw time."""
+
+    id: int
+    source: str
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is wanted: `count` children of `parents`. `targets` are the metrics to ask for in the prompt."""
+
+    count: int
+    parents: Sequence[Parent]
+    targets: Mapping[str, float] = field(default_factory=dict)
+    temperature: float = 0.8
+    entry: str = "Model"
+    offers: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """One proposed child, before vetting. `problem` says why there is no source (empty reply, prose, ...).
+
+    `text` is the raw reply part it was read from; `change` says in a few words what was done.
+    """
+
+    source: str
+    change: str = ""
+    problem: str = ""
+    text: str = ""
+
+
+class Operator(Protocol):
+    """Makes children from parents. Returns exactly `order.count` drafts; never raises for a bad reply."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def arity(self) -> int:
+        """How many parents it wants."""
+        ...
+
+    @property
+    def samples(self) -> int:
+        """How many children one call should ask for."""
+        ...
+
+    async def propose(self, order: Order, rng: random.Random, complete: Complete | None) -> list[Draft]: ...

@@ -1,0 +1,1 @@
+"""The measuring: tasks, training and prediction inside the walls, scoring outside them."""

@@ -1,0 +1,92 @@
+"""The task protocol: data, splits, what is offered to an entry, loss, score, recipes and baseline files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archive.records import Outcome
+
+Floats = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a candidate is trained. `rate` is the peak (onecycle) or constant learning rate; `steps` are
+    optimiser steps of `batch` examples; weights are kept at `checkpoints` evenly spaced steps (1: the last),
+    and the one with the lowest validation error counts (chosen by the trusted process).
+    """
+
+    name: str
+    rate: float
+    steps: int
+    batch: int
+    optimiser: str = "adamw"
+    weight_decay: float = 0.01
+    schedule: str = "onecycle"
+    checkpoints: int = 1
+
+
+@dataclass(frozen=True)
+class Split:
+    """`inputs` are (n, *input_shape) float32, `targets` (n,) int64 class numbers."""
+
+    inputs: Floats
+    targets: Labels
+
+
+@dataclass(frozen=True)
+class Splits:
+    """What a search may see. The validation targets never leave the trusted process."""
+
+    train: Split
+    validation: Split
+
+
+class Task(Protocol):
+    """What a campaign searches on. `offers` are the arguments an entry may name in its signature."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def offers(self) -> Mapping[str, object]: ...
+
+    @property
+    def loss(self) -> str:
+        """A name that evaluators.inside knows, e.g. `cross_entropy`."""
+        ...
+
+    @property
+    def recipes(self) -> Mapping[str, Recipe]: ...
+
+    @property
+    def seeds(self) -> Mapping[str, str]:
+        """Baseline model files: name to source."""
+        ...
+
+    @property
+    def ceiling(self) -> float:
+        """Error above which a candidate fails its constraint (0.5 for ten classes)."""
+        ...
+
+    def splits(self, seed: int) -> Splits:
+        """Training and validation split, drawn by the campaign's seed. Offline and deterministic."""
+        ...
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What one evaluation found: its outcome (archive.records), cost, and what later questions need."""
+
+    outcome: Outcome
+    seconds: float
+    cpu_seconds: float
+    correct: bytes = b""
+    weights: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+    detail: Mapping[str, object] = field(default_factory=dict)

@@ -1,0 +1,48 @@
+"""What goes into a child: a program of named files, tensors and a seed; and the seam that runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sandbox.limits import Level, Limits
+from sandbox.outcome import Array, ChildOutcome
+
+
+@dataclass(frozen=True)
+class Program:
+    """The trusted code that runs inside: `files` maps module names to source text.
+
+    The zygote makes each importable under its name and calls `warmup()` of `entry` once before any fork.
+    In a child, `entry`'s function named by `Job.function` is called as
+    `function(genome: types.ModuleType | None, arrays: dict[str, torch.Tensor], options: dict, announce)`
+    and returns `(tensors: dict[str, torch.Tensor], notes: dict)`; `announce(stage)` names the stage for
+    failure reports. (The genome is loaded under stage "build" by the child before the call.)
+    """
+
+    files: Mapping[str, str]
+    entry: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """One child. `arrays` cross as raw frames; `options` as JSON; `seed` seeds torch and random."""
+
+    function: str
+    genome: str
+    arrays: Mapping[str, Array] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
+    seed: int = 0
+    limits: Limits = field(default_factory=Limits)
+
+
+class Runner(Protocol):
+    """The seam behind which genomes run. Never raises for what a genome does."""
+
+    @property
+    def level(self) -> Level: ...
+
+    async def run(self, job: Job) -> ChildOutcome: ...
+
+    async def close(self) -> None: ...

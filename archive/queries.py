@@ -1,0 +1,266 @@
+"""Reading the archive: records by id, in pages and by digest, and the diary. Works while a run writes."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+from archive.connection import Connected
+from archive.errors import ArchiveError
+from archive.records import (
+    Candidate,
+    Evaluation,
+    Event,
+    Failed,
+    Fault,
+    LMCall,
+    Outcome,
+    Proposal,
+    Scored,
+    State,
+)
+from archive.schema import ENTERED
+
+_HEAD = (
+    "id, operator, state, generation, number, name, source_digest, function_digest, duplicate_of, repairs,"
+    " note, metrics, seeds, change"
+)
+_ORDERS = ("id", "error", "params", "generation")
+
+
+class Queries(Connected):
+    """Records, by id, in pages, by digest."""
+
+    def facts(self) -> dict[str, object]:
+        """Table meta: name, seed, schema_version and what `create` was given besides."""
+        return {row["key"]: json.loads(row["value"]) for row in self._rows("SELECT key, value FROM meta")}
+
+    def candidate(self, candidate: int) -> Candidate:
+        """Raises ArchiveError where there is no such id."""
+        found = self._candidates(f"SELECT {_HEAD}, source FROM candidates WHERE id = ?", candidate)
+        if not found:
+            raise ArchiveError(f"{self.path}: no candidate {candidate}")
+        return found[0]
+
+    def candidates(
+        self,
+        *,
+        state: State | None = None,
+        operator: str | None = None,
+        order_by: str = "id",
+        descending: bool = False,
+        limit: int | None = None,
+        offset: int = 0,
+        sources: bool = True,
+    ) -> list[Candidate]:
+        """A page of candidates; ties go by id. `order_by`: id, error, params or generation.
+
+        Candidates without a value stand last. `sources=False` leaves `source` empty: for arithmetic over
+        many, where the text would be most of the work.
+        """
+        if order_by not in _ORDERS:
+            raise ValueError(f"order_by: got {order_by!r}, expected one of {', '.join(_ORDERS)}")
+        way = "DESC" if descending else "ASC"
+        filters = {"state": state, "operator": operator}
+        chosen = {column: value for column, value in filters.items() if value is not None}
+        where = " AND ".join(f"{column} = ?" for column in chosen) or "TRUE"
+        order = f"{order_by} {way}" if order_by == "id" else f"{order_by} {way} NULLS LAST, id"
+        columns = f"{_HEAD}, source" if sources else f"{_HEAD}, '' AS source"
+        return self._candidates(
+            f"SELECT {columns} FROM candidates WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?",
+            *chosen.values(),
+            -1 if limit is None else limit,
+            offset,
+        )
+
+    def scored(self, *, sources: bool = True) -> list[Candidate]:
+        """Every candidate with metrics, by id."""
+        return self.candidates(state=State.SCORED, sources=sources)
+
+    def children(self, candidate: int) -> list[int]:
+        """Ids of the candidates that have it among their parents, in order."""
+        rows = self._rows(
+            "SELECT DISTINCT candidate FROM parents WHERE parent = ? ORDER BY candidate", candidate
+        )
+        return [row[0] for row in rows]
+
+    def change(self, candidate: int) -> tuple[str, str]:
+        """What its operator said it did, and the raw reply part it was read from ("" where there is none)."""
+        rows = self._rows("SELECT change, text FROM candidates WHERE id = ?", candidate)
+        if not rows:
+            raise ArchiveError(f"{self.path}: no candidate {candidate}")
+        return rows[0]["change"], rows[0]["text"]
+
+    def find_source(self, digest: str, *, exclude: int | None = None) -> int | None:
+        """The first candidate besides `exclude` that was let in with this source digest, a failed one too."""
+        return self._find("source_digest", digest, exclude)
+
+    def find_function(self, digest: str, *, exclude: int | None = None) -> int | None:
+        """The first candidate besides `exclude` that has this function digest, a failed one too."""
+        return self._find("function_digest", digest, exclude)
+
+    def _find(self, column: str, digest: str, exclude: int | None) -> int | None:
+        found = self._value(
+            f"SELECT min(id) FROM candidates WHERE {column} = ? AND id IS NOT ?"
+            " AND state NOT IN ('proposed', 'rejected', 'duplicate')",
+            digest,
+            exclude,
+        )
+        return found if isinstance(found, int) else None
+
+    def proposals(self, *, state: State | None = None) -> list[Proposal]:
+        """By number. `state=State.PROPOSED` are those in flight."""
+        where = "TRUE" if state is None else "candidates.state = ?"
+        rows = self._rows(
+            "SELECT proposals.* FROM proposals JOIN candidates ON candidates.id = proposals.candidate"
+            f" WHERE {where} ORDER BY proposals.number",
+            *([] if state is None else [state]),
+        )
+        parents = self._parents([row["candidate"] for row in rows])
+        return [
+            Proposal(
+                number=row["number"],
+                candidate=row["candidate"],
+                operator=row["operator"],
+                parents=parents.get(row["candidate"], ()),
+                batch=row["batch"],
+                ordinal=row["ordinal"],
+                saw=row["saw"],
+                context=json.loads(row["context"]),
+            )
+            for row in rows
+        ]
+
+    def evaluations(self, candidate: int | None = None) -> list[Evaluation]:
+        """In the order they were settled; infrastructure failures too."""
+        where = "TRUE" if candidate is None else "candidate = ?"
+        rows = self._rows(
+            f"SELECT * FROM evaluations WHERE {where} ORDER BY id",
+            *([] if candidate is None else [candidate]),
+        )
+        return [_evaluation(row) for row in rows]
+
+    def lm_calls(
+        self, *, batch: int | None = None, digest: str | None = None, state: str | None = None
+    ) -> list[LMCall]:
+        """In the order they were sent."""
+        filters = {"batch": batch, "digest": digest, "state": state}
+        chosen = {column: value for column, value in filters.items() if value is not None}
+        where = " AND ".join(f"{column} = ?" for column in chosen) or "TRUE"
+        rows = self._rows(f"SELECT * FROM lm_calls WHERE {where} ORDER BY id", *chosen.values())
+        return [_lm_call(row) for row in rows]
+
+    def events(self, *, after: int = 0, kind: str | None = None, candidate: int | None = None) -> list[Event]:
+        """The diary behind event `after`, in order."""
+        filters = {"kind": kind, "candidate": candidate}
+        chosen = {column: value for column, value in filters.items() if value is not None}
+        where = " AND ".join(["id > ?", *(f"{column} = ?" for column in chosen)])
+        rows = self._rows(f"SELECT * FROM events WHERE {where} ORDER BY id", after, *chosen.values())
+        return [_event(row) for row in rows]
+
+    def last_event(self, *kinds: str) -> Event | None:
+        """The newest event, or the newest of these kinds."""
+        where = f"kind IN ({', '.join('?' * len(kinds))})" if kinds else "TRUE"
+        rows = self._rows(f"SELECT * FROM events WHERE {where} ORDER BY id DESC LIMIT 1", *kinds)
+        return _event(rows[0]) if rows else None
+
+    def last_event_detail(self, kind: str) -> Mapping[str, object]:
+        """What the newest event of this kind says, {} where there is none."""
+        event = self.last_event(kind)
+        return event.detail if event else {}
+
+    def settled_call(self, batch: int, digest: str) -> LMCall | None:
+        """The first answer that this batch already got to this request."""
+        rows = self._rows(
+            "SELECT * FROM lm_calls WHERE batch = ? AND digest = ? AND state = 'settled' ORDER BY id LIMIT 1",
+            batch,
+            digest,
+        )
+        return _lm_call(rows[0]) if rows else None
+
+    def has_evaluation(self, candidate: int, seed: int) -> bool:
+        """Whether it has an outcome of this training repeat that is its own, so not the infrastructure's."""
+        sql = "SELECT 1 FROM evaluations WHERE candidate = ? AND seed = ? AND fault IS NOT 'infrastructure'"
+        return bool(self._rows(sql, candidate, seed))
+
+    def has_trained(self, candidate: int) -> bool:
+        """Whether it has entered training, as `entered_training` counts."""
+        return bool(self._rows(f"SELECT 1 FROM evaluations WHERE candidate = ? AND {ENTERED}", candidate))
+
+    def _parents(self, candidates: Sequence[int]) -> dict[int, tuple[int, ...]]:
+        parents: dict[int, tuple[int, ...]] = {}
+        for row in self._rows(
+            "SELECT candidate, parent FROM parents WHERE candidate IN (SELECT value FROM json_each(?))"
+            " ORDER BY candidate, position",
+            json.dumps(candidates),
+        ):
+            parents[row[0]] = (*parents.get(row[0], ()), row[1])
+        return parents
+
+    def _candidates(self, sql: str, *values: object) -> list[Candidate]:
+        rows = self._rows(sql, *values)
+        parents = self._parents([row["id"] for row in rows])
+        return [
+            Candidate(
+                id=row["id"],
+                operator=row["operator"],
+                state=State(row["state"]),
+                source=row["source"],
+                parents=parents.get(row["id"], ()),
+                generation=row["generation"],
+                number=row["number"],
+                name=row["name"],
+                source_digest=row["source_digest"],
+                function_digest=row["function_digest"],
+                duplicate_of=row["duplicate_of"],
+                repairs=tuple(json.loads(row["repairs"])),
+                note=row["note"],
+                metrics=json.loads(row["metrics"]),
+                seeds=row["seeds"],
+            )
+            for row in rows
+        ]
+
+
+def _event(row: sqlite3.Row) -> Event:
+    return Event(row["id"], row["time"], row["kind"], row["candidate"], json.loads(row["detail"]))
+
+
+def _evaluation(row: sqlite3.Row) -> Evaluation:
+    outcome: Outcome
+    if row["outcome"] == "scored":
+        outcome = Scored(json.loads(row["metrics"]))
+    else:
+        outcome = Failed(row["stage"], row["reason"], Fault(row["fault"]))
+    return Evaluation(
+        candidate=row["candidate"],
+        rung=row["rung"],
+        seed=row["seed"],
+        outcome=outcome,
+        seconds=row["seconds"],
+        cpu_seconds=row["cpu_seconds"],
+        kind=row["kind"],
+        correct=row["correct"],
+        detail=json.loads(row["detail"]),
+        id=row["id"],
+    )
+
+
+def _lm_call(row: sqlite3.Row) -> LMCall:
+    return LMCall(
+        batch=row["batch"],
+        model=row["model"],
+        digest=row["digest"],
+        prompt=row["prompt"],
+        request=json.loads(row["request"]),
+        state=row["state"],
+        replies=tuple(json.loads(row["replies"])),
+        finish_reasons=tuple(json.loads(row["finish_reasons"])),
+        prompt_tokens=row["prompt_tokens"],
+        completion_tokens=row["completion_tokens"],
+        seconds=row["seconds"],
+        price=row["price"],
+        error=row["error"],
+        id=row["id"],
+    )

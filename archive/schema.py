@@ -1,0 +1,233 @@
+"""The tables of `archive.db`, as migrations, and the opening of connections to it.
+
+Columns are plain; JSON text holds only open maps and lists. Wide columns stand last in their row, so that
+listing, counting and sorting never read them.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+from sqlite_utils import Database, Migrations
+
+from archive.errors import ArchiveError, one_line
+from archive.records import State
+
+FILE = "archive.db"
+VERSION = 1
+MIGRATIONS = Migrations("evoarch")
+
+BUSY_SECONDS = 30.0
+"""How long a writer waits for another one (a reviewer's verdict) before it gives up."""
+
+BEFORE_TRAINING = ("vet", "build", "dry_run", "static")
+"""Stages of failure at which a candidate had not entered training: it costs no budget."""
+
+_STATES = ", ".join(f"'{state}'" for state in State)
+_STAGES = ", ".join(f"'{stage}'" for stage in BEFORE_TRAINING)
+
+ENTERED = f"kind = 'search' AND fault IS NOT 'infrastructure' AND (stage IS NULL OR stage NOT IN ({_STAGES}))"
+"""Which evaluations cost budget: those that entered training. The text is that of the index
+`evaluations_entered`, which goes unused where they differ: a change needs a migration."""
+
+_FIRST = f"""
+CREATE TABLE meta (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL             -- JSON
+) WITHOUT ROWID;
+CREATE TABLE candidates (
+    id INTEGER PRIMARY KEY,
+    operator TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ({_STATES})),
+    generation INTEGER NOT NULL,
+    number INTEGER UNIQUE,          -- of its proposal, NULL for seeds
+    error REAL,
+    params INTEGER,
+    seeds INTEGER NOT NULL DEFAULT 0,
+    name TEXT UNIQUE,
+    duplicate_of INTEGER REFERENCES candidates(id),
+    cpu_seconds REAL NOT NULL DEFAULT 0,  -- spent on it outside its evaluations
+    source_digest TEXT,
+    function_digest TEXT,
+    metrics TEXT NOT NULL DEFAULT '{{}}',
+    repairs TEXT NOT NULL DEFAULT '[]',
+    note TEXT NOT NULL DEFAULT '',
+    change TEXT NOT NULL DEFAULT '',
+    source TEXT NOT NULL DEFAULT '',
+    text TEXT NOT NULL DEFAULT '',  -- the reply part it was read from
+    CHECK ((state = 'scored') = (error IS NOT NULL)),
+    CHECK ((state = 'duplicate') = (duplicate_of IS NOT NULL))
+);
+CREATE INDEX candidates_state ON candidates(state, error);
+CREATE INDEX candidates_params ON candidates(params);
+CREATE INDEX candidates_error ON candidates(error);
+CREATE INDEX candidates_generation ON candidates(generation);
+CREATE INDEX candidates_operator ON candidates(operator, state, number);
+CREATE INDEX candidates_source_digest ON candidates(source_digest, state);
+CREATE INDEX candidates_function_digest ON candidates(function_digest, state);
+CREATE TABLE parents (
+    candidate INTEGER NOT NULL REFERENCES candidates(id),
+    position INTEGER NOT NULL,
+    parent INTEGER NOT NULL REFERENCES candidates(id),
+    PRIMARY KEY (candidate, position)
+) WITHOUT ROWID;
+CREATE INDEX parents_parent ON parents(parent, candidate);
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY,
+    time REAL NOT NULL,             -- seconds since 1970
+    kind TEXT NOT NULL,
+    candidate INTEGER REFERENCES candidates(id),
+    detail TEXT NOT NULL DEFAULT '{{}}'
+);
+CREATE INDEX events_kind ON events(kind, time);
+CREATE INDEX events_candidate ON events(candidate);
+CREATE TABLE proposals (
+    number INTEGER PRIMARY KEY,
+    candidate INTEGER NOT NULL UNIQUE REFERENCES candidates(id),
+    operator TEXT NOT NULL,
+    batch INTEGER NOT NULL,
+    ordinal INTEGER NOT NULL,
+    saw INTEGER NOT NULL,           -- last event visible when it was drawn, 0 for none
+    context TEXT NOT NULL,
+    UNIQUE (batch, ordinal)
+);
+CREATE TABLE evaluations (
+    id INTEGER PRIMARY KEY,
+    candidate INTEGER NOT NULL REFERENCES candidates(id),
+    rung TEXT NOT NULL,
+    seed INTEGER NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('search', 'seed', 'repeat')),
+    outcome TEXT NOT NULL CHECK (outcome IN ('scored', 'failed')),
+    stage TEXT,
+    fault TEXT CHECK (fault IN ('candidate', 'infrastructure')),
+    error REAL,
+    params INTEGER,
+    seconds REAL NOT NULL,
+    cpu_seconds REAL NOT NULL,
+    reason TEXT,
+    metrics TEXT,
+    correct BLOB NOT NULL,
+    detail TEXT NOT NULL,
+    CHECK ((outcome = 'scored') = (error IS NOT NULL AND metrics IS NOT NULL)),
+    CHECK ((outcome = 'failed') = (stage IS NOT NULL AND fault IS NOT NULL AND reason IS NOT NULL))
+);
+CREATE UNIQUE INDEX evaluations_once ON evaluations(candidate, rung, seed)
+    WHERE fault IS NOT 'infrastructure';
+CREATE INDEX evaluations_entered ON evaluations(candidate) WHERE {ENTERED};
+CREATE INDEX evaluations_candidate ON evaluations(candidate);
+CREATE INDEX evaluations_cost ON evaluations(outcome, fault, stage, kind, cpu_seconds);
+CREATE TABLE lm_calls (
+    id INTEGER PRIMARY KEY,
+    batch INTEGER NOT NULL,
+    model TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('sent', 'settled', 'failed', 'lost')),
+    prompt_tokens INTEGER NOT NULL, -- while sent, and when lost: an upper bound
+    completion_tokens INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    cpu_seconds REAL NOT NULL DEFAULT 0,
+    price REAL NOT NULL,
+    error TEXT NOT NULL,
+    request TEXT NOT NULL,
+    finish_reasons TEXT NOT NULL,
+    replies TEXT NOT NULL,
+    prompt TEXT NOT NULL
+);
+CREATE INDEX lm_calls_cost ON lm_calls(state, prompt_tokens, completion_tokens, price, cpu_seconds);
+CREATE INDEX lm_calls_digest ON lm_calls(digest);
+CREATE INDEX lm_calls_batch ON lm_calls(batch)
+"""
+
+
+@MIGRATIONS()
+def m001_first(db: Database) -> None:
+    for statement in _FIRST.split(";"):
+        db.execute(statement)
+    db.execute("INSERT INTO meta VALUES ('schema_version', '1')")
+
+
+def connect(path: Path, *, write: bool) -> sqlite3.Connection:
+    """Open the archive file `path` and check its version, migrating an older one when `write`.
+
+    Raises ArchiveError, with nothing changed, where the file is missing, no archive, or of a newer version.
+    """
+    if not path.is_file():
+        raise ArchiveError(f"{path}: no archive here (`evoarch init` makes one)")
+    with one_line(path):
+        connection = _open(path, write=write)
+        try:
+            version = _version(connection, path)
+            if version > VERSION:
+                raise ArchiveError(
+                    f"{path}: schema version {version} is newer than {VERSION}, the newest this evoarch knows"
+                )
+            if version < VERSION and not write:
+                raise ArchiveError(f"{path}: schema version {version}, expected {VERSION}: `run` upgrades it")
+            if write:
+                migrate(connection)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _open(path: Path, *, write: bool) -> sqlite3.Connection:
+    mode = "rw" if write else "ro"
+    uri = f"{path.resolve().as_uri()}?mode={mode}"
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    if write:
+        # In WAL mode only FULL syncs at each commit; NORMAL may lose the last ones at a power cut.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    try:
+        row = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+        return int(json.loads(row[0]))
+    except (TypeError, ValueError) as error:
+        raise ArchiveError(f"{path}: not an evoarch archive (no schema version in table meta)") from error
+    except sqlite3.OperationalError as error:
+        if "no such" in str(error):
+            raise ArchiveError(f"{path}: not an evoarch archive ({error})") from error
+        raise
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the file to `VERSION`; each step is one transaction."""
+    MIGRATIONS.apply(Database(connection, execute_plugins=False))
+
+
+def build(path: Path, facts: dict[str, object]) -> None:
+    """Make a new archive at `path` with `facts` as its meta rows, whole or not at all.
+
+    It is made under another name first, so that an interrupted or refused `create` leaves no half archive.
+    """
+    if path.exists():
+        raise ArchiveError(f"{path}: there is an archive already")
+    scratch = path.with_name(path.name + ".new")
+    with one_line(path):
+        _remove(scratch)
+        connection = sqlite3.connect(scratch, isolation_level=None)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            migrate(connection)
+            connection.execute("BEGIN")
+            rows = [(key, json.dumps(value)) for key, value in facts.items()]
+            connection.executemany("INSERT INTO meta VALUES (?, ?)", rows)
+            connection.execute("COMMIT")
+            connection.close()
+            scratch.replace(path)
+        except BaseException:
+            connection.close()
+            _remove(scratch)
+            raise
+
+
+def _remove(scratch: Path) -> None:
+    for name in (scratch.name, scratch.name + "-wal", scratch.name + "-shm"):
+        scratch.with_name(name).unlink(missing_ok=True)

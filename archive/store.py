@@ -1,0 +1,335 @@
+"""Writing the archive: each change of state is one transaction, which also appends its event."""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from archive.call_log import CallLog
+from archive.errors import ArchiveError, one_line
+from archive.queries import Queries
+from archive.records import Candidate, Evaluation, Failed, Fault, Proposal, Scored, State
+from archive.schema import FILE, build, connect
+from archive.totals import Totals
+from archive.writer import as_json, as_text
+
+
+def create(folder: Path, *, name: str, seed: int, facts: Mapping[str, object] | None = None) -> Store:
+    """Make the archive of a new campaign in `folder`, whole or not at all, and open it for writing.
+
+    `facts` are kept as JSON in table meta beside name and seed (task, versions, reference point, ...).
+    Raises ArchiveError where there is one already.
+    """
+    with one_line(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    build(folder / FILE, {**(facts or {}), "name": name, "seed": seed})
+    return open_archive(folder, write=True)
+
+
+def open_archive(folder: Path, *, write: bool, clock: Callable[[], float] = time.time) -> Store:
+    """Open the archive of a campaign. Many may read while one writes; `write` also upgrades an older one.
+
+    `clock` dates the events, in seconds since 1970. Raises ArchiveError, with nothing changed, where the
+    archive is missing, of a newer version, or no archive.
+    """
+    path = folder / FILE
+    return Store(folder, path, connect(path, write=write), clock)
+
+
+class Store(Queries, Totals, CallLog):
+    """A campaign's archive. Opened for reading, it refuses every method below."""
+
+    def add_seed(self, name: str, source: str, source_digest: str, *, operator: str = "seed") -> Candidate:
+        """A baseline model file, queued for evaluation. Names are unique."""
+        with self.transaction():
+            taken = self._rows("SELECT id FROM candidates WHERE name = ?", name)
+            if taken:
+                raise ArchiveError(
+                    f"{self.path}: seed name {name!r} belongs to candidate {taken[0][0]} already"
+                )
+            candidate = self._do(
+                "INSERT INTO candidates (id, operator, state, generation, name, source, source_digest)"
+                " VALUES (?, ?, ?, 0, ?, ?, ?)",
+                self._next("candidates", "id"),
+                operator,
+                State.QUEUED,
+                as_text(name),
+                as_text(source),
+                source_digest,
+            )
+            self.event("seeded", candidate, {"name": name})
+        return self.candidate(candidate)
+
+    def next_number(self) -> int:
+        """The number that the next proposal will have; the first is 1."""
+        return self._next("proposals", "number")
+
+    def draw(
+        self, operator: str, parents: Sequence[int], count: int, context: Mapping[str, object]
+    ) -> list[Proposal]:
+        """Reserve `count` consecutive numbers, and write down all that `operator` needs for these children.
+
+        Raises ArchiveError where a parent is not scored: a failed candidate is never a parent.
+        """
+        with self.transaction():
+            batch, identity = self.next_number(), self._next("candidates", "id")
+            saw = self.last_event()
+            elders = [self._expect(parent, "as a parent", State.SCORED) for parent in parents]
+            generation = 1 + max((elder["generation"] for elder in elders), default=-1)
+            proposals = [
+                Proposal(
+                    number=batch + ordinal,
+                    candidate=identity + ordinal,
+                    operator=operator,
+                    parents=tuple(parents),
+                    batch=batch,
+                    ordinal=ordinal,
+                    saw=saw.id if saw else 0,
+                    context=context,
+                )
+                for ordinal in range(count)
+            ]
+            for proposal in proposals:
+                self._propose(proposal, generation)
+            self.event("drawn", None, {"batch": batch, "count": count, "operator": operator})
+        return proposals
+
+    def _propose(self, proposal: Proposal, generation: int) -> None:
+        self._do(
+            "INSERT INTO candidates (id, operator, state, generation, number) VALUES (?, ?, ?, ?, ?)",
+            proposal.candidate,
+            proposal.operator,
+            State.PROPOSED,
+            generation,
+            proposal.number,
+        )
+        for position, parent in enumerate(proposal.parents):
+            self._do("INSERT INTO parents VALUES (?, ?, ?)", proposal.candidate, position, parent)
+        self._do(
+            "INSERT INTO proposals (number, candidate, operator, batch, ordinal, saw, context)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            proposal.number,
+            proposal.candidate,
+            proposal.operator,
+            proposal.batch,
+            proposal.ordinal,
+            proposal.saw,
+            as_json(proposal.context),
+        )
+
+    def arrive(
+        self, candidate: int, source: str, source_digest: str, change: str = "", text: str = ""
+    ) -> None:
+        """Its operator answered with a new, vetted source: proposed -> queued."""
+        with self.transaction():
+            self._expect(candidate, "to arrive", State.PROPOSED)
+            self._set(
+                candidate,
+                "arrived",
+                state=State.QUEUED,
+                source=as_text(source),
+                source_digest=source_digest,
+                change=as_text(change),
+                text=as_text(text),
+            )
+
+    def reject(self, candidate: int, source: str, reason: str, text: str = "") -> None:
+        """Its operator answered with nothing that can be run: proposed -> rejected. `source` may be ""."""
+        with self.transaction():
+            self._expect(candidate, "to be rejected", State.PROPOSED)
+            columns = {"source": as_text(source), "note": as_text(reason), "text": as_text(text)}
+            self._set(candidate, "rejected", state=State.REJECTED, **columns)
+
+    def duplicate(
+        self,
+        candidate: int,
+        of: int,
+        *,
+        reason: str,
+        source: str | None = None,
+        source_digest: str | None = None,
+        cpu_seconds: float = 0.0,
+    ) -> None:
+        """It is `of` over again, in source or function: proposed, queued or running -> duplicate.
+
+        Without `source` it keeps what it has. `cpu_seconds`: what finding it out took.
+        """
+        with self.transaction():
+            self._expect(candidate, "to be a duplicate", State.PROPOSED, State.QUEUED, State.RUNNING)
+            new: dict[str, object] = {} if source is None else {"source": as_text(source)}
+            if source_digest is not None:
+                new["source_digest"] = source_digest
+            self._set(
+                candidate,
+                "duplicate",
+                {"of": of},
+                state=State.DUPLICATE,
+                duplicate_of=of,
+                note=as_text(f"{reason} as candidate {of}"),
+                cpu_seconds=cpu_seconds,
+                **new,
+            )
+
+    def start(self, candidate: int) -> None:
+        """queued -> running."""
+        with self.transaction():
+            self._expect(candidate, "to start", State.QUEUED)
+            self._set(candidate, "started", state=State.RUNNING)
+
+    def requeue(self, candidate: int) -> None:
+        """running -> queued, with nothing found."""
+        with self.transaction():
+            self._expect(candidate, "to be requeued", State.RUNNING)
+            self._set(candidate, "requeued", state=State.QUEUED)
+
+    def repaired(self, candidate: int, source: str, source_digest: str, repairs: Sequence[str]) -> None:
+        """Shape repair changed its source; `repairs` says how, in words, all of them."""
+        with self.transaction():
+            self._expect(candidate, "to be repaired", State.RUNNING)
+            self._set(
+                candidate,
+                "repaired",
+                source=as_text(source),
+                source_digest=source_digest,
+                repairs=as_json(list(repairs)),
+            )
+
+    def set_function_digest(self, candidate: int, digest: str) -> None:
+        with self.transaction():
+            self._expect(candidate, "to get a function digest", State.RUNNING)
+            self._set(candidate, "fingerprinted", function_digest=digest)
+
+    def settle(self, evaluation: Evaluation) -> int:
+        """Record one outcome and what follows for its candidate; the evaluation's id.
+
+        A scored one makes it `scored`, with the means over all training seeds on this rung. A candidate's own
+        failure makes it `failed`, unless an earlier seed has scored. An infrastructure failure of a running
+        candidate puts it back into the queue. Raises ArchiveError where this rung and seed have an outcome
+        already, or the candidate is neither running nor scored.
+        """
+        candidate, outcome = evaluation.candidate, evaluation.outcome
+        with self.transaction():
+            state = State(self._expect(candidate, "to be settled", State.RUNNING, State.SCORED)["state"])
+            identity = self._insert_evaluation(evaluation)
+            detail: dict[str, object] = {"evaluation": identity, "kind": evaluation.kind}
+            detail |= {"rung": evaluation.rung, "seed": evaluation.seed}
+            if isinstance(outcome, Scored):
+                self._set(candidate, "settled", detail, state=State.SCORED, **self._pooled(evaluation))
+            else:
+                detail |= {"stage": outcome.stage, "fault": outcome.fault}
+                fell = State.FAILED if outcome.fault is Fault.CANDIDATE else State.QUEUED
+                after = State.SCORED if state is State.SCORED else fell
+                self._set(candidate, "settled", detail, state=after)
+        return identity
+
+    def _insert_evaluation(self, evaluation: Evaluation) -> int:
+        outcome = evaluation.outcome
+        failed = outcome if isinstance(outcome, Failed) else None
+        if not (failed and failed.fault is Fault.INFRASTRUCTURE) and self._rows(
+            "SELECT 1 FROM evaluations WHERE candidate = ? AND rung = ? AND seed = ?"
+            " AND fault IS NOT 'infrastructure'",
+            evaluation.candidate, evaluation.rung, evaluation.seed,
+        ):  # fmt: skip
+            raise ArchiveError(
+                f"{self.path}: candidate {evaluation.candidate} has an outcome on rung {evaluation.rung!r}"
+                f" with seed {evaluation.seed} already"
+            )
+        metrics = None if isinstance(outcome, Failed) else _metrics(evaluation, outcome)
+        columns = {
+            "candidate": evaluation.candidate,
+            "rung": evaluation.rung,
+            "seed": evaluation.seed,
+            "kind": evaluation.kind,
+            "outcome": "failed" if failed else "scored",
+            "stage": failed.stage if failed else None,
+            "fault": failed.fault if failed else None,
+            "reason": as_text(failed.reason) if failed else None,
+            "error": metrics["error"] if metrics else None,
+            "params": metrics["params"] if metrics else None,
+            "metrics": as_json(metrics) if metrics else None,
+            "seconds": evaluation.seconds,
+            "cpu_seconds": evaluation.cpu_seconds,
+            "correct": evaluation.correct,
+            "detail": as_json(evaluation.detail),
+        }
+        return self._insert("evaluations", columns)
+
+    def _pooled(self, evaluation: Evaluation) -> dict[str, object]:
+        """Columns of the candidate: means over its scored training seeds on the evaluation's rung."""
+        rows = self._rows(
+            "SELECT metrics FROM evaluations WHERE candidate = ? AND rung = ? AND outcome = 'scored'",
+            evaluation.candidate,
+            evaluation.rung,
+        )
+        scores: list[dict[str, float]] = [json.loads(row[0]) for row in rows]
+        shared = [key for key in scores[0] if all(key in score for score in scores)]
+        means = {key: _mean([score[key] for score in scores]) for key in shared}
+        return {
+            "metrics": as_json(means),
+            "error": means["error"],
+            "params": means["params"],
+            "seeds": len(scores),
+        }
+
+    def recover(self) -> list[Proposal]:
+        """After a crash, or before leaving: what was in flight is to be done again.
+
+        Running candidates go back into the queue; calls without an answer become `lost`, at their upper
+        bound. Returns the proposals that have not arrived, by number.
+        """
+        with self.transaction():
+            running = self._rows("SELECT id FROM candidates WHERE state = ? ORDER BY id", State.RUNNING)
+            sent = self._rows("SELECT id FROM lm_calls WHERE state = 'sent' ORDER BY id")
+            self._do("UPDATE lm_calls SET state = 'lost' WHERE state = 'sent'")
+            self._do("UPDATE candidates SET state = ? WHERE state = ?", State.QUEUED, State.RUNNING)
+            if running or sent:
+                ids = {"requeued": [row[0] for row in running], "lost": [row[0] for row in sent]}
+                self.event("recovered", None, ids)
+        return self.proposals(state=State.PROPOSED)
+
+    def _next(self, table: str, column: str) -> int:
+        last = self._value(f"SELECT max({column}) FROM {table}")
+        return last + 1 if isinstance(last, int) else 1
+
+    def _expect(self, candidate: int, purpose: str, *states: State) -> sqlite3.Row:
+        """The candidate's row, where it is in one of these states."""
+        rows = self._rows("SELECT state, generation FROM candidates WHERE id = ?", candidate)
+        if not rows:
+            raise ArchiveError(f"{self.path}: no candidate {candidate}")
+        if rows[0]["state"] not in states:
+            expected = " or ".join(states)
+            raise ArchiveError(
+                f"{self.path}: candidate {candidate} {purpose}: expected {expected}, got {rows[0]['state']}"
+            )
+        return rows[0]
+
+    def _set(
+        self, candidate: int, event: str, detail: Mapping[str, object] | None = None, /, **columns: object
+    ) -> None:
+        pairs = ", ".join(f"{column} = ?" for column in columns)
+        self._do(f"UPDATE candidates SET {pairs} WHERE id = ?", *columns.values(), candidate)
+        self.event(event, candidate, detail)
+
+
+def _metrics(evaluation: Evaluation, outcome: Scored) -> dict[str, float]:
+    metrics = {key: float(value) for key, value in outcome.metrics.items()}
+    for key in ("error", "params"):
+        if key not in metrics:
+            raise ArchiveError(
+                f"candidate {evaluation.candidate}: metrics lack {key!r}, got {sorted(metrics)}"
+            )
+    for key, value in metrics.items():
+        if not math.isfinite(value):
+            raise ArchiveError(
+                f"candidate {evaluation.candidate}: metric {key}: expected a finite number, got {value}"
+            )
+    return metrics
+
+
+def _mean(values: Sequence[float]) -> float:
+    """The mean, exact where all are equal."""
+    return values[0] if min(values) == max(values) else math.fsum(values) / len(values)

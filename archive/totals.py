@@ -1,0 +1,141 @@
+"""What the archive adds up to: counts, costs, the operators' yields. Bred candidates; seeds stand apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archive.connection import Connected
+from archive.records import State
+from archive.schema import ENTERED
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """LM tokens that were counted, and the upper bound of those that crashes left uncounted."""
+
+    prompt: int
+    completion: int
+    lost: int
+
+    @property
+    def total(self) -> int:
+        return self.prompt + self.completion + self.lost
+
+
+class Totals(Connected):
+    """Sums over the archive, each answered from an index."""
+
+    def counts(self) -> dict[State, int]:
+        """Bred candidates by state; their sum is the number of proposals."""
+        rows = self._rows(
+            "SELECT state, count(number) FROM candidates GROUP BY state HAVING count(number) > 0"
+        )
+        return {State(row[0]): row[1] for row in rows}
+
+    def entered_training(self) -> int:
+        """Candidates that cost a unit of the budget: bred, and with an own outcome of training or after.
+
+        Retries after infrastructure faults, seeds and further training seeds are not in it; nor is a
+        candidate that is still running: it may yet fail its dry run.
+        """
+        return self._count(f"SELECT count(DISTINCT candidate) FROM evaluations WHERE {ENTERED}")
+
+    def repeats_made(self) -> int:
+        """Further training seeds, failed ones too."""
+        return self._count(
+            "SELECT count(*) FROM evaluations WHERE kind = 'repeat' AND fault IS NOT 'infrastructure'"
+        )
+
+    def retries(self) -> int:
+        """Evaluations that the infrastructure lost: those that were recorded, and those retried at once."""
+        return self._count(
+            "SELECT (SELECT count(*) FROM evaluations WHERE fault = 'infrastructure')"
+            " + (SELECT count(*) FROM events WHERE kind = 'retried')"
+        )
+
+    def tokens(self) -> Tokens:
+        """Calls in flight are in none of the three."""
+        sums = {
+            row[0]: (row[1], row[2])
+            for row in self._rows(
+                "SELECT state, sum(prompt_tokens), sum(completion_tokens) FROM lm_calls GROUP BY state"
+            )
+        }
+        (prompt, completion), (failed, wasted) = sums.get("settled", (0, 0)), sums.get("failed", (0, 0))
+        return Tokens(prompt + failed, completion + wasted, sum(sums.get("lost", (0, 0))))
+
+    def price(self) -> float:
+        """Money for LM calls, in the config's unit; lost calls at their upper bound."""
+        return self._sum("SELECT sum(price) FROM lm_calls WHERE state <> 'sent'")
+
+    def cpu_seconds(self) -> float:
+        """CPU seconds of everything: evaluations, what duplicates took, and the LM where it is ours."""
+        return self._sum(
+            "SELECT (SELECT total(cpu_seconds) FROM evaluations)"
+            " + (SELECT total(cpu_seconds) FROM candidates) + (SELECT total(cpu_seconds) FROM lm_calls)"
+        )
+
+    def elapsed(self) -> float:
+        """Wall-clock seconds of all runs: from each `run` event to its `stop`.
+
+        A run that ended without one, or has not ended, counts up to its last event.
+        """
+        return self._sum(
+            """
+            WITH runs AS (
+                SELECT id, time, lead(id, 1, 1 << 62) OVER (ORDER BY id) AS next
+                FROM events WHERE kind = 'run'
+            )
+            SELECT sum(max(0, coalesce(
+                (SELECT min(time) FROM events
+                    WHERE kind = 'stop' AND events.id > runs.id AND events.id < runs.next),
+                (SELECT time FROM events WHERE events.id < runs.next ORDER BY events.id DESC LIMIT 1)
+            ) - runs.time)) FROM runs
+            """
+        )
+
+    def yields(self) -> dict[str, dict[str, int]]:
+        """By operator: proposed, vetted (let in, so not rejected), new (no duplicate), scored, failed, and
+        improved: scored with error x params below that of each of its parents.
+        """
+        rows = self._rows(
+            """
+            SELECT operator,
+                count(*) AS proposed,
+                sum(state NOT IN ('proposed', 'rejected')) AS vetted,
+                sum(state NOT IN ('proposed', 'rejected', 'duplicate')) AS new,
+                sum(state = 'scored') AS scored,
+                sum(state = 'failed') AS failed
+            FROM candidates WHERE number IS NOT NULL GROUP BY operator ORDER BY operator
+            """
+        )
+        improved = {
+            row[0]: row[1]
+            for row in self._rows(
+                """
+                SELECT operator, count(*) FROM (
+                    SELECT child.operator AS operator FROM candidates AS child
+                    JOIN parents ON parents.candidate = child.id
+                    JOIN candidates AS parent ON parent.id = parents.parent
+                    WHERE child.state = 'scored' AND child.number IS NOT NULL
+                    GROUP BY child.id
+                    HAVING max(child.error * child.params) < min(parent.error * parent.params)
+                ) GROUP BY operator
+                """
+            )
+        }
+        return {
+            row["operator"]: {
+                **{key: row[key] for key in ("proposed", "vetted", "new", "scored", "failed")},
+                "improved": improved.get(row["operator"], 0),
+            }
+            for row in rows
+        }
+
+    def _count(self, sql: str) -> int:
+        found = self._value(sql)
+        return found if isinstance(found, int) else 0
+
+    def _sum(self, sql: str) -> float:
+        found = self._value(sql)
+        return float(found) if isinstance(found, int | float) else 0.0

@@ -45,7 +45,8 @@ class Scored:
 class Failed:
     """An evaluation that ended without a score.
 
-    `stage`: vet, build, dry_run, train, predict, score or constraint. `reason`: one line for a person or an LM.
+    `stage`: vet, build, dry_run, static (a limit that needs no training), train, predict or
+    constraint. `reason`: one line for a person or an LM.
     """
 
     stage: str

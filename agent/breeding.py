@@ -1,0 +1,291 @@
+"""The steady state: draw ahead, admit to free slots, wait for whatever ends first.
+
+One coroutine owns all choices. With one worker children are admitted in slot order, so that the same
+seed gives the same campaign; with more, whoever is ready goes first, and a replay follows the record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from archive.store import Store
+
+from agent.budget import Budget
+from agent.config import Config, OperatorTable
+from agent.errors import UserError
+from agent.grading import EvaluatorSeam, Grader
+from agent.lm.seam import LM, LMError
+from agent.operators.base import Operator
+from agent.plan import Plan, Share, Span, stream
+from agent.selection import select, targets
+from agent.turns import Turns
+from agent.writing import Bred, Writer
+from archive.records import Candidate, Proposal, State
+
+TEMPERATURES = (0.2, 0.6, 0.8, 1.0)
+"""What a prompt's temperature is drawn from (EvoPrompting, section 4.1)."""
+
+MOST_CALLS = 2
+"""Batches that may wait for one LM at a time; an LM that is further behind its share is asked no more."""
+
+MOST_UNANSWERED = 3
+"""Batches in a row that an LM may fail to answer before the run stops."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a campaign works with. `operators` stand in the order of the config's tables."""
+
+    evaluator: EvaluatorSeam
+    offers: Mapping[str, object]
+    operators: Sequence[Operator]
+    lms: Mapping[str, LM]
+    workers: int
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Why the run ended. `complete`: the campaign needs no further run under this budget."""
+
+    reason: str
+    complete: bool
+    error: bool = False
+
+
+def share_of(table: OperatorTable, operator: Operator, workers: int) -> Share:
+    """A slow operator is asked early enough that the slots have work for the time of two of its calls."""
+    slow = bool(table.lm)
+    lookahead = table.lookahead or (2 * operator.samples + 8 if slow else workers + 1)
+    return Share(table.weight, operator.samples, lookahead, slow)
+
+
+def slot_of(proposal: Proposal) -> int:
+    return int(str(proposal.context["slot"])) + proposal.ordinal
+
+
+class Breeding:
+    """The state of one run's steady state; all of it can be rebuilt from the archive."""
+
+    def __init__(
+        self, store: Store, config: Config, parts: Parts, turns: Turns, budget: Budget, grader: Grader
+    ) -> None:
+        self._store, self._config, self._parts = store, config, parts
+        self._turns, self._budget, self._grader = turns, budget, grader
+        self._writer = Writer(store, config, parts.offers, config.campaign.seed)
+        self._ordered = parts.workers == 1 and not turns.recorded
+        self._writing: dict[asyncio.Task[list[Bred]], tuple[int, int]] = {}
+        self._grading: dict[asyncio.Task[bool], int] = {}
+        self._ready: dict[int, Bred | Candidate] = {}
+        self._settled = 0
+        self._next_slot = 0
+        self._idle = 0
+        self._unanswered = 0
+        self._stopping = False
+        self._wake = asyncio.Event()
+        turns.watch(self._wake.set)
+        self._plan = self._resume()
+
+    def stop(self) -> None:
+        """Finish what is being written and graded, begin nothing new."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> Ending:
+        """Breeds until the budget is spent, a stop, a stall, or the end of the record.
+
+        Raises LMError where no further call can work; the archive is sound after each.
+        """
+        try:
+            while (ending := self._ending()) is None:
+                self._draw_due()
+                self._admit_ready()
+                if self._ending() is None:
+                    await self._progress()
+            if self._stopping:
+                while self._writing:
+                    await self._progress()
+            while self._grading:
+                await self._progress()
+            return ending
+        finally:
+            await self._abandon()
+
+    def _resume(self) -> Plan:
+        """Everything from the archive: what is settled, what is admitted, what must be written again."""
+        states = {c.id: c for c in self._store.candidates() if c.number is not None}
+        pending: dict[int, list[Proposal]] = {}
+        taken: dict[int, int] = {}
+        for proposal in self._store.proposals():
+            candidate = states[proposal.candidate]
+            taken[int(str(proposal.context["slot"]))] = int(str(proposal.context["count"]))
+            if candidate.state is State.PROPOSED:
+                pending.setdefault(proposal.batch, []).append(proposal)
+            elif candidate.state is State.QUEUED:
+                self._ready[slot_of(proposal)] = candidate
+            else:
+                self._settled += 1
+        for batch in pending.values():
+            self._write(batch)
+        self._next_slot = self._first_unsettled()
+        shares = [
+            share_of(table, operator, self._parts.workers)
+            for table, operator in zip(self._config.operators, self._parts.operators, strict=True)
+        ]
+        return Plan(shares, self._config.campaign.seed, taken)
+
+    def _first_unsettled(self) -> int:
+        open_states = {State.PROPOSED, State.QUEUED}
+        states = {c.id: c.state for c in self._store.candidates()}
+        done = {slot_of(p) for p in self._store.proposals() if states[p.candidate] not in open_states}
+        slot = 0
+        while slot in done:
+            slot += 1
+        return slot
+
+    def _ending(self) -> Ending | None:
+        if self._stopping:
+            return Ending("stopped; `evoarch run` goes on from here", complete=False)
+        if self._turns.recorded:
+            return None if self._turns.next() else Ending("the replay is at its end", complete=True)
+        if spent := self._budget.spent():
+            return Ending(spent, complete=True)
+        if self._idle >= self._config.budget.stall:
+            return Ending(
+                f"stalled: the last {self._idle} proposals brought no new candidate to train "
+                "(budget.stall); see `evoarch status` for what the operators yield",
+                complete=False,
+                error=True,
+            )
+        return None
+
+    # Drawing and writing
+
+    def _draw_due(self) -> None:
+        if self._turns.recorded:
+            while (step := self._turns.next()) and step[0] == "drawn":
+                self._draw(self._turns.span(step[1]))
+                self._turns.done(step)
+            return
+        waiting = sum(len_ for _, len_ in self._writing.values())
+        for span in self._plan.due(self._settled, self._settled + waiting):
+            table = self._config.operators[span.operator]
+            calls = [op for op, _ in self._writing.values() if self._config.operators[op].lm == table.lm]
+            if table.lm and not self._ordered and len(calls) >= MOST_CALLS * self._concurrency(table):
+                continue
+            self._plan.take(span)
+            self._draw(span)
+
+    def _concurrency(self, table: OperatorTable) -> int:
+        return next(lm.concurrency for lm in self._config.lm if lm.name == table.lm)
+
+    def _draw(self, span: Span) -> None:
+        """Chooses parents, targets and temperature from the archive as it is now, and writes them down."""
+        operator = self._parts.operators[span.operator]
+        rng = stream(self._config.campaign.seed, "draw", self._store.next_number())
+        parents = select(self._store.scored(), operator.arity, rng, self._config.selection)
+        context = {
+            "slot": span.slot,
+            "count": span.count,
+            "table": span.operator,
+            "metrics": {str(p.id): dict(p.metrics) for p in parents},
+            "targets": targets([p.metrics for p in parents]) if parents else {},
+            "temperature": rng.choice(TEMPERATURES),
+        }
+        self._write(self._store.draw(operator.name, [p.id for p in parents], span.count, context))
+
+    def _write(self, batch: Sequence[Proposal]) -> None:
+        index = int(str(batch[0].context["table"]))
+        table = self._config.operators[index]
+        lm = self._parts.lms[table.lm] if table.lm else None
+        task = asyncio.create_task(self._writer.write(batch, self._parts.operators[index], lm))
+        self._writing[task] = (index, len(batch))
+
+    # Admitting and grading
+
+    def _admit_ready(self) -> None:
+        while (slot := self._admissible()) is not None:
+            bred = self._ready.pop(slot)
+            self._next_slot = max(self._next_slot, slot + 1) if self._ordered else self._next_slot
+            candidate = bred if isinstance(bred, Candidate) else self._admit(bred)
+            if candidate is None:
+                self._settle_slot(trained=False)
+                continue
+            self._store.start(candidate.id)
+            started = self._store.candidate(candidate.id)
+            self._grading[asyncio.create_task(self._grader.grade(started, "search"))] = candidate.id
+
+    def _admissible(self) -> int | None:
+        """The slot whose child may be looked at now, if a worker is free for it."""
+        if self._turns.recorded:
+            step = self._turns.next()
+            if step is None or step[0] != "admitted":
+                return None
+            return next((s for s, bred in self._ready.items() if _candidate_id(bred) == step[1]), None)
+        if len(self._grading) >= self._parts.workers or self._ending():
+            return None
+        if self._ordered:
+            return self._next_slot if self._next_slot in self._ready else None
+        return min(self._ready, default=None)
+
+    def _admit(self, bred: Bred) -> Candidate | None:
+        """Records what arrived: rejected, a duplicate, or a candidate to grade."""
+        identity = bred.proposal.candidate
+        if bred.problem:
+            self._store.reject(identity, bred.source, bred.problem)
+        elif (first := self._store.find_source(bred.digest, exclude=identity)) is not None:
+            self._store.duplicate(
+                identity, of=first, source=bred.source, source_digest=bred.digest, reason="same source"
+            )
+        else:
+            self._store.arrive(identity, bred.source, bred.digest, bred.change)
+            self._turns.done(("admitted", identity))
+            return self._store.candidate(identity)
+        self._turns.done(("admitted", identity))
+        return None
+
+    def _settle_slot(self, *, trained: bool) -> None:
+        self._settled += 1
+        self._idle = 0 if trained else self._idle + 1
+
+    # Waiting
+
+    async def _progress(self) -> None:
+        """Waits until something ended or somebody called, and takes the results in."""
+        tasks = {*self._writing, *self._grading}
+        if not tasks and self._turns.recorded and not self._wake.is_set():
+            raise UserError(f"replay: step {self._turns.next()} can't be made again", code=1)
+        woken = asyncio.create_task(self._wake.wait())
+        done, _ = await asyncio.wait(
+            {*tasks, woken}, timeout=self._budget.seconds_left(), return_when=asyncio.FIRST_COMPLETED
+        )
+        woken.cancel()
+        self._wake.clear()
+        for task in [task for task in self._grading if task in done]:
+            candidate = self._grading.pop(task)
+            if task.result():
+                self._settle_slot(trained=self._store.has_trained(candidate))
+        for write in [task for task in self._writing if task in done]:
+            del self._writing[write]
+            self._take_in(write.result())
+
+    def _take_in(self, batch: Sequence[Bred]) -> None:
+        for bred in batch:
+            self._ready[slot_of(bred.proposal)] = bred
+        if any(bred.asked for bred in batch):
+            unanswered = all(bred.unanswered for bred in batch)
+            self._unanswered = self._unanswered + 1 if unanswered else 0
+        if self._unanswered >= MOST_UNANSWERED:
+            raise LMError(f"{batch[0].problem} ({self._unanswered} calls in a row)")
+
+    async def _abandon(self) -> None:
+        """Ends what is still under way; it stands in the archive and is made again by the next run."""
+        tasks = [*self._writing, *self._grading]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _candidate_id(bred: Bred | Candidate) -> int:
+    return bred.id if isinstance(bred, Candidate) else bred.proposal.candidate

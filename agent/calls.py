@@ -1,0 +1,59 @@
+"""Every LM call is in the archive before it is sent, and its answer before anybody reads it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from archive.store import Store
+
+from agent.lm.seam import LM, LMError, LMReply, LMRequest
+from archive.records import LMCall
+
+
+def request_digest(model: str, request: LMRequest) -> str:
+    """Identifies a request: the model's name, the prompt and every sampling setting."""
+    text = json.dumps([model, request.as_json()], sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class LoggedCalls:
+    """`complete` of one batch: log, send, settle. An answer that is already there is not paid for twice."""
+
+    store: Store
+    lm: LM
+    batch: int
+
+    async def __call__(self, request: LMRequest) -> LMReply:
+        digest = request_digest(self.lm.name, request)
+        known = self.store.settled_call(self.batch, digest)
+        if known is not None:
+            return LMReply(known.replies, known.finish_reasons, 0, 0, 0.0)
+        prompt = request.prompt or json.dumps(request.messages, ensure_ascii=False)
+        call = self.store.log_sent(
+            LMCall(
+                self.batch, self.lm.name, digest, prompt, {**request.as_json(), "prompt": "", "messages": ()}
+            )
+        )
+        try:
+            reply = await self.lm.complete(request)
+        except LMError as error:
+            self.store.log_failed(call, str(error))
+            raise
+        self.store.log_settled(call, reply_of(reply))
+        return reply
+
+
+def reply_of(reply: LMReply) -> dict[str, object]:
+    """The columns of a settled call. Text that is no valid Unicode is kept escaped, so that any tool reads it."""
+    clean = tuple(text.encode("utf-8", "backslashreplace").decode() for text in reply.texts)
+    return {
+        "replies": clean,
+        "finish_reasons": reply.finish_reasons,
+        "prompt_tokens": reply.prompt_tokens,
+        "completion_tokens": reply.completion_tokens,
+        "seconds": reply.seconds,
+        "price": reply.price,
+    }

@@ -1,0 +1,109 @@
+"""A run of a campaign, from its seeds through the steady state to the elites' further training seeds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from archive.pareto import front
+from archive.store import Store
+
+from agent.breeding import Breeding, Ending, Parts
+from agent.budget import Budget
+from agent.config import Config
+from agent.grading import Grader
+from agent.lm.seam import LMError
+from agent.selection import objectives
+from agent.turns import FreeTurns, Turns
+from archive.records import Candidate, State
+
+
+class Campaign:
+    """One run of one campaign. The archive is sound after each, and the next run goes on from it."""
+
+    def __init__(self, store: Store, config: Config, parts: Parts, turns: Turns | None = None) -> None:
+        self._store, self._config, self._parts = store, config, parts
+        self._turns = turns or FreeTurns()
+        self._budget = Budget(store, config.budget, unlimited=self._turns.recorded)
+        self._grader = Grader(
+            store, config, parts.evaluator, parts.offers, self._turns, self._budget.take_evaluation
+        )
+        self._breeding: Breeding | None = None
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Finish what is being written and graded, begin nothing new."""
+        self._stopping = True
+        if self._breeding:
+            self._breeding.stop()
+
+    async def run(self) -> Ending:
+        """Runs until the budget is spent, a stop, or an error that only a person can mend."""
+        self._store.recover()
+        self._store.event("run", detail={"workers": self._parts.workers})
+        try:
+            ending = await self._run()
+        except LMError as error:
+            ending = Ending(str(error), complete=False, error=True)
+        finally:
+            self._store.recover()
+        self._store.event("stop", detail={"reason": ending.reason, "complete": ending.complete})
+        return ending
+
+    async def _run(self) -> Ending:
+        await self._grade_seeds()
+        if self._stopping:
+            return Ending("stopped; `evoarch run` goes on from here", complete=False)
+        if not self._store.scored():
+            return Ending("no seed was scored: there is nothing to breed from", complete=False, error=True)
+        self._breeding = Breeding(
+            self._store, self._config, self._parts, self._turns, self._budget, self._grader
+        )
+        ending = await self._breeding.run()
+        if ending.complete:
+            await self._repeat_elites()
+        return ending
+
+    async def _grade_seeds(self) -> None:
+        seeds = [c for c in self._store.candidates(state=State.QUEUED) if c.operator == "seed"]
+
+        async def grade(seed: Candidate) -> None:
+            self._store.start(seed.id)
+            await self._grader.grade(self._store.candidate(seed.id), "seed")
+
+        await self._in_slots(grade, seeds)
+
+    async def _repeat_elites(self) -> None:
+        """Further training seeds for the front and the baselines until each elite has enough: the best of
+        many equals is best by luck, and only a mean over seeds tells.
+        """
+        goals = objectives(self._config.selection)
+        needed = self._config.evaluation.repeats
+        while not self._stopping and not self._budget.out_of_time():
+            scored = self._store.scored()
+            elites = {scored[i].id for i in front([c.metrics for c in scored], goals)}
+            short = [c for c in scored if (c.id in elites or c.operator == "seed") and c.seeds < needed]
+            tried = self._store.repeats_made()
+
+            async def repeat(candidate: Candidate) -> None:
+                for number in range(1, needed):
+                    if not self._stopping and not self._store.has_evaluation(candidate.id, number):
+                        await self._grader.repeat(candidate, number)
+
+            await self._in_slots(repeat, short)
+            if self._store.repeats_made() == tried:
+                return
+
+    async def _in_slots(
+        self, work: Callable[[Candidate], Awaitable[None]], candidates: Sequence[Candidate]
+    ) -> None:
+        """`work` on each candidate, as many at a time as there are workers, none begun after a stop."""
+        waiting = list(reversed(candidates))
+
+        async def slot() -> None:
+            while waiting and not self._stopping:
+                await work(waiting.pop())
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._parts.workers):
+                group.create_task(slot())

@@ -1,0 +1,113 @@
+"""Campaigns: init, run, status."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable
+from pathlib import Path
+
+import click
+
+from agent.cli.common import console, folder_argument, json_option, print_json, reading
+from agent.cli.views import live, summary
+from agent.config import load
+from agent.errors import UserError
+from agent.session import Session, open_session
+from agent.starter import LM_TABLES, write_campaign
+from agent.status import read_status
+from evaluators.tasks import load_task
+
+
+@click.command()
+@folder_argument
+@click.option("--task", "task_name", default="mnist1d", show_default=True, help="What to search on.")
+@click.option("--name", help="The campaign's name.  [default: the folder's]")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@click.option("--evaluations", default=100, show_default=True, type=click.IntRange(min=1), help="The budget.")
+@click.option("--lm", type=click.Choice(sorted(LM_TABLES)), default="embedded", show_default=True)
+def init(folder: Path, task_name: str, name: str | None, seed: int, evaluations: int, lm: str) -> None:
+    """Write a campaign's folder: campaign.toml, commented, and seeds/.
+
+    \b
+    Example:
+      evoarch init demo --task mnist1d --evaluations 80
+    """
+    task = load_task(task_name)
+    written = write_campaign(
+        folder, task, name=name or folder.resolve().name, seed=seed, evaluations=evaluations, lm=lm
+    )
+    for path in written:
+        click.echo(f"wrote {path}")
+    click.echo(f"next: evoarch run {folder}")
+
+
+@click.command()
+@folder_argument
+@click.option("--set", "overrides", multiple=True, metavar="TABLE.KEY=VALUE", help="Override one setting.")
+@click.option("--replay", type=click.Path(path_type=Path), help="Follow the record of the campaign there.")
+@click.option("--unsafe", is_flag=True, help="Run where the system has no isolation to offer. Trusted code only.")
+@json_option
+def run(folder: Path, overrides: tuple[str, ...], replay: Path | None, unsafe: bool, as_json: bool) -> None:
+    """Start a campaign or go on with it, until its budget is spent. Ctrl-C stops it, resumable.
+
+    \b
+    Examples:
+      evoarch run demo
+      evoarch run demo --set budget.evaluations=200
+      evoarch run demo-again --replay demo
+    """
+    ending = asyncio.run(_run(folder, overrides, replay, unsafe, quiet=as_json))
+    store, config = reading(folder)
+    status = read_status(store, config)
+    if as_json:
+        print_json(status.as_json())
+    else:
+        summary(console(), status)
+    if ending.error:
+        raise UserError(ending.reason, code=1)
+
+
+async def _run(
+    folder: Path, overrides: tuple[str, ...], replay: Path | None, unsafe: bool, *, quiet: bool
+) -> object:
+    async with open_session(folder, overrides, replay=replay, unsafe=unsafe) as session:
+        if not quiet:
+            click.echo(f"evoarch: isolation level {session.level}", err=True)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, _stop, session)
+        work: Awaitable[object] = session.campaign.run()
+        if quiet:
+            return await work
+        return await live(session, work)
+
+
+def _stop(session: Session) -> None:
+    click.echo("stopping: what is under way is finished first; again to stop at once", err=True)
+    session.campaign.stop()
+    loop = asyncio.get_running_loop()
+    main = next(task for task in asyncio.all_tasks() if task.get_name() == "Task-1")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.remove_signal_handler(number)
+        loop.add_signal_handler(number, main.cancel)
+
+
+@click.command()
+@folder_argument
+@json_option
+def status(folder: Path, as_json: bool) -> None:
+    """Show where a campaign stands; works while it runs.
+
+    \b
+    Example:
+      evoarch status demo --json
+    """
+    store, config = reading(folder)
+    found = read_status(store, config)
+    if as_json:
+        print_json(found.as_json())
+    else:
+        summary(console(), found)
+    sys.stdout.flush()

@@ -1,0 +1,52 @@
+"""What the commands share: arguments, JSON, tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from agent.config import Config, load
+from archive.store import Store, open_archive
+
+folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+
+
+def console() -> Console:
+    """Standard output, with colour where it is a terminal."""
+    return Console(soft_wrap=True)
+
+
+def print_json(value: object) -> None:
+    click.echo(json.dumps(value, indent=2, sort_keys=True, default=str))
+
+
+def reading(folder: Path) -> tuple[Store, Config]:
+    """The archive, read-only, and the configuration of a campaign."""
+    config = load(folder)
+    return open_archive(folder, write=False), config
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+    """A plain table; columns whose first cell is a number are set to the right."""
+    built = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for index, column in enumerate(columns):
+        number = bool(rows) and isinstance(rows[0][index], int | float)
+        built.add_column(column, justify="right" if number else "left", no_wrap=number)
+    for row in rows:
+        built.add_row(*[cell(value) for value in row])
+    return built
+
+
+def cell(value: object) -> str:
+    """Counts whole, errors with four digits, nothing as a dash."""
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value >= 100 or value == int(value) > 1 else f"{value:.4f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

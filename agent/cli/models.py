@@ -1,0 +1,115 @@
+"""Model files outside a campaign: check, evaluate."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+
+from agent.cli.common import json_option, print_json
+from agent.errors import UserError
+from agent.session import evaluate_file
+from archive.records import Failed
+from evaluators.tasks import load_task
+from sandbox.outcome import Finding
+from sandbox.vet import vet
+
+file_type = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+def read_source(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: expected UTF-8 text, got byte {error.object[error.start]:#x}", code=1) from None
+
+
+@click.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=file_type)
+@click.option("--task", "task_name", default="mnist1d", show_default=True)
+@json_option
+def check(files: tuple[Path, ...], task_name: str, as_json: bool) -> None:
+    """Vet model files: every finding at once, with line, column, rule and a hint. Exit code 1 if there are any.
+
+    \b
+    Example:
+      evoarch check seeds/*.py
+    """
+    task = load_task(task_name)
+    found: dict[str, list[Finding]] = {
+        str(path): vet(read_source(path), entry="Model", offers=task.offers) for path in files
+    }
+    if as_json:
+        print_json(
+            [
+                {"file": path, "line": f.line, "column": f.column, "rule": f.rule, "message": f.message, "hint": f.hint}
+                for path, findings in found.items()
+                for f in findings
+            ]
+        )
+    else:
+        for path, findings in found.items():
+            for finding in findings:
+                click.echo(f"{path}:{finding}")
+            if not findings:
+                click.echo(f"{path}: fine")
+    sys.exit(1 if any(found.values()) else 0)
+
+
+@click.command()
+@click.argument("file", type=file_type)
+@click.option("--task", "task_name", default="mnist1d", show_default=True)
+@click.option("--recipe", default="fast", show_default=True)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Draws split and training.")
+@click.option(
+    "--vet",
+    "vetting",
+    type=click.Choice(["enforce", "report"]),
+    default="enforce",
+    show_default=True,
+    help="report: print the findings and run the file all the same; the wall is the process.",
+)
+@click.option("--unsafe", is_flag=True, help="Run where the system has no isolation to offer. Trusted code only.")
+@json_option
+def evaluate(
+    file: Path, task_name: str, recipe: str, seed: int, vetting: str, unsafe: bool, as_json: bool
+) -> None:
+    """Put one model file through the whole pipeline: vet, dry run, train, predict, score.
+
+    \b
+    Example:
+      evoarch evaluate model.py --task mnist1d
+    """
+    source = read_source(file)
+    result = asyncio.run(
+        evaluate_file(source, load_task(task_name), recipe=recipe, seed=seed, enforce=vetting == "enforce", unsafe=unsafe)
+    )
+    outcome = result.outcome
+    for finding in result.findings:
+        click.echo(f"{file}:{finding}", err=True)
+    failed = outcome if isinstance(outcome, Failed) else None
+    metrics = {} if isinstance(outcome, Failed) else dict(outcome.metrics)
+    if as_json:
+        print_json(
+            {
+                "outcome": "failed" if failed else "scored",
+                "error": metrics.get("error"),
+                "params": metrics.get("params"),
+                "seconds": result.seconds,
+                "stage": failed.stage if failed else None,
+                "reason": failed.reason if failed else None,
+                "fault": str(failed.fault) if failed else None,
+                "level": result.level,
+                "findings": [str(finding) for finding in result.findings],
+            }
+        )
+    elif failed:
+        click.echo(f"{file}: failed at {failed.stage}: {failed.reason}")
+    else:
+        click.echo(
+            f"{file}: error {metrics['error']:.4f}, {metrics['params']:,.0f} parameters, "
+            f"{result.seconds:.1f} s, isolation {result.level}"
+        )
+    sys.exit(1 if failed else 0)

@@ -1,0 +1,147 @@
+"""The live view of a run and its summary. Plain lines where the output is no terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable
+
+import click
+from rich.columns import Columns
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.text import Text
+
+from agent.cli.common import cell, table
+from agent.session import Session
+from agent.status import Point, Status, read_status
+
+REFRESH = 0.5
+"""Seconds between two looks at the archive."""
+
+PLAIN = 10.0
+"""Seconds between two plain lines."""
+
+
+async def live(session: Session, work: Awaitable[object]) -> object:
+    """Awaits `work` while showing its progress on stderr."""
+    screen = Console(stderr=True)
+    task = asyncio.ensure_future(work)
+    began = time.monotonic()
+    start = read_status(session.store, session.config).evaluations
+    last_line = 0.0
+
+    def pace(status: Status) -> tuple[float, float | None]:
+        minutes = (time.monotonic() - began) / 60
+        rate = (status.evaluations - start) / minutes if minutes else 0.0
+        left = (status.budget - status.evaluations) / rate * 60 if rate else None
+        return rate, left
+
+    if not screen.is_terminal:
+        while not task.done():
+            await asyncio.wait({task}, timeout=REFRESH)
+            if time.monotonic() - last_line >= PLAIN or task.done():
+                last_line = time.monotonic()
+                status = read_status(session.store, session.config)
+                click.echo(plain(status, *pace(status)), err=True)
+        return task.result()
+    with Live(console=screen, refresh_per_second=4, transient=True) as view:
+        while not task.done():
+            status = read_status(session.store, session.config)
+            view.update(picture(status, *pace(status)))
+            await asyncio.wait({task}, timeout=REFRESH)
+    return task.result()
+
+
+def plain(status: Status, rate: float, left: float | None) -> str:
+    """One line of progress for logs."""
+    best = status.best
+    return (
+        f"{status.evaluations}/{status.budget} evaluated, {status.proposals} proposed, "
+        f"{status.rejected} rejected, {status.duplicates} duplicates, {status.failed} failed, "
+        f"front {len(status.front)}, "
+        + (f"best #{best.id} error {best.error:.4f} params {best.params:,.0f}, " if best else "")
+        + f"{rate:.1f}/min, left {clock(left)}"
+    )
+
+
+def clock(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+def picture(status: Status, rate: float, left: float | None) -> RenderableType:
+    """The live view: progress, rates, best, front, operators' yield, tokens, time left."""
+    bar = Progress(TextColumn("{task.description}"), BarColumn(40), MofNCompleteColumn(), expand=False)
+    bar.add_task(f"[bold]{status.name}[/]", total=status.budget, completed=status.evaluations)
+    tokens = status.tokens
+    line = Text(
+        f"{rate:.1f} children/min · left {clock(left)} · {clock(status.elapsed_s)} gone · "
+        f"tokens {tokens['prompt'] + tokens['completion']:,} · isolation {status.level}"
+    )
+    return Group(bar, line, Columns([front_table(status), operator_table(status)], padding=(0, 4)))
+
+
+def _row(point: Point) -> list[object]:
+    return [point.id, point.name, int(point.params or 0), point.error, point.seeds]
+
+
+def front_table(status: Status) -> RenderableType:
+    return table("front", ["id", "operator", "params", "error", "seeds"], [_row(p) for p in status.front])
+
+
+def operator_table(status: Status) -> RenderableType:
+    keys = ["proposed", "vetted", "new", "scored", "improved"]
+    rows = [[name, *[yields.get(key, 0) for key in keys]] for name, yields in status.operators.items()]
+    return table("operators", ["operator", *keys], rows)
+
+
+def summary(screen: Console, status: Status) -> None:
+    """Where a campaign stands, on paper: counts, operators, the front beside the seeds."""
+    reason = f" ({status.reason})" if status.reason else ""
+    level = status.level or "-"
+    if level == "none":
+        level = "[bold red]none (--unsafe)[/]"
+    screen.print(f"[bold]{status.name}[/]: {status.state}{reason}")
+    tokens = status.tokens
+    screen.print(
+        f"{status.evaluations} of {status.budget} evaluated, {status.proposals} proposed, "
+        f"{status.rejected} rejected, {status.duplicates} duplicates, {status.failed} failed, "
+        f"{status.repeats} repeats, {status.retries} retries"
+    )
+    screen.print(
+        f"{clock(status.elapsed_s)} of wall clock, {cell(status.cpu_s)} CPU s, LM tokens {tokens['prompt']:,} "
+        f"in {tokens['completion']:,} out {tokens['lost']:,} lost, isolation {level}\n"
+    )
+    if status.operators:
+        screen.print(operator_table(status), "")
+    seeds = [[p.id, p.name, int(p.params or 0) or None, p.error, p.seeds] for p in status.seeds]
+    screen.print(table("seeds", ["id", "name", "params", "error", "seeds"], seeds), "")
+    screen.print(front_table(status))
+    for line in dominations(status):
+        screen.print(line)
+
+
+def dominations(status: Status) -> list[str]:
+    """For each seed, the bred elite with the lowest error that has no more parameters and a lower error."""
+    lines = []
+    for seed in status.seeds:
+        better = [
+            p
+            for p in status.front
+            if p.operator != "seed"
+            and seed.error is not None
+            and (p.params or 0) <= (seed.params or 0)
+            and (p.error if p.error is not None else 1.0) < seed.error
+        ]
+        if better:
+            top = min(better, key=lambda p: (p.error, p.id))
+            lines.append(
+                f"#{top.id} ({top.operator}) dominates {seed.name}: {cell(int(top.params or 0))} against "
+                f"{cell(int(seed.params or 0))} parameters, mean validation error {top.error:.4f} against "
+                f"{seed.error:.4f} over {top.seeds} and {seed.seeds} training seeds"
+            )
+    return lines

@@ -1,0 +1,157 @@
+"""From an admitted child to its outcome: dry run, shape repair, same function?, train, predict, score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from archive.store import Store
+from archive.weights import save_weights
+from evaluators.evaluation import Sound, failure_of
+from sandbox.genome import source_digest
+
+from agent.config import Config
+from agent.operators.shape_repair import repair
+from agent.turns import Turns
+from agent.writing import findings_of
+from archive.records import Candidate, Evaluation, Failed, Fault, Outcome
+from evaluators.task import Evaluated
+from sandbox.outcome import Broken, ChildOutcome, Raised
+
+RUNG = "full"
+
+
+class EvaluatorSeam(Protocol):
+    """What a campaign needs of an evaluator; never raises for what a genome does."""
+
+    async def dry_run(self, source: str) -> Sound | ChildOutcome: ...
+
+    async def evaluate(self, source: str, *, digest: str, repeat: int) -> Evaluated: ...
+
+
+@dataclass(frozen=True)
+class Grader:
+    """Grades one candidate at a time per slot; every change of state is one transaction of the store."""
+
+    store: Store
+    config: Config
+    evaluator: EvaluatorSeam
+    offers: Mapping[str, object]
+    turns: Turns
+    may_train: Callable[[], bool]
+    """Takes one unit of the budget, or says that none is left."""
+
+    async def grade(self, candidate: Candidate, kind: str) -> bool:
+        """Whether `candidate` is settled; False: the budget ended before it, and it stays queued."""
+        step = ("settled", candidate.id)
+        source, repairs, sound = await self._dry_run(candidate, may_repair=kind == "search")
+        if isinstance(sound, Failed):
+            await self.turns.wait(step)
+            self._settle(candidate, kind, 0, Evaluated(sound, 0.0, 0.0))
+            self.turns.done(step)
+            return True
+        if repairs != candidate.repairs or sound.function_digest:
+            await self.turns.wait(("sound", candidate.id))
+            first = self._first_of(candidate, source, repairs, sound)
+            self.turns.done(("sound", candidate.id))
+            if first is not None:
+                return True
+        outcome = self._static_limits(sound)
+        if outcome is None and kind == "search" and not self.may_train():
+            self.store.requeue(candidate.id)
+            return False
+        digest = self.store.candidate(candidate.id).source_digest or ""
+        if outcome is not None:
+            evaluated = Evaluated(outcome, 0.0, 0.0)
+        else:
+            evaluated = await self.train(source, digest, 0)
+        await self.turns.wait(step)
+        self._settle(candidate, kind, 0, evaluated)
+        self.turns.done(step)
+        return True
+
+    async def repeat(self, candidate: Candidate, number: int) -> None:
+        """One further training seed of a scored candidate."""
+        evaluated = await self.train(candidate.source, candidate.source_digest or "", number)
+        self._settle(candidate, "repeat", number, evaluated)
+
+    async def train(self, source: str, digest: str, repeat: int) -> Evaluated:
+        """Train and predict; an infrastructure fault is tried again, a bounded number of times."""
+        for _ in range(self.config.evaluation.retries):
+            evaluated = await self.evaluator.evaluate(source, digest=digest, repeat=repeat)
+            outcome = evaluated.outcome
+            if not (isinstance(outcome, Failed) and outcome.fault is Fault.INFRASTRUCTURE):
+                return evaluated
+            self.store.event("retried", detail={"reason": outcome.reason})
+        return await self.evaluator.evaluate(source, digest=digest, repeat=repeat)
+
+    async def _dry_run(
+        self, candidate: Candidate, *, may_repair: bool
+    ) -> tuple[str, tuple[str, ...], Sound | Failed]:
+        source, repairs = candidate.source, candidate.repairs
+        retries = self.config.evaluation.retries
+        while True:
+            result = await self.evaluator.dry_run(source)
+            if isinstance(result, Sound):
+                return source, repairs, result
+            if isinstance(result, Broken) and retries > 0:
+                retries -= 1
+                self.store.event("retried", candidate.id, {"reason": result.reason})
+                continue
+            failed = failure_of(result)
+            if (
+                not may_repair
+                or not isinstance(result, Raised)
+                or len(repairs) >= self.config.evaluation.repairs
+            ):
+                return source, repairs, failed
+            fixed = repair(source, result)
+            if fixed is None or findings_of(fixed.source, self.config, self.offers):
+                return source, repairs, failed
+            source, repairs = fixed.source, (*repairs, fixed.description)
+
+    def _first_of(
+        self, candidate: Candidate, source: str, repairs: tuple[str, ...], sound: Sound
+    ) -> int | None:
+        """Records what the dry run found; the id of the candidate that this one repeats, if it does."""
+        if repairs != candidate.repairs:
+            digest = source_digest(source)
+            self.store.repaired(candidate.id, source, digest, repairs)
+            first = self.store.find_source(digest, exclude=candidate.id)
+            if first is not None:
+                self.store.duplicate(candidate.id, of=first, reason="same source after repair")
+                return first
+        if sound.function_digest:
+            first = self.store.find_function(sound.function_digest, exclude=candidate.id)
+            if first is not None:
+                self.store.duplicate(candidate.id, of=first, reason="same function")
+                return first
+            self.store.set_function_digest(candidate.id, sound.function_digest)
+        return None
+
+    def _static_limits(self, sound: Sound) -> Outcome | None:
+        most = self.config.constraints.params
+        if most is not None and sound.params > most:
+            reason = f"expected at most {most} parameters, got {sound.params}; limit constraints.params"
+            return Failed("static", reason)
+        return None
+
+    def _settle(self, candidate: Candidate, kind: str, seed: int, evaluated: Evaluated) -> None:
+        # Weights before the row that names them: a crash in between leaves a file nobody counts.
+        if evaluated.weights:
+            save_weights(Path(self.store.folder), candidate.id, RUNG, seed, evaluated.weights)
+        self.store.settle(
+            Evaluation(
+                candidate=candidate.id,
+                rung=RUNG,
+                seed=seed,
+                outcome=evaluated.outcome,
+                seconds=evaluated.seconds,
+                cpu_seconds=evaluated.cpu_seconds,
+                kind=kind,
+                correct=evaluated.correct,
+                detail=evaluated.detail,
+            )
+        )

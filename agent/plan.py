@@ -1,0 +1,79 @@
+"""The plan: which operator makes the child in each slot. A slot is a child's place in the processing order.
+
+The plan is a function of the campaign seed alone. Operators that take long (an LM) are asked some slots
+ahead of their turn, the quick ones just before it, so that evaluation waits for neither and a run with
+one worker is the same every time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+def stream(seed: int, *names: object) -> random.Random:
+    """A random stream that is a function of names: the same names, the same draws, on any machine."""
+    text = "/".join(str(name) for name in (seed, *names))
+    return random.Random(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big"))
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one operator gets: `weight` of the children, `samples` per call, asked `lookahead` slots ahead.
+
+    `slow` operators wait for something outside (an LM); the others are computed on the spot.
+    """
+
+    weight: float
+    samples: int
+    lookahead: int
+    slow: bool
+
+
+@dataclass(frozen=True)
+class Span:
+    """`count` slots from `slot` that one call of one operator (an index into the shares) fills."""
+
+    slot: int
+    count: int
+    operator: int
+
+
+class Plan:
+    """Spans of slots in order. `taken`: first slots and counts of spans drawn earlier."""
+
+    def __init__(self, shares: Sequence[Share], seed: int, taken: Mapping[int, int]) -> None:
+        self._shares = shares
+        self._seed = seed
+        self._taken = dict(taken)
+        self._next = 0
+        self._open: list[Span] = []
+
+    def due(self, settled: int, settled_or_waiting: int) -> list[Span]:
+        """The open spans within their operator's reach, in slot order; `take` them to draw them.
+
+        A slow operator reaches `lookahead` slots past `settled`; a quick one past `settled_or_waiting`,
+        which also counts the slots that a slow one has yet to answer for, so that it works meanwhile.
+        """
+        reach = [(settled if share.slow else settled_or_waiting) + share.lookahead for share in self._shares]
+        while self._next < max(reach):
+            self._extend()
+        return [span for span in self._open if span.slot < reach[span.operator]]
+
+    def take(self, span: Span) -> None:
+        """`span` is being drawn and is open no longer."""
+        self._open.remove(span)
+
+    def _extend(self) -> None:
+        slot = self._next
+        if slot in self._taken:
+            self._next += self._taken[slot]
+            return
+        weights = [share.weight / share.samples for share in self._shares]
+        operator = stream(self._seed, "plan", slot).choices(range(len(self._shares)), weights)[0]
+        gap = min((taken - slot for taken in self._taken if taken > slot), default=1 << 30)
+        span = Span(slot, min(self._shares[operator].samples, gap), operator)
+        self._open.append(span)
+        self._next += span.count

@@ -1,0 +1,48 @@
+"""Who becomes a parent, and what the prompt asks for: pure functions of the scored and a stream."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+
+from archive.pareto import Objective, crowding, fitness, ranks
+
+from agent.config import SelectionTable
+from archive.records import Candidate
+
+SIZES = frozenset({"params", "flops"})
+
+
+def objectives(table: SelectionTable) -> list[Objective]:
+    return [Objective(name, log=name in SIZES) for name in table.objectives]
+
+
+def select(
+    view: Sequence[Candidate], count: int, rng: random.Random, table: SelectionTable
+) -> list[Candidate]:
+    """`count` parents from the scored candidates in `view`, different ones where there are enough."""
+    if table.method == "scalar":
+        pool = sorted(view, key=lambda c: (-fitness(c.metrics), c.id))[: table.survivors]
+        return rng.sample(pool, min(count, len(pool)))
+    rows = [candidate.metrics for candidate in view]
+    goals = objectives(table)
+    rank, spread = ranks(rows, goals), crowding(rows, goals)
+    order = sorted(range(len(view)), key=lambda i: (rank[i], -spread[i], view[i].id))
+    chosen: list[int] = []
+    while len(chosen) < min(count, len(view)):
+        left = [place for place in range(len(order)) if place not in chosen]
+        # A binary tournament: the lower place in the order by rank and crowding wins.
+        chosen.append(min(rng.choice(left), rng.choice(left)))
+    return [view[order[place]] for place in chosen]
+
+
+def targets(parents: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The metrics to ask for: 0.9 x the smallest size, to the nearest 100, and 1.02 x the best accuracy, to
+    the nearest 0.1% (EvoPrompting, section 4.1), held below 100%.
+    """
+    size = min(metrics["params"] for metrics in parents)
+    accuracy = 1.0 - min(metrics["error"] for metrics in parents)
+    return {
+        "params": max(100.0, round(0.9 * size / 100) * 100.0),
+        "error": round(max(0.0, 1.0 - 1.02 * accuracy), 3),
+    }

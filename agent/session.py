@@ -1,0 +1,243 @@
+"""A session puts a campaign's parts together: archive under lock, walls, language models, operators."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.breeding import Parts
+from agent.campaign import Campaign
+from agent.config import FILE, Config, OperatorTable, load
+from agent.errors import UserError, nearest
+from agent.lm.build import build_lm
+from agent.lm.fakes import ReplayLM
+from agent.lm.seam import LM, LMError
+from agent.operators.base import Operator
+from agent.operators.lm_rewrite import LMRewrite
+from agent.operators.lm_scoped import LMScoped
+from agent.operators.random_draw import RandomDraw
+from agent.operators.syntactic_crossover import SyntacticCrossover
+from agent.operators.syntactic_mutate import SyntacticMutate
+from agent.replay import recorded_calls, recorded_turns
+from agent.turns import Turns
+from archive.filesystem import wal_problem
+from archive.lock import run_lock
+from archive.records import Failed, Outcome
+from archive.store import DATABASE, Store, create, open_archive
+from evaluators.evaluation import Evaluator, Sound, failure_of
+from evaluators.program import inside_program
+from evaluators.task import Recipe, Task
+from evaluators.tasks import load_task
+from sandbox.genome import source_digest
+from sandbox.level import LevelReport, detect
+from sandbox.limits import Level, Limits
+from sandbox.outcome import Finding
+from sandbox.runner import ZygoteRunner, start
+from sandbox.vet import vet
+
+HIDDEN = ("mnist1d",)
+"""Packages that can regenerate a task's data; no child can see them."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """An open campaign, ready to run."""
+
+    store: Store
+    config: Config
+    campaign: Campaign
+    level: Level
+
+
+def choose_level(report: LevelReport, wanted: str, *, unsafe: bool) -> Level:
+    """The level to run at. Raises UserError where the system offers less than `wanted` and nobody said unsafe."""
+    order = [Level.NONE, Level.LANDLOCK, Level.FULL]
+    if report.level is Level.NONE and not unsafe:
+        raise UserError(
+            f"this system offers no isolation ({'; '.join(report.reasons)}); {report.advice}; "
+            "--unsafe runs generated code with all your rights"
+        )
+    if not unsafe and order.index(report.level) < order.index(Level(wanted)):
+        raise UserError(
+            f"sandbox.level: expected at least {wanted}, this system offers {report.level}: "
+            f"{'; '.join(report.reasons)}; {report.advice}"
+        )
+    return report.level
+
+
+def choose_recipe(task: Task, name: str) -> Recipe:
+    if name not in task.recipes:
+        raise UserError(f"recipe {name!r}: task {task.name} has no such recipe; {nearest(name, task.recipes)}")
+    return task.recipes[name]
+
+
+def worker_count(config: Config) -> int:
+    """The configured number, or one per core this process may use, less one where an LM computes here."""
+    if config.evaluation.workers:
+        return config.evaluation.workers
+    local = any(lm.backend in ("embedded", "transformers") for lm in config.lm)
+    return max(1, len(os.sched_getaffinity(0)) - local)
+
+
+@asynccontextmanager
+async def open_session(
+    folder: Path, overrides: Sequence[str] = (), *, replay: Path | None = None, unsafe: bool = False
+) -> AsyncIterator[Session]:
+    """Checks everything that can be checked before anything is spent, then opens the campaign for one run.
+
+    Raises UserError or ArchiveError with one clear line.
+    """
+    if replay is not None:
+        _copy_campaign(replay, folder)
+    config = load(folder, overrides)
+    task = load_task(config.campaign.task)
+    recipe = choose_recipe(task, config.evaluation.recipe)
+    sources = {file: _read(folder / file) for file in config.seeds.files}
+    _vet_seeds(sources, config, task)
+    if problem := wal_problem(folder):
+        raise UserError(problem)
+    level = choose_level(detect(), config.sandbox.level, unsafe=unsafe)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(run_lock(folder))
+        lms = await _open_lms(stack, config, replay)
+        runner = await start(inside_program(), level=level, hide=HIDDEN, unsafe=unsafe)
+        stack.push_async_callback(runner.close)
+        evaluator = Evaluator(
+            task, recipe, runner, limits=config.evaluation.limits(), campaign_seed=config.campaign.seed,
+            ceiling=config.constraints.error,
+        )
+        if (folder / DATABASE).exists():
+            store = open_archive(folder, write=True)
+        else:
+            await _dry_run_seeds(sources, evaluator)
+            store = create(folder, name=config.campaign.name, seed=config.campaign.seed)
+        stack.callback(store.close)
+        _add_seeds(store, sources)
+        store.event("session", detail={"level": str(level), "config": config.model_dump(mode="json")})
+        workers = worker_count(config)
+        parts = Parts(evaluator, task.offers, [_operator(t, config) for t in config.operators], lms, workers)
+        turns: Turns | None = recorded_turns(replay) if replay else None
+        yield Session(store, config, Campaign(store, config, parts, turns), level)
+
+
+def _operator(table: OperatorTable, config: Config) -> Operator:
+    quick: Mapping[str, Operator] = {
+        "syntactic.mutate": SyntacticMutate(),
+        "syntactic.crossover": SyntacticCrossover(),
+        "random": RandomDraw(),
+    }
+    if table.name in quick:
+        return quick[table.name]
+    settings = next(lm for lm in config.lm if lm.name == table.lm)
+    kind = LMRewrite if table.name == "lm.rewrite" else LMScoped
+    chosen: dict[str, int] = {}
+    if table.samples:
+        chosen["samples"] = table.samples
+    if table.max_tokens:
+        chosen["max_tokens"] = table.max_tokens
+    return kind(chat=settings.chat, **chosen)
+
+
+async def _open_lms(stack: AsyncExitStack, config: Config, replay: Path | None) -> dict[str, LM]:
+    lms: dict[str, LM] = {}
+    for settings in config.lm:
+        if not any(table.lm == settings.name for table in config.operators):
+            continue
+        lm: LM = ReplayLM(recorded_calls(replay), name=settings.name) if replay else build_lm(settings)
+        stack.push_async_callback(lm.close)
+        try:
+            await lm.check()
+        except LMError as error:
+            raise UserError(f"[[lm]] {settings.name}: {error}") from None
+        lms[settings.name] = lm
+    return lms
+
+
+def _copy_campaign(source: Path, folder: Path) -> None:
+    """A replay runs in a folder of its own, which begins as a copy of the other's configuration."""
+    config = load(source)
+    if (folder / DATABASE).exists():
+        raise UserError(f"{folder}: has an archive already; a replay wants a new folder")
+    for file in (FILE, *config.seeds.files):
+        target = folder / file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / file, target)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: expected UTF-8 text, got byte {error.object[error.start]:#x}", code=1) from None
+
+
+def _vet_seeds(sources: Mapping[str, str], config: Config, task: Task) -> None:
+    found = {
+        file: [str(f) for f in vet(source, entry="Model", offers=task.offers, imports=config.sandbox.imports)]
+        for file, source in sources.items()
+    }
+    _refuse(found)
+
+
+async def _dry_run_seeds(sources: Mapping[str, str], evaluator: Evaluator) -> None:
+    found: dict[str, list[str]] = {}
+    for file, source in sources.items():
+        result = await evaluator.dry_run(source)
+        found[file] = []
+        if not isinstance(result, Sound):
+            failed = failure_of(result)
+            found[file] = [f"{getattr(result, 'line', 0)}:0 {failed.stage}: {failed.reason}"]
+    _refuse(found)
+
+
+def _refuse(found: Mapping[str, Sequence[str]]) -> None:
+    """Raises UserError where a seed has findings; the others are named as fine."""
+    if any(found.values()):
+        lines = [f"{file}:{finding}" for file, findings in found.items() for finding in findings]
+        lines += [f"{file}: fine" for file, findings in found.items() if not findings]
+        raise UserError("a seed file does not hold\n" + "\n".join(lines), code=1)
+
+
+def _add_seeds(store: Store, sources: Mapping[str, str]) -> None:
+    known = {c.source_digest for c in store.candidates(operator="seed")}
+    for file, source in sources.items():
+        digest = source_digest(source)
+        if digest not in known:
+            store.add_seed(Path(file).stem, source, digest)
+            known.add(digest)
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """What `evaluate` found about one file."""
+
+    outcome: Outcome
+    seconds: float
+    level: Level
+    findings: tuple[Finding, ...]
+
+
+async def evaluate_file(
+    source: str, task: Task, *, recipe: str, seed: int, enforce: bool, unsafe: bool
+) -> FileResult:
+    """One model file through vet, dry run, train, predict and score, outside any campaign."""
+    findings = tuple(vet(source, entry="Model", offers=task.offers))
+    chosen = choose_recipe(task, recipe)
+    level = choose_level(detect(), "landlock", unsafe=unsafe)
+    if findings and enforce:
+        failed = Failed("vet", "; ".join(str(finding) for finding in findings))
+        return FileResult(failed, 0.0, level, findings)
+    runner: ZygoteRunner = await start(inside_program(), level=level, hide=HIDDEN, unsafe=unsafe)
+    try:
+        evaluator = Evaluator(task, chosen, runner, limits=Limits(), campaign_seed=seed)
+        result = await evaluator.dry_run(source)
+        if not isinstance(result, Sound):
+            return FileResult(failure_of(result), result.usage.seconds, level, findings)
+        evaluated = await evaluator.evaluate(source, digest=source_digest(source), repeat=0)
+        return FileResult(evaluated.outcome, evaluated.seconds, level, findings)
+    finally:
+        await runner.close()

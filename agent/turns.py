@@ -1,0 +1,93 @@
+"""Whose turn it is to write to the archive: anybody's in a search, the recorded order in a replay."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from agent.errors import UserError
+from agent.plan import Span
+
+Step = tuple[str, int]
+"""(kind, id): `drawn` with the batch; `admitted`, `sound` and `settled` with the candidate."""
+
+
+class Turns(Protocol):
+    """Every write that a later choice may depend on waits for its turn, and says when it is done."""
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the order is given; then `next` names the next step, None at the end."""
+        ...
+
+    def next(self) -> Step | None: ...
+
+    def span(self, batch: int) -> Span:
+        """The recorded span of a drawn batch."""
+        ...
+
+    async def wait(self, step: Step) -> None: ...
+
+    def done(self, step: Step) -> None: ...
+
+    def watch(self, moved: Callable[[], None]) -> None:
+        """`moved` is called after each step that was done."""
+        ...
+
+
+class FreeTurns:
+    """A search: first come, first served."""
+
+    recorded = False
+
+    def next(self) -> Step | None:
+        return None
+
+    def span(self, batch: int) -> Span:
+        raise LookupError(batch)
+
+    async def wait(self, step: Step) -> None:
+        return
+
+    def done(self, step: Step) -> None:
+        return
+
+    def watch(self, moved: Callable[[], None]) -> None:
+        return
+
+
+class RecordedTurns:
+    """A replay: each write waits until all that came before it in the recorded run are done."""
+
+    recorded = True
+
+    def __init__(self, steps: Sequence[Step], spans: Mapping[int, Span]) -> None:
+        self._left = deque(steps)
+        self._known = set(steps)
+        self._spans = spans
+        self._moved = asyncio.Event()
+        self._watcher: Callable[[], None] = lambda: None
+
+    def next(self) -> Step | None:
+        return self._left[0] if self._left else None
+
+    def span(self, batch: int) -> Span:
+        return self._spans[batch]
+
+    async def wait(self, step: Step) -> None:
+        if step not in self._known:
+            raise UserError(f"replay: the recorded run has no step {step[0]!r} for {step[1]}", code=1)
+        while self.next() != step:
+            await self._moved.wait()
+
+    def done(self, step: Step) -> None:
+        if self.next() == step:
+            self._left.popleft()
+            moved, self._moved = self._moved, asyncio.Event()
+            moved.set()
+            self._watcher()
+
+    def watch(self, moved: Callable[[], None]) -> None:
+        self._watcher = moved

@@ -1,0 +1,35 @@
+"""A public fake of the evaluator, for tests and benchmarks of everything around it. It trains nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+
+from archive.records import Outcome, Scored
+from evaluators.evaluation import Sound
+from evaluators.task import Evaluated
+from sandbox.outcome import ChildOutcome
+
+
+def hashed_score(source: str) -> Outcome:
+    """An outcome that looks random and is a function of the source: error 0.05..0.45, 100..10,099 parameters."""
+    digest = int.from_bytes(hashlib.sha256(source.encode()).digest()[:8], "big")
+    return Scored({"error": 0.05 + (digest % 4000) / 10_000, "params": float(100 + digest // 4000 % 10_000)})
+
+
+class StubEvaluator:
+    """Answers after `seconds` with what `score` says of the source; every source is sound."""
+
+    def __init__(self, seconds: float = 0.0, score: Callable[[str], Outcome] = hashed_score) -> None:
+        self._seconds = seconds
+        self._score = score
+
+    async def dry_run(self, source: str) -> Sound | ChildOutcome:
+        outcome = self._score(source)
+        params = outcome.metrics["params"] if isinstance(outcome, Scored) else 0
+        return Sound(function_digest="", params=int(params))
+
+    async def evaluate(self, source: str, *, digest: str, repeat: int) -> Evaluated:
+        await asyncio.sleep(self._seconds)
+        return Evaluated(self._score(source), self._seconds, 0.0)

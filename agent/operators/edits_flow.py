@@ -1,0 +1,135 @@
+"""What flows where, as far as the source shows it: which width leaves a layer, and who consumes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from agent.operators.edits import Layer, View, code
+from agent.operators.vocabulary import LARGEST
+
+
+@dataclass(frozen=True)
+class Context:
+    """What an operator knows of the task: what is offered to the entry, and the entry's name."""
+
+    offers: Mapping[str, object] = field(default_factory=dict)
+    entry: str = "Model"
+
+    @property
+    def classes(self) -> int | None:
+        found = self.offers.get("num_classes")
+        return found if isinstance(found, int) else None
+
+
+@dataclass(frozen=True)
+class Change:
+    """An edited module and what was done, in a few words."""
+
+    module: cst.Module
+    what: str
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What leaves a layer: its width (a number, a name, None: unknown) and the spatial rank (0: features)."""
+
+    width: str | None
+    rank: int
+    recurrent: bool = False
+
+
+def gives_classes(view: View, layer: Layer, context: Context) -> bool:
+    """Whether a layer makes the class scores, whose width belongs to the task."""
+    text = layer.text(layer.spec.gives) if layer.spec.gives else ""
+    if text.rpartition(".")[2] in context.offers:
+        return True
+    if context.classes is None or text != str(context.classes):
+        return False
+    return layer is [other for other in view.layers if other.spec.gives][-1]
+
+
+def chain(view: View, layer: Layer) -> list[Layer]:
+    """The layers of the same owner in source order, which is mostly the order of the data."""
+    return [other for other in view.layers if other.owner == layer.owner]
+
+
+def flow_after(view: View, layer: Layer) -> Flow:
+    """What leaves `layer`, read from it and the layers before it."""
+    before = chain(view, layer)
+    width: str | None = None
+    for other in reversed(before[: before.index(layer) + 1]):
+        spec = other.spec
+        if spec.gives:
+            text = width or other.text(spec.gives) or None
+            if spec.kind == "recurrent":
+                doubled = other.text("bidirectional") == "True" and text is not None and width is None
+                return Flow(
+                    f"2 * {text}" if doubled and not _digits(text) else _double(text, doubled), 0, True
+                )
+            return Flow(text, spec.rank)
+        if spec.kind == "flatten":
+            return Flow(None, 0)
+        if spec.kind == "norm" and width is None:
+            width = other.text(spec.takes) or None
+    return Flow(width, 0)
+
+
+def _digits(text: str | None) -> bool:
+    return text is not None and text.isdigit()
+
+
+def _double(text: str | None, doubled: bool) -> str | None:
+    return str(2 * int(text)) if doubled and text is not None else text
+
+
+def propagated(view: View, layer: Layer, old: int, new: int) -> dict[cst.CSTNode, cst.Call]:
+    """Edits to the consumers of a width that changed from `old` to `new`, as far as they are evident: the
+    norms that follow and the first layer that takes it; a linear after a flatten scales along."""
+    following = chain(view, layer)
+    edits: dict[cst.CSTNode, cst.Call] = {}
+    for other in following[following.index(layer) + 1 :]:
+        spec = other.spec
+        if not spec.takes:
+            continue
+        width = other.number(spec.takes)
+        if width == old:
+            edits[other.call] = depthwise_along(other, new)
+        elif spec.kind == "linear" and width is not None and width > old and width % old == 0:
+            edits[other.call] = other.with_argument(spec.takes, width // old * new)
+        if spec.gives:
+            if (
+                width == old
+                and edits[other.call] is not None
+                and other.number("groups") == old == other.number(spec.gives)
+            ):
+                continue
+            break
+    return edits
+
+
+def depthwise_along(layer: Layer, width: int) -> cst.Call:
+    """The layer taking another width; a depthwise convolution changes all its widths together."""
+    spec = layer.spec
+    taken = layer.number(spec.takes)
+    call = layer.with_argument(spec.takes, width)
+    depthwise = taken is not None and taken == layer.number("groups") == layer.number(
+        spec.gives or spec.takes
+    )
+    if not spec.gives or not depthwise:
+        return call
+    for parameter in (spec.gives, "groups"):
+        call = Layer(call, layer.name, layer.owner).with_argument(parameter, width)
+    return call
+
+
+def capped(width: float) -> int:
+    return max(1, min(LARGEST, round(width)))
+
+
+def brief(node: cst.CSTNode) -> str:
+    """Source of a node on one line, short enough for a description."""
+    text = " ".join(code(node).split())
+    return text if len(text) <= 60 else text[:57] + "..."

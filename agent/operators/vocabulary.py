@@ -1,0 +1,233 @@
+"""The layer vocabulary that every operator without a language model shares.
+
+It knows each layer's parameters, which of them must equal the size that comes in (`takes`) and which sets
+the size that goes out (`gives`), and it writes new layers as LibCST expressions with literal arguments.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import libcst as cst
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What is known of one torch.nn layer. `parameters` are its leading constructor parameters in order;
+    `rank` is 1 or 2 for layers over that many spatial dimensions, 0 for all others."""
+
+    kind: str
+    parameters: tuple[str, ...]
+    takes: str = ""
+    gives: str = ""
+    rank: int = 0
+
+
+def _ranked(table: Mapping[str, Spec]) -> dict[str, Spec]:
+    return {
+        f"{name}{rank}d": Spec(spec.kind, spec.parameters, spec.takes, spec.gives, rank)
+        for name, spec in table.items()
+        for rank in (1, 2)
+    }
+
+
+_CONV = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "bias")
+_UPCONV = (*_CONV[:5], "output_padding", "groups", "bias", "dilation")
+_RECURRENT = ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional")
+_NORM = ("num_features", "eps", "momentum", "affine", "track_running_stats")
+
+ACTIVATIONS: Mapping[str, str] = {
+    "ReLU": "relu",
+    "GELU": "gelu",
+    "SiLU": "silu",
+    "Mish": "mish",
+    "ELU": "elu",
+    "SELU": "selu",
+    "LeakyReLU": "leaky_relu",
+    "Hardswish": "hardswish",
+    "Softplus": "softplus",
+    "Tanh": "tanh",
+    "Sigmoid": "sigmoid",
+}
+"""Activation layers and their names in torch.nn.functional."""
+
+FUNCTIONALS: Mapping[str, str] = {functional: layer for layer, functional in ACTIVATIONS.items()}
+
+SPECS: Mapping[str, Spec] = {
+    "Linear": Spec("linear", ("in_features", "out_features", "bias"), "in_features", "out_features"),
+    **_ranked(
+        {
+            "Conv": Spec("conv", _CONV, "in_channels", "out_channels"),
+            "ConvTranspose": Spec("upconv", _UPCONV, "in_channels", "out_channels"),
+            "BatchNorm": Spec("norm", _NORM, "num_features"),
+            "InstanceNorm": Spec("norm", _NORM, "num_features"),
+            "MaxPool": Spec("pool", ("kernel_size", "stride", "padding", "dilation")),
+            "AvgPool": Spec("pool", ("kernel_size", "stride", "padding")),
+            "AdaptiveAvgPool": Spec("adaptive", ("output_size",)),
+            "AdaptiveMaxPool": Spec("adaptive", ("output_size",)),
+            "Dropout": Spec("dropout", ("p", "inplace")),
+        }
+    ),
+    "GroupNorm": Spec("norm", ("num_groups", "num_channels", "eps", "affine"), "num_channels"),
+    "LayerNorm": Spec("norm", ("normalized_shape", "eps", "elementwise_affine"), "normalized_shape"),
+    "Dropout": Spec("dropout", ("p", "inplace")),
+    "GRU": Spec("recurrent", _RECURRENT, "input_size", "hidden_size"),
+    "LSTM": Spec("recurrent", _RECURRENT, "input_size", "hidden_size"),
+    "RNN": Spec("recurrent", (*_RECURRENT[:3], "nonlinearity", *_RECURRENT[3:]), "input_size", "hidden_size"),
+    "MultiheadAttention": Spec("attention", ("embed_dim", "num_heads", "dropout"), "embed_dim"),
+    "TransformerEncoderLayer": Spec(
+        "attention", ("d_model", "nhead", "dim_feedforward", "dropout"), "d_model"
+    ),
+    "Flatten": Spec("flatten", ("start_dim", "end_dim")),
+    "Identity": Spec("identity", ()),
+    **{name: Spec("activation", ()) for name in ACTIVATIONS},
+    "PReLU": Spec("activation", ("num_parameters", "init")),
+    "Softmax": Spec("activation", ("dim",)),
+    "LogSoftmax": Spec("activation", ("dim",)),
+}
+
+KERNELS = (1, 3, 5, 7, 9)
+STRIDES = (1, 2, 3, 4)
+DILATIONS = (1, 2, 3, 4)
+RATES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
+WIDTHS = (8, 10, 12, 16, 20, 24, 32, 40, 48, 64)
+"""Widths that `random` draws: log-uniform about ConvBase's."""
+
+LARGEST = 512
+"""No operator writes a width above this: at the task sizes served it only buys time-outs."""
+
+HELPERS: Mapping[str, str] = {
+    "Residual": '''
+class Residual(nn.Module):
+    """Adds the input, through a shortcut where shapes differ, to what the body makes of it."""
+
+    def __init__(self, body, shortcut=None):
+        super().__init__()
+        self.body = body
+        self.shortcut = nn.Identity() if shortcut is None else shortcut
+
+    def forward(self, x):
+        return self.shortcut(x) + self.body(x)
+''',
+    "Recurrent": '''
+class Recurrent(nn.Module):
+    """Runs a recurrent layer along the length of (batch, channels, length) and gives its outputs."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x):
+        outputs, _ = self.layer(x.transpose(1, 2))
+        return outputs.transpose(1, 2)
+''',
+    "Outputs": '''
+class Outputs(nn.Module):
+    """Keeps the outputs of a recurrent layer and drops its state."""
+
+    def forward(self, pair):
+        return pair[0]
+''',
+    "fit": '''
+def fit(x, like):
+    """Crops or zero-pads x to the shape of like, so that the two can be added."""
+    pads = [n for dim in range(x.dim() - 1, 0, -1) for n in (0, like.shape[dim] - x.shape[dim])]
+    return F.pad(x, pads)
+''',
+}
+"""Helper code by the name it defines; an operator copies it into the genome that uses it."""
+
+Layers = Callable[[random.Random, int | str], str]
+
+
+def expression(text: str) -> cst.BaseExpression:
+    """Source text of one expression as a LibCST node."""
+    return cst.parse_expression(text)
+
+
+def layer(name: str, *values: object, **named: object) -> str:
+    """The source of one layer, e.g. `layer("Conv1d", 1, 25, 5, stride=2)`."""
+    arguments = [str(value) for value in values] + [f"{key}={value}" for key, value in named.items()]
+    return f"nn.{name}({', '.join(arguments)})"
+
+
+def activation(rng: random.Random) -> str:
+    return layer(rng.choice(("ReLU", "GELU", "SiLU", "Mish", "ELU", "Hardswish", "LeakyReLU")))
+
+
+def norm(rng: random.Random, width: int | str, rank: int) -> str:
+    """A normalisation over `width` channels (`rank` spatial dimensions) or features (`rank` 0)."""
+    if rank == 0:
+        return rng.choice((layer("BatchNorm1d", width), layer("LayerNorm", width)))
+    return rng.choice((layer(f"BatchNorm{rank}d", width), layer("GroupNorm", 1, width)))
+
+
+def conv(
+    rng: random.Random,
+    inputs: int | str,
+    outputs: int | str,
+    rank: int,
+    *,
+    stride: int = 1,
+    groups: object = 1,
+) -> str:
+    """A convolution that keeps the length at stride 1; `groups` is a number or the name of a width."""
+    kernel = rng.choice((3, 3, 5, 7))
+    dilation = rng.choice((1, 1, 1, 2)) if rank == 1 else 1
+    named: dict[str, object] = {"padding": dilation * (kernel // 2)}
+    if stride != 1:
+        named["stride"] = stride
+    if dilation != 1:
+        named["dilation"] = dilation
+    if groups != 1:
+        named["groups"] = groups
+    return layer(f"Conv{rank}d", inputs, outputs, kernel, **named)
+
+
+def pool(rng: random.Random, rank: int) -> str:
+    return layer(rng.choice((f"MaxPool{rank}d", f"AvgPool{rank}d")), rng.choice((2, 2, 2, 3)))
+
+
+def recurrent(
+    rng: random.Random, inputs: int | str, hidden: int | str, *, bidirectional: bool = False
+) -> str:
+    named = {"bidirectional": True} if bidirectional else {}
+    return layer(rng.choice(("GRU", "GRU", "LSTM")), inputs, hidden, batch_first=True, **named)
+
+
+def follower(rng: random.Random, width: int | str | None, rank: int) -> tuple[str, str]:
+    """A layer that fits after one of `width` outputs (None: unknown), and what it is in a word.
+
+    `rank` is the number of spatial dimensions there (0: features last). Its output has the same width.
+    """
+    plain: list[Callable[[], tuple[str, str]]] = [
+        lambda: (activation(rng), "activation"),
+        lambda: (layer("Dropout", rng.choice(RATES[:6])), "dropout"),
+    ]
+    if width is None:
+        return rng.choice(plain)()
+    choices = [*plain, lambda: (norm(rng, width, rank), "norm"), lambda: (norm(rng, width, rank), "norm")]
+    if rank == 0:
+        body = f"nn.Sequential({layer('Linear', width, width)}, {activation(rng)})"
+        choices += [
+            lambda: (layer("Linear", width, width), "linear"),
+            lambda: (f"Residual({body})", "residual block"),
+        ]
+        return rng.choice(choices)()
+    depthwise = conv(rng, width, width, rank, groups=width)
+    pointwise = layer(f"Conv{rank}d", width, width, 1)
+    choices += [
+        lambda: (pool(rng, rank), "pooling"),
+        lambda: (depthwise, "depthwise convolution"),
+        lambda: (pointwise, "pointwise convolution"),
+        lambda: (conv(rng, width, width, rank), "convolution"),
+        lambda: (
+            f"Residual(nn.Sequential({depthwise}, {norm(rng, width, rank)}, {activation(rng)}, {pointwise}))",
+            "separable residual block",
+        ),
+    ]
+    if rank == 1:
+        choices.append(lambda: (f"Recurrent({recurrent(rng, width, width)})", "recurrent layer"))
+    return rng.choice(choices)()

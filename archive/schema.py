@@ -60,7 +60,8 @@ CREATE TABLE candidates (
     CHECK ((state = 'scored') = (error IS NOT NULL)),
     CHECK ((state = 'duplicate') = (duplicate_of IS NOT NULL))
 );
-CREATE INDEX candidates_state ON candidates(state, error);
+CREATE INDEX candidates_state ON candidates(state, error, number);
+CREATE INDEX candidates_cost ON candidates(cpu_seconds) WHERE cpu_seconds > 0;
 CREATE INDEX candidates_params ON candidates(params);
 CREATE INDEX candidates_error ON candidates(error);
 CREATE INDEX candidates_generation ON candidates(generation);

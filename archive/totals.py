@@ -72,7 +72,8 @@ class Totals(Connected):
         """CPU seconds of everything: evaluations, what duplicates took, and the LM where it is ours."""
         return self._sum(
             "SELECT (SELECT total(cpu_seconds) FROM evaluations)"
-            " + (SELECT total(cpu_seconds) FROM candidates) + (SELECT total(cpu_seconds) FROM lm_calls)"
+            " + (SELECT total(cpu_seconds) FROM candidates WHERE cpu_seconds > 0)"
+            " + (SELECT total(cpu_seconds) FROM lm_calls)"
         )
 
     def elapsed(self) -> float:

@@ -1,0 +1,233 @@
+"""The only door to a process that runs a genome: one warm zygote, one fork per job.
+
+Covered (each with attacks in tests/corpus/attacks, run at `full` and `landlock`):
+- files, the home folder, the environment, credentials: the child opens no path and inherits no descriptor
+  but its own answer; at `full` they are not mounted either. The environment is empty.
+- the network and other processes: no socket, no exec, fork or thread, no ptrace, no signal but to itself.
+- resources: wall clock, CPU seconds, address space, resident memory and output are limited from outside
+  or by the kernel; each one that strikes is named.
+- answers: raw frames that match their own manifest, checked in the parent; nothing is unpickled.
+- orphans: children die with the zygote, the zygote with its controller.
+
+Not covered:
+- a hole in the Linux kernel, in bubblewrap, or in the processor (timing and speculation channels);
+- an answer's truth: a genome shares its process with the code that trains it, so it can write any
+  frames. That is why only weights come back and the parent scores them.
+- fairness: a genome may use all it was granted, and slow its neighbours by as much.
+- level `none`: only the limits on time and memory hold, and a child may leave processes behind.
+See docs/security.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from sandbox import wire, zygote_launch
+from sandbox.job import Job, Program
+from sandbox.level import LevelReport, SandboxUnavailableError, choose, find_bwrap
+from sandbox.limits import Level, Limits
+from sandbox.outcome import Array, Broken, ChildOutcome, Finished, Killed, Raised, Usage
+from sandbox.parcel import Parcels
+from sandbox.zygote_link import ZygoteLink, ZygoteLostError
+
+__all__ = ["SandboxUnavailableError", "ZygoteLostError", "ZygoteRunner", "start"]
+
+
+async def start(
+    program: Program,
+    *,
+    level: Level | None = None,
+    unsafe: bool = False,
+    packages: Sequence[str] = (),
+    preload: Sequence[str] = (),
+) -> ZygoteRunner:
+    """Starts a zygote and waits until it is warm (seconds: it imports torch and calls `warmup`).
+
+    level: None for the best that works here. unsafe: allows `none`. packages: distributions that genomes
+    may import beside zygote_launch.PACKAGES; preload: modules to import before any fork (a child opens no
+    file, so what is not imported then can't be). Call it from the main thread, on the loop that will run
+    the jobs: the kernel ties the zygote's life to the thread that started it.
+
+    Raises SandboxUnavailableError, ZygoteLostError (the zygote's own last words), PackageNotFoundError.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError(
+            "sandbox.runner.start: expected the main thread, got a thread that may end earlier"
+        )
+    report = await asyncio.to_thread(choose, level, unsafe)
+    found = zygote_launch.installed([*zygote_launch.PACKAGES, *packages])
+    runner = ZygoteRunner(program, report, found, tuple(preload))
+    await runner.warm()
+    return runner
+
+
+class ZygoteRunner:
+    """Implements sandbox.job.Runner. Any number of `run` at once; the caller owns the slots.
+
+    A lost zygote is started anew by the next `run`; the jobs that it had end as Broken.
+    Arrays that are not writeable (`array.setflags(write=False)`) and live on are handed over once and
+    shared by all children; others are copied into each job.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        report: LevelReport,
+        packages: zygote_launch.Packages,
+        preload: tuple[str, ...],
+    ) -> None:
+        self.report = report
+        self._program = program
+        self._packages = packages
+        self._preload = preload
+        self._parcels = Parcels()
+        self._link: ZygoteLink | None = None
+        self._starting = asyncio.Lock()
+        self._closed = False
+
+    @property
+    def level(self) -> Level:
+        return self.report.level
+
+    async def warm(self) -> ZygoteLink:
+        """The living zygote; starts one if there is none. Raises ZygoteLostError."""
+        async with self._starting:
+            if self._closed:
+                raise ZygoteLostError("the runner is closed")
+            if self._link is None or self._link.lost:
+                if self._link is not None:
+                    await self._link.close()
+                self._link = await ZygoteLink.start(
+                    self.level, self._program, self._packages, self._preload, find_bwrap()
+                )
+            return self._link
+
+    async def run(self, job: Job) -> ChildOutcome:
+        """Runs one child to its end. Never raises for what a genome does; cancelling it kills the child."""
+        answer = -1
+        fds: list[int] = []
+        try:
+            link = await self.warm()
+            parcel, shared, size = self._parcels.pack(job)
+            fds.append(parcel)
+            answer = os.memfd_create("answer", os.MFD_CLOEXEC)
+            fds.append(answer)
+            ended = await link.run(_request(job.limits, self.level, size), [parcel, answer, *shared])
+            return outcome(job.limits, ended, answer)
+        except (ZygoteLostError, OSError) as error:
+            return Broken(str(error))
+        finally:
+            for fd in fds:
+                os.close(fd)
+
+    async def close(self) -> None:
+        """Kills the zygote and whatever still runs in it."""
+        self._closed = True
+        if self._link is not None:
+            await self._link.close()
+        self._parcels.close()
+
+
+def _request(limits: Limits, level: Level, inputs: int) -> dict[str, object]:
+    return {
+        "level": level.value,
+        "wall": limits.wall_clock,
+        "cpu": limits.cpu_seconds,
+        "memory": limits.memory,
+        "output": limits.output,
+        "inputs": inputs,
+    }
+
+
+def outcome(limits: Limits, ended: Mapping[str, object], answer: int) -> ChildOutcome:
+    """What became of a child: `ended` is the zygote's message, `answer` the descriptor that the child had."""
+    usage = Usage(_number(ended, "seconds"), _number(ended, "cpu"), int(_number(ended, "rss")))
+    status = int(_number(ended, "status"))
+    size = os.fstat(answer).st_size
+    ceiling = limits.output + wire.OVERHEAD
+    data = os.pread(answer, min(size, ceiling), 0)
+    stage = wire.last_stage(data)
+    struck = str(ended.get("struck") or "")
+    if struck:
+        return Killed(stage, _limit_text(struck, limits), struck, usage)
+    if not ended["locked"]:
+        return Broken(
+            str(ended["problem"] or f"a child died before its locks were on (status {status})"), usage
+        )
+    if os.WIFSIGNALED(status):
+        return _signalled(os.WTERMSIG(status), stage, limits, usage)
+    if size > ceiling:
+        return Killed(stage, _limit_text("evaluation.output", limits), "evaluation.output", usage)
+    try:
+        read = wire.parse_answer(data)
+    except wire.WireError as error:
+        return Killed(stage, f"answer refused: {error}", usage=usage)
+    if not read.complete or os.WEXITSTATUS(status):
+        return Killed(stage, f"exited with status {os.WEXITSTATUS(status)} before it answered", usage=usage)
+    if read.memory is not None:
+        reason = f"{_limit_text('evaluation.memory', limits)} ({read.memory})"
+        return Killed(stage, reason, "evaluation.memory", usage)
+    if read.raised is not None:
+        return _raised(stage, read.raised, usage)
+    total = sum(frame.size for frame in read.frames)
+    if total > limits.output:
+        return Killed(stage, _limit_text("evaluation.output", limits), "evaluation.output", usage)
+    arrays: dict[str, Array] = {
+        frame.name: np.frombuffer(data, frame.dtype, count=int(np.prod(frame.shape)), offset=frame.start)
+        .reshape(frame.shape)
+        .copy()
+        for frame in read.frames
+    }
+    return Finished(arrays, read.notes, usage)
+
+
+def _number(ended: Mapping[str, object], key: str) -> float:
+    value = ended.get(key, 0)
+    assert isinstance(value, int | float)
+    return value
+
+
+def _signalled(number: int, stage: str, limits: Limits, usage: Usage) -> Killed:
+    by_limit = {signal.SIGXCPU: "evaluation.cpu_seconds", signal.SIGXFSZ: "evaluation.output"}
+    limit = by_limit.get(signal.Signals(number) if number in set(signal.Signals) else signal.SIGKILL, "")
+    if number == signal.SIGKILL and usage.cpu_seconds >= max(1.0, limits.cpu_seconds):
+        limit = "evaluation.cpu_seconds"  # SIGXCPU was ignored
+    if limit:
+        return Killed(stage, _limit_text(limit, limits), limit, usage)
+    return Killed(stage, f"killed by signal {number} ({_signal_name(number)})", usage=usage)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "real-time"
+
+
+def _limit_text(limit: str, limits: Limits) -> str:
+    said = {
+        "evaluation.wall_clock": f"stopped at {limits.wall_clock:g} s of wall clock",
+        "evaluation.cpu_seconds": f"stopped at {limits.cpu_seconds:g} s of CPU time",
+        "evaluation.memory": f"needed more than {limits.memory >> 20} MiB above the warm process",
+        "evaluation.output": f"wrote more than {limits.output >> 20} MiB of output",
+    }[limit]
+    return f"{said}; limit {limit}"
+
+
+def _raised(stage: str, raised: Mapping[str, object], usage: Usage) -> ChildOutcome:
+    line = raised.get("line")
+    return Raised(
+        stage,
+        wire.text(raised.get("kind", "Exception"))[:100],
+        wire.text(raised.get("message", "")),
+        line if type(line) is int and 0 <= line < 1 << 31 else 0,
+        wire.text(raised.get("module", ""))[:200],
+        wire.shapes(raised.get("shapes")),
+        usage,
+    )

@@ -1,0 +1,188 @@
+"""The warm process that every child is forked from. It imports and warms up, then only waits: it holds
+no data, reads no job, and runs no genome. It also keeps the time: it alone knows its children by parenthood,
+so it can stop them without ever hitting another process.
+
+Messages are JSON over a SOCK_SEQPACKET pair. In: `{"op": "run", "id", "level", "wall", "memory", "inputs"}`
+with descriptors (parcel, answer, arrays...), or `{"op": "kill", "id", "limit"}`. Out: `{"op": "ready"}`, and
+for each run one `{"op": "ended", "id", "status", "struck", "locked", "problem", "seconds", "cpu", "rss"}`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox import child, child_locks
+
+MAX_DESCRIPTORS = 250
+MAX_MESSAGE = 65_536
+WATCH_SECONDS = 0.1
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass
+class Child:
+    """One running child. `report` is the read end on which it says that its locks are on."""
+
+    id: int
+    pid: int
+    pidfd: int
+    report: int
+    started: float
+    deadline: float
+    rss_limit: int
+    struck: str = ""
+
+
+def main(control: int, config: Mapping[str, Any]) -> None:
+    """Warms up, says so, and serves until the controller closes its end."""
+    channel = socket.socket(fileno=control)
+    child_locks.die_with(config["controller"])
+    warm_up(config)
+    channel.send(json.dumps({"op": "ready"}).encode())
+    Zygote(channel, config["entry"]).serve()
+
+
+def warm_up(config: Mapping[str, Any]) -> None:
+    """One thread before anything else: a parallel region in this process would hang its children."""
+    import torch
+
+    torch.set_num_threads(1)
+    torch.set_num_interop_threads(1)
+    for name in config["preload"]:
+        importlib.import_module(name)
+    torch.manual_seed(0)
+    importlib.import_module(config["entry"]).warmup()
+    gc.collect()
+    gc.freeze()
+
+
+class Zygote:
+    """Forks a child per request, stops those that strike a limit, and tells how each ended."""
+
+    def __init__(self, channel: socket.socket, entry: str) -> None:
+        self.channel = channel
+        self.entry = entry
+        self.children: dict[int, Child] = {}
+        self.poller = select.poll()
+        self.poller.register(channel.fileno(), select.POLLIN)
+
+    def serve(self) -> None:
+        while True:
+            for fd, _ in self.poller.poll(WATCH_SECONDS * 1000 if self.children else None):
+                if fd == self.channel.fileno():
+                    if not self.take():
+                        return
+                else:
+                    self.reap(self.children[fd])
+            self.watch()
+
+    def take(self) -> bool:
+        """Answers one message; False when the controller is gone (the children then die with us)."""
+        try:
+            data, fds, _, _ = socket.recv_fds(self.channel, MAX_MESSAGE, MAX_DESCRIPTORS)
+        except OSError:
+            return False
+        if not data:
+            return False
+        message = json.loads(data)
+        if message["op"] == "run":
+            try:
+                self.fork(message, fds)
+            except OSError as error:
+                self.tell(id=message["id"], status=0, locked=False, problem=f"no fork: {error}")
+            finally:
+                for fd in fds:
+                    os.close(fd)
+        else:
+            for running in self.children.values():
+                if running.id == message["id"]:
+                    self.stop(running, message["limit"])
+        return True
+
+    def fork(self, message: Mapping[str, Any], fds: list[int]) -> None:
+        reader, writer = os.pipe()
+        pid = -1
+        try:
+            parent = os.getpid()
+            pid = os.fork()
+            if pid == 0:
+                child.main(message, fds, writer, parent, self.entry)
+            pidfd = os.pidfd_open(pid)
+        except BaseException:
+            os.close(reader)
+            if pid > 0:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+            raise
+        finally:
+            os.close(writer)
+        started = time.monotonic()
+        # Resident pages of the inputs are the task's, not the candidate's.
+        allowed = _resident("self") + message["memory"] + message["inputs"]
+        running = Child(message["id"], pid, pidfd, reader, started, started + message["wall"], allowed)
+        self.children[pidfd] = running
+        self.poller.register(pidfd, select.POLLIN)
+
+    def watch(self) -> None:
+        now = time.monotonic()
+        for running in self.children.values():
+            if now >= running.deadline:
+                self.stop(running, "evaluation.wall_clock")
+            elif _resident(str(running.pid)) > running.rss_limit:
+                self.stop(running, "evaluation.memory")
+
+    def stop(self, running: Child, limit: str) -> None:
+        """Kills a child that is not yet reaped, so its pid is still its own, and its process group."""
+        running.struck = running.struck or limit
+        os.kill(running.pid, signal.SIGKILL)
+        with contextlib.suppress(OSError):
+            os.killpg(running.pid, signal.SIGKILL)
+
+    def reap(self, running: Child) -> None:
+        ended = time.monotonic()
+        with contextlib.suppress(OSError):
+            # Only at level `none` can a child have children; those that kept its group go with it.
+            os.killpg(running.pid, signal.SIGKILL)
+        _, status, usage = os.wait4(running.pid, 0)
+        self.poller.unregister(running.pidfd)
+        del self.children[running.pidfd]
+        os.close(running.pidfd)
+        said = os.read(running.report, 4096)
+        os.close(running.report)
+        self.tell(
+            id=running.id,
+            status=status,
+            struck=running.struck,
+            locked=said == child.LOCKED,
+            problem="" if said == child.LOCKED else said.decode(errors="replace"),
+            seconds=ended - running.started,
+            cpu=usage.ru_utime + usage.ru_stime,
+            rss=usage.ru_maxrss * 1024,
+        )
+
+    def tell(self, **fields: object) -> None:
+        try:
+            self.channel.send(json.dumps({"op": "ended", **fields}).encode())
+        except OSError:
+            sys.exit(0)
+
+
+def _resident(pid: str) -> int:
+    """Resident bytes of a process, 0 when it is gone."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as stream:
+            return int(stream.read().split()[1]) * _PAGE
+    except (OSError, IndexError):
+        return 0

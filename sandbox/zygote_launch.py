@@ -1,0 +1,201 @@
+"""The command line of a zygote: which interpreter, which packages, and the namespaces around them."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import re
+import sys
+import sysconfig
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.job import Program
+from sandbox.limits import Level
+
+PACKAGES = ("torch", "numpy", "einops")
+"""Distributions that every genome may use; what they require comes along, and nothing else."""
+
+PRELOAD = (
+    "torch.nn.functional",
+    "torch.fft",
+    "math",
+    "cmath",
+    "typing",
+    "dataclasses",
+    "functools",
+    "collections.abc",
+    "itertools",
+    "enum",
+    "einops.layers.torch",
+    "numpy",
+    "traceback",
+)
+"""Imported before any fork, since no child can open a file."""
+
+ENVIRONMENT: Mapping[str, str] = {
+    # One thread: two per child collapse on a busy machine, and a parallel region before a fork hangs.
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    # A genome that iterates over a set of strings behaves the same in every zygote.
+    "PYTHONHASHSEED": "0",
+    "PYTHONUTF8": "1",
+    # Made at import, so it must be there already; nothing is compiled or kept.
+    "TORCHINDUCTOR_CACHE_DIR": "/",
+}
+_INSIDE = (
+    "zygote",
+    "child",
+    "child_locks",
+    "child_report",
+    "landlock",
+    "limits",
+    "seccomp",
+    "wire",
+)
+_NOBODY = "65534"
+_SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
+
+
+@dataclass(frozen=True)
+class Packages:
+    """What may be imported: `folders` of each top-level name, and every `path` that must be readable."""
+
+    folders: Mapping[str, tuple[str, ...]]
+    paths: tuple[str, ...]
+
+
+def installed(distributions: Iterable[str]) -> Packages:
+    """The named distributions with all that they require and that is installed.
+
+    Raises importlib.metadata.PackageNotFoundError for a named one that is missing.
+    """
+    found: dict[str, importlib.metadata.Distribution] = {}
+    waiting = []
+    for name in distributions:
+        waiting.append(name)
+        importlib.metadata.distribution(name)
+    while waiting:
+        name = waiting.pop()
+        key = re.sub(r"[-_.]+", "-", name).lower()
+        if key in found:
+            continue
+        try:
+            found[key] = importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        for requirement in found[key].requires or ():
+            # An extra that happens to be installed is not required: it stays outside.
+            required = re.match(r"[\w.-]+", requirement)
+            if required and "extra ==" not in requirement:
+                waiting.append(required.group())
+    folders: dict[str, set[str]] = {}
+    paths: set[str] = set()
+    for distribution in found.values():
+        tops = {
+            file.parts[0] for file in distribution.files or () if len(file.parts) and ".." not in file.parts
+        }
+        for top in tops - {"__pycache__"}:
+            if top.endswith((".dist-info", ".pth")):
+                continue
+            path = Path(str(distribution.locate_file(top)))
+            if path.exists():
+                paths.add(str(path))
+                folders.setdefault(top.split(".")[0], set()).add(str(path.parent))
+    return Packages({name: tuple(sorted(dirs)) for name, dirs in folders.items()}, tuple(sorted(paths)))
+
+
+def interpreter() -> str:
+    """The base interpreter: a virtual environment adds only what stays outside."""
+    return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
+
+
+def config(program: Program, packages: Packages, preload: Sequence[str], controller: int) -> bytes:
+    """What the boot code reads. `controller`: the pid of the zygote's parent, 0 in namespaces."""
+    here = Path(__file__).parent
+    files = {f"sandbox.{name}": (here / f"{name}.py").read_text(encoding="utf-8") for name in _INSIDE}
+    files["sandbox"] = ""
+    clash = sorted(set(files) & set(program.files))
+    if clash:
+        raise ValueError(f"program.files: {clash[0]!r} is a name of the sandbox itself")
+    if program.entry not in program.files:
+        raise ValueError(f"program.entry: expected one of {sorted(program.files)}, got {program.entry!r}")
+    packed = {
+        # A dotted name needs its packages; those that the program does not give are empty.
+        **{parent: "" for name in program.files for parent in _parents(name)},
+        **files,
+        **program.files,
+    }
+    return json.dumps(
+        {
+            "files": packed,
+            "installed": packages.folders,
+            "preload": [*PRELOAD, *preload],
+            "entry": program.entry,
+            "controller": controller,
+        }
+    ).encode()
+
+
+def command(level: Level, control: int, config_fd: int, packages: Packages, bwrap: str | None) -> list[str]:
+    """The argument vector. Level `full` needs the path of bubblewrap."""
+    boot = (Path(__file__).parent / "zygote_boot.py").read_text(encoding="utf-8")
+    python = [interpreter(), "-P", "-s", "-S", "-B", "-c", boot, str(control), str(config_fd)]
+    if level is not Level.FULL:
+        return python
+    if bwrap is None:
+        raise ValueError("level full needs bubblewrap")
+    return [*namespaces(bwrap, packages.paths), *python]
+
+
+def namespaces(bwrap: str, paths: Iterable[str]) -> list[str]:
+    """bubblewrap around the interpreter: only it, the system's libraries and `paths`, read-only."""
+    arguments = [bwrap, "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--clearenv"]
+    arguments += ["--uid", _NOBODY, "--gid", _NOBODY, "--hostname", "sandbox", "--cap-drop", "ALL"]
+    for name, value in ENVIRONMENT.items():
+        arguments += ["--setenv", name, value]
+    for system in _SYSTEM:
+        if os.path.islink(system):
+            arguments += ["--symlink", os.readlink(system), system]
+        elif os.path.exists(system):
+            arguments += ["--ro-bind", system, system]
+    python = interpreter()
+    arguments += ["--ro-bind", python, python]
+    for library in ("lib", "lib64"):
+        folder = os.path.join(sys.base_prefix, library)
+        if os.path.isdir(folder) and os.path.realpath(folder) not in _real_system():
+            arguments += ["--ro-bind", os.path.realpath(folder), folder]
+    for hidden in _site_folders():
+        arguments += ["--tmpfs", hidden]
+    for path in paths:
+        arguments += ["--ro-bind", os.path.realpath(path), path]
+    for device in ("/dev/null", "/dev/urandom"):
+        arguments += ["--dev-bind", device, device]
+    return [*arguments, "--proc", "/proc", "--remount-ro", "/", "--chdir", "/", "--"]
+
+
+def _real_system() -> set[str]:
+    return {os.path.realpath(path) for path in _SYSTEM}
+
+
+def _site_folders() -> list[str]:
+    """Folders of installed packages that lie inside what is bound for the interpreter."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    base = {"base": sys.base_prefix, "platbase": sys.base_prefix}
+    candidates = {
+        sysconfig.get_path("purelib", vars=base),
+        sysconfig.get_path("platlib", vars=base),
+        f"{sys.base_prefix}/lib/{version}/site-packages",
+        "/usr/lib/python3/dist-packages",
+        f"/usr/lib/{version}/dist-packages",
+    }
+    bound = ("/usr/lib", "/usr/lib64", f"{sys.base_prefix}/lib", f"{sys.base_prefix}/lib64")
+    return sorted(path for path in candidates if os.path.isdir(path) and path.startswith(bound))
+
+
+def _parents(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:count]) for count in range(1, len(parts))]

@@ -1,0 +1,176 @@
+"""The controller's end of one zygote: start it, send it jobs, hear how they ended, and end it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import socket
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from typing import IO
+
+from sandbox import zygote_launch
+from sandbox.job import Program
+from sandbox.limits import Level
+
+WARM_SECONDS = 180.0
+"""How long a zygote may take to import torch and warm up."""
+
+GRACE_SECONDS = 60.0
+"""How long after a child's deadline its end may be reported, before the zygote itself counts as lost."""
+
+_MAX_MESSAGE = 65_536
+
+
+class ZygoteLostError(RuntimeError):
+    """The zygote did not start, died, or no longer answers: an infrastructure fault."""
+
+
+class ZygoteLink:
+    """One zygote process and the jobs it has. Belongs to the event loop that started it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], channel: socket.socket, errors: IO[bytes]) -> None:
+        self.lost = ""
+        self._process = process
+        self._channel = channel
+        self._errors = errors
+        self._ids = itertools.count(1)
+        self._loop = asyncio.get_running_loop()
+        self._ready: asyncio.Future[None] = self._loop.create_future()
+        self._waiting: dict[int, asyncio.Future[Mapping[str, object]]] = {}
+        self._loop.add_reader(channel.fileno(), self._read)
+
+    @classmethod
+    async def start(
+        cls,
+        level: Level,
+        program: Program,
+        packages: zygote_launch.Packages,
+        preload: tuple[str, ...],
+        bwrap: str | None,
+    ) -> ZygoteLink:
+        """Starts a zygote and waits until it is warm. Raises ZygoteLostError with what it said."""
+        controller = 0 if level is Level.FULL else os.getpid()
+        config = zygote_launch.config(program, packages, preload, controller)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the zygote
+        config_fd = os.memfd_create("config")
+        try:
+            os.write(config_fd, config)
+            os.lseek(config_fd, 0, os.SEEK_SET)
+            process = subprocess.Popen(
+                zygote_launch.command(level, theirs.fileno(), config_fd, packages, bwrap),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                env=dict(zygote_launch.ENVIRONMENT),
+                cwd=os.sep,
+                pass_fds=(theirs.fileno(), config_fd),
+                # Ctrl-C is for the controller: it decides what its children do.
+                start_new_session=True,
+            )
+        except OSError as error:
+            ours.close()
+            errors.close()
+            raise ZygoteLostError(f"the zygote did not start: {error}") from None
+        finally:
+            theirs.close()
+            os.close(config_fd)
+        ours.setblocking(False)
+        link = cls(process, ours, errors)
+        try:
+            await asyncio.wait_for(asyncio.shield(link._ready), WARM_SECONDS)
+        except TimeoutError:
+            link._lose(f"the zygote was not warm after {WARM_SECONDS:g} s")
+        except BaseException:
+            link._lose("cancelled while it warmed up")
+            await link.close()
+            raise
+        if link.lost:
+            await link.close()
+            raise ZygoteLostError(link.lost)
+        return link
+
+    async def run(self, request: Mapping[str, object], fds: list[int]) -> Mapping[str, object]:
+        """Hands one job over; returns the zygote's report of its end. Raises ZygoteLostError."""
+        number = next(self._ids)
+        future: asyncio.Future[Mapping[str, object]] = self._loop.create_future()
+        self._waiting[number] = future
+        message = json.dumps({**request, "op": "run", "id": number}).encode()
+        try:
+            await self._send(message, fds)
+            patience = float(str(request["wall"])) + GRACE_SECONDS
+            return await asyncio.wait_for(future, patience)
+        except TimeoutError:
+            self._lose("the zygote stopped answering")
+            raise ZygoteLostError(self.lost) from None
+        except asyncio.CancelledError:
+            with contextlib.suppress(OSError, ZygoteLostError):
+                self._channel.send(json.dumps({"op": "kill", "id": number, "limit": "cancelled"}).encode())
+            raise
+        finally:
+            self._waiting.pop(number, None)
+
+    async def close(self) -> None:
+        """Kills the zygote; its children die with it."""
+        self._lose("the zygote was closed")
+        self._channel.close()
+        await asyncio.to_thread(self._process.wait)
+        self._errors.close()
+
+    async def _send(self, message: bytes, fds: list[int]) -> None:
+        while True:
+            if self.lost:
+                raise ZygoteLostError(self.lost)
+            try:
+                socket.send_fds(self._channel, [message], fds)
+                return
+            except BlockingIOError:
+                # The zygote is busy forking: its queue is short by design.
+                await asyncio.sleep(0.005)
+            except OSError as error:
+                self._lose(f"the zygote is gone: {error}")
+
+    def _read(self) -> None:
+        while not self.lost:
+            try:
+                data = self._channel.recv(_MAX_MESSAGE)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._lose(f"the zygote is gone: {error}")
+                return
+            if not data:
+                self._lose("the zygote is gone")
+                return
+            message = json.loads(data)
+            if message["op"] == "ready":
+                self._ready.set_result(None)
+            else:
+                future = self._waiting.get(message["id"])
+                if future is not None and not future.done():
+                    future.set_result(message)
+
+    def _lose(self, reason: str) -> None:
+        """Ends the zygote, and with it every job that it has."""
+        if self.lost:
+            return
+        self._loop.remove_reader(self._channel.fileno())
+        self._process.kill()
+        said = self._last_words()
+        self.lost = f"{reason}: {said}" if said else reason
+        if not self._ready.done():
+            self._ready.set_result(None)
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(ZygoteLostError(self.lost))
+
+    def _last_words(self) -> str:
+        size = self._errors.seek(0, os.SEEK_END)
+        self._errors.seek(max(0, size - 2_000))
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else ""

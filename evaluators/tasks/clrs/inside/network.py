@@ -31,6 +31,7 @@ class Network(nn.Module):
         self.hidden = hidden
         self.inputs = of_stage(features, "input")
         self.hints = of_stage(features, "hint")
+        self.outputs = of_stage(features, "output")
         self.processor = processor
         self.encoders = Encoders(features, hidden)
         self.decoders = Decoders(features, hidden, hidden + message_size(processor, hidden))

@@ -1,4 +1,4 @@
-"""The standard triplet messages of Triplet-GMPNN (Ibarz et al. 2022): seed 1 of EvoPrompting."""
+"""Seed 4 of EvoPrompting on CLRS (arXiv 2302.14838, A.5): MLPs as node representations."""
 
 from torch import nn
 
@@ -6,9 +6,15 @@ from torch import nn
 class Model(nn.Module):
     def __init__(self, z_size, edge_size, graph_size, nb_triplet_fts, out_size):
         super().__init__()
-        self.node_i = nn.Linear(z_size, nb_triplet_fts)
-        self.node_j = nn.Linear(z_size, nb_triplet_fts)
-        self.node_k = nn.Linear(z_size, nb_triplet_fts)
+        self.node_i = nn.Sequential(
+            nn.Linear(z_size, nb_triplet_fts), nn.ReLU(), nn.Linear(nb_triplet_fts, nb_triplet_fts)
+        )
+        self.node_j = nn.Sequential(
+            nn.Linear(z_size, nb_triplet_fts), nn.ReLU(), nn.Linear(nb_triplet_fts, nb_triplet_fts)
+        )
+        self.node_k = nn.Sequential(
+            nn.Linear(z_size, nb_triplet_fts), nn.ReLU(), nn.Linear(nb_triplet_fts, nb_triplet_fts)
+        )
         self.edge_ij = nn.Linear(edge_size, nb_triplet_fts)
         self.edge_ik = nn.Linear(edge_size, nb_triplet_fts)
         self.edge_jk = nn.Linear(edge_size, nb_triplet_fts)

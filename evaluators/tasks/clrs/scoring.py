@@ -1,0 +1,122 @@
+"""CLRS scores from logits, in the trusted process, as the benchmark defines them (dm-clrs 2.0.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluators.tasks.clrs.inside.features import Feature
+
+Array = NDArray[Any]
+Bits = NDArray[np.bool_]
+
+SINKHORN_STEPS, SINKHORN_TEMPERATURE = 25, 0.1
+"""For outputs at scoring time (dm-clrs 2.0.3, baselines.py)."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """`value` is the benchmark's (0..1, the mean over outputs; for scalars the mean squared error).
+
+    `correct` holds one bit for each graded element, in the order of outputs, for paired comparisons.
+    """
+
+    value: float
+    by_output: Mapping[str, float]
+    correct: Bits
+
+    @property
+    def error(self) -> float:
+        """Smoothed like every error: (wrong + 1) / (n + 2), the share of wrong ones being 1 - value."""
+        graded = self.correct.size
+        return ((1.0 - self.value) * graded + 1.0) / (graded + 2.0)
+
+
+def score(features: Sequence[Feature], logits: Mapping[str, Array], truth: Mapping[str, Array]) -> Score:
+    """Grade logits of all outputs (examples, ...) against stored targets, by output name.
+
+    Raises ValueError where an output is missing, has another shape, or is not finite.
+    """
+    outputs = [feature for feature in features if feature.stage == "output"]
+    for feature in outputs:
+        _check(feature, logits, truth)
+    values: dict[str, float] = {}
+    bits: list[Bits] = []
+    masks = {f"{f.name}_mask" for f in outputs if f.kind == "permutation_pointer"}
+    for feature in outputs:
+        name = feature.name
+        if name in masks:
+            continue  # graded with its permutation
+        if feature.kind == "permutation_pointer":
+            mask = f"{name}_mask"
+            predicted = fused(permutation(logits[name]), one_hot(logits[mask]))
+            values[name], graded = _pointers(predicted, fused(truth[name], truth[mask]))
+        elif feature.kind == "pointer":
+            values[name], graded = _pointers(logits[name].argmax(-1), truth[name])
+        elif feature.kind == "mask":
+            values[name], graded = _f1(logits[name] > 0, truth[name])
+        elif feature.kind == "scalar":
+            squared = (np.asarray(logits[name], np.float64) - truth[name]) ** 2
+            values[name], graded = float(squared.mean()), np.zeros(0, np.bool_)
+        else:
+            values[name], graded = _classes(logits[name].argmax(-1), truth[name])
+        bits.append(graded)
+    return Score(float(np.mean(list(values.values()))), values, np.concatenate(bits))
+
+
+def permutation(logits: Array) -> Array:
+    """Pointers (..., N) of the permutation nearest to decoded logits (..., N, N), by Sinkhorn's algorithm."""
+    logs = np.asarray(logits, np.float64) / SINKHORN_TEMPERATURE - 1e6 * np.eye(logits.shape[-1])
+    for _ in range(SINKHORN_STEPS):
+        for axis in (-1, -2):
+            logs = logs - logs.max(axis, keepdims=True)
+            logs = logs - np.log(np.exp(logs).sum(axis, keepdims=True))
+    return np.asarray(logs.argmax(-1))
+
+
+def one_hot(logits: Array) -> Array:
+    return np.asarray(np.arange(logits.shape[-1]) == logits.argmax(-1)[..., None])
+
+
+def fused(pointers: Array, first: Array) -> Array:
+    """A cyclic permutation and the mask of its first node as predecessors: the first is its own."""
+    return np.where(np.asarray(first) > 0, np.arange(pointers.shape[-1]), pointers)
+
+
+def _pointers(predicted: Array, truth: Array) -> tuple[float, Bits]:
+    right = np.asarray(predicted) == truth
+    return float(right.mean()), right.ravel()
+
+
+def _classes(predicted: Array, truth: Array) -> tuple[float, Bits]:
+    graded = (truth != -1).all(-1)
+    right = (predicted == truth.argmax(-1))[graded]
+    return float(right.mean()), right
+
+
+def _f1(predicted: Bits, truth: Array) -> tuple[float, Bits]:
+    """F1 of a mask over graded elements, which weighs the rarer class; an empty denominator counts as 1."""
+    graded = truth != -1
+    marked, wanted = predicted[graded], (truth > 0)[graded]
+    hits = float((marked & wanted).sum())
+    precision = hits / marked.sum() if marked.any() else 1.0
+    recall = hits / wanted.sum() if wanted.any() else 1.0
+    both = precision + recall
+    return (2.0 * precision * recall / both if both > 0 else 0.0), marked == wanted
+
+
+def _check(feature: Feature, logits: Mapping[str, Array], truth: Mapping[str, Array]) -> None:
+    name = feature.name
+    if name not in logits:
+        raise ValueError(f"output {name!r}: expected logits, got none")
+    expected, got = truth[name].shape, logits[name].shape
+    pointer = feature.kind in ("pointer", "permutation_pointer")
+    if (got[:-1] if pointer else got) != expected:
+        ending = " + (nodes,)" if pointer else ""
+        raise ValueError(f"output {name!r}: expected shape {expected}{ending}, got {got}")
+    if not np.isfinite(logits[name]).all():
+        raise ValueError(f"output {name!r}: expected finite logits")

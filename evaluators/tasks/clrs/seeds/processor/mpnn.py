@@ -1,0 +1,26 @@
+"""Message-passing network (Gilmer et al. 2017) as CLRS has it: every node hears every node."""
+
+import torch
+from torch import nn
+
+
+class Model(nn.Module):
+    def __init__(self, hidden_size):
+        super().__init__()
+        self.receiver = nn.Linear(2 * hidden_size, hidden_size)
+        self.sender = nn.Linear(2 * hidden_size, hidden_size)
+        self.edge = nn.Linear(hidden_size, hidden_size)
+        self.graph = nn.Linear(hidden_size, hidden_size)
+        self.mixed = nn.Sequential(
+            nn.ReLU(), nn.Linear(hidden_size, hidden_size), nn.ReLU(), nn.Linear(hidden_size, hidden_size)
+        )
+        self.keep = nn.Linear(2 * hidden_size, hidden_size)
+        self.take = nn.Linear(hidden_size, hidden_size)
+        self.norm = nn.LayerNorm(hidden_size)
+
+    def forward(self, node_fts, edge_fts, graph_fts, adj_mat, hidden):
+        z = torch.cat([node_fts, hidden], dim=-1)
+        messages = self.receiver(z)[:, None] + self.sender(z)[:, :, None]
+        messages = self.mixed(messages + self.edge(edge_fts) + self.graph(graph_fts)[:, None, None])
+        received = messages.amax(dim=1)
+        return self.norm(torch.relu(self.keep(z) + self.take(received)))

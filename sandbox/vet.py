@@ -1,0 +1,59 @@
+"""Vetting: every finding about a model file at once, each with its place and a hint to act on.
+
+It is for quality and early feedback, not a wall: the wall is the process that runs the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from libcst.metadata import MetadataWrapper, PositionProvider
+
+from sandbox.catalogue import CHECKS
+from sandbox.genome import GenomeError, parse
+from sandbox.outcome import Finding
+from sandbox.rules.base import File, Found
+from sandbox.rules.text import MAX_BYTES, MAX_LINES, SIZE, SYNTAX
+
+
+def vet(
+    source: str, *, entry: str = "Model", offers: Mapping[str, object], imports: Sequence[str] = ()
+) -> list[Finding]:
+    """All findings about `source`, in the order of the text; an empty list is a file that may run.
+
+    `entry` is called with those of `offers` (name to value) that its signature names. `imports` are modules
+    that the campaign allows besides the usual ones. Never raises, whatever the text.
+    """
+    findings = _size(source)
+    try:
+        file = File(source, parse(source), entry, offers, tuple(imports))
+    except GenomeError as error:
+        if findings and len(source) > MAX_BYTES:
+            return findings
+        hint = "write one complete Python file and nothing else"
+        return [*findings, Finding(error.line, error.column, SYNTAX.id, error.message, hint)]
+    found = [one for check in CHECKS for one in check(file)]
+    if found:
+        findings += _placed(file, found)
+    return sorted(
+        set(findings), key=lambda finding: (finding.line, finding.column, finding.rule, finding.message)
+    )
+
+
+def _size(source: str) -> list[Finding]:
+    size, lines = len(source.encode(errors="replace")), source.count("\n") + 1
+    if size <= MAX_BYTES and lines <= MAX_LINES:
+        return []
+    message = f"expected at most {MAX_BYTES} bytes and {MAX_LINES} lines, got {size} and {lines}"
+    line = MAX_LINES + 1 if lines > MAX_LINES else 1
+    return [Finding(line, 0, SIZE.id, message, "keep the layers that matter; build repeated ones in a loop")]
+
+
+def _placed(file: File, found: list[Found]) -> list[Finding]:
+    """Positions cost more than all rules together, so they are worked out only where something was found."""
+    places = MetadataWrapper(file.module, unsafe_skip_copy=True).resolve(PositionProvider)
+    findings = []
+    for one in found:
+        start = places[one.node].start
+        findings.append(Finding(max(start.line, 1), start.column, one.rule.id, one.message, one.hint))
+    return findings

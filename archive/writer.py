@@ -24,7 +24,7 @@ class Writer(Connected):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All changes made inside happen together, or none of them; nests."""
+        """All changes made inside happen together, or none of them; nests. An error must be let out of it."""
         if self._connection.in_transaction:
             yield
             return

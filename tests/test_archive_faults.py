@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,8 @@ def test_sigkill_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
             child.send_signal(signal.SIGKILL)
             acknowledged += [int(line) for line in child.stdout if line.endswith("\n")]
         assert child.returncode == -signal.SIGKILL
+    with open_archive(tmp_path, write=False) as reader:
+        assert set(acknowledged) <= {candidate.id for candidate in reader.scored()}
     with open_archive(tmp_path, write=True) as store:
         store.recover()
         candidates = store.candidates()
@@ -160,6 +163,20 @@ def test_readers_read_while_a_writer_is_in_a_transaction(tmp_path: Path) -> None
             reader.event("noted")
         with pytest.raises(ArchiveError, match="readonly"):
             reader.start(1)
+
+
+def test_two_writers_take_turns(tmp_path: Path) -> None:
+    create(tmp_path, name="t", seed=0).close()
+
+    def write(writer: int) -> None:
+        with open_archive(tmp_path, write=True) as store:
+            for number in range(40):
+                store.add_seed(f"{writer}-{number}", "source", f"d{writer}-{number}")
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, range(2)))
+    with open_archive(tmp_path, write=False) as store:
+        assert [candidate.id for candidate in store.candidates()] == list(range(1, 81))
 
 
 TEXT = st.text(st.characters() | st.sampled_from("\0\ud800\n'\""), max_size=20)

@@ -114,7 +114,7 @@ class Breeding:
 
     def _resume(self) -> Plan:
         """Everything from the archive: what is settled, what is admitted, what must be written again."""
-        states = {c.id: c for c in self._store.candidates() if c.number is not None}
+        states = {c.id: c for c in self._store.candidates(sources=False) if c.number is not None}
         pending: dict[int, list[Proposal]] = {}
         taken: dict[int, int] = {}
         for proposal in self._store.proposals():
@@ -123,7 +123,7 @@ class Breeding:
             if candidate.state is State.PROPOSED:
                 pending.setdefault(proposal.batch, []).append(proposal)
             elif candidate.state is State.QUEUED:
-                self._ready[slot_of(proposal)] = candidate
+                self._ready[slot_of(proposal)] = self._store.candidate(candidate.id)
             else:
                 self._settled += 1
         for batch in pending.values():
@@ -137,7 +137,7 @@ class Breeding:
 
     def _first_unsettled(self) -> int:
         open_states = {State.PROPOSED, State.QUEUED}
-        states = {c.id: c.state for c in self._store.candidates()}
+        states = {c.id: c.state for c in self._store.candidates(sources=False)}
         done = {slot_of(p) for p in self._store.proposals() if states[p.candidate] not in open_states}
         slot = 0
         while slot in done:
@@ -184,7 +184,7 @@ class Breeding:
         """Chooses parents, targets and temperature from the archive as it is now, and writes them down."""
         operator = self._parts.operators[span.operator]
         rng = stream(self._config.campaign.seed, "draw", self._store.next_number())
-        parents = select(self._store.scored(), operator.arity, rng, self._config.selection)
+        parents = select(self._store.scored(sources=False), operator.arity, rng, self._config.selection)
         context = {
             "slot": span.slot,
             "count": span.count,

@@ -88,10 +88,13 @@ class EvaluationTable(Table):
 
 
 class SandboxTable(Table):
-    """`level`: the least isolation that is accepted; `imports`: further packages genomes may import."""
+    """`level`: the least isolation that is accepted; `imports`: further packages genomes may import.
+    `vet` "report": findings are shown and the file runs all the same; the wall is the process.
+    """
 
     level: Literal["full", "landlock", "none"] = "landlock"
     imports: tuple[str, ...] = ()
+    vet: Literal["enforce", "report"] = "enforce"
 
 
 OperatorName = Literal[

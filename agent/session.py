@@ -7,6 +7,7 @@ import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 from agent.breeding import Parts
@@ -25,9 +26,10 @@ from agent.operators.syntactic_mutate import SyntacticMutate
 from agent.replay import recorded_calls, recorded_turns
 from agent.turns import Turns
 from archive.filesystem import wal_problem
-from archive.lock import run_lock
+from archive.lock import RunLock
 from archive.records import Failed, Outcome
-from archive.store import DATABASE, Store, create, open_archive
+from archive.schema import FILE as DATABASE
+from archive.store import Store, create, open_archive
 from evaluators.evaluation import Evaluator, Sound, failure_of
 from evaluators.program import inside_program
 from evaluators.task import Recipe, Task
@@ -36,12 +38,8 @@ from sandbox.genome import source_digest
 from sandbox.level import LevelReport, detect
 from sandbox.limits import Level, Limits
 from sandbox.outcome import Finding
-from sandbox.runner import ZygoteRunner, start
+from sandbox.runner import SandboxUnavailable, ZygoteLost, ZygoteRunner, start
 from sandbox.vet import vet
-
-HIDDEN = ("mnist1d",)
-"""Packages that can regenerate a task's data; no child can see them."""
-
 
 @dataclass(frozen=True)
 class Session:
@@ -56,6 +54,8 @@ class Session:
 def choose_level(report: LevelReport, wanted: str, *, unsafe: bool) -> Level:
     """The level to run at. Raises UserError where the system offers less than `wanted` and nobody said unsafe."""
     order = [Level.NONE, Level.LANDLOCK, Level.FULL]
+    if Level(wanted) is Level.NONE and unsafe:
+        return Level.NONE
     if report.level is Level.NONE and not unsafe:
         raise UserError(
             f"this system offers no isolation ({'; '.join(report.reasons)}); {report.advice}; "
@@ -67,6 +67,18 @@ def choose_level(report: LevelReport, wanted: str, *, unsafe: bool) -> Level:
             f"{'; '.join(report.reasons)}; {report.advice}"
         )
     return report.level
+
+
+async def open_walls(level: Level, packages: Sequence[str] = ()) -> ZygoteRunner:
+    """A warm zygote at `level` that holds the evaluators' inside program and the allowed packages."""
+    try:
+        return await start(
+            inside_program(), level=level, unsafe=level is Level.NONE, packages=packages, preload=packages
+        )
+    except (SandboxUnavailable, ZygoteLost) as error:
+        raise UserError(f"sandbox: {error}", code=1) from None
+    except PackageNotFoundError as error:
+        raise UserError(f"sandbox.imports: {error}; expected an installed distribution") from None
 
 
 def choose_recipe(task: Task, name: str) -> Recipe:
@@ -102,9 +114,9 @@ async def open_session(
         raise UserError(problem)
     level = choose_level(detect(), config.sandbox.level, unsafe=unsafe)
     async with AsyncExitStack() as stack:
-        stack.enter_context(run_lock(folder))
+        stack.enter_context(RunLock(folder))
         lms = await _open_lms(stack, config, replay)
-        runner = await start(inside_program(), level=level, hide=HIDDEN, unsafe=unsafe)
+        runner = await open_walls(level, config.sandbox.imports)
         stack.push_async_callback(runner.close)
         evaluator = Evaluator(
             task, recipe, runner, limits=config.evaluation.limits(), campaign_seed=config.campaign.seed,
@@ -231,7 +243,7 @@ async def evaluate_file(
     if findings and enforce:
         failed = Failed("vet", "; ".join(str(finding) for finding in findings))
         return FileResult(failed, 0.0, level, findings)
-    runner: ZygoteRunner = await start(inside_program(), level=level, hide=HIDDEN, unsafe=unsafe)
+    runner = await open_walls(level)
     try:
         evaluator = Evaluator(task, chosen, runner, limits=Limits(), campaign_seed=seed)
         result = await evaluator.dry_run(source)

@@ -66,7 +66,7 @@ def point(candidate: Candidate) -> Point:
 def read_status(store: Store, config: Config) -> Status:
     """The status of a campaign from its archive alone; safe while it runs."""
     counts = store.counts()
-    scored = store.scored()
+    scored = store.scored(sources=False)
     elites = [scored[i] for i in front([c.metrics for c in scored], objectives(config.selection))]
     winner = best(scored)
     state, reason = _state(store)
@@ -86,10 +86,10 @@ def read_status(store: Store, config: Config) -> Status:
         elites=[c.id for c in elites],
         best=point(winner) if winner else None,
         front=[point(c) for c in sorted(elites, key=lambda c: c.metrics["params"])],
-        seeds=[point(c) for c in store.candidates(operator="seed")],
+        seeds=[point(c) for c in store.candidates(operator="seed", sources=False)],
         tokens={"prompt": tokens.prompt, "completion": tokens.completion, "lost": tokens.lost},
         operators=store.yields(),
-        level=str(store.last_event_detail("run").get("level", "")),
+        level=str(store.last_event_detail("session").get("level", "")),
         cpu_s=round(store.cpu_seconds(), 3),
         elapsed_s=round(store.elapsed(), 3),
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Awaitable
 from pathlib import Path
 
 import click
 
+from agent.breeding import Ending
 from agent.cli.common import console, folder_argument, json_option, print_json, reading
 from agent.cli.views import live, summary
 from agent.config import load
@@ -71,14 +71,14 @@ def run(folder: Path, overrides: tuple[str, ...], replay: Path | None, unsafe: b
 
 async def _run(
     folder: Path, overrides: tuple[str, ...], replay: Path | None, unsafe: bool, *, quiet: bool
-) -> object:
+) -> Ending:
     async with open_session(folder, overrides, replay=replay, unsafe=unsafe) as session:
         if not quiet:
             click.echo(f"evoarch: isolation level {session.level}", err=True)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, _stop, session)
-        work: Awaitable[object] = session.campaign.run()
+        work = session.campaign.run()
         if quiet:
             return await work
         return await live(session, work)

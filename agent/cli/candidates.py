@@ -10,6 +10,7 @@ from rich.syntax import Syntax
 
 from agent.cli.common import cell, console, folder_argument, json_option, print_json, reading, table
 from agent.errors import UserError, nearest
+from archive.errors import ArchiveError
 from archive.records import Candidate, Failed, State
 from archive.store import Store
 
@@ -19,8 +20,8 @@ id_argument = click.argument("identity", metavar="ID", type=int)
 def find(store: Store, identity: int) -> Candidate:
     try:
         return store.candidate(identity)
-    except LookupError:
-        ids = [c.id for c in store.candidates()]
+    except ArchiveError:
+        ids = [c.id for c in store.candidates(sources=False)]
         span = f"{min(ids)} to {max(ids)}" if ids else "none yet"
         raise UserError(f"no candidate {identity}; there are {span}", code=1) from None
 
@@ -88,7 +89,7 @@ def show(folder: Path, identity: int, as_json: bool) -> None:
     candidate = find(store, identity)
     evaluations = store.evaluations(identity)
     if as_json:
-        found = [
+        outcomes = [
             {"rung": e.rung, "seed": e.seed, "kind": e.kind, "seconds": e.seconds, **_outcome(e.outcome)}
             for e in evaluations
         ]
@@ -96,7 +97,7 @@ def show(folder: Path, identity: int, as_json: bool) -> None:
             "source": candidate.source,
             "note": candidate.note,
             "repairs": list(candidate.repairs),
-            "evaluations": found,
+            "evaluations": outcomes,
         }
         print_json({**row(candidate), **extra})
         return

@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
+from agent.breeding import Ending
 from agent.cli.common import cell, table
 from agent.session import Session
 from agent.status import Point, Status, read_status
@@ -24,7 +25,7 @@ PLAIN = 10.0
 """Seconds between two plain lines."""
 
 
-async def live(session: Session, work: Awaitable[object]) -> object:
+async def live(session: Session, work: Awaitable[Ending]) -> Ending:
     """Awaits `work` while showing its progress on stderr."""
     screen = Console(stderr=True)
     task = asyncio.ensure_future(work)

@@ -1,0 +1,101 @@
+"""A campaign of 200 evaluations, killed with SIGKILL at ten random moments and rerun each time.
+
+    python benchmarks/kill.py [--evaluations 200] [--kills 10] [--seed 0]
+
+Prints what the archive holds at the end; exit code 1 if anything was lost, doubled or left behind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+
+def evoarch(*arguments: str) -> list[str]:
+    return [str(Path(sys.executable).parent / "evoarch"), *arguments]
+
+
+
+
+def zygotes() -> set[int]:
+    """Every process whose command line is that of a zygote or its walls."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                line = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if b"zygote" in line or b"bwrap" in line:
+                found.add(int(entry.name))
+    return found
+
+
+def trained(folder: Path) -> int:
+    try:
+        with sqlite3.connect(f"file:{folder}/archive.db?mode=ro", uri=True) as db:
+            return int(db.execute("SELECT count(*) FROM evaluations WHERE kind = 'search'").fetchone()[0])
+    except sqlite3.Error:
+        return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--evaluations", type=int, default=200)
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    chosen = parser.parse_args()
+    rng = random.Random(chosen.seed)
+    before = zygotes()
+    with tempfile.TemporaryDirectory() as top:
+        folder = Path(top) / "campaign"
+        count = str(chosen.evaluations)
+        subprocess.run(
+            evoarch("init", str(folder), "--lm", "none", "--evaluations", count), check=True, stdout=sys.stderr
+        )
+        marks = sorted(rng.uniform(0.0, 0.95 * chosen.evaluations) for _ in range(chosen.kills))
+        for number, mark in enumerate(marks):
+            process = subprocess.Popen(
+                evoarch("run", str(folder)), start_new_session=True, stderr=subprocess.DEVNULL
+            )
+            while process.poll() is None and trained(folder) < mark:
+                time.sleep(0.05)
+            time.sleep(rng.uniform(0.0, 2.0))  # a random moment within whatever is going on
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+            deadline = time.monotonic() + 5
+            while (left := zygotes() - before) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            print(f"kill {number + 1}: at {trained(folder)} evaluations, processes left: {len(left)}", flush=True)
+            if left:
+                return 1
+        subprocess.run(evoarch("run", str(folder)), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        out = subprocess.run(evoarch("status", str(folder), "--json"), check=True, capture_output=True).stdout
+        status = json.loads(out)
+        with sqlite3.connect(f"file:{folder}/archive.db?mode=ro", uri=True) as db:
+            twice = db.execute(
+                "SELECT count(*) FROM (SELECT 1 FROM evaluations WHERE fault IS NOT 'infrastructure'"
+                " GROUP BY candidate, rung, seed HAVING count(*) > 1)"
+            ).fetchone()[0]
+            first, last, ids = db.execute("SELECT min(id), max(id), count(*) FROM candidates").fetchone()
+        left = zygotes() - before
+        missing = last - first + 1 - ids
+        print(
+            f"evaluations {status['evaluations']}, evaluated twice {twice}, ids missing {missing}, "
+            f"processes left {len(left)}, state {status['state']}"
+        )
+        sound = status["evaluations"] == chosen.evaluations and not twice and not missing and not left
+        return 0 if sound else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

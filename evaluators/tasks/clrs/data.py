@@ -56,6 +56,6 @@ def part(arrays: dict[str, Array], *, outputs: bool) -> dict[str, Array]:
 
 
 def known_digests() -> dict[str, str]:
-    """`<algorithm>.<split>` to the digest of what the complete dm-clrs package draws (benchmarks/clrs_samples)."""
+    """`<algorithm>.<split>` to the digest of what the complete dm-clrs draws (benchmarks/clrs_samples.py)."""
     text = (resources.files(__package__) / "digests.json").read_text(encoding="utf-8")
     return {str(name): str(value) for name, value in json.loads(text).items()}

@@ -19,6 +19,8 @@ from evaluators.tasks.clrs import data, sampling
 from evaluators.tasks.clrs.specs import algorithms
 
 PACKAGE = "dm-clrs==2.0.3"
+NUMPY = "numpy>=1.26,<2.5"
+"""dm-clrs calls np.cross on plane vectors, which numpy has deprecated and may drop."""
 SCRIPT = Path(sampling.__file__)
 
 
@@ -33,7 +35,7 @@ def environment(folder: Path) -> Path:
     if not done.exists():
         venv.create(folder, with_pip=True, clear=True)
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        _run([*pip, "numpy"], "numpy could not be installed")
+        _run([*pip, NUMPY], "numpy could not be installed")
         _run([*pip, "--no-deps", PACKAGE], f"{PACKAGE} could not be installed")
         done.touch()
     return python

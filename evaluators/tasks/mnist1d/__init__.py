@@ -1,0 +1,83 @@
+"""MNIST-1D (Greydanus and Kobak, 2020): ten classes of noisy one-dimensional digits of 40 samples.
+
+The data are made offline from the package's own public seed, so every machine has the same bytes. Of the
+4,000 training examples 500 are drawn as validation by the campaign's seed; the 1,000 test examples are
+sealed: `splits` does not show them and nothing in a search calls `sealed_test`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+
+import numpy as np
+
+from evaluators.task import Recipe, Split, Splits
+
+VALIDATION = 500
+"""Examples drawn from the 4,000 for validation; 3,500 stay for training."""
+
+RECIPES = {
+    "fast": Recipe("fast", rate=0.02, steps=400, batch=128),
+    "paper": Recipe("paper", rate=0.01, steps=8000, batch=128, schedule="constant", checkpoints=16),
+}
+"""`paper`: AdamW 0.01, batch 128, 8,000 steps (EvoPrompting, Chen et al. 2023, section 4.1)."""
+
+
+@cache
+def _dataset() -> tuple[Split, Split]:
+    """The 4,000 and the 1,000 examples in float32, made once per process (about two seconds)."""
+    # Imported late: the package draws in matplotlib, which a command that needs no data should not pay.
+    from mnist1d.data import make_dataset
+
+    # The package seeds both global generators; the caller's states are put back.
+    numpy_state, python_state = np.random.get_state(), random.getstate()
+    try:
+        data = make_dataset()
+    finally:
+        np.random.set_state(numpy_state)
+        random.setstate(python_state)
+    train = Split(data["x"].astype(np.float32), data["y"].astype(np.int64))
+    test = Split(data["x_test"].astype(np.float32), data["y_test"].astype(np.int64))
+    for array in (train.inputs, train.targets, test.inputs, test.targets):
+        array.setflags(write=False)
+    return train, test
+
+
+class Mnist1d:
+    """The task `mnist1d`. A model's `forward` gets (batch, 40) float32 and returns (batch, 10) logits."""
+
+    name = "mnist1d"
+    loss = "cross_entropy"
+    ceiling = 0.5
+
+    @property
+    def offers(self) -> Mapping[str, object]:
+        """`input_shape` is one example's shape, without the batch: a model adds its own channel axis."""
+        return {"input_shape": (40,), "num_classes": 10}
+
+    @property
+    def recipes(self) -> Mapping[str, Recipe]:
+        return RECIPES
+
+    @property
+    def seeds(self) -> Mapping[str, str]:
+        folder = resources.files(__name__) / "seeds"
+        files = sorted((f for f in folder.iterdir() if f.name.endswith(".py")), key=lambda f: f.name)
+        return {file.name.removesuffix(".py"): file.read_text(encoding="utf-8") for file in files}
+
+    def splits(self, seed: int) -> Splits:
+        """3,500 training and 500 validation examples; the same seed draws the same ones."""
+        pool, _ = _dataset()
+        order = np.random.default_rng(seed).permutation(len(pool.targets))
+        held, kept = order[:VALIDATION], order[VALIDATION:]
+        return Splits(
+            train=Split(pool.inputs[kept], pool.targets[kept]),
+            validation=Split(pool.inputs[held], pool.targets[held]),
+        )
+
+    def sealed_test(self) -> Split:
+        """The 1,000 test examples. For confirming a finished search alone: every opening is to be logged."""
+        return _dataset()[1]

@@ -156,7 +156,7 @@ def predict(
         for size, batch in batches_from(inputs).items():
             # Examples of like length together: less padding.
             order = batch.lengths.argsort(stable=True)
-            parts = [network(batch.pick(some), keep_hints=False).outputs for some in order.split(rows)]
+            parts = [network(batch.pick(some), keep_hints=False).outputs for some in torch.split(order, rows)]
             back = order.argsort()
             for name in parts[0]:
                 found[f"{size}/{name}"] = torch.cat([part[name] for part in parts]).index_select(0, back)

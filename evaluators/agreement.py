@@ -1,0 +1,48 @@
+"""Logits, compared and scored in the trusted process."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluators.task import Labels
+
+TOLERANCE = 1e-3
+"""How far two predictions of one model may lie apart, relative to the spread of its logits: other batch sizes
+sum in another order, which costs about 1e-6 in float32."""
+
+FLIPPED = 0.01
+"""The share of examples whose class may flip between two predictions (near ties)."""
+
+
+def smoothed_error(correct: NDArray[np.bool_]) -> float:
+    """(wrong + 1) / (n + 2): none wrong of 500 is not zero."""
+    return float((len(correct) - int(correct.sum()) + 1) / (len(correct) + 2))
+
+
+def chosen_checkpoint(logits: NDArray[np.float32], targets: Labels) -> int | None:
+    """The checkpoint of lowest validation error, the earliest of equals; None if none is finite.
+
+    `logits` is (checkpoints, n, classes).
+    """
+    wrong = (logits.argmax(2) != targets).sum(1)
+    finite = np.isfinite(logits).all((1, 2))
+    if not finite.any():
+        return None
+    return int(np.where(finite, wrong, len(targets) + 1).argmin())
+
+
+def disagree(first: NDArray[np.float32], second: NDArray[np.float32]) -> str:
+    """How two predictions (n, classes) of the same inputs differ, "" if they agree.
+
+    Classes are compared beside values, so that a huge constant in one class can't hide what happens in the
+    others; an example counts as correct only if both predictions say so.
+    """
+    if not np.isfinite(second).all():
+        return "the second prediction is not finite"
+    spread = float(first.std(axis=1).mean())
+    gap = float(np.abs(first.astype(np.float64) - second).max())
+    flipped = int((first.argmax(1) != second.argmax(1)).sum())
+    if gap > TOLERANCE * max(spread, 1e-6) or flipped > FLIPPED * len(first):
+        return f"logits differ by up to {gap:.3g}, {flipped} of {len(first)} classes flip"
+    return ""

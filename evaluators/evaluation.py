@@ -1,0 +1,278 @@
+"""The measuring of one genome: train in one child, predict in others, score here where the targets are."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archive.records import Failed, Fault, Outcome, Scored
+from evaluators.agreement import chosen_checkpoint, disagree, smoothed_error
+from evaluators.params import carried, count_params
+from evaluators.task import Evaluated, Recipe, Task
+from sandbox.job import Job, Runner
+from sandbox.limits import Limits
+from sandbox.outcome import Array, Broken, ChildOutcome, Finished, Killed, Raised, Usage
+
+STAGES = ("build", "dry_run", "train", "predict")
+"""What a failure inside a child may be called; anything else that it announced is replaced."""
+
+DRY_RUN_SEED = 0
+"""One seed for all, so that two genomes that compute the same show the same digest."""
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A genome that passed the dry run. `function_digest` is "" when unsure: then it duplicates nothing.
+
+    `params` counts the untrained weights, by the same rule as a score.
+    """
+
+    function_digest: str
+    params: int
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """What a training child sent, by checkpoint, each with the same names and shapes."""
+
+    checkpoints: tuple[Mapping[str, Array], ...]
+    ties: object
+
+
+class Evaluator:
+    """Evaluates genomes on one task with one recipe. Never raises for what a genome does.
+
+    `limits` hold for each child. `campaign_seed` draws the split and, with a genome's source digest and the
+    number of the repeat, all randomness of an evaluation. `ceiling`: the error above which a candidate fails
+    its constraint (None: the task's own). `kwargs` are fixed arguments of the entry.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        recipe: Recipe,
+        runner: Runner,
+        *,
+        limits: Limits | None = None,
+        campaign_seed: int = 0,
+        ceiling: float | None = None,
+        entry: str = "Model",
+        kwargs: Mapping[str, object] | None = None,
+    ) -> None:
+        self._task, self._recipe, self._runner = task, recipe, runner
+        self._limits = limits or Limits()
+        self._seed = campaign_seed
+        self._ceiling = task.ceiling if ceiling is None else ceiling
+        self._splits = task.splits(campaign_seed)
+        for array in (self._splits.train.inputs, self._splits.train.targets, self._splits.validation.inputs):
+            # The runner hands arrays that nobody can write over once, and shares them among all children.
+            array.setflags(write=False)
+        self._options: Mapping[str, object] = {
+            "entry": entry,
+            "offers": dict(task.offers),
+            "kwargs": dict(kwargs or {}),
+            "loss": task.loss,
+        }
+
+    async def dry_run(self, source: str) -> Sound | ChildOutcome:
+        """A few examples forward and backward. A genome that can't be trained comes back as what it did."""
+        job = Job("dry_run", source, options=self._options, seed=DRY_RUN_SEED, limits=self._limits)
+        outcome = await self._runner.run(job)
+        if not isinstance(outcome, Finished):
+            return outcome
+        digest = outcome.notes.get("function_digest")
+        return Sound(
+            function_digest=digest if isinstance(digest, str) and len(digest) == 64 else "",
+            params=count_params(outcome.arrays, outcome.notes.get("ties")),
+            usage=outcome.usage,
+        )
+
+    async def evaluate(self, source: str, *, digest: str, repeat: int) -> Evaluated:
+        """Train and score once. `digest` is the genome's source digest; `repeat` counts from 0."""
+        return await _Evaluation(self, source, digest, repeat).run()
+
+
+class _Evaluation:
+    """One evaluation in progress: what it has spent and what it learnt."""
+
+    def __init__(self, evaluator: Evaluator, source: str, digest: str, repeat: int) -> None:
+        self._of, self._source, self._name = evaluator, source, (digest, repeat)
+        self._usages: list[Usage] = []
+        self._detail: dict[str, object] = {"isolation": evaluator._runner.level.value}
+
+    async def run(self) -> Evaluated:
+        trained = await self._train()
+        if isinstance(trained, Failed):
+            return self._ended(trained)
+        natural = np.arange(len(self._of._splits.validation.targets))
+        first = await self._predict(trained.checkpoints, natural, len(natural), "predict")
+        if isinstance(first, Failed):
+            return self._ended(first)
+        targets = self._of._splits.validation.targets
+        best = chosen_checkpoint(first, targets)
+        self._detail["checkpoint"] = best
+        if best is None:
+            return self._ended(Failed("predict", "the logits are not finite"))
+        weights, logits = trained.checkpoints[best], first[best]
+        # Other neighbours, another order, another batch size, another seed: only the weights are the same.
+        order = np.random.default_rng(self._draw("order")).permutation(natural)
+        second = await self._predict((weights,), order, max(1, len(natural) // 7), "predict again")
+        if isinstance(second, Failed):
+            return self._ended(second)
+        if problem := disagree(logits, second[0]):
+            return self._ended(await self._explain(weights, natural, logits, problem))
+        correct = (logits.argmax(1) == targets) & (second[0].argmax(1) == targets)
+        error = smoothed_error(correct)
+        params = count_params(weights, trained.ties)
+        outcome: Outcome = Scored({"error": error, "params": float(params)})
+        if error > self._of._ceiling:
+            limit = f"the ceiling {self._of._ceiling:.3f} on {self._of._task.name}"
+            outcome = Failed("constraint", f"error {error:.3f} is above {limit}")
+        return self._ended(outcome, correct=np.packbits(correct).tobytes(), weights=weights)
+
+    async def _train(self) -> _Weights | Failed:
+        recipe, train = self._of._recipe, self._of._splits.train
+        outcome = await self._child(
+            "train",
+            {"inputs": train.inputs, "targets": train.targets},
+            {"recipe": asdict(recipe)},
+            "train",
+        )
+        if not isinstance(outcome, Finished):
+            return failure_of(outcome, "train")
+        self._detail["curve"] = _curve(outcome.notes.get("curve"))
+        return _weights_of(outcome, recipe.checkpoints)
+
+    async def _predict(
+        self, checkpoints: tuple[Mapping[str, Array], ...], order: NDArray[np.int64], batch: int, purpose: str
+    ) -> NDArray[np.float32] | Failed:
+        """Logits (checkpoints, n, classes) in the natural order, however the child was asked."""
+        arrays: dict[str, Array] = {"inputs": self._of._splits.validation.inputs[order]}
+        for number, weights in enumerate(checkpoints):
+            arrays |= {f"{number}/{name}": array for name, array in carried(weights).items()}
+        options = {"batch": batch, "checkpoints": len(checkpoints)}
+        outcome = await self._child("predict", arrays, options, purpose)
+        if not isinstance(outcome, Finished):
+            return failure_of(outcome, "predict")
+        expected = (len(checkpoints), len(order), self._of._task.offers["num_classes"])
+        logits = outcome.arrays.get("logits")
+        if logits is None or logits.shape != expected or logits.dtype != np.float32:
+            got = "nothing" if logits is None else f"{logits.dtype} {logits.shape}"
+            return Failed("predict", f"the reply must hold float32 logits {expected}, got {got}")
+        restored = np.empty(expected, np.float32)
+        restored[:, order] = logits
+        return restored
+
+    async def _explain(
+        self,
+        weights: Mapping[str, Array],
+        natural: NDArray[np.int64],
+        logits: NDArray[np.float32],
+        problem: str,
+    ) -> Failed:
+        """Why two predictions differ: asked in the first order once more, under a third seed."""
+        third = await self._predict((weights,), natural, len(natural), "predict a third time")
+        if isinstance(third, Failed):
+            return third
+        if disagree(logits, third[0]):
+            kind = (
+                "state outside the weights: the same weights and inputs give other logits in a fresh process"
+            )
+        else:
+            kind = "batch leakage: an example's logits depend on its neighbours in the batch"
+        return Failed("predict", f"{kind} ({problem})")
+
+    async def _child(
+        self, function: str, arrays: Mapping[str, Array], options: Mapping[str, object], purpose: str
+    ) -> ChildOutcome:
+        outcome = await self._of._runner.run(
+            Job(
+                function,
+                self._source,
+                arrays=arrays,
+                options={**self._of._options, **options},
+                seed=self._draw(purpose),
+                limits=self._of._limits,
+            )
+        )
+        self._usages.append(outcome.usage)
+        return outcome
+
+    def _draw(self, purpose: str) -> int:
+        return derived_seed(self._of._seed, *self._name, purpose)
+
+    def _ended(
+        self, outcome: Outcome, *, correct: bytes = b"", weights: Mapping[str, Array] | None = None
+    ) -> Evaluated:
+        self._detail["peak_rss"] = max((u.peak_rss for u in self._usages), default=0)
+        return Evaluated(
+            outcome,
+            seconds=sum(u.seconds for u in self._usages),
+            cpu_seconds=sum(u.cpu_seconds for u in self._usages),
+            correct=correct,
+            weights=weights or {},
+            detail=self._detail,
+        )
+
+
+def derived_seed(campaign_seed: int, digest: str, repeat: int, purpose: str) -> int:
+    """63 bits that are a function of names alone."""
+    name = f"{campaign_seed}\n{digest}\n{repeat}\n{purpose}"
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
+
+
+def failure_of(outcome: ChildOutcome, stage: str = "dry_run") -> Failed:
+    """A child that did not finish, as a failure; `stage` where the child named none that is known.
+
+    Raises ValueError for a child that finished.
+    """
+    match outcome:
+        case Raised():
+            return Failed(_stage(outcome.stage, stage), _raised(outcome))
+        case Killed():
+            return Failed(_stage(outcome.stage, stage), outcome.reason)
+        case Broken():
+            return Failed(stage, outcome.reason, Fault.INFRASTRUCTURE)
+        case Finished():
+            raise ValueError("expected a child that did not finish, got Finished")
+
+
+def _stage(announced: str, stage: str) -> str:
+    return announced if announced in STAGES else stage
+
+
+def _raised(outcome: Raised) -> str:
+    message = " ".join(outcome.message.split())
+    where = [f"line {outcome.line}"] if outcome.line else []
+    if outcome.module:
+        where.append(f"in {outcome.module}")
+    if outcome.shapes:
+        where.append(f"given {', '.join(str(shape) for shape in outcome.shapes)}")
+    return f"{outcome.kind}: {message}" + (f" ({', '.join(where)})" if where else "")
+
+
+def _weights_of(outcome: Finished, count: int) -> _Weights | Failed:
+    """The checkpoints that a training child owes: `count` of them, alike in names, dtypes and shapes."""
+    checkpoints: list[dict[str, Array]] = [{} for _ in range(count)]
+    for name, array in outcome.arrays.items():
+        number, _, rest = name.partition("/")
+        if not (number.isdecimal() and number == str(int(number)) and int(number) < count and rest):
+            return Failed("train", f"the reply must name tensors 0/... to {count - 1}/..., got {name!r}")
+        checkpoints[int(number)][rest] = array
+    signatures = [{n: (a.dtype, a.shape) for n, a in weights.items()} for weights in checkpoints]
+    if not signatures[0] or any(signature != signatures[0] for signature in signatures):
+        return Failed("train", f"the reply must hold {count} checkpoints of the same tensors")
+    return _Weights(tuple(checkpoints), outcome.notes.get("ties"))
+
+
+def _curve(noted: object) -> list[float]:
+    """The training loss as the child tells it: shown, never believed."""
+    if not isinstance(noted, list):
+        return []
+    return [float(v) for v in noted[:100] if isinstance(v, int | float) and math.isfinite(v)]

@@ -1,0 +1,51 @@
+"""Prediction: weights and unlabelled inputs in, logits out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from evaluators.inside.build import Announce, Reply, build, check_logits
+
+
+def predict(
+    genome: ModuleType | None, arrays: Mapping[str, Tensor], options: Mapping[str, Any], announce: Announce
+) -> Reply:
+    """Logits (checkpoints, n, classes) float32 of `arrays["inputs"]` (n, *shape), in the order given.
+
+    `arrays` also holds `<checkpoint>/<name>` weights for `options["checkpoints"]` checkpoints. `options`:
+    entry, offers, kwargs, batch. Raises ValueError if the weights do not make up the model's state.
+    """
+    announce("build")
+    model = build(genome, options)
+    announce("predict")
+    inputs, size = arrays["inputs"], options["batch"]
+    classes = options["offers"]["num_classes"]
+    answers: list[Tensor] = []
+    for checkpoint in range(options["checkpoints"]):
+        start = f"{checkpoint}/"
+        weights = {name[len(start) :]: a for name, a in arrays.items() if name.startswith(start)}
+        _load(model, weights)
+        model.eval()
+        with torch.no_grad():
+            parts = [check_logits(model(x), len(x), classes).to(torch.float32) for x in inputs.split(size)]
+        answers.append(torch.cat(parts))
+    return {"logits": torch.stack(answers)}, {}
+
+
+def _load(model: torch.nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Integer and boolean buffers stay as the constructor made them: they are constants, never carried."""
+    wanted = model.state_dict()
+    constant = {n for n, v in wanted.items() if isinstance(v, Tensor) and not _carried(v)}
+    result = model.load_state_dict(weights, strict=False)
+    missing = sorted(set(result.missing_keys) - constant)
+    if missing or result.unexpected_keys:
+        raise ValueError(f"trained weights lack {missing[:5]} and hold unknown {result.unexpected_keys[:5]}")
+
+
+def _carried(value: Tensor) -> bool:
+    return torch.nn.parameter.is_lazy(value) or value.is_floating_point()

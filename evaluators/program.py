@@ -1,0 +1,19 @@
+"""The program that a zygote loads: the text of evaluators/inside, by module name."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from sandbox.job import Program
+
+PACKAGE = "evaluators.inside"
+ENTRY = f"{PACKAGE}.main"
+
+
+def inside_program() -> Program:
+    """The files that run behind the wall, and the two packages that they lie in."""
+    files = {"evaluators": "", PACKAGE: ""}
+    for file in resources.files(PACKAGE).iterdir():
+        if file.name.endswith(".py") and file.name != "__init__.py":
+            files[f"{PACKAGE}.{file.name.removesuffix('.py')}"] = file.read_text(encoding="utf-8")
+    return Program(files=dict(sorted(files.items())), entry=ENTRY)

@@ -1,0 +1,44 @@
+"""One `[[lm]]` table: which language model, where it is and what it costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class LMSettings(BaseModel):
+    """`name` is what operators refer to and what stands in the archive (default: the model's).
+
+    backend openai: `model`, `base_url` (default: OPENAI_BASE_URL, else api.openai.com), `key_env` names the
+    environment variable with the key. backend transformers: `path` to a folder or a GGUF file. backend
+    embedded: nothing more. Prices are money per million tokens; `timeout` seconds per attempt.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    backend: Literal["openai", "transformers", "embedded"] = "embedded"
+    name: str = ""
+    model: str = ""
+    base_url: str | None = None
+    key_env: str = "OPENAI_API_KEY"
+    path: Path | None = None
+    chat: bool = False
+    concurrency: int = Field(default=4, ge=1)
+    retries: int = Field(default=4, ge=0)
+    timeout: float = Field(default=120.0, gt=0)
+    price_prompt: float = Field(default=0.0, ge=0)
+    price_completion: float = Field(default=0.0, ge=0)
+    max_tokens: int = Field(default=4096, ge=1)
+    """The most tokens one sample may take: requests above it are lowered."""
+    threads: int = Field(default=1, ge=1)
+    """Threads of a local model; evaluations get the rest of the machine."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.backend == "openai" and not self.model:
+            raise ValueError('backend "openai" needs model, e.g. model = "gpt-4.1-mini"')
+        if self.backend == "transformers" and self.path is None:
+            raise ValueError('backend "transformers" needs path, a model folder or a GGUF file')
+        return self

@@ -1,0 +1,20 @@
+"""The backend that a `[[lm]]` table names."""
+
+from __future__ import annotations
+
+from agent.lm.embedded import EmbeddedLM
+from agent.lm.openai import OpenAILM
+from agent.lm.seam import LM
+from agent.lm.settings import LMSettings
+from agent.lm.transformers import TransformersLM
+
+
+def build_lm(settings: LMSettings) -> LM:
+    """Nothing is loaded, connected or spent yet: `check` does that."""
+    match settings.backend:
+        case "openai":
+            return OpenAILM(settings)
+        case "transformers":
+            return TransformersLM(settings)
+        case "embedded":
+            return EmbeddedLM(settings)

@@ -73,6 +73,10 @@ class Evaluator:
         for array in (self._splits.train.inputs, self._splits.train.targets, self._splits.validation.inputs):
             # The runner hands arrays that nobody can write over once, and shares them among all children.
             array.setflags(write=False)
+        classes = task.offers["num_classes"]
+        if not isinstance(classes, int):
+            raise TypeError(f"offers.num_classes of {task.name}: expected an integer, got {classes!r}")
+        self._classes = classes
         self._options: Mapping[str, object] = {
             "entry": entry,
             "offers": dict(task.offers),
@@ -160,7 +164,7 @@ class _Evaluation:
         outcome = await self._child("predict", arrays, options, purpose)
         if not isinstance(outcome, Finished):
             return failure_of(outcome, "predict")
-        expected = (len(checkpoints), len(order), self._of._task.offers["num_classes"])
+        expected = (len(checkpoints), len(order), self._of._classes)
         logits = outcome.arrays.get("logits")
         if logits is None or logits.shape != expected or logits.dtype != np.float32:
             got = "nothing" if logits is None else f"{logits.dtype} {logits.shape}"

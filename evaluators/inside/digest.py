@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, autograd, nn
 
 from evaluators.inside.build import build, check_logits, materialise
 from evaluators.inside.losses import LOSSES
@@ -22,6 +22,7 @@ QUANTUM = 1e-7
 SILENT = 1e-12
 """A gradient that is smaller everywhere is rounding around zero (a bias before a batch normalisation)."""
 RATE = 0.1
+STRETCH = 5.0
 SCALES = (1.0, 1.0, 1.0, 3.0, 3.0, 10.0, 30.0, 100.0)
 """Examples of growing size, so that saturating and clipping functions show where they differ."""
 
@@ -59,13 +60,17 @@ def _trace(genome: ModuleType | None, options: Mapping[str, Any]) -> str:
         _reseed(SEED + 1 + step)
         model.zero_grad()
         logits = check_logits(model(inputs), len(inputs), classes)
-        LOSSES[options["loss"]](logits, targets).backward()
+        autograd.backward(LOSSES[options["loss"]](logits, targets))
         parts.append(_print(logits))
         parts.extend(_step(model))
     parts.extend(sorted(_print(value) for value in model.state_dict().values()))
     model.eval()
     with torch.no_grad():
         parts.append(_print(model(inputs)))
+        # Normalised activations stay small: stretched parameters reach where clipping functions clip.
+        for parameter in model.parameters():
+            parameter.mul_(STRETCH)
+        parts.append(_print(torch.nan_to_num(model(inputs))))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -80,7 +85,7 @@ def _step(model: nn.Module) -> list[str]:
                 prints.append(f"{kind} {tuple(parameter.shape)} without gradient")
                 continue
             prints.append(f"{kind} {_print(gradient)}")
-            parameter -= RATE * gradient
+            parameter.sub_(gradient, alpha=RATE)
     return sorted(prints)
 
 

@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, autograd, nn
 
 from evaluators.inside.build import Announce, Reply, build, check_logits, materialise, state_of
 from evaluators.inside.digest import function_digest
@@ -33,18 +33,18 @@ def dry_run(
     inputs = torch.randn(sum(BATCHES), *shape, generator=draw)
     targets = torch.randint(classes, (sum(BATCHES),), generator=draw)
     materialise(model, inputs[:2])
-    for x, y in zip(inputs.split(BATCHES), targets.split(BATCHES), strict=True):
+    for x, y in zip(torch.split(inputs, list(BATCHES)), torch.split(targets, list(BATCHES)), strict=True):
         model.zero_grad()
         logits = check_logits(model(x), len(x), classes)
         if not torch.isfinite(logits).all():
             raise FloatingPointError("forward returned logits that are not finite")
         if not logits.requires_grad:
             raise ValueError("no gradient reaches any parameter: the logits do not depend on them")
-        LOSSES[options["loss"]](logits, y).backward()
+        autograd.backward(LOSSES[options["loss"]](logits, y))
         _check_gradients(model)
     model.eval()
     with torch.no_grad():
-        for x in inputs.split(BATCHES):
+        for x in torch.split(inputs, list(BATCHES)):
             check_logits(model(x), len(x), classes)
     state, ties = state_of(model)
     tensors = {name: value.clone() for name, value in state.items()}

@@ -32,7 +32,9 @@ def predict(
         _load(model, weights)
         model.eval()
         with torch.no_grad():
-            parts = [check_logits(model(x), len(x), classes).to(torch.float32) for x in inputs.split(size)]
+            parts = [
+                check_logits(model(x), len(x), classes).to(torch.float32) for x in torch.split(inputs, size)
+            ]
         answers.append(torch.cat(parts))
     return {"logits": torch.stack(answers)}, {}
 

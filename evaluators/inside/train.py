@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, autograd, nn
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
 from evaluators.inside.build import Announce, Reply, build, check_logits, materialise, state_of
@@ -51,7 +51,7 @@ def train(
         losses.append(loss.item())
         if not math.isfinite(losses[-1]):
             raise FloatingPointError(f"the training loss became {losses[-1]} at step {step}")
-        loss.backward()
+        autograd.backward(loss)
         optimiser.step()
         if schedule is not None:
             schedule.step()
@@ -86,7 +86,7 @@ def _batches(examples: int, size: int, steps: int, order: torch.Generator) -> li
     batches: list[Tensor] = []
     while len(batches) < steps:
         epoch = torch.randperm(examples, generator=order)
-        batches.extend(epoch[: per_epoch * size].split(size))
+        batches.extend(torch.split(epoch[: per_epoch * size], size))
     return batches[:steps]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import einops.layers.torch
 import torch
-from torch import nn
+from torch import autograd, nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations
 from torch.optim.lr_scheduler import OneCycleLR
@@ -40,11 +40,11 @@ def warmup() -> None:
     model = _Zoo()
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
     schedule = OneCycleLR(optimiser, max_lr=1e-3, total_steps=3)
-    functional.cross_entropy(model(inputs), targets).backward()
+    autograd.backward(functional.cross_entropy(model(inputs), targets))
     optimiser.step()
     schedule.step()
     model.double()
-    functional.cross_entropy(model(inputs.double()), targets).backward()
+    autograd.backward(functional.cross_entropy(model(inputs.double()), targets))
     model.eval()
     with torch.no_grad():
         model(inputs.double())

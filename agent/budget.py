@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 
-from archive.store import Store
-
 from agent.config import BudgetTable
+from archive.store import Store
 
 
 class Budget:

@@ -6,10 +6,9 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from archive.store import Store
-
 from agent.lm.seam import LM, LMError, LMReply, LMRequest
 from archive.records import LMCall
+from archive.store import Store
 
 
 def request_digest(model: str, request: LMRequest) -> str:
@@ -40,14 +39,15 @@ class LoggedCalls:
         try:
             reply = await self.lm.complete(request)
         except LMError as error:
-            self.store.log_failed(call, str(error))
+            # A server may have worked for an answer that never came: such a call stands at its upper bound.
+            (self.store.log_lost if error.retriable else self.store.log_failed)(call, str(error))
             raise
         self.store.log_settled(call, reply_of(reply))
         return reply
 
 
 def reply_of(reply: LMReply) -> dict[str, object]:
-    """The columns of a settled call. Text that is no valid Unicode is kept escaped, so that any tool reads it."""
+    """The columns of a settled call. Text that is no valid Unicode is kept escaped: any tool reads it."""
     clean = tuple(text.encode("utf-8", "backslashreplace").decode() for text in reply.texts)
     return {
         "replies": clean,

@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from archive.pareto import front
-from archive.store import Store
-
 from agent.breeding import Breeding, Ending, Parts
 from agent.budget import Budget
 from agent.config import Config
@@ -15,7 +12,9 @@ from agent.grading import Grader
 from agent.lm.seam import LMError
 from agent.selection import objectives
 from agent.turns import FreeTurns, Turns
+from archive.pareto import front
 from archive.records import Candidate, State
+from archive.store import Store
 
 
 class Campaign:

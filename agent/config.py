@@ -69,7 +69,8 @@ class ConstraintsTable(Table):
 
 
 class EvaluationTable(Table):
-    """`workers` 0: one per core, less one for an embedded LM. Seconds and MiB; `memory` is above the warm zygote.
+    """`workers` 0: one per core, less one for an LM on this machine. Seconds and MiB, `memory`
+    above the warm zygote.
     `repeats`: training seeds an elite needs at the campaign's end. `repairs`: shape repairs a child may get.
     """
 

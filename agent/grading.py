@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
-
-from archive.store import Store
-from archive.weights import save_weights
-from evaluators.evaluation import Sound, failure_of
-from sandbox.genome import source_digest
 
 from agent.config import Config
 from agent.operators.shape_repair import repair
 from agent.turns import Turns
 from agent.writing import findings_of
-from archive.records import Candidate, Evaluation, Failed, Fault, Outcome
+from archive.records import Candidate, Evaluation, Failed, Fault, Outcome, Scored
+from archive.store import Store
+from archive.weights import save_weights
+from evaluators.evaluation import Sound, failure_of
 from evaluators.task import Evaluated
+from sandbox.genome import source_digest
 from sandbox.outcome import Broken, ChildOutcome, Raised
 
 RUNG = "full"
@@ -79,13 +78,19 @@ class Grader:
 
     async def train(self, source: str, digest: str, repeat: int) -> Evaluated:
         """Train and predict; an infrastructure fault is tried again, a bounded number of times."""
-        for _ in range(self.config.evaluation.retries):
+        retries = self.config.evaluation.retries
+        while True:
             evaluated = await self.evaluator.evaluate(source, digest=digest, repeat=repeat)
             outcome = evaluated.outcome
-            if not (isinstance(outcome, Failed) and outcome.fault is Fault.INFRASTRUCTURE):
-                return evaluated
-            self.store.event("retried", detail={"reason": outcome.reason})
-        return await self.evaluator.evaluate(source, digest=digest, repeat=repeat)
+            if isinstance(outcome, Failed) and outcome.fault is Fault.INFRASTRUCTURE and retries:
+                retries -= 1
+                self.store.event("retried", detail={"reason": outcome.reason})
+                continue
+            most = self.config.constraints.error
+            if isinstance(outcome, Scored) and most is not None and outcome.metrics["error"] > most:
+                reason = f"error {outcome.metrics['error']:.3f} is above {most}; limit constraints.error"
+                return replace(evaluated, outcome=Failed("constraint", reason))
+            return evaluated
 
     async def _dry_run(
         self, candidate: Candidate, *, may_repair: bool

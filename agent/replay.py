@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent.plan import Span
+from agent.selection import Steering
 from agent.turns import RecordedTurns, Step
 from archive.records import Event, LMCall
 from archive.store import open_archive
+
 
 def recorded_calls(folder: Path) -> Sequence[LMCall]:
     """The answered LM calls of the campaign in `folder`."""
@@ -23,8 +25,12 @@ def recorded_turns(folder: Path) -> RecordedTurns:
     """The order of the campaign in `folder`, without what was under way when it ended."""
     store = open_archive(folder, write=False)
     try:
-        spans = {p.batch: Span(*(int(str(p.context[k])) for k in ("slot", "count", "table"))) for p in store.proposals()}
-        return RecordedTurns(steps_of(store.events()), spans)
+        proposals = store.proposals()
+        spans = {
+            p.batch: Span(*(int(str(p.context[k])) for k in ("slot", "count", "table"))) for p in proposals
+        }
+        steerings = {p.batch: Steering.from_json(p.context) for p in proposals}
+        return RecordedTurns(steps_of(store.events()), spans, steerings)
     finally:
         store.close()
 

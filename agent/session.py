@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -38,8 +38,9 @@ from sandbox.genome import source_digest
 from sandbox.level import LevelReport, detect
 from sandbox.limits import Level, Limits
 from sandbox.outcome import Finding
-from sandbox.runner import SandboxUnavailable, ZygoteLost, ZygoteRunner, start
+from sandbox.runner import SandboxUnavailableError, ZygoteLostError, ZygoteRunner, start
 from sandbox.vet import vet
+
 
 @dataclass(frozen=True)
 class Session:
@@ -52,7 +53,7 @@ class Session:
 
 
 def choose_level(report: LevelReport, wanted: str, *, unsafe: bool) -> Level:
-    """The level to run at. Raises UserError where the system offers less than `wanted` and nobody said unsafe."""
+    """The level to run at. Raises UserError where the system offers less and nobody said unsafe."""
     order = [Level.NONE, Level.LANDLOCK, Level.FULL]
     if Level(wanted) is Level.NONE and unsafe:
         return Level.NONE
@@ -75,7 +76,7 @@ async def open_walls(level: Level, packages: Sequence[str] = ()) -> ZygoteRunner
         return await start(
             inside_program(), level=level, unsafe=level is Level.NONE, packages=packages, preload=packages
         )
-    except (SandboxUnavailable, ZygoteLost) as error:
+    except (SandboxUnavailableError, ZygoteLostError) as error:
         raise UserError(f"sandbox: {error}", code=1) from None
     except PackageNotFoundError as error:
         raise UserError(f"sandbox.imports: {error}; expected an installed distribution") from None
@@ -83,7 +84,9 @@ async def open_walls(level: Level, packages: Sequence[str] = ()) -> ZygoteRunner
 
 def choose_recipe(task: Task, name: str) -> Recipe:
     if name not in task.recipes:
-        raise UserError(f"recipe {name!r}: task {task.name} has no such recipe; {nearest(name, task.recipes)}")
+        raise UserError(
+            f"recipe {name!r}: task {task.name} has no such recipe; {nearest(name, task.recipes)}"
+        )
     return task.recipes[name]
 
 
@@ -119,8 +122,11 @@ async def open_session(
         runner = await open_walls(level, config.sandbox.imports)
         stack.push_async_callback(runner.close)
         evaluator = Evaluator(
-            task, recipe, runner, limits=config.evaluation.limits(), campaign_seed=config.campaign.seed,
-            ceiling=config.constraints.error,
+            task,
+            recipe,
+            runner,
+            limits=config.evaluation.limits(),
+            campaign_seed=config.campaign.seed,
         )
         if (folder / DATABASE).exists():
             store = open_archive(folder, write=True)
@@ -145,13 +151,13 @@ def _operator(table: OperatorTable, config: Config) -> Operator:
     if table.name in quick:
         return quick[table.name]
     settings = next(lm for lm in config.lm if lm.name == table.lm)
-    kind = LMRewrite if table.name == "lm.rewrite" else LMScoped
-    chosen: dict[str, int] = {}
-    if table.samples:
-        chosen["samples"] = table.samples
-    if table.max_tokens:
-        chosen["max_tokens"] = table.max_tokens
-    return kind(chat=settings.chat, **chosen)
+    operator: LMRewrite | LMScoped = LMRewrite() if table.name == "lm.rewrite" else LMScoped()
+    return replace(
+        operator,
+        chat=settings.chat,
+        samples=table.samples or operator.samples,
+        max_tokens=table.max_tokens or operator.max_tokens,
+    )
 
 
 async def _open_lms(stack: AsyncExitStack, config: Config, replay: Path | None) -> dict[str, LM]:
@@ -184,7 +190,9 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: expected UTF-8 text, got byte {error.object[error.start]:#x}", code=1) from None
+        raise UserError(
+            f"{path}: expected UTF-8 text, got byte {error.object[error.start]:#x}", code=1
+        ) from None
 
 
 def _vet_seeds(sources: Mapping[str, str], config: Config, task: Task) -> None:

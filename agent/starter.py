@@ -88,7 +88,9 @@ weight = 0.5
 LM_TABLES = {"embedded": EMBEDDED, "openai": OPENAI, "none": ""}
 
 
-def write_campaign(folder: Path, task: Task, *, name: str, seed: int, evaluations: int, lm: str) -> list[Path]:
+def write_campaign(
+    folder: Path, task: Task, *, name: str, seed: int, evaluations: int, lm: str
+) -> list[Path]:
     """Writes campaign.toml and seeds/ into `folder`; the paths written. Raises UserError if one is there."""
     config = folder / FILE
     if config.exists():

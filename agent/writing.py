@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from archive.store import Store
-from sandbox.genome import GenomeError, source_digest
-from sandbox.vet import vet
-
 from agent.calls import LoggedCalls
 from agent.config import Config
 from agent.lm.seam import LM, LMError
 from agent.operators.base import Draft, Operator, Order, Parent
 from agent.plan import stream
 from archive.records import Candidate, Proposal
+from archive.store import Store
+from sandbox.genome import GenomeError, source_digest
 from sandbox.outcome import Finding
+from sandbox.vet import vet
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,6 @@ def evoarch(*arguments: str) -> list[str]:
     return [str(Path(sys.executable).parent / "evoarch"), *arguments]
 
 
-
-
 def zygotes() -> set[int]:
     """Every process whose command line is that of a zygote or its walls."""
     found = set()
@@ -60,7 +58,9 @@ def main() -> int:
         folder = Path(top) / "campaign"
         count = str(chosen.evaluations)
         subprocess.run(
-            evoarch("init", str(folder), "--lm", "none", "--evaluations", count), check=True, stdout=sys.stderr
+            evoarch("init", str(folder), "--lm", "none", "--evaluations", count),
+            check=True,
+            stdout=sys.stderr,
         )
         marks = sorted(rng.uniform(0.0, 0.95 * chosen.evaluations) for _ in range(chosen.kills))
         for number, mark in enumerate(marks):
@@ -75,10 +75,15 @@ def main() -> int:
             deadline = time.monotonic() + 5
             while (left := zygotes() - before) and time.monotonic() < deadline:
                 time.sleep(0.05)
-            print(f"kill {number + 1}: at {trained(folder)} evaluations, processes left: {len(left)}", flush=True)
+            print(
+                f"kill {number + 1}: at {trained(folder)} evaluations, processes left: {len(left)}",
+                flush=True,
+            )
             if left:
                 return 1
-        subprocess.run(evoarch("run", str(folder)), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(
+            evoarch("run", str(folder)), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         out = subprocess.run(evoarch("status", str(folder), "--json"), check=True, capture_output=True).stdout
         status = json.loads(out)
         with sqlite3.connect(f"file:{folder}/archive.db?mode=ro", uri=True) as db:

@@ -68,18 +68,30 @@ class Endpoint(BaseHTTPRequestHandler):
     numbers = itertools.count(1)
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:  # noqa: N802 the base class names it
-        self._send({"object": "list", "data": [{"id": "stub", "object": "model", "created": 0, "owned_by": "x"}]})
+    def do_GET(self) -> None:
+        self._send(
+            {"object": "list", "data": [{"id": "stub", "object": "model", "created": 0, "owned_by": "x"}]}
+        )
 
-    def do_POST(self) -> None:  # noqa: N802 the base class names it
+    def do_POST(self) -> None:
         length = int(self.headers["Content-Length"])
         asked = json.loads(self.rfile.read(length))
         time.sleep(self.latency)
         choices = [
-            {"index": i, "text": str(next(self.numbers)), "finish_reason": "stop"} for i in range(asked.get("n", 1))
+            {"index": i, "text": str(next(self.numbers)), "finish_reason": "stop"}
+            for i in range(asked.get("n", 1))
         ]
         usage = {"prompt_tokens": 10, "completion_tokens": 1, "total_tokens": 11}
-        self._send({"id": "x", "object": "text_completion", "created": 0, "model": "stub", "choices": choices, "usage": usage})
+        self._send(
+            {
+                "id": "x",
+                "object": "text_completion",
+                "created": 0,
+                "model": "stub",
+                "choices": choices,
+                "usage": usage,
+            }
+        )
 
     def _send(self, value: object) -> None:
         body = json.dumps(value).encode()

@@ -13,7 +13,7 @@ from sandbox.outcome import ChildOutcome
 
 
 def hashed_score(source: str) -> Outcome:
-    """An outcome that looks random and is a function of the source: error 0.05..0.45, 100..10,099 parameters."""
+    """An outcome that looks random, by the source alone: error 0.05 to 0.45, 100 to 10,099 parameters."""
     digest = int.from_bytes(hashlib.sha256(source.encode()).digest()[:8], "big")
     return Scored({"error": 0.05 + (digest % 4000) / 10_000, "params": float(100 + digest // 4000 % 10_000)})
 

@@ -59,5 +59,7 @@ def doctor(folder: Path, as_json: bool) -> None:
         print_json([{"what": p.what, "ok": p.ok, "found": p.found, "advice": p.advice} for p in points])
     else:
         for p in points:
-            click.echo(f"{'ok ' if p.ok else 'no '} {p.what}: {p.found}" + (f" ({p.advice})" if p.advice else ""))
+            click.echo(
+                f"{'ok ' if p.ok else 'no '} {p.what}: {p.found}" + (f" ({p.advice})" if p.advice else "")
+            )
     sys.exit(0 if all(p.ok for p in points if p.needed) else 1)

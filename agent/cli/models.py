@@ -23,7 +23,9 @@ def read_source(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: expected UTF-8 text, got byte {error.object[error.start]:#x}", code=1) from None
+        raise UserError(
+            f"{path}: expected UTF-8 text, got byte {error.object[error.start]:#x}", code=1
+        ) from None
 
 
 @click.command()
@@ -31,7 +33,7 @@ def read_source(path: Path) -> str:
 @click.option("--task", "task_name", default="mnist1d", show_default=True)
 @json_option
 def check(files: tuple[Path, ...], task_name: str, as_json: bool) -> None:
-    """Vet model files: every finding at once, with line, column, rule and a hint. Exit code 1 if there are any.
+    """Vet model files: every finding at once, with line, column, rule and hint. Exit code 1 if there are any.
 
     \b
     Example:
@@ -44,7 +46,14 @@ def check(files: tuple[Path, ...], task_name: str, as_json: bool) -> None:
     if as_json:
         print_json(
             [
-                {"file": path, "line": f.line, "column": f.column, "rule": f.rule, "message": f.message, "hint": f.hint}
+                {
+                    "file": path,
+                    "line": f.line,
+                    "column": f.column,
+                    "rule": f.rule,
+                    "message": f.message,
+                    "hint": f.hint,
+                }
                 for path, findings in found.items()
                 for f in findings
             ]
@@ -62,7 +71,9 @@ def check(files: tuple[Path, ...], task_name: str, as_json: bool) -> None:
 @click.argument("file", type=file_type)
 @click.option("--task", "task_name", default="mnist1d", show_default=True)
 @click.option("--recipe", default="fast", show_default=True)
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Draws split and training.")
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Draws split and training."
+)
 @click.option(
     "--vet",
     "vetting",
@@ -71,7 +82,9 @@ def check(files: tuple[Path, ...], task_name: str, as_json: bool) -> None:
     show_default=True,
     help="report: print the findings and run the file all the same; the wall is the process.",
 )
-@click.option("--unsafe", is_flag=True, help="Run where the system has no isolation to offer. Trusted code only.")
+@click.option(
+    "--unsafe", is_flag=True, help="Run where the system has no isolation to offer. Trusted code only."
+)
 @json_option
 def evaluate(
     file: Path, task_name: str, recipe: str, seed: int, vetting: str, unsafe: bool, as_json: bool
@@ -84,7 +97,14 @@ def evaluate(
     """
     source = read_source(file)
     result = asyncio.run(
-        evaluate_file(source, load_task(task_name), recipe=recipe, seed=seed, enforce=vetting == "enforce", unsafe=unsafe)
+        evaluate_file(
+            source,
+            load_task(task_name),
+            recipe=recipe,
+            seed=seed,
+            enforce=vetting == "enforce",
+            unsafe=unsafe,
+        )
     )
     outcome = result.outcome
     for finding in result.findings:

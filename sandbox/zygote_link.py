@@ -95,6 +95,11 @@ class ZygoteLink:
             raise ZygoteLostError(link.lost)
         return link
 
+    @property
+    def pid(self) -> int:
+        """The process that this link started: the zygote, or the bubblewrap around it."""
+        return self._process.pid
+
     async def run(self, request: Mapping[str, object], fds: list[int]) -> Mapping[str, object]:
         """Hands one job over; returns the zygote's report of its end. Raises ZygoteLostError."""
         number = next(self._ids)

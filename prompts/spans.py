@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from sandbox.genome import parse
 LAYER = "layer"
 STATEMENT = "statement"
 INSERT = "insert"
+
+ROLES = ("conv", "norm", "act", "pool", "drop")
+"""Endings of a new layer's name: a base model takes the hint and writes a layer of that kind."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def _of_class(
         if isinstance(each, cst.FunctionDef) and isinstance(each.body, cst.IndentedBlock)
     }
     spans: list[Span] = []
-    calls = _calls(methods.get("forward"), positions)
+    calls, returned = _calls(methods.get("forward"), positions)
     for name, method in methods.items():
         if name not in ("__init__", "forward"):
             continue
@@ -91,31 +95,40 @@ def _of_class(
                 continue
             first, last, indent = place.start.line - 1, place.end.line, " " * place.start.column
             kind = LAYER if name == "__init__" else STATEMENT
-            if lead := _lead(text):
-                spans.append(Span(kind, first, last, indent, text, lead))
             attribute = _attribute(line.body[0])
+            # A norm's one number follows its input, a head's last one the task: nothing to choose there.
+            settled = kind == LAYER and (attribute in returned or "Norm" in text)
+            if not settled:
+                spans += [Span(kind, first, last, indent, text, lead) for lead in _leads(text)]
             call = calls.get(attribute)
             if kind == LAYER and call is not None and call.after > last:
-                new = _free(f"{attribute}_next", module.code)
-                spans.append(Span(INSERT, last, last, indent, "", f"self.{new} = nn.", new, call))
+                for role in ROLES:
+                    new = _free(f"{attribute}_{role}", module.code)
+                    spans.append(Span(INSERT, last, last, indent, "", f"self.{new} = nn.", new, call))
     return spans
 
 
-def _calls(forward: cst.FunctionDef | None, positions: Mapping[cst.CSTNode, CodeRange]) -> dict[str, Call]:
-    """Layers whose call is in one statement of the form `name = ...`, by attribute."""
+def _calls(
+    forward: cst.FunctionDef | None, positions: Mapping[cst.CSTNode, CodeRange]
+) -> tuple[dict[str, Call], set[str]]:
+    """Layers called in a statement `name = ...`, by attribute; and those called in a `return`."""
     found: dict[str, Call] = {}
-    if forward is None:
-        return found
-    for line in forward.body.body:
-        if not m.matches(line, m.SimpleStatementLine(body=[m.Assign(targets=[m.AssignTarget(m.Name())])])):
+    returned: set[str] = set()
+    for line in forward.body.body if forward is not None else ():
+        if not isinstance(line, cst.SimpleStatementLine):
             continue
-        place = positions[line]
-        assign = cst.ensure_type(cst.ensure_type(line, cst.SimpleStatementLine).body[0], cst.Assign)
-        target = cst.ensure_type(assign.targets[0].target, cst.Name).value
-        for call in m.findall(assign.value, m.Call(func=m.Attribute(value=m.Name("self")))):
-            attribute = cst.ensure_type(cst.ensure_type(call, cst.Call).func, cst.Attribute).attr.value
-            found[attribute] = Call(place.end.line, " " * place.start.column, target)
-    return found
+        statement, place = line.body[0], positions[line]
+        called = {
+            cst.ensure_type(cst.ensure_type(call, cst.Call).func, cst.Attribute).attr.value
+            for call in m.findall(statement, m.Call(func=m.Attribute(value=m.Name("self"))))
+        }
+        if isinstance(statement, cst.Return):
+            returned |= called
+        elif m.matches(statement, m.Assign(targets=[m.AssignTarget(m.Name())])):
+            target = cst.ensure_type(cst.ensure_type(statement, cst.Assign).targets[0].target, cst.Name)
+            call = Call(place.end.line, " " * place.start.column, target.value)
+            found |= dict.fromkeys(called, call)
+    return found, returned
 
 
 def _attribute(statement: cst.BaseSmallStatement) -> str:
@@ -127,14 +140,19 @@ def _attribute(statement: cst.BaseSmallStatement) -> str:
     return cst.ensure_type(target, cst.Attribute).attr.value
 
 
-def _lead(text: str) -> str:
-    """What stays of a statement: its target, and `nn.` where it makes a layer; `return` alone."""
+def _leads(text: str) -> list[str]:
+    """What may stay of a statement: its target, and `nn.` or `F.`; of a layer also its kind and input."""
     if text.startswith("return"):
-        return "return"
+        return ["return"]
     target, equals, value = text.partition(" = ")
     if not equals or "(" in target or "\n" in target:
-        return ""
-    return f"{target} = nn." if value.startswith("nn.") else f"{target} ="
+        return []
+    if value.startswith("F."):
+        return [f"{target} = F."]
+    if not value.startswith("nn."):
+        return [f"{target} ="]
+    kept = re.match(r"nn\.\w+\([^,()=]+,", value)
+    return [f"{target} = nn.", *([f"{target} = {kept.group()}"] if kept else [])]
 
 
 def _free(name: str, source: str) -> str:

@@ -29,8 +29,11 @@ def canonical_form(source: str, entry: str) -> str:
             if isinstance(block, list) and block and node is not tree:
                 setattr(node, name, _tidy(block, empty_ok=name != "body"))
     if not any(getattr(node, "type_params", None) for node in ast.walk(tree)):
+        # A variable called like a module keeps that module's imports as they are, so it is renamed first;
+        # attributes wait for the imports, since only full paths tell whose they are.
+        rename(tree, entry, attributes=False)
         settle_imports(tree, entry)
-        rename(tree, entry)
+        rename(tree, entry, attributes=True)
     return _write(tree) or bare
 
 

@@ -82,6 +82,8 @@ class SelfAttributes:
         for node in ast.walk(tree):
             if isinstance(node, ast.Name) and (node.id in NAMED or node.id.startswith("__")):
                 return False
+            if isinstance(node, ast.alias) and node.name in NAMED:
+                return False
             if isinstance(node, ast.Attribute):
                 special = node.attr.startswith("__") and node.attr != "__init__"
                 receiver = self._scopes.of.get(node.value)

@@ -14,7 +14,7 @@ from sandbox.words import words
 
 PRELOADED = words(
     """
-    torch torch.nn torch.nn.functional torch.nn.init torch.nn.modules torch.nn.parameter torch.nn.utils
+    torch torch.nn torch.nn.functional torch.nn.init torch.nn.parameter torch.nn.utils
     torch.nn.utils.parametrizations torch.nn.utils.parametrize torch.nn.utils.rnn torch.fft torch.linalg
     torch.special
     """

@@ -35,11 +35,12 @@ class _Words:
     """Some call takes `**mapping`, so that its keywords can't be read off the file."""
 
 
-def rename(tree: ast.Module, entry: str) -> None:
-    """Renames in place."""
+def rename(tree: ast.Module, entry: str, *, attributes: bool) -> None:
+    """Renames variables, and attributes if wanted, in place."""
     scopes = Scopes(tree)
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     used |= {node.attr for node, _, _ in scopes.attributes}
+    used |= {node.name for node in ast.walk(tree) if isinstance(node, ast.alias)}
     if used & LOOKUPS:
         return
     words = _words(tree)
@@ -48,8 +49,8 @@ def rename(tree: ast.Module, entry: str) -> None:
     for variable in scopes.variables:
         if _is_free_to_rename(variable, entry, words, fixed):
             groups.append(("g" if variable.scope.kind == "module" else "v", variable.sites))
-    attributes = SelfAttributes(tree, scopes, words.strings)
-    groups += [("a", sites) for sites in attributes.groups()]
+    if attributes:
+        groups += [("a", sites) for sites in SelfAttributes(tree, scopes, words.strings).groups()]
     _number(tree, groups, words)
 
 
@@ -154,6 +155,8 @@ def _entry_arguments(tree: ast.Module, entry: str) -> set[ast.arg] | None:
                     return None
                 todo += [base.id for base in definition.bases if isinstance(base, ast.Name)]
                 for method in definition.body:
-                    if isinstance(method, FUNCTION) and method.name in ("__init__", "__new__"):
-                        fixed.update(arguments(method.args)[1:])
+                    if isinstance(method, FUNCTION) and method.name in ("__init__", "__new__", "forward"):
+                        given = arguments(method.args)[1:]
+                        # One input is always passed by place; a task may pass several by name.
+                        fixed.update(given if method.name != "forward" or len(given) > 1 else [])
     return fixed

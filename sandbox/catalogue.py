@@ -17,7 +17,8 @@ _HEAD = """# Vetting
 
 Every model file is vetted before it runs, for quality and early feedback: a finding names the place,
 what was expected and what to do. Vetting is not the wall; the process that runs the file is. All findings
-come at once. `evoarch check FILE` shows them. Each rule below has a file that breaks it and one that does not.
+come at once. `evoarch check FILE` shows them. Each rule below has a file that breaks
+it and one that does not.
 
 This page is made from the rules: `make vetting-docs`.
 """

@@ -37,7 +37,7 @@ MODULE = Rule(
 )
 FORWARD = Rule(
     "forward",
-    "A module without forward fails when it is called; a model's forward takes one batch of inputs.",
+    "A module without forward fails when it is called; a model's forward takes a batch of inputs.",
     bad="from torch import nn\n\nclass Model(nn.Module):\n    def __init__(self, num_classes):\n"
     "        super().__init__()\n        self.head = nn.Linear(40, num_classes)\n",
     good=model(),
@@ -101,7 +101,7 @@ def _entry(file: File) -> Iterator[Found]:
         yield Found(entry.name, MODULE, message, f"write class {file.entry}(nn.Module)")
     forward = _method(file, entry, "forward")
     if forward is not None and is_module(file, entry):
-        yield from _one_input(forward)
+        yield from _some_input(forward)
 
 
 def _arguments(file: File, node: cst.FunctionDef, params: cst.Parameters, skip: int) -> Iterator[Found]:
@@ -119,18 +119,14 @@ def _arguments(file: File, node: cst.FunctionDef, params: cst.Parameters, skip: 
             yield Found(param, ARGUMENTS, message, "remove the / from the signature")
 
 
-def _one_input(forward: cst.FunctionDef) -> Iterator[Found]:
+def _some_input(forward: cst.FunctionDef) -> Iterator[Found]:
     params = forward.params
     positional = [*params.posonly_params, *params.params]
-    required = [param for param in positional if param.default is None]
-    starred = isinstance(params.star_arg, cst.Param)
     static = any(dotted(decorator.decorator) == "staticmethod" for decorator in forward.decorators)
-    expected = 1 if static else 2
-    unfilled = len(required) > expected or any(param.default is None for param in params.kwonly_params)
-    if unfilled or (len(positional) < expected and not starred):
-        got = ", ".join(param.name.value for param in [*positional, *params.kwonly_params])
-        message = f"expected forward(self, x), one batch of inputs; got forward({got})"
-        yield Found(forward.name, FORWARD, message, "take one input; give other parameters default values")
+    if len(positional) < (1 if static else 2) and not isinstance(params.star_arg, cst.Param):
+        got = ", ".join(param.name.value for param in positional)
+        message = f"expected forward(self, x, ...), a batch of inputs first; got forward({got})"
+        yield Found(forward.name, FORWARD, message, "take the inputs as parameters after self")
 
 
 def is_module(file: File, node: cst.ClassDef, seen: tuple[str, ...] = ()) -> bool | None:

@@ -13,6 +13,10 @@ from sandbox.rules.torch_names import PART_DENIED, TORCH_NAMES, TORCH_PARTS
 
 ALLOWED = ("torch", "math", "typing", "dataclasses", "functools", "collections", "itertools", "einops")
 
+MODULES = frozenset(
+    {*ALLOWED, "torch.nn", "torch.nn.functional", "torch.fft", "torch.linalg", "torch.special"}
+)
+
 IMPORT = Rule(
     "import",
     "A model needs tensors and arithmetic. Files, network and processes are closed to it where it "
@@ -98,7 +102,8 @@ def _is_granted(file: File, path: str) -> bool:
 
 def _library(node: cst.CSTNode, path: str) -> Iterator[Found]:
     """Findings about one dotted path into an allowed library."""
-    root, *parts = path.split(".")
+    # Named after torch, but only its layers.
+    root, *parts = path.replace("einops.layers.torch", "einops.layers").split(".")
     hidden = next((part for part in parts if part.startswith("_") or part in PART_DENIED), None)
     if hidden is None and (
         not parts or root != "torch" or parts[0] in TORCH_PARTS or _is_tensor_name(parts[0])
@@ -125,6 +130,7 @@ def _nearest(root: str, name: str) -> str:
 
 def _uses(file: File) -> Iterator[Found]:
     inner = {id(node.value) for node in file.all(cst.Attribute)}
+    shadowed = {param.name.value for param in file.all(cst.Param)}
     for node in [*file.all(cst.Attribute), *file.all(cst.Name)]:
         if id(node) in inner:
             continue
@@ -134,7 +140,7 @@ def _uses(file: File) -> Iterator[Found]:
             continue
         if isinstance(node, cst.Attribute):
             yield from _library(node, path)
-        elif path in ALLOWED or path in ("torch.nn", "torch.nn.functional", "torch.fft", "torch.linalg"):
+        elif path in MODULES and dotted(node) not in shadowed:
             hint = f"write {dotted(node)}.name where you use it"
             yield Found(node, VALUE, f"the module {path} is used as a value", hint)
 

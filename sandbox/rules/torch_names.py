@@ -55,7 +55,7 @@ TORCH_NAMES = words(
     subtract sum svd svd_lowrank swapaxes swapdims t take take_along_dim tan tanh tensor
     tensor_split tensordot threshold tile topk trace transpose trapezoid trapz triangular_solve tril
     tril_indices triplet_margin_loss triu triu_indices true_divide trunc uint8 unbind unflatten
-    unique unique_consecutive unique_dim unravel_index unsqueeze vander var var_mean vdot
+    unique unique_consecutive unravel_index unsqueeze vander var var_mean vdot
     view_as_complex view_as_real vmap vsplit vstack where xlogy zeros zeros_like
     """
 )

@@ -44,6 +44,7 @@ def score(features: Sequence[Feature], logits: Mapping[str, Array], truth: Mappi
     outputs = [feature for feature in features if feature.stage == "output"]
     for feature in outputs:
         _check(feature, logits, truth)
+    chosen = decisions(outputs, logits)
     values: dict[str, float] = {}
     bits: list[Bits] = []
     masks = {f"{f.name}_mask" for f in outputs if f.kind == "permutation_pointer"}
@@ -51,21 +52,39 @@ def score(features: Sequence[Feature], logits: Mapping[str, Array], truth: Mappi
         name = feature.name
         if name in masks:
             continue  # graded with its permutation
+        said, right = chosen[name], truth[name]
         if feature.kind == "permutation_pointer":
             mask = f"{name}_mask"
-            predicted = fused(permutation(logits[name]), one_hot(logits[mask]))
-            values[name], graded = _pointers(predicted, fused(truth[name], truth[mask]))
-        elif feature.kind == "pointer":
-            values[name], graded = _pointers(logits[name].argmax(-1), truth[name])
-        elif feature.kind == "mask":
-            values[name], graded = _f1(logits[name] > 0, truth[name])
+            said, right = fused(said, chosen[mask]), fused(right, truth[mask].argmax(-1))
+        graded = np.zeros(0, np.bool_)
+        if feature.kind == "mask":
+            values[name], graded = _f1(said, right)
         elif feature.kind == "scalar":
-            squared = (np.asarray(logits[name], np.float64) - truth[name]) ** 2
-            values[name], graded = float(squared.mean()), np.zeros(0, np.bool_)
+            values[name] = float(((np.asarray(said, np.float64) - right) ** 2).mean())
         else:
-            values[name], graded = _classes(logits[name].argmax(-1), truth[name])
+            if feature.kind in ("mask_one", "categorical"):
+                kept = (right != -1).all(-1)
+                said, right = said[kept], right[kept].argmax(-1)
+            graded = np.asarray(said == right).ravel()
+            values[name] = float(graded.mean())
         bits.append(graded)
     return Score(float(np.mean(list(values.values()))), values, np.concatenate(bits))
+
+
+def decisions(features: Sequence[Feature], logits: Mapping[str, Array]) -> dict[str, Array]:
+    """What logits say, by output: classes, nodes pointed at or mask bits; scalars as they are."""
+    found: dict[str, Array] = {}
+    for feature in (f for f in features if f.stage == "output"):
+        given = logits[feature.name]
+        if feature.kind == "permutation_pointer":
+            found[feature.name] = permutation(given)
+        elif feature.kind == "mask":
+            found[feature.name] = given > 0
+        elif feature.kind == "scalar":
+            found[feature.name] = given
+        else:
+            found[feature.name] = given.argmax(-1)
+    return found
 
 
 def permutation(logits: Array) -> Array:
@@ -78,24 +97,10 @@ def permutation(logits: Array) -> Array:
     return np.asarray(logs.argmax(-1))
 
 
-def one_hot(logits: Array) -> Array:
-    return np.asarray(np.arange(logits.shape[-1]) == logits.argmax(-1)[..., None])
-
-
 def fused(pointers: Array, first: Array) -> Array:
-    """A cyclic permutation and the mask of its first node as predecessors: the first is its own."""
-    return np.where(np.asarray(first) > 0, np.arange(pointers.shape[-1]), pointers)
-
-
-def _pointers(predicted: Array, truth: Array) -> tuple[float, Bits]:
-    right = np.asarray(predicted) == truth
-    return float(right.mean()), right.ravel()
-
-
-def _classes(predicted: Array, truth: Array) -> tuple[float, Bits]:
-    graded = (truth != -1).all(-1)
-    right = (predicted == truth.argmax(-1))[graded]
-    return float(right.mean()), right
+    """A cyclic permutation (..., N) and its first node (...) as predecessors: the first is its own."""
+    nodes = np.arange(pointers.shape[-1])
+    return np.where(nodes == first[..., None], nodes, pointers)
 
 
 def _f1(predicted: Bits, truth: Array) -> tuple[float, Bits]:

@@ -37,32 +37,38 @@ def linear(inputs: int, outputs: int, *, deviation: float | None = None, bias: f
 
 
 class Encoded:
-    """Planes that wait for their weights, by location, and the adjacency they imply."""
+    """Planes that wait for their weights, by location, and the adjacency they imply.
 
-    def __init__(self, adjacency: Tensor) -> None:
+    `stacks` holds each location's stacked weights; all steps of one forward pass share it, because the
+    same features come in the same order at each.
+    """
+
+    def __init__(self, adjacency: Tensor, stacks: dict[str, tuple[Tensor, Tensor]]) -> None:
         self.adjacency = adjacency
-        self.planes: dict[str, list[Tensor]] = {"node": [], "edge": [], "graph": []}
-        self.layers: dict[str, list[nn.Linear]] = {"node": [], "edge": [], "graph": []}
+        self._stacks = stacks
+        self._planes: dict[str, list[Tensor]] = {"node": [], "edge": [], "graph": []}
+        self._layers: dict[str, list[nn.Linear]] = {"node": [], "edge": [], "graph": []}
 
     def add(self, location: str, plane: Tensor, layer: nn.Linear) -> None:
-        self.planes[location].append(plane)
-        self.layers[location].append(layer)
+        self._planes[location].append(plane)
+        self._layers[location].append(layer)
 
     def copy(self) -> Encoded:
-        other = Encoded(self.adjacency)
-        for location in self.planes:
-            other.planes[location] = list(self.planes[location])
-            other.layers[location] = list(self.layers[location])
+        other = Encoded(self.adjacency, self._stacks)
+        for location in self._planes:
+            other._planes[location] = list(self._planes[location])
+            other._layers[location] = list(self._layers[location])
         return other
 
     def embed(self, location: str, shape: tuple[int, ...]) -> Tensor:
         """The sum of this location's encodings, (examples, ..., hidden); zeros where nothing is encoded."""
-        if not self.planes[location]:
+        layers = self._layers[location]
+        if not layers:
             return self.adjacency.new_zeros(shape)
-        stacked = torch.cat(self.planes[location], dim=-1)
-        weight = torch.cat([layer.weight for layer in self.layers[location]], dim=1)
-        bias = torch.stack([layer.bias for layer in self.layers[location]]).sum(0)
-        return F.linear(stacked, weight, bias)
+        if location not in self._stacks:
+            weight = torch.cat([layer.weight for layer in layers], dim=1)
+            self._stacks[location] = weight, torch.stack([layer.bias for layer in layers]).sum(0)
+        return F.linear(torch.cat(self._planes[location], dim=-1), *self._stacks[location])
 
 
 class Encoders(nn.Module):

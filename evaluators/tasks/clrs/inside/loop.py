@@ -1,167 +1,204 @@
-"""What happens to a genome inside the walls: build, dry run, train, predict."""
+"""What happens to a genome inside the walls: dry run, train, predict.
+
+`options` of every job: entry, offers and kwargs (see evaluators.inside.build), `features` (rows of name,
+stage, location, kind, width), `scope` (the genome is a `message` function or a whole `processor`) and
+`recipe` (the fields of recipes.ClrsRecipe).
+"""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import OneCycleLR
 
-from evaluators.tasks.clrs.inside.features import (
-    Batch,
-    Feature,
-    batches_from,
-    features_from,
-    with_random_positions,
-)
+from evaluators.inside.build import Announce, Reply, build, state_of
+from evaluators.inside.train import _curve
+from evaluators.inside.warm import warmup as warm_common
+from evaluators.tasks.clrs.inside.digest import function_digest
+from evaluators.tasks.clrs.inside.features import Batch, batches_from, features_from, with_random_positions
 from evaluators.tasks.clrs.inside.losses import total_loss
+from evaluators.tasks.clrs.inside.made_up import made_up
 from evaluators.tasks.clrs.inside.network import Network
 from evaluators.tasks.clrs.inside.processor import TripletGMPNN
 
-Announce = Callable[[str], None]
-Answer = tuple[dict[str, Tensor], dict[str, object]]
+DRY_RUNS = ((2, 3, 3), (3, 5, 2))
+"""Examples, nodes and steps of two dry batches that share no size but the features'."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a child is told. `scope`: the genome is a `message` function or a whole `processor`.
+def network_of(genome: ModuleType | None, options: Mapping[str, Any]) -> Network:
+    """The network with the genome in its place."""
+    module = build(genome, options)
+    hidden = options["recipe"]["hidden"]
+    processor = TripletGMPNN(hidden, module) if options["scope"] == "message" else module
+    return Network(features_from(options["features"]), processor, hidden)
 
-    `hidden` and `triplet` are widths; `rate` of Adam, gradients clipped at norm `clip`; `steps` batches of
-    `batch` examples, training sizes in turn; `schedule` is constant or onecycle; weights are kept at
-    `checkpoints` evenly spaced steps.
+
+def dry_run(
+    genome: ModuleType | None, arrays: Mapping[str, Tensor], options: Mapping[str, Any], announce: Announce
+) -> Reply:
+    """Forward and backward on made-up batches; untrained weights, `ties` and `function_digest` out.
+
+    Raises what the genome raises, ValueError for a wrong shape or a genome that no gradient reaches,
+    FloatingPointError for numbers that are not finite.
     """
-
-    features: tuple[Feature, ...]
-    scope: str = "message"
-    entry: str = "Model"
-    hidden: int = 128
-    triplet: int = 8
-    rate: float = 1e-3
-    steps: int = 10_000
-    batch: int = 32
-    clip: float = 1.0
-    schedule: str = "constant"
-    checkpoints: int = 1
-
-    @staticmethod
-    def of(options: Mapping[str, object]) -> Plan:
-        rows = options["features"]
-        assert isinstance(rows, (list, tuple))
-        rest = {key: value for key, value in options.items() if key != "features"}
-        return Plan(features=tuple(features_from(rows)), **rest)  # type: ignore[arg-type]
-
-    @property
-    def offers(self) -> dict[str, int]:
-        """What the entry may name in its signature."""
-        return offers(self.scope, self.hidden, self.triplet)
+    announce("build")
+    network = network_of(genome, options)
+    announce("dry_run")
+    features = features_from(options["features"])
+    draw = torch.Generator().manual_seed(0)
+    for examples, nodes, steps in DRY_RUNS:
+        batch = made_up(features, examples, nodes, steps, draw)
+        network.zero_grad()
+        loss = total_loss(features, network(batch), batch)
+        if not torch.isfinite(loss):
+            raise FloatingPointError("the loss of an untrained network is not finite")
+        loss.backward()  # type: ignore[no-untyped-call]
+        _check_gradients(network)
+    state, ties = state_of(network)
+    tensors = {name: value.clone() for name, value in state.items()}
+    return tensors, {"ties": ties, "function_digest": function_digest(genome, options)}
 
 
-def offers(scope: str, hidden: int, triplet: int) -> dict[str, int]:
-    """Arguments an entry may name: widths of what it is given and of what it should return."""
-    if scope == "processor":
-        return {"hidden_size": hidden}
-    sizes = {"z_size": 2 * hidden, "edge_size": hidden, "graph_size": hidden}
-    return {**sizes, "nb_triplet_fts": triplet, "out_size": hidden}
+def _check_gradients(network: Network) -> None:
+    """Gradients are finite, and one reaches the genome where it has parameters at all."""
+    genome = network.processor.message if isinstance(network.processor, TripletGMPNN) else network.processor
+    for name, parameter in network.named_parameters():
+        if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
+            raise FloatingPointError(f"the gradient of {name} is not finite")
+    own = list(genome.parameters()) if isinstance(genome, nn.Module) else []
+    if own and not any(p.grad is not None and bool(p.grad.any()) for p in own):
+        raise ValueError("no gradient reaches any parameter of the genome: all are zero or missing")
 
 
-def build(genome: ModuleType, plan: Plan) -> Network:
-    """The network with the genome in its place. Raises TypeError where the entry returns no module."""
-    entry = getattr(genome, plan.entry)
-    named = inspect.signature(entry).parameters
-    module = entry(**{name: value for name, value in plan.offers.items() if name in named})
-    if not isinstance(module, nn.Module):
-        raise TypeError(f"{plan.entry}: expected an nn.Module, got {type(module).__name__}")
-    processor = TripletGMPNN(plan.hidden, module) if plan.scope == "message" else module
-    return Network(plan.features, processor, plan.hidden)
-
-
-def training_batches(arrays: Mapping[str, Tensor], plan: Plan) -> Iterator[Batch]:
+def training_batches(arrays: Mapping[str, Tensor], examples: int, draw: torch.Generator) -> Iterator[Batch]:
     """Random batches without end, one size after the other, with fresh random positions."""
     batches = batches_from(arrays)
     while True:
         for batch in batches.values():
-            rows = torch.randint(len(batch.lengths), (plan.batch,))
-            drawn = batch.pick(rows)
-            yield drawn._replace(inputs={**drawn.inputs, "pos": with_random_positions(drawn.inputs["pos"])})
-
-
-def dry_run(
-    genome: ModuleType, arrays: Mapping[str, Tensor], options: Mapping[str, object], announce: Announce
-) -> Answer:
-    """One forward and backward pass at the smallest size. Notes: parameters, and those without a gradient."""
-    announce("build")
-    plan = Plan.of(options)
-    network = build(genome, plan)
-    announce("dry_run")
-    batch = next(training_batches(arrays, plan))
-    loss = total_loss(plan.features, network(batch), batch)
-    loss.backward()  # type: ignore[no-untyped-call]
-    if not torch.isfinite(loss):
-        raise ValueError(f"dry run: expected a finite loss, got {float(loss.detach())}")
-    idle = [name for name, weight in network.named_parameters() if weight.grad is None]
-    return dict(network.state_dict()), {"params": _count(network), "idle": idle}
+            drawn = batch.pick(torch.randint(len(batch.lengths), (examples,), generator=draw))
+            positions = with_random_positions(drawn.inputs["pos"], draw)
+            yield drawn._replace(inputs={**drawn.inputs, "pos": positions})
 
 
 def train(
-    genome: ModuleType, arrays: Mapping[str, Tensor], options: Mapping[str, object], announce: Announce
-) -> Answer:
-    """Weights, named `<checkpoint>/<tensor>`; notes hold the loss at each checkpoint."""
+    genome: ModuleType | None, arrays: Mapping[str, Tensor], options: Mapping[str, Any], announce: Announce
+) -> Reply:
+    """Weights named `<checkpoint>/<tensor>` from training arrays; notes hold `ties` and `curve`.
+
+    Raises FloatingPointError as soon as the loss is not finite.
+    """
     announce("build")
-    plan = Plan.of(options)
-    network = build(genome, plan)
+    network = network_of(genome, options)
     announce("train")
-    optimiser = torch.optim.Adam(network.parameters(), lr=plan.rate)
-    schedule = None
-    if plan.schedule == "onecycle":
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, plan.rate, total_steps=plan.steps)
-    kept: dict[str, Tensor] = {}
-    losses = []
-    ends = {round(plan.steps * (index + 1) / plan.checkpoints): index for index in range(plan.checkpoints)}
-    for step, batch in zip(range(1, plan.steps + 1), training_batches(arrays, plan), strict=False):
-        loss = total_loss(plan.features, network(batch), batch)
+    features, recipe = features_from(options["features"]), options["recipe"]
+    steps, checkpoints = recipe["steps"], recipe["checkpoints"]
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    optimiser = torch.optim.Adam(parameters, lr=recipe["rate"], fused=True)
+    onecycle = recipe["schedule"] == "onecycle"
+    schedule = OneCycleLR(optimiser, max_lr=recipe["rate"], total_steps=steps) if onecycle else None
+    # Its own generator: how often a genome draws must not change which examples it sees.
+    draw = torch.Generator().manual_seed(torch.initial_seed())
+    marks = {steps * (k + 1) // checkpoints: k for k in range(checkpoints)}
+    tensors: dict[str, Tensor] = {}
+    ties: dict[str, str] = {}
+    losses: list[float] = []
+    for step, batch in zip(
+        range(1, steps + 1), training_batches(arrays, recipe["batch"], draw), strict=False
+    ):
         optimiser.zero_grad(set_to_none=True)
+        loss = total_loss(features, network(batch), batch)
+        losses.append(loss.item())
+        if not math.isfinite(losses[-1]):
+            raise FloatingPointError(f"the training loss became {losses[-1]} at step {step}")
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(network.parameters(), plan.clip)
+        nn.utils.clip_grad_norm_(parameters, recipe["clip"])
         optimiser.step()
         if schedule is not None:
             schedule.step()
-        if step in ends:
-            losses.append(float(loss.detach()))
-            for name, tensor in network.state_dict().items():
-                kept[f"{ends[step]}/{name}"] = tensor.detach().clone()
-    return kept, {"losses": losses, "params": _count(network)}
+        if step in marks:
+            state, ties = state_of(network)
+            tensors |= {f"{marks[step]}/{name}": value.clone() for name, value in state.items()}
+    return tensors, {"ties": ties, "curve": _curve(losses)}
 
 
 def predict(
-    genome: ModuleType, arrays: Mapping[str, Tensor], options: Mapping[str, object], announce: Announce
-) -> Answer:
-    """Output logits named `<nodes>/<output>`, from weights named `weights/<tensor>` and unlabelled inputs.
+    genome: ModuleType | None, arrays: Mapping[str, Tensor], options: Mapping[str, Any], announce: Announce
+) -> Reply:
+    """Logits `<nodes>/<output>` (checkpoints, examples, ...) float32, in the order given.
 
-    `options["rows"]`: examples at a time. It changes memory and time, never a logit.
+    `arrays` hold `<nodes>/<stage>/<feature>` of inputs and first hints, `<nodes>/length`, and weights
+    `weights/<checkpoint>/<tensor>`; `options`: `checkpoints` and `batch` (examples at a time).
     """
     announce("build")
-    rest = dict(options)
-    rows = int(str(rest.pop("rows", 8)))
-    network = build(genome, Plan.of(rest))
-    prefix = "weights/"
-    network.load_state_dict({n.removeprefix(prefix): t for n, t in arrays.items() if n.startswith(prefix)})
-    network.eval()
+    network = network_of(genome, options)
     announce("predict")
-    inputs = {name: array for name, array in arrays.items() if not name.startswith(prefix)}
-    found: dict[str, Tensor] = {}
-    with torch.inference_mode():
-        for size, batch in batches_from(inputs).items():
-            # Examples of like length together: less padding.
-            order = batch.lengths.argsort(stable=True)
-            parts = [network(batch.pick(some), keep_hints=False).outputs for some in torch.split(order, rows)]
-            back = order.argsort()
-            for name in parts[0]:
-                found[f"{size}/{name}"] = torch.cat([part[name] for part in parts]).index_select(0, back)
-    return found, {}
+    batches = batches_from({name: a for name, a in arrays.items() if not name.startswith("weights/")})
+    found: dict[str, list[Tensor]] = {}
+    for checkpoint in range(options["checkpoints"]):
+        start = f"weights/{checkpoint}/"
+        _load(network, {name[len(start) :]: a for name, a in arrays.items() if name.startswith(start)})
+        network.eval()
+        with torch.no_grad():
+            for size, batch in batches.items():
+                for name, logits in _answers(network, batch, options["batch"]).items():
+                    found.setdefault(f"{size}/{name}", []).append(logits)
+    return {name: torch.stack(parts).to(torch.float32) for name, parts in found.items()}, {}
 
 
-def _count(network: nn.Module) -> int:
-    return sum(weight.numel() for weight in network.parameters() if weight.requires_grad)
+def _answers(network: Network, batch: Batch, rows: int) -> dict[str, Tensor]:
+    """Outputs of a whole batch, `rows` at a time, those of like length together: less padding."""
+    order = batch.lengths.argsort(stable=True)
+    parts = [network(batch.pick(some), keep_hints=False).outputs for some in torch.split(order, rows)]
+    back = order.argsort()
+    return {name: torch.cat([part[name] for part in parts]).index_select(0, back) for name in parts[0]}
+
+
+def _load(network: Network, weights: Mapping[str, Tensor]) -> None:
+    """Integer and boolean buffers stay as the constructor made them: they are constants, never carried."""
+    constant = {name for name, value in network.state_dict().items() if not value.is_floating_point()}
+    result = network.load_state_dict(weights, strict=False)
+    missing = sorted(set(result.missing_keys) - constant)
+    if missing or result.unexpected_keys:
+        raise ValueError(f"trained weights lack {missing[:5]} and hold unknown {result.unexpected_keys[:5]}")
+
+
+def warmup() -> None:
+    """What every task warms, and one training step of every feature kind: nothing loads after the fork."""
+    warm_common()
+    kinds = ("scalar", "mask", "mask_one", "categorical", "pointer")
+    rows: list[list[object]] = [["pos", "input", "node", "scalar", 1]]
+    for stage in ("input", "hint", "output"):
+        rows += [
+            [f"{stage}_{place}_{kind}", stage, place, kind, 3 if kind == "categorical" else 1]
+            for place in ("node", "edge", "graph")
+            for kind in kinds
+            if not (place != "node" and kind == "mask_one")
+        ]
+    rows.append(["order", "output", "node", "permutation_pointer", 1])
+    features = features_from(rows)
+    draw = torch.Generator().manual_seed(0)
+    network = Network(features, TripletGMPNN(4, _Edges()), 4)
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-3, fused=True)
+    schedule = OneCycleLR(optimiser, max_lr=1e-3, total_steps=3)
+    batch = made_up(features, 2, 3, 3, draw)
+    rows_drawn = batch.pick(torch.randint(2, (2,), generator=draw))
+    with_random_positions(rows_drawn.inputs["pos"], draw)
+    total_loss(features, network(rows_drawn), rows_drawn).backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    optimiser.step()
+    schedule.step()
+    network.eval()
+    with torch.no_grad():
+        _answers(network, batch, 1)
+
+
+class _Edges(nn.Module):
+    """The least message function: edges as they are."""
+
+    def forward(self, z: Tensor, edge_fts: Tensor, graph_fts: Tensor) -> Tensor:
+        return edge_fts

@@ -40,7 +40,7 @@ class Network(nn.Module):
         """Run as many steps as the batch's hints (at least one); an example's output is that of its last."""
         examples, nodes = batch.inputs["pos"].shape[:2]
         adjacency = torch.eye(nodes).expand(examples, nodes, nodes)
-        fixed = Encoded(adjacency)
+        fixed = Encoded(adjacency, {})
         for feature in self.inputs:
             self.encoders.add(fixed, feature, dense(feature, batch.inputs[feature.name], nodes))
         current = {f.name: dense(f, batch.hints[f.name][:, 0], nodes) for f in self.hints}

@@ -1,0 +1,7 @@
+"""The entry of the CLRS program: the functions that a job may name."""
+
+from __future__ import annotations
+
+from evaluators.tasks.clrs.inside.loop import dry_run, predict, train, warmup
+
+__all__ = ["dry_run", "predict", "train", "warmup"]

@@ -1,0 +1,32 @@
+"""How CLRS networks are trained: the paper's recipe and a fast one for the CPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evaluators.task import Recipe
+
+
+@dataclass(frozen=True)
+class ClrsRecipe(Recipe):
+    """A recipe with Adam and gradients clipped at norm `clip`, training sizes in turn.
+
+    `hidden` is the width of the network, `triplet` that of triplet features; `nodes` the training sizes
+    that are used (empty: all that the cache has). `weight_decay` is not used.
+    """
+
+    optimiser: str = "adam"
+    weight_decay: float = 0.0
+    hidden: int = 128
+    triplet: int = 8
+    clip: float = 1.0
+    nodes: tuple[int, ...] = ()
+
+
+RECIPES = {
+    "fast": ClrsRecipe("fast", rate=0.01, steps=400, batch=16, hidden=32),
+    "search": ClrsRecipe("search", rate=1e-3, steps=2000, batch=32, schedule="constant"),
+    "paper": ClrsRecipe("paper", rate=1e-3, steps=10_000, batch=32, schedule="constant", checkpoints=20),
+}
+"""`search` and `paper`: EvoPrompting (arXiv 2302.14838), section 4.2: 2,000 steps for a child of the search,
+10,000 for a final model, which keeps its best of regular validations (Ibarz et al. 2022, appendix A)."""

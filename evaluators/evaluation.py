@@ -8,18 +8,23 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from archive.records import Failed, Fault, Outcome, Scored
 from evaluators.agreement import chosen_checkpoint, disagree, smoothed_error
 from evaluators.params import carried, count_params
-from evaluators.task import Evaluated, Recipe, Task
+from evaluators.task import Evaluated, Floats, Recipe, Task
 from sandbox.job import Job, Runner
 from sandbox.limits import Limits
 from sandbox.outcome import Array, Broken, ChildOutcome, Finished, Killed, Raised, Usage
 
 STAGES = ("build", "dry_run", "train", "predict")
 """What a failure inside a child may be called; anything else that it announced is replaced."""
+
+DECOYS = 5
+"""The second prediction sees one more input for this many, drawn from the training inputs."""
+
+BATCHES = 7
+"""About how many batches the validation inputs make up in the second prediction; the first has one."""
 
 DRY_RUN_SEED = 0
 """One seed for all, so that two genomes that compute the same show the same digest."""
@@ -114,24 +119,21 @@ class _Evaluation:
         trained = await self._train()
         if isinstance(trained, Failed):
             return self._ended(trained)
-        natural = np.arange(len(self._of._splits.validation.targets))
-        first = await self._predict(trained.checkpoints, natural, len(natural), "predict")
+        inputs, targets = self._of._splits.validation.inputs, self._of._splits.validation.targets
+        first = await self._predict(trained.checkpoints, inputs, len(inputs), "predict")
         if isinstance(first, Failed):
             return self._ended(first)
-        targets = self._of._splits.validation.targets
         best = chosen_checkpoint(first, targets)
         self._detail["checkpoint"] = best
         if best is None:
             return self._ended(Failed("predict", "the logits are not finite"))
         weights, logits = trained.checkpoints[best], first[best]
-        # Other neighbours, another order, another batch size, another seed: only the weights are the same.
-        order = np.random.default_rng(self._draw("order")).permutation(natural)
-        second = await self._predict((weights,), order, max(1, len(natural) // 7), "predict again")
+        second = await self._predict_otherwise(weights)
         if isinstance(second, Failed):
             return self._ended(second)
-        if problem := disagree(logits, second[0]):
-            return self._ended(await self._explain(weights, natural, logits, problem))
-        correct = (logits.argmax(1) == targets) & (second[0].argmax(1) == targets)
+        if problem := disagree(logits, second):
+            return self._ended(await self._explain(weights, logits, problem))
+        correct = (logits.argmax(1) == targets) & (second.argmax(1) == targets)
         error = smoothed_error(correct)
         params = count_params(weights, trained.ties)
         outcome: Outcome = Scored({"error": error, "params": float(params)})
@@ -154,34 +156,47 @@ class _Evaluation:
         return _weights_of(outcome, recipe.checkpoints)
 
     async def _predict(
-        self, checkpoints: tuple[Mapping[str, Array], ...], order: NDArray[np.int64], batch: int, purpose: str
-    ) -> NDArray[np.float32] | Failed:
-        """Logits (checkpoints, n, classes) in the natural order, however the child was asked."""
-        arrays: dict[str, Array] = {"inputs": self._of._splits.validation.inputs[order]}
+        self, checkpoints: tuple[Mapping[str, Array], ...], inputs: Floats, batch: int, purpose: str
+    ) -> Floats | Failed:
+        """Logits (checkpoints, n, classes) in the order of `inputs`."""
+        arrays: dict[str, Array] = {"inputs": inputs}
         for number, weights in enumerate(checkpoints):
             arrays |= {f"{number}/{name}": array for name, array in carried(weights).items()}
         options = {"batch": batch, "checkpoints": len(checkpoints)}
         outcome = await self._child("predict", arrays, options, purpose)
         if not isinstance(outcome, Finished):
             return failure_of(outcome, "predict")
-        expected = (len(checkpoints), len(order), self._of._classes)
+        expected = (len(checkpoints), len(inputs), self._of._classes)
         logits = outcome.arrays.get("logits")
         if logits is None or logits.shape != expected or logits.dtype != np.float32:
             got = "nothing" if logits is None else f"{logits.dtype} {logits.shape}"
             return Failed("predict", f"the reply must hold float32 logits {expected}, got {got}")
-        restored = np.empty(expected, np.float32)
-        restored[:, order] = logits
-        return restored
+        answer: Floats = np.asarray(logits, np.float32)
+        return answer
 
-    async def _explain(
-        self,
-        weights: Mapping[str, Array],
-        natural: NDArray[np.int64],
-        logits: NDArray[np.float32],
-        problem: str,
-    ) -> Failed:
-        """Why two predictions differ: asked in the first order once more, under a third seed."""
-        third = await self._predict((weights,), natural, len(natural), "predict a third time")
+    async def _predict_otherwise(self, weights: Mapping[str, Array]) -> Floats | Failed:
+        """Logits (n, classes) of the same examples under another seed, in another order and batch size.
+
+        Training inputs are mixed in, so that nothing a model may gather over all it sees stays the same.
+        """
+        splits, rng = self._of._splits, np.random.default_rng(self._draw("order"))
+        count = len(splits.validation.inputs)
+        known = len(splits.train.inputs)
+        decoys = rng.choice(known, size=min(known, 1 + count // DECOYS), replace=False)
+        pool = np.concatenate([splits.validation.inputs, splits.train.inputs[decoys]])
+        order = rng.permutation(len(pool))
+        logits = await self._predict((weights,), pool[order], 1 + count // BATCHES, "predict again")
+        if isinstance(logits, Failed):
+            return logits
+        restored: Floats = np.empty(logits.shape[1:], np.float32)
+        restored[order] = logits[0]
+        kept: Floats = restored[:count]
+        return kept
+
+    async def _explain(self, weights: Mapping[str, Array], logits: Floats, problem: str) -> Failed:
+        """Why two predictions differ: asked as at first once more, under a third seed."""
+        inputs = self._of._splits.validation.inputs
+        third = await self._predict((weights,), inputs, len(inputs), "predict a third time")
         if isinstance(third, Failed):
             return third
         if disagree(logits, third[0]):
@@ -189,7 +204,7 @@ class _Evaluation:
                 "state outside the weights: the same weights and inputs give other logits in a fresh process"
             )
         else:
-            kind = "batch leakage: an example's logits depend on its neighbours in the batch"
+            kind = "batch leakage: an example's logits depend on the others that are predicted with it"
         return Failed("predict", f"{kind} ({problem})")
 
     async def _child(

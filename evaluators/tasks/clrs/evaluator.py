@@ -13,13 +13,14 @@ from evaluators.evaluation import DRY_RUN_SEED, Sound, _curve, _weights_of, deri
 from evaluators.params import carried, count_params
 from evaluators.task import Evaluated
 from evaluators.tasks.clrs.data import Array, read_split
+from evaluators.tasks.clrs.frozen import outside_writes
 from evaluators.tasks.clrs.inside.features import Feature
 from evaluators.tasks.clrs.recipes import ClrsRecipe
 from evaluators.tasks.clrs.scoring import Score, decisions, score
 from evaluators.tasks.clrs.specs import features_of
 from sandbox.job import Job, Runner
 from sandbox.limits import Limits
-from sandbox.outcome import ChildOutcome, Finished, Usage
+from sandbox.outcome import ChildOutcome, Finished, Raised, Usage
 
 FLIPPED = 0.01
 """The share of graded decisions that may flip between two predictions. Scores come from decisions alone, and
@@ -75,6 +76,9 @@ class ClrsEvaluator:
 
     async def dry_run(self, source: str) -> Sound | ChildOutcome:
         """Made-up batches forward and backward. A genome that can't be trained comes back as what it did."""
+        if findings := outside_writes(source):
+            first = findings[0]
+            return Raised("dry_run", "WritesOutside", f"{first.message} ({first.hint})", line=first.line)
         job = Job("dry_run", source, options=self.options, seed=DRY_RUN_SEED, limits=self.limits)
         outcome = await self.runner.run(job)
         if not isinstance(outcome, Finished):

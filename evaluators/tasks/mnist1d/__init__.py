@@ -20,10 +20,20 @@ VALIDATION = 500
 """Examples drawn from the 4,000 for validation; 3,500 stay for training."""
 
 RECIPES = {
-    "fast": Recipe("fast", rate=0.02, steps=400, batch=128),
+    "fast": Recipe("fast", rate=0.04, steps=400, batch=128),
     "paper": Recipe("paper", rate=0.01, steps=8000, batch=128, schedule="constant", checkpoints=16),
 }
-"""`paper`: AdamW 0.01, batch 128, 8,000 steps (EvoPrompting, Chen et al. 2023, section 4.1)."""
+"""`fast`: its peak rate has the lowest validation error over the four baselines, two splits and repeats each:
+
+    rate   conv_base  gru    mlp    residual_cnn  mean
+    0.003  0.364      0.522  0.443  0.031         0.340
+    0.006  0.232      0.412  0.418  0.022         0.271
+    0.01   0.179      0.292  0.401  0.022         0.224
+    0.02   0.116      0.183  0.385  0.023         0.177
+    0.04   0.084      0.089  0.379  0.022         0.143
+    0.06   0.074      0.104  0.441  0.022         0.160
+
+`paper`: AdamW 0.01, batch 128, 8,000 steps (EvoPrompting, Chen et al. 2023, section 4.1)."""
 
 
 @cache

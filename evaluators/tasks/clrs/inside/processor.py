@@ -35,7 +35,14 @@ class TripletGMPNN(nn.Module):
         self, nodes: Tensor, edges: Tensor, graph: Tensor, adjacency: Tensor, hidden: Tensor
     ) -> tuple[Tensor, Tensor]:
         z = torch.cat([nodes, hidden], dim=-1)
+        given = {"z": z, "edge_fts": edges, "graph_fts": graph}
+        versions = {name: tensor._version for name, tensor in given.items()}
         triplets = self.message(z, edges, graph)
+        for name, tensor in given.items():
+            if tensor._version != versions[name]:
+                raise ValueError(
+                    f"message function: expected {name} to be read only, got a write to it in place"
+                )
         if triplets.shape[:3] != edges.shape[:3] or triplets.dim() != 4:
             expected = tuple(edges.shape[:3])
             raise ValueError(f"message function: expected {expected} + (any,), got {tuple(triplets.shape)}")

@@ -37,8 +37,8 @@ def completed(head: str, reply: str, around: Outline, entry: str) -> Parsed:
     if problem := unreadable(reply):
         return Parsed(problem=problem)
     try:
-        text = _sound(head + _body(reply))
-        return _checked(assemble(around, text), entry)
+        text, cut = _sound(head + _body(reply))
+        return _blamed(_checked(assemble(around, text), entry), cut)
     except GenomeError as error:
         return Parsed(problem=f"expected Python code, got {error}")
 
@@ -48,8 +48,8 @@ def answered(reply: str, around: Outline, entry: str) -> Parsed:
     if problem := unreadable(reply):
         return Parsed(problem=problem)
     try:
-        text = _sound(_fenced(reply, rf"^(?:class|def)\s+{re.escape(entry)}\b"))
-        return _checked(assemble(around, text), entry)
+        text, cut = _sound(_fenced(reply, rf"^(?:class|def)\s+{re.escape(entry)}\b"))
+        return _blamed(_checked(assemble(around, text), entry), cut)
     except GenomeError as error:
         return Parsed(problem=f"expected a Python file, got {error}")
 
@@ -93,18 +93,24 @@ def _body(reply: str) -> str:
     return "\n".join([first, *rest]).rstrip() + "\n"
 
 
-def _sound(text: str) -> str:
-    """The longest beginning of `text` that parses, without at most MAX_TAIL lines of its end."""
+def _sound(text: str) -> tuple[str, GenomeError | None]:
+    """The longest beginning of `text` that parses, without at most MAX_TAIL lines of its end; and why."""
     lines = text.rstrip().split("\n")
+    first: GenomeError | None = None
     for dropped in range(min(MAX_TAIL + 1, len(lines))):
         beginning = "\n".join(lines[: len(lines) - dropped]) + "\n"
         try:
             gate(beginning)
-            return beginning
+            return beginning, first
         except GenomeError as error:
-            if dropped == 0:
-                first = error
+            first = first or error
+    assert first is not None
     raise first
+
+
+def _blamed(parsed: Parsed, cut: GenomeError | None) -> Parsed:
+    """If the part that parses is no model, the error behind it is what was wrong with the reply."""
+    return Parsed(problem=f"expected Python code, got {cut}") if parsed.problem and cut else parsed
 
 
 def _checked(source: str, entry: str) -> Parsed:
@@ -130,13 +136,11 @@ def _whole(source: str, node: ast.ClassDef) -> Parsed:
 
 
 def _fenced(reply: str, wanted: str) -> str:
-    """The last fenced block in which `wanted` matches; else the reply from its first line of code on."""
+    """The last fenced block in which `wanted` matches, or the last one; else from the first line of code on."""
     reply = reply.replace("\r\n", "\n")
-    blocks = [
-        block for block in _FENCE.findall(reply) if re.search(wanted, textwrap.dedent(block), re.MULTILINE)
-    ]
-    if blocks:
-        return textwrap.dedent(blocks[-1])
+    blocks = [textwrap.dedent(block) for block in _FENCE.findall(reply)]
+    if found := [block for block in blocks if re.search(wanted, block, re.MULTILINE)] or blocks:
+        return found[-1]
     start = _CODE.search(reply)
     return reply[start.start() :] if start else reply
 

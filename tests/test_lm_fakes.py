@@ -1,0 +1,100 @@
+"""The public fakes keep the contract, and a replay fails on an unseen prompt with a diff."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from pydantic import ValidationError
+
+from agent.lm.build import build_lm
+from agent.lm.contract import ASK, LMContract
+from agent.lm.embedded import EmbeddedLM
+from agent.lm.fakes import ReplayLM, ScriptedLM
+from agent.lm.openai import OpenAILM
+from agent.lm.seam import LM, LMError, LMRequest
+from agent.lm.settings import LMSettings
+from agent.lm.transformers import TransformersLM
+from archive.records import LMCall
+
+
+class Contract(LMContract):
+    @pytest.fixture
+    def runner(self) -> Iterator[asyncio.Runner]:
+        with asyncio.Runner() as runner:
+            yield runner
+
+
+class TestScripted(Contract):
+    @pytest.fixture
+    def lm(self) -> LM:
+        return ScriptedLM(["nn.ReLU()", "nn.GELU()"])
+
+
+class TestScriptedChat(Contract):
+    @pytest.fixture
+    def lm(self) -> LM:
+        return ScriptedLM(lambda request, index: f"reply {index}", chat=True)
+
+
+class TestReplay(Contract):
+    @pytest.fixture
+    def lm(self) -> LM:
+        calls = []
+        for prompt in (ASK, "# Größe 宽度 🙂\nx ="):
+            for n in (1, 2, 3, 4):
+                calls += [call(prompt, n, seed) for seed in range(3)]
+        return ReplayLM(calls)
+
+
+def call(prompt: str, n: int, seed: int, text: str = "nn.ReLU()", state: str = "settled") -> LMCall:
+    return LMCall(0, "m", "", prompt, {"n": n, "seed": seed}, state, (text,) * n, ("stop",) * n, 5, 3)
+
+
+def test_a_replay_gives_equal_requests_their_answers_in_order() -> None:
+    lm = ReplayLM([call("a", 1, 0, "first"), call("a", 1, 0, "lost", "lost"), call("a", 1, 0, "second")])
+
+    async def thrice() -> list[str]:
+        return [(await lm.complete(LMRequest("a"))).texts[0] for _ in range(3)]
+
+    assert asyncio.run(thrice()) == ["first", "second", "second"]
+
+
+def test_an_unseen_prompt_fails_with_the_diff_to_the_nearest() -> None:
+    lm = ReplayLM([call("other", 1, 0), call("class A:\n    x = 1\n    y = 2", 1, 0)])
+    with pytest.raises(LMError) as caught:
+        asyncio.run(lm.complete(LMRequest("class A:\n    x = 3\n    y = 2")))
+    assert "-    x = 1\n+    x = 3" in str(caught.value)
+    with pytest.raises(LMError, match="not with seed 4 and n 1"):
+        asyncio.run(lm.complete(LMRequest("other", seed=4)))
+
+
+def test_a_replay_of_nothing_and_a_script_of_nothing_say_so() -> None:
+    with pytest.raises(LMError, match="the archive has none"):
+        asyncio.run(ReplayLM([]).check())
+    with pytest.raises(ValueError, match="at least one reply"):
+        ScriptedLM([])
+
+
+def test_settings_build_the_backend_they_name() -> None:
+    assert isinstance(build_lm(LMSettings()), EmbeddedLM)
+    assert isinstance(build_lm(LMSettings(backend="openai", model="m")), OpenAILM)
+    assert isinstance(
+        build_lm(LMSettings.model_validate({"backend": "transformers", "path": "m"})), TransformersLM
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"backend": "openai"}, "needs model"),
+        ({"backend": "transformers"}, "needs path"),
+        ({"backend": "llama"}, "backend"),
+        ({"modle": "x"}, "modle"),
+        ({"concurrency": 0}, "concurrency"),
+    ],
+)
+def test_wrong_settings_name_the_key(table: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        LMSettings.model_validate(table)

@@ -1,0 +1,282 @@
+"""The OpenAI backend against a server on loopback that misbehaves in every way that servers do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from agent.lm.contract import LMContract
+from agent.lm.openai import OpenAILM
+from agent.lm.seam import LM, LMError, LMReply, LMRequest
+from agent.lm.settings import LMSettings
+
+KEY = "sk-secret-key-1234"
+USAGE = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
+
+
+class Server(ThreadingHTTPServer):
+    """Answers each request with the next of `script`, then with the last for good; keeps the bodies."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.script: list[Callable[[Handler, dict[str, Any]], None]] = [good]
+        self.bodies: list[dict[str, Any]] = []
+        self.busy = 0
+        self.most = 0
+        self.lock = threading.Lock()
+        self.release = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with self.server.lock:
+            self.server.bodies.append(body)
+            self.server.busy += 1
+            self.server.most = max(self.server.most, self.server.busy)
+            script = self.server.script
+            step = script.pop(0) if len(script) > 1 else script[0]
+        try:
+            step(self, body)
+        finally:
+            with self.server.lock:
+                self.server.busy -= 1
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+
+def send(handler: Handler, code: int, text: str, headers: dict[str, str] | None = None) -> None:
+    data = text.encode()
+    handler.send_response(code)
+    for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
+        handler.send_header(name, value)
+    handler.send_header("Content-Length", str(len(data)))
+    handler.end_headers()
+    handler.wfile.write(data)
+
+
+def answer(body: dict[str, Any], texts: list[str], reason: str = "stop", usage: bool = True) -> str:
+    chat = "messages" in body
+    choices = [
+        {"index": i, "finish_reason": reason}
+        | ({"message": {"role": "assistant", "content": text}} if chat else {"text": text})
+        for i, text in enumerate(texts)
+    ]
+    kind = "chat.completion" if chat else "text_completion"
+    whole: dict[str, Any] = {"id": "1", "object": kind, "created": 1, "model": "m", "choices": choices}
+    return json.dumps(whole | ({"usage": USAGE} if usage else {}))
+
+
+def good(handler: Handler, body: dict[str, Any]) -> None:
+    send(handler, 200, answer(body, ["nn.ReLU()"] * body["n"]))
+
+
+def one_only(handler: Handler, body: dict[str, Any]) -> None:
+    send(handler, 200, answer(body, [f"seed {body['seed']}"]))
+
+
+def status(code: int, message: str = "no", **headers: str) -> Callable[[Handler, dict[str, Any]], None]:
+    def step(handler: Handler, body: dict[str, Any]) -> None:
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        send(handler, code, json.dumps({"error": {"message": message}}), names)
+
+    return step
+
+
+def raw(text: str) -> Callable[[Handler, dict[str, Any]], None]:
+    return lambda handler, body: send(handler, 200, text)
+
+
+def shaped(texts: list[str], reason: str = "stop", usage: bool = True) -> Callable[[Handler, Any], None]:
+    return lambda handler, body: send(handler, 200, answer(body, texts, reason, usage))
+
+
+def hang_up(handler: Handler, body: dict[str, Any]) -> None:
+    handler.connection.shutdown(2)
+
+
+def stall(handler: Handler, body: dict[str, Any]) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.wfile.write(b'{"id"')
+    handler.wfile.flush()
+    handler.server.release.wait(30)
+
+
+def together(handler: Handler, body: dict[str, Any]) -> None:
+    handler.server.release.wait(0.2)
+    good(handler, body)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("TEST_KEY", KEY)
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.release.set()
+        server.shutdown()
+        thread.join()
+
+
+def settings(server: Server, **more: Any) -> LMSettings:
+    values = {"backend": "openai", "model": "m", "base_url": server.url, "key_env": "TEST_KEY", "retries": 1}
+    return LMSettings(**{**values, **more})
+
+
+def ask(server: Server, request: LMRequest | None = None, **more: Any) -> LMReply:
+    async def once() -> LMReply:
+        lm = OpenAILM(settings(server, **more))
+        try:
+            return await lm.complete(request or LMRequest("x = nn.", n=2, stop=("\n",)))
+        finally:
+            await lm.close()
+
+    return asyncio.run(once())
+
+
+@pytest.mark.parametrize("chat", [False, True])
+class TestContract(LMContract):
+    @pytest.fixture
+    def runner(self) -> Iterator[asyncio.Runner]:
+        with asyncio.Runner() as runner:
+            yield runner
+
+    @pytest.fixture
+    def lm(self, server: Server, runner: asyncio.Runner, chat: bool) -> Iterator[LM]:
+        lm = OpenAILM(settings(server, chat=chat))
+        yield lm
+        runner.run(lm.close())
+
+
+@pytest.mark.parametrize(
+    ("step", "said", "retriable"),
+    [
+        (status(401, f"bad key {KEY}"), "set environment variable TEST_KEY", False),
+        (status(403), "set environment variable TEST_KEY", False),
+        (status(404, "model m not found"), "set [[lm]] model", False),
+        (status(429, "slow down"), "answered 429: ", True),
+        (status(500, f"broken {KEY}"), "answered 500: ", True),
+        (hang_up, "can't connect", True),
+        (raw('{"id": '), "expected a completion", True),
+        (raw("<html>hello</html>"), "expected a completion", True),
+        (raw("[1, 2]"), "expected a completion", True),
+    ],
+    ids=["401", "403", "404", "429", "500", "closed", "cut JSON", "no JSON", "other JSON"],
+)
+def test_a_fault_that_stays_is_one_line_that_says_what_to_set(
+    server: Server, step: Callable[[Handler, dict[str, Any]], None], said: str, retriable: bool
+) -> None:
+    server.script = [step]
+    with pytest.raises(LMError) as caught:
+        ask(server)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert KEY not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.retriable is retriable
+
+
+@pytest.mark.parametrize(
+    "step",
+    [status(429), status(429, Retry_After="0.01"), status(500), status(503), hang_up],
+    ids=["429", "429 with Retry-After", "500", "503", "closed"],
+)
+def test_a_fault_that_passes_costs_one_more_request(
+    server: Server, step: Callable[[Handler, dict[str, Any]], None]
+) -> None:
+    server.script = [step, good]
+    assert ask(server).texts == ("nn.ReLU()",) * 2
+    assert len(server.bodies) == 2
+
+
+def test_a_stalled_body_is_given_up(server: Server) -> None:
+    server.script = [stall]
+    with pytest.raises(LMError, match=r"no answer within 0\.1 s") as caught:
+        ask(server, timeout=0.1, retries=0)
+    assert caught.value.retriable
+
+
+def test_no_choices_and_a_refused_request_are_replies_without_texts(server: Server) -> None:
+    server.script = [shaped([])]
+    reply = ask(server)
+    assert reply.texts == ()
+    assert reply.detail["problem"] == "the server answered with no choices"
+    assert reply.prompt_tokens == 7
+    server.script = [status(400, "maximum context length is 100 tokens")]
+    assert "maximum context length" in str(ask(server).detail["problem"])
+
+
+def test_a_content_filter_is_a_finish_reason_and_is_not_asked_again(server: Server) -> None:
+    server.script = [shaped([""], "content_filter")]
+    assert ask(server).finish_reasons == ("content_filter",)
+    assert len(server.bodies) == 1
+
+
+def test_without_usage_tokens_are_estimated_and_said_so(server: Server) -> None:
+    server.script = [shaped(["nn.ReLU()"] * 2, usage=False)]
+    reply = ask(server)
+    assert reply.detail["usage"] == "estimated"
+    assert (reply.prompt_tokens, reply.completion_tokens) == (3, 6)
+
+
+def test_a_server_that_ignores_n_is_asked_for_the_rest_with_other_seeds(server: Server) -> None:
+    server.script = [one_only]
+    reply = ask(server, LMRequest("x", n=3, seed=5))
+    assert sorted(reply.texts) == ["seed 5", "seed 6", "seed 7"]
+    assert reply.completion_tokens == 15
+
+
+def test_what_is_sent_and_what_it_costs(server: Server) -> None:
+    request = LMRequest("x", n=1, stop=tuple("abcdef"), max_tokens=100, seed=9, temperature=0.3)
+    reply = ask(server, request, max_tokens=50, price_prompt=1e6, price_completion=2e6)
+    (body,) = server.bodies
+    assert (body["model"], body["prompt"], body["seed"], body["temperature"]) == ("m", "x", 9, 0.3)
+    assert body["stop"] == list("abcd")
+    assert body["max_tokens"] == 50
+    assert reply.price == 17.0
+
+
+def test_no_more_calls_at_once_than_allowed(server: Server) -> None:
+    server.script = [together]
+
+    async def many() -> None:
+        lm = OpenAILM(settings(server, concurrency=2))
+        await asyncio.gather(*(lm.complete(LMRequest("x", n=1, seed=i)) for i in range(6)))
+        await lm.close()
+
+    asyncio.run(many())
+    assert server.most == 2
+
+
+def test_without_key_and_server_the_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    monkeypatch.delenv("MY_KEY", raising=False)
+    lm = OpenAILM(LMSettings(backend="openai", model="m", key_env="MY_KEY"))
+    with pytest.raises(LMError, match="MY_KEY is not set"):
+        asyncio.run(lm.check())
+
+
+def test_nobody_listening_is_said_before_anything_is_spent() -> None:
+    with Server() as gone:
+        url = gone.url
+    lm = OpenAILM(LMSettings(backend="openai", model="m", base_url=url, key_env="", retries=0))
+    with pytest.raises(LMError, match=r"can't connect .* set \[\[lm\]\] base_url"):
+        asyncio.run(lm.check())

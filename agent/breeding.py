@@ -10,8 +10,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from archive.store import Store
-
 from agent.budget import Budget
 from agent.config import Config, OperatorTable
 from agent.errors import UserError
@@ -19,10 +17,11 @@ from agent.grading import EvaluatorSeam, Grader
 from agent.lm.seam import LM, LMError
 from agent.operators.base import Operator
 from agent.plan import Plan, Share, Span, stream
-from agent.selection import select, targets
+from agent.selection import Steering, select, targets
 from agent.turns import Turns
 from agent.writing import Bred, Writer
 from archive.records import Candidate, Proposal, State
+from archive.store import Store
 
 TEMPERATURES = (0.2, 0.6, 0.8, 1.0)
 """What a prompt's temperature is drawn from (EvoPrompting, section 4.1)."""
@@ -165,26 +164,28 @@ class Breeding:
     def _draw_due(self) -> None:
         if self._turns.recorded:
             while (step := self._turns.next()) and step[0] == "drawn":
-                self._draw(self._turns.span(step[1]))
+                self._draw(self._turns.span(step[1]), self._turns.steering(step[1]))
                 self._turns.done(step)
             return
-        waiting = sum(len_ for _, len_ in self._writing.values())
+        # With one worker nothing that depends on timing may move a draw.
+        waiting = 0 if self._ordered else sum(count for _, count in self._writing.values())
         for span in self._plan.due(self._settled, self._settled + waiting):
             table = self._config.operators[span.operator]
             calls = [op for op, _ in self._writing.values() if self._config.operators[op].lm == table.lm]
             if table.lm and not self._ordered and len(calls) >= MOST_CALLS * self._concurrency(table):
                 continue
             self._plan.take(span)
-            self._draw(span)
+            self._draw(span, Steering(self._store.vetoed(), self._store.pinned()))
 
     def _concurrency(self, table: OperatorTable) -> int:
         return next(lm.concurrency for lm in self._config.lm if lm.name == table.lm)
 
-    def _draw(self, span: Span) -> None:
+    def _draw(self, span: Span, steering: Steering) -> None:
         """Chooses parents, targets and temperature from the archive as it is now, and writes them down."""
         operator = self._parts.operators[span.operator]
         rng = stream(self._config.campaign.seed, "draw", self._store.next_number())
-        parents = select(self._store.scored(sources=False), operator.arity, rng, self._config.selection)
+        scored = self._store.scored(sources=False)
+        parents = select(scored, operator.arity, rng, self._config.selection, steering)
         context = {
             "slot": span.slot,
             "count": span.count,
@@ -192,6 +193,7 @@ class Breeding:
             "metrics": {str(p.id): dict(p.metrics) for p in parents},
             "targets": targets([p.metrics for p in parents]) if parents else {},
             "temperature": rng.choice(TEMPERATURES),
+            **steering.as_json(),
         }
         self._write(self._store.draw(operator.name, [p.id for p in parents], span.count, context))
 
@@ -246,16 +248,21 @@ class Breeding:
         return None
 
     def _settle_slot(self, *, trained: bool) -> None:
+        """A draw follows each slot that settles: what it sees must not depend on how many do at once."""
         self._settled += 1
         self._idle = 0 if trained else self._idle + 1
+        if not self._turns.recorded and self._ending() is None:
+            self._draw_due()
 
     # Waiting
 
     async def _progress(self) -> None:
         """Waits until something ended or somebody called, and takes the results in."""
         tasks = {*self._writing, *self._grading}
-        if not tasks and self._turns.recorded and not self._wake.is_set():
-            raise UserError(f"replay: step {self._turns.next()} can't be made again", code=1)
+        if not tasks and not self._wake.is_set():
+            if self._turns.recorded:
+                raise UserError(f"replay: step {self._turns.next()} can't be made again", code=1)
+            return
         woken = asyncio.create_task(self._wake.wait())
         done, _ = await asyncio.wait(
             {*tasks, woken}, timeout=self._budget.seconds_left(), return_when=asyncio.FIRST_COMPLETED

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-
-from archive.pareto import Objective, crowding, fitness, ranks
+from dataclasses import dataclass
 
 from agent.config import SelectionTable
+from archive.pareto import Objective, crowding, fitness, ranks
 from archive.records import Candidate
 
 SIZES = frozenset({"params", "flops"})
@@ -17,16 +17,47 @@ def objectives(table: SelectionTable) -> list[Objective]:
     return [Objective(name, log=name in SIZES) for name in table.objectives]
 
 
+@dataclass(frozen=True)
+class Steering:
+    """What a person said, as of a draw: `vetoed` are never parents, `pinned` always may be."""
+
+    vetoed: frozenset[int] = frozenset()
+    pinned: frozenset[int] = frozenset()
+
+    def as_json(self) -> dict[str, list[int]]:
+        """Nothing where nobody said anything, so that a campaign nobody steers is the same as ever."""
+        said = {"vetoed": self.vetoed, "pinned": self.pinned}
+        return {word: sorted(ids) for word, ids in said.items() if ids}
+
+    @classmethod
+    def from_json(cls, context: Mapping[str, object]) -> Steering:
+        """Read back from a proposal's context."""
+        vetoed, pinned = (context.get(word, ()) for word in ("vetoed", "pinned"))
+        assert isinstance(vetoed, Sequence)
+        assert isinstance(pinned, Sequence)
+        return cls(frozenset(vetoed), frozenset(pinned))
+
+
 def select(
-    view: Sequence[Candidate], count: int, rng: random.Random, table: SelectionTable
+    view: Sequence[Candidate],
+    count: int,
+    rng: random.Random,
+    table: SelectionTable,
+    steering: Steering = Steering(),
 ) -> list[Candidate]:
-    """`count` parents from the scored candidates in `view`, different ones where there are enough."""
+    """`count` parents from the scored candidates in `view`, different ones where there are enough.
+
+    A pinned candidate stands with the first front, or beside the survivors.
+    """
+    view = [candidate for candidate in view if candidate.id not in steering.vetoed]
     if table.method == "scalar":
-        pool = sorted(view, key=lambda c: (-fitness(c.metrics), c.id))[: table.survivors]
+        ordered = sorted(view, key=lambda c: (-fitness(c.metrics), c.id))
+        pool = [c for place, c in enumerate(ordered) if place < table.survivors or c.id in steering.pinned]
         return rng.sample(pool, min(count, len(pool)))
     rows = [candidate.metrics for candidate in view]
     goals = objectives(table)
     rank, spread = ranks(rows, goals), crowding(rows, goals)
+    rank = [0 if c.id in steering.pinned else r for c, r in zip(view, rank, strict=True)]
     order = sorted(range(len(view)), key=lambda i: (rank[i], -spread[i], view[i].id))
     chosen: list[int] = []
     while len(chosen) < min(count, len(view)):

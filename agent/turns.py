@@ -9,6 +9,7 @@ from typing import Protocol
 
 from agent.errors import UserError
 from agent.plan import Span
+from agent.selection import Steering
 
 Step = tuple[str, int]
 """(kind, id): `drawn` with the batch; `admitted`, `sound` and `settled` with the candidate."""
@@ -26,6 +27,10 @@ class Turns(Protocol):
 
     def span(self, batch: int) -> Span:
         """The recorded span of a drawn batch."""
+        ...
+
+    def steering(self, batch: int) -> Steering:
+        """What a person had said when the batch was drawn."""
         ...
 
     async def wait(self, step: Step) -> None: ...
@@ -48,6 +53,9 @@ class FreeTurns:
     def span(self, batch: int) -> Span:
         raise LookupError(batch)
 
+    def steering(self, batch: int) -> Steering:
+        raise LookupError(batch)
+
     async def wait(self, step: Step) -> None:
         return
 
@@ -63,10 +71,13 @@ class RecordedTurns:
 
     recorded = True
 
-    def __init__(self, steps: Sequence[Step], spans: Mapping[int, Span]) -> None:
+    def __init__(
+        self, steps: Sequence[Step], spans: Mapping[int, Span], steerings: Mapping[int, Steering]
+    ) -> None:
         self._left = deque(steps)
         self._known = set(steps)
         self._spans = spans
+        self._steerings = steerings
         self._moved = asyncio.Event()
         self._watcher: Callable[[], None] = lambda: None
 
@@ -75,6 +86,9 @@ class RecordedTurns:
 
     def span(self, batch: int) -> Span:
         return self._spans[batch]
+
+    def steering(self, batch: int) -> Steering:
+        return self._steerings[batch]
 
     async def wait(self, step: Step) -> None:
         if step not in self._known:

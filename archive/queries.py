@@ -22,7 +22,7 @@ from archive.records import (
 )
 from archive.schema import ENTERED
 
-_HEAD = (
+HEAD = (
     "id, operator, state, generation, number, name, source_digest, function_digest, duplicate_of, repairs,"
     " note, metrics, seeds, change"
 )
@@ -38,7 +38,7 @@ class Queries(Connected):
 
     def candidate(self, candidate: int) -> Candidate:
         """Raises ArchiveError where there is no such id."""
-        found = self._candidates(f"SELECT {_HEAD}, source FROM candidates WHERE id = ?", candidate)
+        found = self._candidates(f"SELECT {HEAD}, source FROM candidates WHERE id = ?", candidate)
         if not found:
             raise ArchiveError(f"{self.path}: no candidate {candidate}")
         return found[0]
@@ -66,7 +66,7 @@ class Queries(Connected):
         chosen = {column: value for column, value in filters.items() if value is not None}
         where = " AND ".join(f"{column} = ?" for column in chosen) or "TRUE"
         order = f"{order_by} {way}" if order_by == "id" else f"{order_by} {way} NULLS LAST, id"
-        columns = f"{_HEAD}, source" if sources else f"{_HEAD}, '' AS source"
+        columns = f"{HEAD}, source" if sources else f"{HEAD}, '' AS source"
         return self._candidates(
             f"SELECT {columns} FROM candidates WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?",
             *chosen.values(),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 
 class State(StrEnum):
@@ -158,3 +159,20 @@ class Event:
     kind: str
     candidate: int | None = None
     detail: Mapping[str, object] = field(default_factory=dict)
+
+
+VerdictKind = Literal["approve", "veto", "pin", "note"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a person said of a candidate. `time` is in seconds since 1970.
+
+    `veto`: never a parent again; `pin`: always a possible parent; `approve` lifts both; `note`: a remark.
+    """
+
+    candidate: int
+    kind: VerdictKind
+    text: str
+    time: float
+    id: int | None = None

@@ -16,7 +16,7 @@ from archive.errors import ArchiveError, one_line
 from archive.records import State
 
 FILE = "archive.db"
-VERSION = 1
+VERSION = 2
 MIGRATIONS = Migrations("evoarch")
 
 BUSY_SECONDS = 30.0
@@ -147,6 +147,28 @@ def m001_first(db: Database) -> None:
     for statement in _FIRST.split(";"):
         db.execute(statement)
     db.execute("INSERT INTO meta VALUES ('schema_version', '1')")
+
+
+_VERDICTS = """
+CREATE TABLE verdicts (
+    id INTEGER PRIMARY KEY,
+    candidate INTEGER NOT NULL REFERENCES candidates(id),
+    kind TEXT NOT NULL CHECK (kind IN ('approve', 'veto', 'pin', 'note')),
+    text TEXT NOT NULL,
+    time REAL NOT NULL              -- seconds since 1970
+);
+CREATE INDEX verdicts_candidate ON verdicts(candidate, kind);
+CREATE INDEX evaluations_history
+    ON evaluations(id, candidate, kind, seed, outcome, error, params, cpu_seconds)
+"""
+"""`evaluations_history` lets a page read how the search went without the wide columns."""
+
+
+@MIGRATIONS()
+def m002_verdicts(db: Database) -> None:
+    for statement in _VERDICTS.split(";"):
+        db.execute(statement)
+    db.execute("UPDATE meta SET value = '2' WHERE key = 'schema_version'")
 
 
 def connect(path: Path, *, write: bool) -> sqlite3.Connection:

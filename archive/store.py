@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from archive.browse import Browse
 from archive.call_log import CallLog
 from archive.errors import ArchiveError, one_line
-from archive.queries import Queries
 from archive.records import Candidate, Evaluation, Failed, Fault, Proposal, Scored, State
 from archive.schema import FILE, build, connect
 from archive.totals import Totals
+from archive.verdicts import Verdicts
 from archive.writer import as_json, as_text
 
 
@@ -40,7 +41,7 @@ def open_archive(folder: Path, *, write: bool, clock: Callable[[], float] = time
     return Store(folder, path, connect(path, write=write), clock)
 
 
-class Store(Queries, Totals, CallLog):
+class Store(Browse, Totals, CallLog, Verdicts):
     """A campaign's archive. Opened for reading, it refuses every method below."""
 
     def add_seed(self, name: str, source: str, source_digest: str, *, operator: str = "seed") -> Candidate:

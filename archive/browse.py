@@ -1,0 +1,233 @@
+"""What a reader of the whole archive asks: pages with filters, how the search went, family trees."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from archive.errors import ArchiveError
+from archive.queries import HEAD, Queries
+from archive.records import Candidate, Proposal, State
+
+ORDERS = ("id", "error", "params", "generation", "cpu_seconds")
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which candidates; "" is no condition. `text` is looked for in sources, letter for letter.
+
+    `judged`: approve, veto or pin (the standing verdict), or note (has one).
+    """
+
+    state: str = ""
+    operator: str = ""
+    text: str = ""
+    judged: str = ""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One evaluation without its wide columns; `scores` is empty where it failed."""
+
+    id: int
+    candidate: int
+    kind: str
+    seed: int
+    cpu_seconds: float
+    scores: tuple[float, ...]
+
+
+class Browse(Queries):
+    """Pages, histories and families; each answered from an index or stopped at its limit."""
+
+    def page(
+        self,
+        chosen: Filter,
+        *,
+        order_by: str = "id",
+        descending: bool = False,
+        limit: int = 50,
+        offset: int = 0,
+    ) -> list[Candidate]:
+        """A page of the candidates that `chosen` lets through, without sources; ties go by id."""
+        if order_by not in ORDERS:
+            raise ValueError(f"order_by: got {order_by!r}, expected one of {', '.join(ORDERS)}")
+        where, values = _where(chosen)
+        way = "DESC" if descending else "ASC"
+        column = f"({_COST})" if order_by == "cpu_seconds" else order_by
+        order = f"id {way}" if order_by == "id" else f"{column} {way} NULLS LAST, id"
+        ids = [
+            row[0]
+            for row in self._rows(
+                f"SELECT id FROM candidates WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?",
+                *values,
+                limit,
+                offset,
+            )
+        ]
+        return self.some(ids)
+
+    def some(self, ids: Sequence[int]) -> list[Candidate]:
+        """These candidates in this order, without sources; an unknown id is left out."""
+        found = {
+            candidate.id: candidate
+            for candidate in self._candidates(
+                f"SELECT {HEAD}, '' AS source FROM candidates WHERE id IN (SELECT value FROM json_each(?))",
+                json.dumps(list(ids)),
+            )
+        }
+        return [found[identity] for identity in ids if identity in found]
+
+    def count(self, chosen: Filter, *, most: int) -> int:
+        """How many candidates `chosen` lets through; counting stops at `most`."""
+        where, values = _where(chosen)
+        found = self._value(
+            f"SELECT count(*) FROM (SELECT 1 FROM candidates WHERE {where} LIMIT ?)", *values, most
+        )
+        return found if isinstance(found, int) else 0
+
+    def last_id(self) -> int:
+        """The newest candidate, 0 where there is none."""
+        found = self._value("SELECT max(id) FROM candidates")
+        return found if isinstance(found, int) else 0
+
+    def operators(self) -> list[str]:
+        """Every operator that has made a candidate, `seed` too."""
+        return [row[0] for row in self._rows("SELECT DISTINCT operator FROM candidates ORDER BY operator")]
+
+    def costs(self, ids: Sequence[int]) -> dict[int, float]:
+        """CPU seconds that each of these candidates took, its evaluations included."""
+        rows = self._rows(
+            f"SELECT id, {_COST} FROM candidates WHERE id IN (SELECT value FROM json_each(?))",
+            json.dumps(list(ids)),
+        )
+        return {row[0]: row[1] for row in rows}
+
+    def trials(self, metrics: Sequence[str], *, after: int = 0) -> Iterator[Trial]:
+        """Evaluations behind `after` in the order they were settled, with these metrics."""
+        columns = [name if name in ("error", "params") else None for name in metrics]
+        # A metric that has no column stands in the wide JSON.
+        wanted = ", ".join(column or "json_extract(metrics, ?)" for column in columns)
+        paths = [f'$."{name}"' for name, column in zip(metrics, columns, strict=True) if column is None]
+        for row in self._rows(
+            f"SELECT id, candidate, kind, seed, cpu_seconds, outcome, {wanted} FROM evaluations"
+            " WHERE id > ? ORDER BY id",
+            *paths,
+            after,
+        ):
+            whole = row[5] == "scored" and all(value is not None for value in row[6:])
+            yield Trial(row[0], row[1], row[2], row[3], row[4], tuple(row[6:]) if whole else ())
+
+    def points(self, metrics: Sequence[str]) -> list[tuple[int, tuple[float, ...], int]]:
+        """(id, metrics, training seeds) of every scored candidate that has them all, by id."""
+        wanted = ", ".join(
+            name if name in ("error", "params") else "json_extract(metrics, ?)" for name in metrics
+        )
+        rows = self._rows(
+            f"SELECT id, seeds, {wanted} FROM candidates WHERE state = 'scored' ORDER BY id",
+            *[f'$."{name}"' for name in metrics if name not in ("error", "params")],
+        )
+        return [(row[0], tuple(row[2:]), row[1]) for row in rows if None not in tuple(row[2:])]
+
+    def failures(self) -> dict[str, int]:
+        """Failed outcomes by stage; the infrastructure's own as `infrastructure`."""
+        rows = self._rows(
+            "SELECT CASE fault WHEN 'infrastructure' THEN fault ELSE stage END AS place, count(*)"
+            " FROM evaluations WHERE outcome = 'failed' GROUP BY place ORDER BY count(*) DESC, place"
+        )
+        return {row[0]: row[1] for row in rows}
+
+    def proposal_of(self, candidate: int) -> Proposal | None:
+        """What was written down when it was drawn; None for a seed."""
+        rows = self._rows("SELECT * FROM proposals WHERE candidate = ?", candidate)
+        if not rows:
+            return None
+        row = rows[0]
+        return Proposal(
+            number=row["number"],
+            candidate=candidate,
+            operator=row["operator"],
+            parents=self._parents([candidate]).get(candidate, ()),
+            batch=row["batch"],
+            ordinal=row["ordinal"],
+            saw=row["saw"],
+            context=json.loads(row["context"]),
+        )
+
+    def ancestors(self, ids: Sequence[int], *, most: int) -> list[Candidate]:
+        """These candidates and all that they come from, without sources, nearest first, at most `most`."""
+        return self._family(ids, "parents.candidate", "parents.parent", most)
+
+    def descendants(self, identity: int, *, most: int) -> list[Candidate]:
+        """It and all that comes from it, without sources, nearest first, at most `most`."""
+        return self._family([identity], "parents.parent", "parents.candidate", most)
+
+    def _family(self, ids: Sequence[int], start: str, end: str, most: int) -> list[Candidate]:
+        rows = self._rows(
+            f"""
+            WITH RECURSIVE family(id) AS (
+                SELECT value FROM json_each(?)
+                UNION SELECT {end} FROM family JOIN parents ON {start} = family.id
+            ) SELECT id FROM family LIMIT ?
+            """,
+            json.dumps(list(ids)),
+            most,
+        )
+        return self.some([row[0] for row in rows])
+
+    def root(self, candidate: int) -> int:
+        """The seed that it comes from, first parents upwards; itself where it has none.
+
+        Raises ArchiveError where there is no such candidate.
+        """
+        found = self._value(
+            """
+            WITH RECURSIVE line(id) AS (
+                SELECT id FROM candidates WHERE id = ?
+                UNION ALL SELECT parent FROM line JOIN parents ON candidate = line.id AND position = 0
+            ) SELECT min(id) FROM line
+            """,
+            candidate,
+        )
+        if not isinstance(found, int):
+            raise ArchiveError(f"{self.path}: no candidate {candidate}")
+        return found
+
+    def newest_bits(self) -> tuple[float, bytes] | None:
+        """Error and bits of the newest scored evaluation that kept bits; None where none did."""
+        rows = self._rows(
+            "SELECT error, correct FROM evaluations WHERE outcome = 'scored' AND length(correct) > 0"
+            " ORDER BY id DESC LIMIT 1"
+        )
+        return (rows[0][0], rows[0][1]) if rows else None
+
+
+_COST = (
+    "candidates.cpu_seconds + (SELECT total(cpu_seconds) FROM evaluations"
+    " WHERE evaluations.candidate = candidates.id)"
+)
+_STANDING = (
+    "id IN (SELECT candidate FROM (SELECT candidate, kind, max(id) FROM verdicts WHERE kind <> 'note'"
+    " GROUP BY candidate) WHERE kind = ?)"
+)
+
+
+def _where(chosen: Filter) -> tuple[str, list[object]]:
+    parts: list[str] = []
+    values: list[object] = []
+    if chosen.state:
+        parts.append("state = ?")
+        values.append(State(chosen.state))
+    if chosen.operator:
+        parts.append("operator = ?")
+        values.append(chosen.operator)
+    if chosen.judged == "note":
+        parts.append("id IN (SELECT candidate FROM verdicts WHERE kind = 'note')")
+    elif chosen.judged:
+        parts.append(_STANDING)
+        values.append(chosen.judged)
+    if chosen.text:
+        parts.append("instr(source, ?) > 0")
+        values.append(chosen.text)
+    return " AND ".join(parts) or "TRUE", values

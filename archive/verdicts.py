@@ -1,0 +1,51 @@
+"""A person's verdicts on candidates: written beside a run, in force from its next draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import get_args
+
+from archive.errors import ArchiveError
+from archive.records import Verdict, VerdictKind
+from archive.writer import Writer, as_text
+
+KINDS: Sequence[VerdictKind] = get_args(VerdictKind)
+
+_STANDING = """
+SELECT candidate FROM (
+    SELECT candidate, kind, max(id) FROM verdicts WHERE kind <> 'note' GROUP BY candidate
+) WHERE kind = ? ORDER BY candidate
+"""
+
+
+class Verdicts(Writer):
+    """Of approve, veto and pin the newest stands; an approval lifts a veto or a pin. Notes only add up."""
+
+    def judge(self, candidate: int, kind: VerdictKind, text: str = "") -> int:
+        """Record a verdict and its event; its id. Raises ArchiveError for an unknown candidate or kind."""
+        if kind not in KINDS:
+            raise ArchiveError(f"verdict: expected one of {', '.join(KINDS)}, got {kind!r}")
+        with self.transaction():
+            if not self._rows("SELECT 1 FROM candidates WHERE id = ?", candidate):
+                raise ArchiveError(f"{self.path}: no candidate {candidate}")
+            columns = {"candidate": candidate, "kind": kind, "text": as_text(text), "time": self._clock()}
+            verdict = self._insert("verdicts", columns)
+            self.event("judged", candidate, {"verdict": verdict, "kind": kind})
+        return verdict
+
+    def verdicts(self, candidate: int | None = None) -> list[Verdict]:
+        """In the order they were given."""
+        where = "TRUE" if candidate is None else "candidate = ?"
+        rows = self._rows(
+            f"SELECT id, candidate, kind, text, time FROM verdicts WHERE {where} ORDER BY id",
+            *([] if candidate is None else [candidate]),
+        )
+        return [Verdict(row["candidate"], row["kind"], row["text"], row["time"], row["id"]) for row in rows]
+
+    def vetoed(self) -> frozenset[int]:
+        """Candidates that are never to be a parent again."""
+        return frozenset(row[0] for row in self._rows(_STANDING, "veto"))
+
+    def pinned(self) -> frozenset[int]:
+        """Candidates that are always to be a possible parent."""
+        return frozenset(row[0] for row in self._rows(_STANDING, "pin"))

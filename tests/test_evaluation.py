@@ -141,6 +141,7 @@ def test_tied_weights_count_once(walls: Loop) -> None:
     assert found.params == 40 * 8 + 8 + 2 * 8 + 8 * 10 + 10 + 10
 
 
+BRAIN = "self.register_buffer('k', torch.ones(2, dtype=torch.bfloat16)); self.out"
 INT = "def Model():\n    return 3\nclass M(nn.Module)"
 FROZEN = "return self.out.requires_grad_(False)(x[:, :8]) if 1 else ("
 HUGE = "return float('inf') * self.out"
@@ -154,6 +155,7 @@ BAD = {
     "a wrong output": ("(8, num_classes)", "(8, 9)", "dry_run", "ValueError", "(4, 9), expected (4, 10)"),
     "a fixed batch": ("self.norm(", "self.norm(torch.ones(4, 1) * ", "dry_run", "RuntimeError", "size"),
     "no tensor": ("return self.out", "return self.out,", "dry_run", "TypeError", "got tuple"),
+    "a type that can't cross": ("self.out", BRAIN, "dry_run", "TypeError", "got torch.bfloat16"),
     "not finite": ("return self.out", HUGE, "dry_run", "FloatingPointError", "not finite"),
     "detached": ("return self.out(", FROZEN, "dry_run", "ValueError", "no gradient"),
 }

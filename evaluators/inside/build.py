@@ -58,6 +58,8 @@ def state_of(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]:
     for name, value in model.state_dict().items():
         if not isinstance(value, Tensor):
             raise TypeError(f"state {name!r} must be a tensor, got {type(value).__name__}")
+        if value.is_complex() or value.dtype is torch.bfloat16:
+            raise TypeError(f"state {name!r} must be float16, float32, float64 or integer, got {value.dtype}")
         state[name] = value.detach()
         place = (value.data_ptr(), value.shape, value.stride())
         if value.numel() and first.setdefault(place, name) != name:

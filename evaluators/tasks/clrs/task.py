@@ -9,6 +9,7 @@ from importlib import resources
 from evaluators.program import inside_program
 from evaluators.task import Recipe
 from evaluators.tasks.clrs.evaluator import ClrsEvaluator
+from evaluators.tasks.clrs.inside.features import reads_edges
 from evaluators.tasks.clrs.recipes import RECIPES, ClrsRecipe
 from evaluators.tasks.clrs.specs import features_of
 from sandbox.job import Program, Runner
@@ -40,6 +41,11 @@ class ClrsTask:
     @property
     def name(self) -> str:
         return ("clrs/" if self.scope == "message" else "clrs-processor/") + self.algorithm
+
+    @property
+    def genome_is_read(self) -> bool:
+        """False where edge messages reach no decoder: there every message function computes the same."""
+        return self.scope == "processor" or reads_edges(features_of(self.algorithm))
 
     @property
     def ceiling(self) -> float:

@@ -35,6 +35,12 @@ def of_stage(features: Sequence[Feature], stage: str) -> list[Feature]:
     return [feature for feature in features if feature.stage == stage]
 
 
+def reads_edges(features: Sequence[Feature]) -> bool:
+    """Whether any decoder reads edge states. Where none does, edge messages reach nothing."""
+    decoded = [feature for feature in features if feature.stage != "input"]
+    return any(f.location == "edge" or (f.location == "node" and f.kind in POINTERS) for f in decoded)
+
+
 def dense(feature: Feature, stored: Tensor, nodes: int) -> Tensor:
     """The float form that encoders take: pointers become one-hot rows over nodes, the rest stays in shape."""
     if feature.kind in POINTERS:

@@ -8,7 +8,7 @@ stage, location, kind, width), `scope` (the genome is a `message` function or a 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -20,7 +20,14 @@ from evaluators.inside.build import Announce, Reply, build, state_of
 from evaluators.inside.train import _curve
 from evaluators.inside.warm import warmup as warm_common
 from evaluators.tasks.clrs.inside.digest import function_digest
-from evaluators.tasks.clrs.inside.features import Batch, batches_from, features_from, with_random_positions
+from evaluators.tasks.clrs.inside.features import (
+    Batch,
+    Feature,
+    batches_from,
+    features_from,
+    reads_edges,
+    with_random_positions,
+)
 from evaluators.tasks.clrs.inside.losses import total_loss
 from evaluators.tasks.clrs.inside.made_up import made_up
 from evaluators.tasks.clrs.inside.network import Network
@@ -58,19 +65,23 @@ def dry_run(
         if not torch.isfinite(loss):
             raise FloatingPointError("the loss of an untrained network is not finite")
         loss.backward()  # type: ignore[no-untyped-call]
-        _check_gradients(network)
+        _check_gradients(network, features)
     state, ties = state_of(network)
     tensors = {name: value.clone() for name, value in state.items()}
     return tensors, {"ties": ties, "function_digest": function_digest(genome, options)}
 
 
-def _check_gradients(network: Network) -> None:
-    """Gradients are finite, and one reaches the genome where it has parameters at all."""
-    genome = network.processor.message if isinstance(network.processor, TripletGMPNN) else network.processor
+def _check_gradients(network: Network, features: Sequence[Feature]) -> None:
+    """Gradients are finite, and one reaches the genome where it has parameters and is read at all."""
     for name, parameter in network.named_parameters():
         if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
             raise FloatingPointError(f"the gradient of {name} is not finite")
-    own = list(genome.parameters()) if isinstance(genome, nn.Module) else []
+    genome = network.processor
+    if isinstance(genome, TripletGMPNN):
+        if not reads_edges(features):
+            return
+        genome = genome.message
+    own = list(genome.parameters())
     if own and not any(p.grad is not None and bool(p.grad.any()) for p in own):
         raise ValueError("no gradient reaches any parameter of the genome: all are zero or missing")
 

@@ -13,13 +13,15 @@ from evaluators.tasks.clrs.inside.features import CATEGORICAL, MASK, MASK_ONE, S
 def made_up(
     features: Sequence[Feature], examples: int, nodes: int, steps: int, generator: torch.Generator
 ) -> Batch:
-    """A batch of random values, each feature in the stored form of its kind; lengths from 2 to `steps`."""
+    """A batch of random values, each feature in the stored form of its kind; lengths from 2 to `steps`, which the
+    first example has."""
     groups: dict[str, dict[str, Tensor]] = {"input": {}, "hint": {}, "output": {}}
     for feature in features:
         leading = (examples, steps) if feature.stage == "hint" else (examples,)
         places = {"node": (nodes,), "edge": (nodes, nodes), "graph": ()}[feature.location]
         groups[feature.stage][feature.name] = _values(feature, (*leading, *places), nodes, generator)
     lengths = torch.randint(2, steps + 1, (examples,), generator=generator)
+    lengths[0] = steps
     return Batch(groups["input"], groups["hint"], groups["output"], lengths)
 
 

@@ -153,13 +153,13 @@ def outcome(limits: Limits, ended: Mapping[str, object], answer: int) -> ChildOu
     ceiling = limits.output + wire.OVERHEAD
     data = os.pread(answer, min(size, ceiling), 0)
     stage = wire.last_stage(data)
-    struck = str(ended.get("struck") or "")
-    if struck:
-        return Killed(stage, _limit_text(struck, limits), struck, usage)
     if not ended["locked"]:
         return Broken(
             str(ended["problem"] or f"a child died before its locks were on (status {status})"), usage
         )
+    struck = str(ended.get("struck") or "")
+    if struck:
+        return Killed(stage, _limit_text(struck, limits), struck, usage)
     if os.WIFSIGNALED(status):
         return _signalled(os.WTERMSIG(status), stage, limits, usage)
     if size > ceiling:
@@ -171,8 +171,8 @@ def outcome(limits: Limits, ended: Mapping[str, object], answer: int) -> ChildOu
     if not read.complete or os.WEXITSTATUS(status):
         return Killed(stage, f"exited with status {os.WEXITSTATUS(status)} before it answered", usage=usage)
     if read.memory is not None:
-        reason = f"{_limit_text('evaluation.memory', limits)} ({read.memory})"
-        return Killed(stage, reason, "evaluation.memory", usage)
+        detail = f" ({read.memory})" if read.memory else ""
+        return Killed(stage, _limit_text("evaluation.memory", limits) + detail, "evaluation.memory", usage)
     if read.raised is not None:
         return _raised(stage, read.raised, usage)
     total = sum(frame.size for frame in read.frames)

@@ -42,6 +42,7 @@ _ALLOWED: dict[str, tuple[int, int]] = {
     "getgid": (104, 176),
     "geteuid": (107, 175),
     "getegid": (108, 177),
+    "getppid": (110, 173),
     "sigaltstack": (131, 132),
     "gettid": (186, 178),
     "time": (201, -1),

@@ -28,6 +28,9 @@ from sandbox import child, child_locks
 MAX_DESCRIPTORS = 250
 MAX_MESSAGE = 65_536
 WATCH_SECONDS = 0.1
+SETUP_SECONDS = 60.0
+"""How long a child may take to lock itself up. Its own clock starts then: a busy machine is not its fault."""
+
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -40,9 +43,11 @@ class Child:
     pidfd: int
     report: int
     started: float
+    wall: float
     deadline: float
     rss_limit: int
     struck: str = ""
+    said: bytes = b""
 
 
 def main(control: int, config: Mapping[str, Any]) -> None:
@@ -80,13 +85,31 @@ class Zygote:
 
     def serve(self) -> None:
         while True:
-            for fd, _ in self.poller.poll(WATCH_SECONDS * 1000 if self.children else None):
-                if fd == self.channel.fileno():
-                    if not self.take():
-                        return
-                else:
-                    self.reap(self.children[fd])
+            events = {fd for fd, _ in self.poller.poll(self.patience())}
+            # In this order: a new child may get the number of a descriptor that an old one had.
+            for running in [one for one in self.children.values() if one.report in events]:
+                self.listen(running)
+            for running in [one for one in self.children.values() if one.pidfd in events]:
+                self.reap(running)
+            if self.channel.fileno() in events and not self.take():
+                return
             self.watch()
+
+    def patience(self) -> float | None:
+        """Milliseconds until something is to be watched."""
+        if not self.children:
+            return None
+        soonest = min(running.deadline for running in self.children.values()) - time.monotonic()
+        return 1000 * max(0.001, min(WATCH_SECONDS, soonest))
+
+    def listen(self, running: Child) -> None:
+        """The child says that its locks are on, or why not, or has died (nothing to read)."""
+        running.said = os.read(running.report, 4096)
+        if running.said == child.LOCKED:
+            running.deadline = time.monotonic() + running.wall
+        self.poller.unregister(running.report)
+        os.close(running.report)
+        running.report = -1
 
     def take(self) -> bool:
         """Answers one message; False when the controller is gone (the children then die with us)."""
@@ -131,9 +154,12 @@ class Zygote:
         started = time.monotonic()
         # Resident pages of the inputs are the task's, not the candidate's.
         allowed = _resident("self") + message["memory"] + message["inputs"]
-        running = Child(message["id"], pid, pidfd, reader, started, started + message["wall"], allowed)
-        self.children[pidfd] = running
+        running = Child(
+            message["id"], pid, pidfd, reader, started, message["wall"], started + SETUP_SECONDS, allowed
+        )
+        self.children[pid] = running
         self.poller.register(pidfd, select.POLLIN)
+        self.poller.register(reader, select.POLLIN)
 
     def watch(self) -> None:
         now = time.monotonic()
@@ -156,17 +182,17 @@ class Zygote:
             # Only at level `none` can a child have children; those that kept its group go with it.
             os.killpg(running.pid, signal.SIGKILL)
         _, status, usage = os.wait4(running.pid, 0)
+        if running.report >= 0:
+            self.listen(running)
         self.poller.unregister(running.pidfd)
-        del self.children[running.pidfd]
+        del self.children[running.pid]
         os.close(running.pidfd)
-        said = os.read(running.report, 4096)
-        os.close(running.report)
         self.tell(
             id=running.id,
             status=status,
             struck=running.struck,
-            locked=said == child.LOCKED,
-            problem="" if said == child.LOCKED else said.decode(errors="replace"),
+            locked=running.said == child.LOCKED,
+            problem="" if running.said == child.LOCKED else running.said.decode(errors="replace"),
             seconds=ended - running.started,
             cpu=usage.ru_utime + usage.ru_stime,
             rss=usage.ru_maxrss * 1024,

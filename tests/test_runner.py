@@ -19,7 +19,7 @@ import pytest
 from sandbox.job import Job, Program
 from sandbox.level import SandboxUnavailableError, detect
 from sandbox.limits import Level, Limits
-from sandbox.outcome import Broken, ChildOutcome, Finished, Killed, Raised
+from sandbox.outcome import Array, Broken, ChildOutcome, Finished, Killed, Raised
 from sandbox.runner import ZygoteRunner, start
 
 T = TypeVar("T")
@@ -72,7 +72,7 @@ class Walls:
         return self.loop.run(waited())
 
     def run(
-        self, source: str, limits: Limits = QUICK, function: str = "call", **arrays: np.ndarray
+        self, source: str, limits: Limits = QUICK, function: str = "call", **arrays: Array
     ) -> ChildOutcome:
         job = Job(function, textwrap.dedent(source), arrays, {"n": 1}, limits=limits)
         return self.wait(lambda: self.runner.run(job))
@@ -97,7 +97,7 @@ def best() -> Iterator[Walls]:
 def test_arrays_go_in_and_come_back(walls: Walls) -> None:
     frozen = np.arange(40_000, dtype=np.float32).reshape(2, -1)
     frozen.setflags(write=False)
-    arrays = {
+    arrays: dict[str, Array] = {
         "frozen": frozen,
         "labels": np.array([[1, -2]], dtype=np.int64),
         "mask": np.array([True, False]),
@@ -105,7 +105,7 @@ def test_arrays_go_in_and_come_back(walls: Walls) -> None:
         "nothing": np.zeros((0, 3), dtype=np.float32),
         "halves": np.ones((3, 2), dtype=np.float16).T,
     }
-    got = walls.run("", function="echo", **arrays)
+    got = walls.run("", QUICK, "echo", **arrays)
     assert isinstance(got, Finished), got
     assert list(got.arrays) == list(arrays)
     for name, array in arrays.items():

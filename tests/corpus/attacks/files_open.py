@@ -1,0 +1,8 @@
+"""Promise: no file of the user can be read."""
+
+AIM = "loot"
+
+
+def attack(target):
+    with open(target["file"], "rb") as stream:
+        return stream.read()

@@ -1,0 +1,9 @@
+"""Promise: numpy maps no file."""
+
+import numpy
+
+AIM = "loot"
+
+
+def attack(target):
+    return bytes(numpy.memmap(target["file"], mode="r"))

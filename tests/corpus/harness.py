@@ -1,0 +1,245 @@
+"""Runs every attack of tests/corpus/attacks at one level and tells which reached their aim.
+
+    python tests/corpus/harness.py LEVEL [NAME...]
+
+prints one JSON object: {"level", "attacks": {name: {"escaped": [what], "outcome": text}}}.
+
+An attack is a genome: a docstring whose first line is the promise it attacks, `AIM`, and
+`attack(target) -> bytes`. `target` names things of the controller that stand outside: a secret `file`, its
+`folder`, listening ports and sockets, the controller's pid, the variable and the memory that hold the secret.
+What counts as an escape is checked here, outside, whatever the attack claims, except for the aim "power",
+where the attack says (non-empty) that it got hold of something a child must not have:
+
+    loot    the secret is in the answer
+    power   the answer is not empty
+    side    a file, a socket or a signal of the controller was touched (checked for every attack)
+    zygote  the child broke the zygote: the job or the next one ends as Broken
+    answer  a forged answer was taken for a good one
+    limit   the child was not stopped by the limit that the attack names in `LIMIT`
+
+`UNLOCKED = False` marks those that must not run, or mean nothing, without walls.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+ATTACKS = Path(__file__).parent / "attacks"
+sys.path.insert(0, str(Path(__file__).parent.parent.parent))
+
+from sandbox.job import Job, Program  # noqa: E402
+from sandbox.limits import Level, Limits  # noqa: E402
+from sandbox.outcome import Broken, ChildOutcome, Finished, Killed  # noqa: E402
+from sandbox.runner import ZygoteRunner, start  # noqa: E402
+
+# Everything an attack may want is imported before the fork: the wall must stop it, not an ImportError.
+PROBE = """
+import asyncio, ctypes, ctypes.util, fcntl, glob, gc, mmap, multiprocessing, multiprocessing.shared_memory
+import os, pathlib, pickle, pty, pwd, resource, select, shutil, signal, socket, subprocess, sys, tempfile
+import multiprocessing.popen_fork, encodings.idna, torch.utils.serialization
+import threading, time, urllib.request, inspect, struct, array, io, numpy
+import torch, torch.utils.cpp_extension, torch.package, torch.hub, torch.jit, torch.multiprocessing
+
+def warmup():
+    model = torch.nn.Linear(3, 3)
+    optimiser = torch.optim.AdamW(model.parameters())
+    model(torch.ones(2, 3)).sum().backward()
+    optimiser.step()
+
+def probe(genome, arrays, options, announce):
+    announce("attack")
+    loot = genome.attack(options)
+    loot = loot if isinstance(loot, bytes) else repr(loot).encode()
+    return {"loot": torch.frombuffer(bytearray(loot + b"."), dtype=torch.uint8)}, {}
+
+def calm(genome, arrays, options, announce):
+    return {"calm": torch.ones(1)}, {}
+"""
+# Long for an attack that must be stopped by something else, short where the clock itself is attacked.
+PATIENT, HASTY = (Limits(wall, cpu_seconds=20.0, memory=128 << 20, output=2 << 20) for wall in (20.0, 0.5))
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One file of the corpus."""
+
+    name: str
+    promise: str
+    aim: str
+    limit: str
+    unlocked: bool
+    source: str
+
+
+@dataclass
+class Target:
+    """What stands outside the wall to be reached, and what was."""
+
+    folder: Path
+    secret: str
+    listeners: dict[str, socket.socket] = field(default_factory=dict)
+    signals: list[int] = field(default_factory=list)
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "secret.txt"
+
+    def options(self) -> dict[str, object]:
+        return {
+            "file": str(self.file),
+            "folder": str(self.folder),
+            "tcp": self.listeners["tcp"].getsockname()[1],
+            "udp": self.listeners["udp"].getsockname()[1],
+            "unix": str(self.folder / "socket"),
+            "abstract": self.listeners["abstract"].getsockname()[1:].decode(),
+            "controller": os.getpid(),
+            "variable": "EVOARCH_CANARY",
+        }
+
+    def touched(self) -> list[str]:
+        """What the controller can see of an attack, by itself."""
+        found = []
+        try:
+            if self.file.read_text() != self.secret:
+                found.append("the secret file was changed")
+        except OSError:
+            found.append("the secret file is gone")
+        if {path.name for path in self.folder.iterdir()} - {"secret.txt", "socket"}:
+            found.append("a file was made")
+        for name, listener in self.listeners.items():
+            with contextlib.suppress(BlockingIOError):
+                if name == "udp":
+                    listener.recv(100)
+                else:
+                    listener.accept()[0].close()
+                found.append(f"the {name} listener was reached")
+        if self.signals:
+            found.append("the controller got a signal")
+        return found
+
+
+def attacks() -> list[Attack]:
+    found = []
+    for path in sorted(ATTACKS.glob("*.py")):
+        source = path.read_text(encoding="utf-8")
+        tree = ast.parse(source)
+        constants = {
+            node.targets[0].id: node.value.value
+            for node in tree.body
+            if isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Name)
+            and isinstance(node.value, ast.Constant)
+        }
+        promise = (ast.get_docstring(tree) or "").splitlines()[0].removeprefix("Promise: ")
+        found.append(
+            Attack(
+                path.stem,
+                promise,
+                str(constants["AIM"]),
+                str(constants.get("LIMIT", "")),
+                bool(constants.get("UNLOCKED", True)),
+                source,
+            )
+        )
+    return found
+
+
+@contextlib.contextmanager
+def target() -> Iterator[Target]:
+    """A fresh secret and fresh listeners, so that no attack is blamed for another."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        one = Target(folder, f"secret-{secrets.token_hex(16)}")
+        one.file.write_text(one.secret)
+        one.file.chmod(0o666)
+        os.environ["EVOARCH_CANARY"] = one.secret
+        previous = signal.signal(signal.SIGUSR1, lambda number, frame: one.signals.append(number))
+        with contextlib.ExitStack() as stack:
+            for kind, family, style, address in (
+                ("tcp", socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", 0)),
+                ("udp", socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", 0)),
+                ("unix", socket.AF_UNIX, socket.SOCK_STREAM, str(folder / "socket")),
+                ("abstract", socket.AF_UNIX, socket.SOCK_STREAM, f"\0evoarch-{secrets.token_hex(8)}"),
+            ):
+                listener = stack.enter_context(socket.socket(family, style))
+                listener.bind(address)
+                listener.setblocking(False)
+                if style == socket.SOCK_STREAM:
+                    listener.listen()
+                if kind == "unix":
+                    (folder / "socket").chmod(0o777)
+                one.listeners[kind] = listener
+            try:
+                yield one
+            finally:
+                signal.signal(signal.SIGUSR1, previous)
+                del os.environ["EVOARCH_CANARY"]
+
+
+def verdict(attack: Attack, outcome: ChildOutcome, calm: ChildOutcome, one: Target) -> list[str]:
+    escaped = one.touched()
+    loot = (
+        outcome.arrays["loot"].tobytes()
+        if isinstance(outcome, Finished) and "loot" in outcome.arrays
+        else b""
+    )
+    if one.secret.encode() in loot:
+        escaped.append("the secret was read")
+    if attack.aim == "power" and len(loot) > 1:
+        escaped.append(f"it says: {loot[:-1].decode(errors='replace')[:100]}")
+    if isinstance(outcome, Broken) or not isinstance(calm, Finished) or "calm" not in calm.arrays:
+        escaped.append("the walls were broken")
+    elif not np.array_equal(calm.arrays["calm"], np.ones(1, np.float32)):
+        escaped.append("the next child is not calm")
+    if attack.aim == "answer" and isinstance(outcome, Finished):
+        escaped.append("the forged answer was accepted")
+    if attack.aim == "limit" and not (isinstance(outcome, Killed) and outcome.limit == attack.limit):
+        escaped.append(f"expected to be stopped by {attack.limit}")
+    return escaped
+
+
+async def run(attack: Attack, runner: ZygoteRunner) -> dict[str, object]:
+    with target() as one:
+        limits = HASTY if attack.limit == "evaluation.wall_clock" else PATIENT
+        job = Job("probe", attack.source, options=one.options(), limits=limits)
+        outcome = await runner.run(job)
+        calm = await runner.run(Job("calm", "", limits=Limits()))
+        escaped = verdict(attack, outcome, calm, one)
+        short = {key: value for key, value in vars(outcome).items() if key not in ("arrays", "usage")}
+        return {"escaped": escaped, "outcome": f"{type(outcome).__name__} {short}"[:300]}
+
+
+async def main(level: Level, names: list[str]) -> None:
+    # The walls hold nothing back by keeping the tools away: what an attack wants to import is there.
+    runner = await start(
+        Program({"probe": PROBE}, "probe"), level=level, unsafe=level is Level.NONE, preload=["ctypes"]
+    )
+    chosen = [
+        a for a in attacks() if (not names or a.name in names) and (a.unlocked or level is not Level.NONE)
+    ]
+    results = {}
+    try:
+        for attack in chosen:
+            results[attack.name] = await run(attack, runner)
+    finally:
+        await runner.close()
+    sys.stdout.write(json.dumps({"level": level, "attacks": results}))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Level(sys.argv[1]), sys.argv[2:]))

@@ -79,6 +79,10 @@ class View:
     functionals: list[cst.Call] = field(default_factory=list)
     containers: list[tuple[str, cst.Call]] = field(default_factory=list)
     calls: list[tuple[str, cst.Call]] = field(default_factory=list)
+    unpacked: dict[tuple[str, str], list[tuple[cst.SimpleStatementLine, str]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    """Lines `x, ... = self.attribute(...)`, with the name x."""
     classes: dict[str, cst.ClassDef] = field(default_factory=dict)
     functions: dict[tuple[str, str], cst.FunctionDef] = field(default_factory=dict)
 
@@ -106,29 +110,34 @@ class _Collector(cst.CSTVisitor):
     def owner(self) -> str:
         return self.classes[-1] if self.classes else self.functions[0] if self.functions else ""
 
-    def visit_ClassDef(self, node: cst.ClassDef) -> None:
+    def visit_ClassDef(self, node: cst.ClassDef) -> None:  # noqa: N802
         self.classes.append(node.name.value)
         self.view.classes[node.name.value] = node
 
-    def leave_ClassDef(self, original_node: cst.ClassDef) -> None:
+    def leave_ClassDef(self, original_node: cst.ClassDef) -> None:  # noqa: N802
         self.classes.pop()
 
-    def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
+    def visit_FunctionDef(self, node: cst.FunctionDef) -> None:  # noqa: N802
         self.view.functions[self.classes[-1] if self.classes else "", node.name.value] = node
         self.functions.append(node.name.value)
 
-    def leave_FunctionDef(self, original_node: cst.FunctionDef) -> None:
+    def leave_FunctionDef(self, original_node: cst.FunctionDef) -> None:  # noqa: N802
         self.functions.pop()
 
-    def visit_SimpleStatementLine(self, node: cst.SimpleStatementLine) -> None:
+    def visit_SimpleStatementLine(self, node: cst.SimpleStatementLine) -> None:  # noqa: N802
         self.line = node if len(node.body) == 1 else None
 
-    def visit_Assign(self, node: cst.Assign) -> None:
+    def visit_Assign(self, node: cst.Assign) -> None:  # noqa: N802
         attribute = self_attribute(node.targets[0].target)
         if attribute and len(node.targets) == 1:
             self._define(attribute, node.value)
+        target, called = node.targets[0].target, self_attribute(getattr(node.value, "func", node))
+        if isinstance(target, cst.Tuple) and target.elements and called and self.line is not None:
+            name = target.elements[0].value
+            if isinstance(name, cst.Name):
+                self.view.unpacked[self.owner, called].append((self.line, name.value))
 
-    def visit_AnnAssign(self, node: cst.AnnAssign) -> None:
+    def visit_AnnAssign(self, node: cst.AnnAssign) -> None:  # noqa: N802
         attribute = self_attribute(node.target)
         if attribute and node.value is not None:
             self._define(attribute, node.value)
@@ -138,12 +147,12 @@ class _Collector(cst.CSTVisitor):
         self.view.definitions[self.owner, attribute].append(found)
         self.attributes[value] = attribute
 
-    def visit_Attribute(self, node: cst.Attribute) -> None:
+    def visit_Attribute(self, node: cst.Attribute) -> None:  # noqa: N802
         attribute = self_attribute(node)
         if attribute:
             self.view.mentions[self.owner, attribute] += 1
 
-    def visit_Call(self, node: cst.Call) -> None:
+    def visit_Call(self, node: cst.Call) -> None:  # noqa: N802
         view, name = self.view, layer_name(node, self.view)
         view.calls.append((self.owner, node))
         attribute = self_attribute(node.func)

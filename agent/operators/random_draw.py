@@ -56,7 +56,9 @@ def _sequence(parts: Sequence[str]) -> str:
     return f"nn.Sequential(\n{inner}        )"
 
 
-def _block(rng: random.Random, width: int, rank: int, length: int, style: tuple[bool, str]) -> tuple[list[str], int, int]:
+def _block(
+    rng: random.Random, width: int, rank: int, length: int, style: tuple[bool, str]
+) -> tuple[list[str], int, int]:
     """One convolution block: its layers, the width that leaves it and the length."""
     normed, act = style
     new = rng.choice(WIDTHS)

@@ -59,8 +59,9 @@ RULES: Sequence[tuple[str, Rule]] = (
     (r"name '(\w+)' is not defined", by_code.name),
     (r"unexpected keyword argument '(\w+)'", by_code.keyword),
     (r"missing \d+ required positional argument", by_code.missing),
-    (r"expected \((.*)\), got \((.*)\)", by_code.output),
-    (r"expected \[(.*)\], got \[(.*)\]", by_code.output),
+    (r"must return a tensor \((?P<wants>.*?)\), got (?:tuple|list)", by_code.first_output),
+    (r"returned shape \((?P<got>.*?)\), expected \((?P<wants>.*?)\)", by_code.output),
+    (r"expected \((?P<wants>.*?)\), got \((?P<got>.*?)\)", by_code.output),
 )
 """Message patterns of torch, Python and the dry run, each with the rule that mends it; the first that
 matches and finds something to set is taken."""

@@ -11,10 +11,7 @@ from agent.operators.edits import (
     Layer,
     argument,
     code,
-    layer_name,
     line_of,
-    literal,
-    self_attribute,
     with_argument,
     with_items,
     without_argument,
@@ -63,8 +60,7 @@ def heads(trouble: Trouble) -> Fix | None:
 
 def dropout(trouble: Trouble) -> Fix | None:
     edits: Edits = {
-        layer.call: layer.with_argument("p", 0.5)
-        for layer in _layers_on_line(trouble, "dropout")
+        layer.call: layer.with_argument("p", 0.5) for layer in _layers_on_line(trouble, "dropout")
     }
     return Fix(edits, "dropout rate -> 0.5") if edits else None
 
@@ -72,7 +68,11 @@ def dropout(trouble: Trouble) -> Fix | None:
 def addition(trouble: Trouble) -> Fix | None:
     """A residual addition of unlike shapes: the shortcut is cropped or zero-padded to the branch."""
     nodes = on_line(trouble.view, trouble.failure.line)
-    sums = [n for n in nodes if isinstance(n, cst.BinaryOperation) and isinstance(n.operator, cst.Add | cst.Multiply)]
+    sums = [
+        n
+        for n in nodes
+        if isinstance(n, cst.BinaryOperation) and isinstance(n.operator, cst.Add | cst.Multiply)
+    ]
     statement = next((n for n in nodes if isinstance(n, cst.SimpleStatementLine)), None)
     if not sums:
         return _augmented(statement)
@@ -166,7 +166,11 @@ def unpacked(trouble: Trouble) -> Fix | None:
         if not isinstance(node, cst.SimpleStatementLine) or not isinstance(node.body[0], cst.Assign):
             continue
         target = node.body[0].targets[0]
-        if isinstance(target.target, cst.Tuple) and target.target.elements and isinstance(node.body[0].value, cst.Call):
+        if (
+            isinstance(target.target, cst.Tuple)
+            and target.target.elements
+            and isinstance(node.body[0].value, cst.Call)
+        ):
             first = target.with_changes(target=target.target.elements[0].value)
             return Fix({target: first}, "one output")
     return None
@@ -193,7 +197,7 @@ def attribute(trouble: Trouble) -> Fix | None:
     for (_, used), uses in trouble.view.uses.items():
         plain = [use for use in uses if len(use.args) == 1 and not use.args[0].star]
         if used == name and plain:
-            edits: Edits = {use: _first_argument for use in plain}
+            edits: Edits = dict.fromkeys(plain, _first_argument)
             return Fix(edits, f"undefined {name} left out")
     return None
 
@@ -208,13 +212,19 @@ def name(trouble: Trouble) -> Fix | None:
     wanted = trouble.match[1]
     if wanted in ("torch", "nn", "F", "math"):
         return Fix({}, f"import of {wanted}")
-    init = trouble.view.functions.get((trouble.entry, "__init__")) or trouble.view.functions.get(("", trouble.entry))
+    init = trouble.view.functions.get((trouble.entry, "__init__")) or trouble.view.functions.get(
+        ("", trouble.entry)
+    )
     if wanted not in trouble.offers or init is None:
         return None
     if any(param.name.value == wanted for param in [*init.params.params, *init.params.kwonly_params]):
         return None
-    first = init.params.params[:1] if init.params.params and init.params.params[0].name.value == "self" else ()
-    params = init.params.with_changes(params=[*first, cst.Param(cst.Name(wanted)), *init.params.params[len(first) :]])
+    first = (
+        init.params.params[:1] if init.params.params and init.params.params[0].name.value == "self" else ()
+    )
+    params = init.params.with_changes(
+        params=[*first, cst.Param(cst.Name(wanted)), *init.params.params[len(first) :]]
+    )
     return Fix({init.params: params}, f"parameter {wanted}")
 
 
@@ -228,7 +238,14 @@ def keyword(trouble: Trouble) -> Fix | None:
     return None
 
 
-_DEFAULTS = {"kernel_size": 3, "out_features": 32, "out_channels": 32, "hidden_size": 16, "num_heads": 1, "nhead": 1}
+_DEFAULTS = {
+    "kernel_size": 3,
+    "out_features": 32,
+    "out_channels": 32,
+    "hidden_size": 16,
+    "num_heads": 1,
+    "nhead": 1,
+}
 
 
 def missing(trouble: Trouble) -> Fix | None:
@@ -256,11 +273,20 @@ class _Returns(cst.CSTVisitor):
         return False
 
 
+def first_output(trouble: Trouble) -> Fix | None:
+    """A forward pass that returns more than the class scores."""
+    forward = trouble.view.functions.get((trouble.entry, "forward"))
+    recurrent = outputs(trouble)
+    if recurrent is not None or forward is None:
+        return recurrent
+    return _returned(forward, "[0]", "first of the outputs")
+
+
 def output(trouble: Trouble) -> Fix | None:
     """A wrong output shape: the length is averaged away, then the last layer gives the classes."""
-    wants = [int(n) for n in re.findall(r"\d+", trouble.match[1])]
-    got = [int(n) for n in re.findall(r"\d+", trouble.match[2])]
-    if len(wants) < 1 or not got:
+    wants = [int(n) for n in re.findall(r"\d+", trouble.match["wants"])]
+    got = [int(n) for n in re.findall(r"\d+", trouble.match["got"])]
+    if not wants:
         return None
     classes = wants[-1]
     forward = trouble.view.functions.get((trouble.entry, "forward"))
@@ -271,7 +297,9 @@ def output(trouble: Trouble) -> Fix | None:
         return None
     last = next((layer for layer in reversed(trouble.view.layers) if layer.spec.gives), None)
     if last is not None and last.spec.kind == "linear" and last.number("out_features") == got[1]:
-        return Fix({last.call: last.with_argument("out_features", classes)}, f"out_features {got[1]} -> {classes}")
+        return Fix(
+            {last.call: last.with_argument("out_features", classes)}, f"out_features {got[1]} -> {classes}"
+        )
     return _with_head(trouble, forward, got[1], classes)
 
 

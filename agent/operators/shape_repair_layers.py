@@ -7,7 +7,16 @@ from math import prod
 import libcst as cst
 
 from agent.operators.edits import Edit, argument, code, layer_name, with_argument
-from agent.operators.shape_repair_sites import Edits, Fix, Site, Trouble, around_input, set_value, value_of
+from agent.operators.shape_repair_sites import (
+    Edits,
+    Fix,
+    Site,
+    Trouble,
+    around_input,
+    on_line,
+    set_value,
+    value_of,
+)
 from agent.operators.vocabulary import SPECS, expression
 
 
@@ -194,10 +203,12 @@ def pool(trouble: Trouble) -> Fix | None:
         kind, rank = ("Max", site.name[-2]) if site.name.startswith("Max") else ("Avg", site.name[-2])
         new = f"nn.Adaptive{kind}Pool{rank}d(1)"
         return Fix({site.call: expression(new)}, f"{_named(site)} -> {new[3:]}")
-    from agent.operators.shape_repair_sites import on_line
-
     for node in on_line(trouble.view, trouble.failure.line):
-        if isinstance(node, cst.Call) and code(node.func).rpartition(".")[2] in _FUNCTIONAL_POOLS and node.args:
+        if (
+            isinstance(node, cst.Call)
+            and code(node.func).rpartition(".")[2] in _FUNCTIONAL_POOLS
+            and node.args
+        ):
             name = code(node.func).rpartition(".")[2]
             new_call = f"F.adaptive_{name}({code(node.args[0].value)}, 1)"
             return Fix({node: expression(new_call)}, f"{name} -> adaptive_{name}")

@@ -52,13 +52,17 @@ class Trouble:
             for (owner, attribute), uses in self.view.uses.items():
                 if not any(node is use for use in uses):
                     continue
-                found = _site(
-                    self.view,
-                    self.view.definitions[owner, attribute][-1].value,
-                    Frame(_init(self.view, owner)),
-                    owner=owner,
-                    attribute=attribute,
-                ) if (owner, attribute) in self.view.definitions else None
+                found = (
+                    _site(
+                        self.view,
+                        self.view.definitions[owner, attribute][-1].value,
+                        Frame(_init(self.view, owner)),
+                        owner=owner,
+                        attribute=attribute,
+                    )
+                    if (owner, attribute) in self.view.definitions
+                    else None
+                )
                 if found is not None and found.layer is not None and found.layer.spec.kind in kinds:
                     return found
         return None
@@ -108,12 +112,12 @@ class _Locals(cst.CSTVisitor):
         self.values: dict[str, cst.BaseExpression] = {}
         self.returned: cst.BaseExpression | None = None
 
-    def visit_Assign(self, node: cst.Assign) -> None:
+    def visit_Assign(self, node: cst.Assign) -> None:  # noqa: N802
         target = node.targets[0].target
         if isinstance(target, cst.Name):
             self.values[target.value] = node.value
 
-    def visit_Return(self, node: cst.Return) -> None:
+    def visit_Return(self, node: cst.Return) -> None:  # noqa: N802
         self.returned = node.value
 
 
@@ -202,7 +206,9 @@ def _item(view: View, site: Site, index: int) -> Site | None:
             return None
         for arg in site.call.args:
             inner = followed(arg.value, site.frame)[0] if arg.star else arg.value
-            values += [e.value for e in inner.elements] if isinstance(inner, cst.List | cst.Tuple) else [inner]
+            values += (
+                [e.value for e in inner.elements] if isinstance(inner, cst.List | cst.Tuple) else [inner]
+            )
     elif site.name == "ModuleList" and site.call.args:
         inner = followed(site.call.args[0].value, site.frame)[0]
         if isinstance(inner, cst.List | cst.Tuple):
@@ -212,7 +218,11 @@ def _item(view: View, site: Site, index: int) -> Site | None:
     if index >= len(values):
         return None
     found = _site(view, values[index], site.frame)
-    if found is None or site.name != "Sequential" or not any(arg.value is found.call for arg in site.call.args):
+    if (
+        found is None
+        or site.name != "Sequential"
+        or not any(arg.value is found.call for arg in site.call.args)
+    ):
         return found
     return Site(found.call, found.name, found.frame, site.call, index)
 
@@ -248,7 +258,8 @@ def on_line(view: View, line: int) -> list[cst.CSTNode]:
     covering = [
         (where.end.line - where.start.line, order, node)
         for order, (node, where) in enumerate(positions.items())
-        if where.start.line <= line <= where.end.line and isinstance(node, cst.BaseExpression | cst.SimpleStatementLine)
+        if where.start.line <= line <= where.end.line
+        and isinstance(node, cst.BaseExpression | cst.SimpleStatementLine)
     ]
     return [node for *_, node in sorted(covering, key=lambda entry: (-entry[0], entry[1]))]
 

@@ -93,7 +93,9 @@ def parts(view: View, entry: str) -> list[_Part]:
             value, frame = followed(defined[-1].value, Frame(init))
             if not isinstance(value, cst.Call):
                 continue
-            if layer_name(value, view) == "Sequential" and not any(arg.star or arg.keyword for arg in value.args):
+            if layer_name(value, view) == "Sequential" and not any(
+                arg.star or arg.keyword for arg in value.args
+            ):
                 found += [_part(view, arg.value, frame) for arg in value.args]
             else:
                 found.append(_part(view, value, frame))
@@ -108,7 +110,7 @@ def _part(view: View, node: cst.BaseExpression, frame: Frame) -> _Part:
 
 
 def _foreign(text: str, donor: cst.Module) -> set[str] | None:
-    """Top-level names of the donor that a layer needs, with what those need; None if it needs anything else."""
+    """Top-level names of the donor that a layer needs, with what those need; None if it needs others."""
     defined = {
         node.name: ast.unparse(node)
         for node in ast.parse(donor.code).body
@@ -136,7 +138,9 @@ class _Renamer(cst.CSTTransformer):
         return updated_node.with_changes(value=self.names.get(updated_node.value, updated_node.value))
 
 
-def _carried(base: cst.Module, donor: cst.Module, wanted: set[str]) -> tuple[list[cst.BaseStatement | cst.SimpleStatementLine], dict[str, str]]:
+def _carried(
+    base: cst.Module, donor: cst.Module, wanted: set[str]
+) -> tuple[list[cst.BaseStatement | cst.SimpleStatementLine], dict[str, str]]:
     """The donor's top-level statements for `wanted` names, renamed where the base uses the name otherwise."""
     taken, carried = bound_names(base), list[cst.BaseStatement | cst.SimpleStatementLine]()
     texts = {code(statement) for statement in base.body}
@@ -160,7 +164,11 @@ def _carried(base: cst.Module, donor: cst.Module, wanted: set[str]) -> tuple[lis
 def _placed(module: cst.Module, carried: list[cst.BaseStatement | cst.SimpleStatementLine]) -> cst.Module:
     """Carried imports behind the base's last import, other statements before its first class or function."""
     body = list(module.body)
-    imports = [s for s in carried if isinstance(s, cst.SimpleStatementLine) and isinstance(s.body[0], cst.Import | cst.ImportFrom)]
+    imports = [
+        s
+        for s in carried
+        if isinstance(s, cst.SimpleStatementLine) and isinstance(s.body[0], cst.Import | cst.ImportFrom)
+    ]
     first = next((i for i, s in enumerate(body) if isinstance(s, cst.ClassDef | cst.FunctionDef)), len(body))
     others = [s for s in carried if s not in imports]
     blank = [cst.EmptyLine(indent=False), cst.EmptyLine(indent=False)]
@@ -168,7 +176,9 @@ def _placed(module: cst.Module, carried: list[cst.BaseStatement | cst.SimpleStat
     return module.with_changes(body=[*body[:first], *imports, *spaced, *body[first:]])
 
 
-def _segment(rng: random.Random, donor: list[_Part], donor_module: cst.Module) -> tuple[list[_Part], set[str]] | None:
+def _segment(
+    rng: random.Random, donor: list[_Part], donor_module: cst.Module
+) -> tuple[list[_Part], set[str]] | None:
     start = rng.randrange(len(donor))
     chosen: list[_Part] = []
     wanted: set[str] = set()
@@ -182,7 +192,9 @@ def _segment(rng: random.Random, donor: list[_Part], donor_module: cst.Module) -
     return (chosen, wanted) if chosen else None
 
 
-def _exchange(base: View, block: str, items: list[str], rng: random.Random, context: Context) -> Change | None:
+def _exchange(
+    base: View, block: str, items: list[str], rng: random.Random, context: Context
+) -> Change | None:
     """The block in the place of a layer or a run of items of the base, or behind a layer."""
     sites = [site for site in base.layers if site.spec.kind not in ("attention", "flatten")]
     if not sites:
@@ -192,12 +204,13 @@ def _exchange(base: View, block: str, items: list[str], rng: random.Random, cont
     where = site.attribute or site.name
     if site.container is not None and not scores and rng.random() < 0.7:
         return Change(_spliced(base, site, items, rng, context), f"{', '.join(items)} in place of {where}")
-    if rng.random() < 0.5 and not scores and site.spec.kind != "recurrent":
-        module = inserted(base, site, expression(block), "block")
+    if not scores and (site.spec.kind == "recurrent" or rng.random() < 0.5):
+        along = site.spec.kind == "recurrent" and "nn.Linear" not in block
+        module = inserted(base, site, expression(block), "block", along_length=along)
         return Change(module, f"{block} behind {where}") if module else None
-    if scores or (site.spec.kind in ("activation", "dropout") and site.container is None and not site.attribute):
-        return None
-    if site.spec.kind == "recurrent":
+    if scores or (
+        site.spec.kind in ("activation", "dropout") and site.container is None and not site.attribute
+    ):
         return None
     return Change(rewrite(base.module, {site.call: expression(block)}), f"{block} in place of {where}")
 
@@ -205,7 +218,9 @@ def _exchange(base: View, block: str, items: list[str], rng: random.Random, cont
 def _spliced(base: View, site: Layer, items: list[str], rng: random.Random, context: Context) -> cst.Module:
     assert site.container is not None
     old = [arg.value for arg in site.container.args]
-    fixed = {id(other.call) for other in base.layers if other.spec.gives and gives_classes(base, other, context)}
+    fixed = {
+        id(other.call) for other in base.layers if other.spec.gives and gives_classes(base, other, context)
+    }
     end = site.index + 1
     while end < len(old) and end - site.index < LONGEST and id(old[end]) not in fixed and rng.random() < 0.5:
         end += 1

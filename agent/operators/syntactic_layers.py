@@ -34,24 +34,41 @@ def called(attribute: str, value: cst.BaseExpression) -> cst.Call:
     return cst.Call(cst.Attribute(cst.Name("self"), cst.Name(attribute)), [cst.Arg(value)])
 
 
-def inserted(view: View, after: Layer, new: cst.BaseExpression, stem: str) -> cst.Module | None:
+def _on_outputs(name: str, target: str, *, along_length: bool) -> str:
+    if along_length:
+        return f"{target} = self.{name}({target}.transpose(1, 2)).transpose(1, 2)"
+    return f"{target} = self.{name}({target})"
+
+
+def _followed_by(line: cst.SimpleStatementLine) -> Edit:
+    return lambda old: cst.FlattenSentinel([old, line])
+
+
+def inserted(
+    view: View, after: Layer, new: cst.BaseExpression, stem: str, *, along_length: bool = False
+) -> cst.Module | None:
     """The module with a new layer behind `after`: as the next item of its container, or as an attribute
-    defined on the next line and called around each call of `after`. None where neither can be done."""
+    defined on the next line and called around each call of `after`, or on the line after a recurrent
+    layer's outputs are unpacked (`along_length`: transposed, so that it sees (batch, channels, length)).
+    None where nothing of this can be done."""
     if after.container is not None:
         items = [arg.value for arg in after.container.args]
         items.insert(after.index + 1, new)
         return rewrite(view.module, {after.container: with_items(after.container, items)})
-    uses = view.wrappable(after.owner, after.attribute) if after.attribute else []
-    if not uses:
+    key = (after.owner, after.attribute)
+    uses = view.wrappable(*key) if after.attribute and after.spec.kind != "recurrent" else []
+    unpacked = view.unpacked.get(key, [])
+    defined = view.definitions.get(key, [])
+    statement = defined[0].statement if len(defined) == 1 else None
+    if statement is None or not (uses or unpacked):
         return None
     name = fresh(view, after.owner, stem)
     edits: dict[cst.CSTNode, Edit | cst.CSTNode] = {}
     for use in uses:
         edits[use] = lambda call: called(name, call)  # type: ignore[arg-type]
-    statement = view.definitions[after.owner, after.attribute][0].statement
-    assert statement is not None
-    line = line_of(f"self.{name} = {code(new)}")
-    edits[statement] = lambda old: cst.FlattenSentinel([old, line])
+    for line, target in unpacked:
+        edits[line] = _followed_by(line_of(_on_outputs(name, target, along_length=along_length)))
+    edits[statement] = _followed_by(line_of(f"self.{name} = {code(new)}"))
     return rewrite(view.module, edits)
 
 
@@ -71,13 +88,15 @@ _STEMS = {"activation": "act", "dropout": "drop", "norm": "norm", "pooling": "po
 
 def add(view: View, rng: random.Random, context: Context) -> Change | None:
     """A new layer of a kind that fits behind an old one."""
-    sites = _sites(view, context)
+    recurrent = [found for found in view.layers if (found.owner, found.attribute) in view.unpacked]
+    sites = [*_sites(view, context), *recurrent]
     if not sites:
         return None
     after = rng.choice(sites)
     flow = flow_after(view, after)
-    new, kind = follower(rng, flow.width, flow.rank)
-    module = inserted(view, after, expression(new), _STEMS.get(kind, "extra"))
+    along = flow.recurrent and rng.random() < 0.6
+    new, kind = follower(rng, flow.width, 1 if along else flow.rank)
+    module = inserted(view, after, expression(new), _STEMS.get(kind, "extra"), along_length=along)
     return Change(module, f"added {kind} after {after.attribute or after.name}") if module else None
 
 
@@ -165,8 +184,7 @@ def _replacement(found: Layer, rng: random.Random) -> str | None:
     if spec.kind == "activation":
         return activation(rng)
     if spec.kind == "recurrent":
-        text = code(found.call.with_changes(func=expression("nn.GRU" if found.name != "GRU" else "nn.LSTM")))
-        return text
+        return code(found.call.with_changes(func=expression("nn.GRU" if found.name != "GRU" else "nn.LSTM")))
     return None
 
 
@@ -245,7 +263,7 @@ def pooled(view: View, rng: random.Random, context: Context) -> Change | None:
     body = [found for found in view.layers if found.spec.kind in ("conv", "recurrent")]
     if not body:
         return None
-    flats = [(owner, call) for owner, call in view.calls if _flattened(call) is not None]
+    flats = [call for _, call in view.calls if _flattened(call) is not None]
     items = [found for found in view.layers if found.name == "Flatten" and found.container is not None]
     last = body[-1]
     flow = flow_after(view, last)
@@ -257,7 +275,7 @@ def pooled(view: View, rng: random.Random, context: Context) -> Change | None:
                 edits[found.call] = found.with_argument(found.spec.takes, flow.width)
             break
     if flats:
-        owner, call = rng.choice(flats)
+        call = rng.choice(flats)
         name = rng.choice(("mean", "mean", "amax"))
         edits[call] = lambda _: expression(f"{code(_flattened(call) or call)}.{name}({axis})")
         return Change(rewrite(view.module, edits), f"flatten -> global {name}")

@@ -1,4 +1,4 @@
-"""Mutations that change a value and keep the layers: widths, kernels, strides, rates, activations, numbers."""
+"""Mutations that change a value and keep the layers: widths, kernels, strides, rates and activations."""
 
 from __future__ import annotations
 
@@ -194,31 +194,31 @@ class _Numbers(cst.CSTVisitor):
         if node is not None and literal(node) is not None:
             self.found.append(node)
 
-    def visit_Assign(self, node: cst.Assign) -> bool:
+    def visit_Assign(self, node: cst.Assign) -> bool:  # noqa: N802
         target = node.targets[0].target
         if (isinstance(target, cst.Name) and target.value != "RECIPE") or isinstance(target, cst.Attribute):
             self._take(node.value)
         return not (isinstance(target, cst.Name) and target.value == "RECIPE")
 
-    def visit_Param(self, node: cst.Param) -> None:
+    def visit_Param(self, node: cst.Param) -> None:  # noqa: N802
         if node.name.value not in self.offers:
             self._take(node.default)
 
-    def visit_List(self, node: cst.List) -> None:
+    def visit_List(self, node: cst.List) -> None:  # noqa: N802
         for element in node.elements:
             self._take(element.value)
 
-    def visit_Tuple(self, node: cst.Tuple) -> None:
+    def visit_Tuple(self, node: cst.Tuple) -> None:  # noqa: N802
         for element in node.elements:
             self._take(element.value)
 
-    def visit_Call(self, node: cst.Call) -> None:
+    def visit_Call(self, node: cst.Call) -> None:  # noqa: N802
         name = code(node.func)
         if name == "range" or name in self.view.classes:
             for arg in node.args:
                 self._take(arg.value)
 
-    def visit_Subscript(self, node: cst.Subscript) -> bool:
+    def visit_Subscript(self, node: cst.Subscript) -> bool:  # noqa: N802
         return False
 
 

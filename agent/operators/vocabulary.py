@@ -7,7 +7,7 @@ the size that goes out (`gives`), and it writes new layers as LibCST expressions
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import libcst as cst
@@ -139,8 +139,6 @@ def fit(x, like):
 }
 """Helper code by the name it defines; an operator copies it into the genome that uses it."""
 
-Layers = Callable[[random.Random, int | str], str]
-
 
 def expression(text: str) -> cst.BaseExpression:
     """Source text of one expression as a LibCST node."""
@@ -202,32 +200,27 @@ def follower(rng: random.Random, width: int | str | None, rank: int) -> tuple[st
 
     `rank` is the number of spatial dimensions there (0: features last). Its output has the same width.
     """
-    plain: list[Callable[[], tuple[str, str]]] = [
-        lambda: (activation(rng), "activation"),
-        lambda: (layer("Dropout", rng.choice(RATES[:6])), "dropout"),
-    ]
+    choices = [(activation(rng), "activation"), (layer("Dropout", rng.choice(RATES[:6])), "dropout")]
     if width is None:
-        return rng.choice(plain)()
-    choices = [*plain, lambda: (norm(rng, width, rank), "norm"), lambda: (norm(rng, width, rank), "norm")]
+        return rng.choice(choices)
+    choices += [(norm(rng, width, rank), "norm")] * 2
     if rank == 0:
-        body = f"nn.Sequential({layer('Linear', width, width)}, {activation(rng)})"
+        linear = layer("Linear", width, width)
         choices += [
-            lambda: (layer("Linear", width, width), "linear"),
-            lambda: (f"Residual({body})", "residual block"),
+            (linear, "linear"),
+            (f"Residual(nn.Sequential({linear}, {activation(rng)}))", "residual block"),
         ]
-        return rng.choice(choices)()
+        return rng.choice(choices)
     depthwise = conv(rng, width, width, rank, groups=width)
     pointwise = layer(f"Conv{rank}d", width, width, 1)
+    separable = f"{depthwise}, {norm(rng, width, rank)}, {activation(rng)}, {pointwise}"
     choices += [
-        lambda: (pool(rng, rank), "pooling"),
-        lambda: (depthwise, "depthwise convolution"),
-        lambda: (pointwise, "pointwise convolution"),
-        lambda: (conv(rng, width, width, rank), "convolution"),
-        lambda: (
-            f"Residual(nn.Sequential({depthwise}, {norm(rng, width, rank)}, {activation(rng)}, {pointwise}))",
-            "separable residual block",
-        ),
+        (pool(rng, rank), "pooling"),
+        (depthwise, "depthwise convolution"),
+        (pointwise, "pointwise convolution"),
+        (conv(rng, width, width, rank), "convolution"),
+        (f"Residual(nn.Sequential({separable}))", "separable residual block"),
     ]
     if rank == 1:
-        choices.append(lambda: (f"Recurrent({recurrent(rng, width, width)})", "recurrent layer"))
-    return rng.choice(choices)()
+        choices.append((f"Recurrent({recurrent(rng, width, width)})", "recurrent layer"))
+    return rng.choice(choices)

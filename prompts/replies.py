@@ -136,7 +136,7 @@ def _whole(source: str, node: ast.ClassDef) -> Parsed:
 
 
 def _fenced(reply: str, wanted: str) -> str:
-    """The last fenced block in which `wanted` matches, or the last one; else from the first line of code on."""
+    """The last fenced block that `wanted` matches, or the last one; else from the first line of code."""
     reply = reply.replace("\r\n", "\n")
     blocks = [textwrap.dedent(block) for block in _FENCE.findall(reply)]
     if found := [block for block in blocks if re.search(wanted, block, re.MULTILINE)] or blocks:

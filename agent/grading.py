@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from agent.config import Config
 from agent.operators.shape_repair import repair
 from agent.turns import Turns
 from agent.writing import findings_of
-from archive.records import Candidate, Evaluation, Failed, Fault, Outcome, Scored
+from archive.records import Candidate, Evaluation, Failed, Fault, Outcome
 from archive.store import Store
 from archive.weights import save_weights
 from evaluators.evaluation import Sound, failure_of
@@ -86,10 +86,6 @@ class Grader:
                 retries -= 1
                 self.store.event("retried", detail={"reason": outcome.reason})
                 continue
-            most = self.config.constraints.error
-            if isinstance(outcome, Scored) and most is not None and outcome.metrics["error"] > most:
-                reason = f"error {outcome.metrics['error']:.3f} is above {most}; limit constraints.error"
-                return replace(evaluated, outcome=Failed("constraint", reason))
             return evaluated
 
     async def _dry_run(

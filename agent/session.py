@@ -127,6 +127,7 @@ async def open_session(
             runner,
             limits=config.evaluation.limits(),
             campaign_seed=config.campaign.seed,
+            ceiling=config.constraints.error,
         )
         if (folder / DATABASE).exists():
             store = open_archive(folder, write=True)

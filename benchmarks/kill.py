@@ -51,11 +51,12 @@ def main() -> int:
     parser.add_argument("--evaluations", type=int, default=200)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", help="where the campaign goes  [default: a temporary folder]")
     chosen = parser.parse_args()
     rng = random.Random(chosen.seed)
     before = zygotes()
     with tempfile.TemporaryDirectory() as top:
-        folder = Path(top) / "campaign"
+        folder = Path(chosen.folder or top) / "campaign"
         count = str(chosen.evaluations)
         subprocess.run(
             evoarch("init", str(folder), "--lm", "none", "--evaluations", count),

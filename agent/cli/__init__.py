@@ -9,6 +9,7 @@ import click
 from agent.cli import campaigns, candidates, machine, models
 from agent.errors import UserError
 from archive.errors import ArchiveError
+from evaluators.tasks import UnknownTask
 
 
 class Commands(click.Group):
@@ -20,6 +21,9 @@ class Commands(click.Group):
         except UserError as error:
             click.echo(f"evoarch: {error}", err=True)
             sys.exit(error.code)
+        except UnknownTask as error:
+            click.echo(f"evoarch: {error}", err=True)
+            sys.exit(2)
         except ArchiveError as error:
             click.echo(f"evoarch: {error}", err=True)
             sys.exit(1)

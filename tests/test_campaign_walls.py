@@ -1,0 +1,176 @@
+"""A campaign with real walls: children that hang, die, forge and flood fail alone; odd replies are rejected."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.breeding import Ending, Parts
+from agent.campaign import Campaign
+from agent.config import Config, parse
+from agent.lm.fakes import ScriptedLM
+from agent.operators.base import Draft, Order
+from agent.operators.lm_rewrite import LMRewrite
+from agent.status import read_status
+from archive.records import Candidate, Fault, State
+from archive.store import Store, create
+from evaluators.evaluation import Evaluator
+from evaluators.fakes import StubEvaluator
+from evaluators.program import inside_program
+from evaluators.task import Recipe
+from evaluators.tasks import load_task
+from sandbox.genome import source_digest
+from sandbox.limits import Limits
+from sandbox.runner import start
+
+MODEL = """import os, signal, time
+import torch
+from torch import nn
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(40, 10)
+        self.scale = {scale}
+
+    def forward(self, x):
+        {attack}
+        return self.scale * self.layer(x)
+"""
+
+ATTACKS = {
+    "sleeps": ("time.sleep(1e9)", "dry_run", "wall clock"),
+    "spins": ("while True: pass", "dry_run", "evaluation."),
+    "kills itself": ("os.kill(os.getpid(), signal.SIGKILL)", "dry_run", "SIGKILL"),
+    "raises": ("raise ValueError('no')", "dry_run", "ValueError: no"),
+    "not a number": ("x = x * float('nan')", "dry_run", "not finite"),
+    "takes memory": ("torch.ones(1 << 34)", "dry_run", "evaluation.memory"),
+    "leaves": ("os._exit(0)", "dry_run", ""),
+    "forges": (
+        "[os.write(fd, b'\\x00' * 4096) for fd in range(3, 64) if os.path.exists(f'/proc/self/fd/{{fd}}')]; os._exit(0)",
+        "dry_run",
+        "",
+    ),
+}
+
+
+class Listed:
+    """An operator that gives the listed sources, one after the other."""
+
+    name, arity, samples = "syntactic.mutate", 1, 1
+
+    def __init__(self, sources: Sequence[str]) -> None:
+        self._sources = iter(sources)
+
+    async def propose(self, order: Order, rng: random.Random, complete: object) -> list[Draft]:
+        return [Draft(next(self._sources)) for _ in range(order.count)]
+
+
+def config_of(**tables: Any) -> Config:
+    data = {"campaign": {"name": "c"}, "operators": [{"name": "syntactic.mutate"}], **tables}
+    return parse(data, "test")
+
+
+def archive_at(folder: Path) -> Store:
+    store = create(folder, name="c", seed=0)
+    source = MODEL.format(scale="1.5", attack="pass")
+    store.add_seed("seed", source, source_digest(source))
+    return store
+
+
+def test_each_bad_child_fails_alone_at_a_named_stage(tmp_path: Path) -> None:
+    good = [MODEL.format(scale=scale, attack="pass") for scale in range(2, 6)]
+    bad = [MODEL.format(scale=scale, attack=a[0]) for scale, a in enumerate(ATTACKS.values(), 10)]
+    sources = [source for pair in zip(bad, good + good, strict=True) for source in pair]
+    sources = list(dict.fromkeys([*sources, *good]))
+    config = config_of(
+        budget={"evaluations": len(good)}, evaluation={"repeats": 1}, sandbox={"vet": "report"}
+    )
+
+    async def go() -> tuple[Store, Ending]:
+        store = archive_at(tmp_path)
+        runner = await start(inside_program())
+        limits = Limits(wall_clock=4.0, cpu_seconds=3.0, memory=512 << 20)
+        recipe = Recipe("tiny", rate=0.01, steps=10, batch=50)
+        evaluator = Evaluator(load_task("mnist1d"), recipe, runner, limits=limits, ceiling=1.0)
+        parts = Parts(evaluator, {"input_shape": (40,), "num_classes": 10}, [Listed(sources)], {}, 2)
+        try:
+            return store, await Campaign(store, config, parts).run()
+        finally:
+            await runner.close()
+
+    store, ending = asyncio.run(go())
+    assert ending.complete
+    by_source = {c.source: c for c in store.candidates()}
+    for source in good:
+        assert by_source[source].state is State.SCORED
+    graded = 0
+    for source, (_, stage, words) in zip(bad, ATTACKS.values(), strict=True):
+        candidate: Candidate | None = by_source.get(source)
+        if candidate is None or candidate.state is not State.FAILED:
+            continue  # the budget was spent before its turn
+        graded += 1
+        (evaluation,) = store.evaluations(candidate.id)
+        outcome: Any = evaluation.outcome
+        assert (outcome.stage, outcome.fault) == (stage, Fault.CANDIDATE)
+        assert words in outcome.reason
+        assert not candidate.metrics
+    assert graded >= len(ATTACKS) - 4
+    status = read_status(store, config)
+    assert status.best is not None
+    assert store.candidate(status.best.id).state is State.SCORED
+
+
+PARENT = MODEL.format(scale="1.5", attack="pass").replace("import os, signal, time\n", "")
+CHILD = """
+        self.layer = nn.Linear(40, 10)
+        self.act = nn.{act}()
+
+    def forward(self, x):
+        return self.act(self.layer(x))
+"""
+REPLIES = {
+    "empty": "",
+    "prose": "Sure! Here is a model that I think would work very well for your problem.",
+    "truncated": "\n        self.layer = nn.Linear(40,",
+    "two classes": CHILD.format(act="ReLU")
+    + "\n\nclass Model(nn.Module):\n    def __init__(self):\n        super().__init__()"
+    + CHILD.format(act="GELU"),
+    "indentation": "\n   self.layer = nn.Linear(40, 10)\n      def forward(self, x):\n  return x\n",
+    "not UTF-8": "\udcff\udcfe self.layer",
+    "long": "x = 1\n" * 200_000,
+}
+
+
+@pytest.mark.parametrize("kind", sorted(REPLIES))
+def test_an_odd_reply_is_recorded_and_the_campaign_goes_on(tmp_path: Path, kind: str) -> None:
+    store = create(tmp_path, name="c", seed=0)
+    for name in ("ReLU", "Tanh"):
+        source = PARENT.replace("self.scale * self.layer(x)", f"nn.functional.{name.lower()}(self.layer(x))")
+        store.add_seed(name, source, source_digest(source))
+    replies = [REPLIES[kind], CHILD.format(act="SiLU"), REPLIES[kind], CHILD.format(act="Mish")]
+    lm = ScriptedLM(replies, name="small")
+    config = config_of(
+        budget={"evaluations": 2, "stall": 20},
+        evaluation={"repeats": 1},
+        lm=[{"name": "small"}],
+        operators=[{"name": "lm.rewrite", "lm": "small", "samples": 2}],
+    )
+    parts = Parts(
+        StubEvaluator(), {"input_shape": (40,), "num_classes": 10}, [LMRewrite(samples=2)], {"small": lm}, 1
+    )
+    ending = asyncio.run(Campaign(store, config, parts).run())
+    assert ending.complete, ending
+    bred = [c for c in store.candidates() if c.operator == "lm.rewrite"]
+    odd = bred[0]
+    if kind != "two classes":  # of which the first is taken
+        assert odd.state is State.REJECTED
+        assert odd.note
+    assert sum(c.state is State.SCORED for c in bred) == 2
+    calls = store.lm_calls()
+    assert calls
+    assert calls[0].replies[0].startswith(REPLIES[kind][:3].encode("utf-8", "backslashreplace").decode()[:3])

@@ -29,7 +29,6 @@ class Repair:
 
 RULES: Sequence[tuple[str, Rule]] = (
     (r"mat1 and mat2 shapes cannot be multiplied", by_layer.linear),
-    (r"size mismatch, got input", by_layer.linear),
     (r"expected input\[.*\] to have (\d+) channels, but got (\d+) channels", by_layer.conv),
     (r"Expected .*(?:input to|for) \[?conv_?(?:transpose)?\dd|input to conv\dd, but got", by_layer.conv_rank),
     (r"running_mean should contain (\d+) elements not (\d+)", by_layer.norm),
@@ -41,7 +40,6 @@ RULES: Sequence[tuple[str, Rule]] = (
     (r"num_channels .*must be divisible by num_groups", by_code.norm_groups),
     (r"input.size\(-1\) must be equal to input_size", by_layer.recurrent),
     (r"Expected input to be 2D or 3D, got (\d)D", by_layer.recurrent_rank),
-    (r"(?:input has inconsistent input_size)", by_layer.recurrent),
     (r"was expecting embedding dimension of (\d+), but got (\d+)", by_layer.attention),
     (r"embed_dim must be divisible by num_heads", by_code.heads),
     (r"Kernel size can't be greater than actual input size", by_layer.kernel),

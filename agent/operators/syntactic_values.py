@@ -11,7 +11,7 @@ from agent.operators.edits import Layer, View, argument, code, functional_name, 
 from agent.operators.edits_flow import Change, Context, brief, capped, gives_classes, propagated
 from agent.operators.vocabulary import ACTIVATIONS, DILATIONS, KERNELS, RATES, STRIDES, expression, layer
 
-_FACTORS = (0.25, 0.5, 0.5, 0.75, 1.25, 1.5, 2.0)
+_FACTORS = (0.25, 0.33, 0.5, 0.6, 0.67, 0.75, 0.8, 0.9, 1.1, 1.25, 1.33, 1.5, 1.75, 2.0)
 
 
 def _other(rng: random.Random, choices: tuple[float, ...] | list[int], value: object) -> float:
@@ -45,7 +45,7 @@ def width(view: View, rng: random.Random, context: Context) -> Change | None:
 
 def all_widths(view: View, rng: random.Random, context: Context) -> Change | None:
     """Every literal width scaled by one factor, so that the whole model gets thinner or wider."""
-    factor = rng.choice((0.5, 0.67, 0.75, 0.8, 1.25, 1.5))
+    factor = rng.choice((0.5, 0.6, 0.67, 0.75, 0.8, 0.9, 1.25, 1.5))
     given = {found.number(found.spec.gives) for found in view.layers if found.spec.gives}
     if context.classes is not None:
         given.discard(context.classes)

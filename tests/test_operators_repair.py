@@ -1,0 +1,361 @@
+"""The shape repair on torch's own errors: each source fails as described and works after some repairs."""
+
+import inspect
+import random
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from agent.operators.edits_flow import Context
+from agent.operators.random_draw import draw
+from agent.operators.shape_repair import RULES, repair
+from agent.operators.syntactic_crossover import cross
+from agent.operators.syntactic_mutate import mutate
+from evaluators.inside.build import check_logits
+from evaluators.tasks.mnist1d import Mnist1d
+from sandbox.child_report import describe
+from sandbox.outcome import Raised
+
+OFFERS: Mapping[str, object] = {"input_shape": (40,), "num_classes": 10}
+BOUND = 6
+
+
+def attempt(source: str) -> Raised | nn.Module:
+    """Builds a model and runs it forward and backward on 4 examples, as the dry run does."""
+    stage = "build"
+    genome: dict[str, Any] = {"__name__": "genome"}
+    with warnings.catch_warnings(), torch.random.fork_rng():
+        warnings.simplefilter("ignore")
+        torch.manual_seed(0)
+        try:
+            exec(compile(source, "<genome>", "exec"), genome)
+            entry = genome["Model"]
+            model = entry(**{k: v for k, v in OFFERS.items() if k in inspect.signature(entry).parameters})
+            stage = "dry_run"
+            check_logits(model(torch.randn(4, 40)), 4, 10).sum().backward()
+        except Exception as error:  # noqa: BLE001 - whatever a genome raises is what is tested
+            report: Any = describe(error)["raised"]
+            shapes = tuple(tuple(shape) for shape in report["shapes"])
+            return Raised(stage, report["kind"], report["message"], report["line"], report["module"], shapes)
+    assert isinstance(model, nn.Module)
+    return model
+
+
+def mended(source: str) -> tuple[str, list[str], Raised | nn.Module]:
+    """Dry run and repair in turn: the last source, what was done, and how it ended."""
+    done: list[str] = []
+    while True:
+        outcome = attempt(source)
+        if isinstance(outcome, nn.Module) or len(done) == BOUND:
+            return source, done, outcome
+        fixed = repair(source, outcome, offers=OFFERS)
+        if fixed is None:
+            return source, done, outcome
+        source, done = fixed.source, [*done, fixed.description]
+
+
+def model(layers: str, forward: str, before: str = "") -> str:
+    """A model file of `self.` definitions and forward lines, each split at ';'."""
+    init = "\n".join(f"        self.{line.strip()}" for line in layers.split(";") if line.strip())
+    body = "\n".join(f"        {line.strip()}" for line in forward.split(";"))
+    return (
+        f"import torch\nfrom torch import nn\nimport torch.nn.functional as F\n{before}\n\n"
+        f"class Model(nn.Module):\n    def __init__(self):\n        super().__init__()\n{init}\n\n"
+        f"    def forward(self, x):\n{body}\n"
+    )
+
+
+CONV = "x = x.unsqueeze(1); x = self.net(x); return self.fc(x.mean(-1))"
+BLOCK = """
+class Block(nn.Module):
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.conv = nn.Conv1d(inputs, outputs, 3, padding=1)
+
+    def forward(self, x):
+        return torch.relu(self.conv(x))
+"""
+
+BROKEN: Mapping[str, tuple[str, str]] = {
+    "in_features": (
+        model("a = nn.Linear(40, 12); b = nn.Linear(20, 10)", "return self.b(self.a(x))"),
+        "nn.Linear(12, 10)",
+    ),
+    "item of a Sequential": (
+        model("net = nn.Sequential(nn.Linear(40, 12), nn.ReLU(), nn.Linear(9, 10))", "return self.net(x)"),
+        "nn.Linear(12, 10)",
+    ),
+    "linear after flatten": (
+        model(
+            "c = nn.Conv1d(1, 4, 3); fc = nn.Linear(7, 10)", "return self.fc(self.c(x[:, None]).flatten(1))"
+        ),
+        "nn.Linear(152, 10)",
+    ),
+    "flatten forgotten": (
+        model("c = nn.Conv1d(1, 4, 3); fc = nn.Linear(152, 10)", "x = self.c(x[:, None]); return self.fc(x)"),
+        "self.fc(x.flatten(1))",
+    ),
+    "pooling forgotten": (
+        model("c = nn.Conv1d(1, 4, 3); fc = nn.Linear(4, 10)", "x = self.c(x[:, None]); return self.fc(x)"),
+        "self.fc(x.mean(-1))",
+    ),
+    "in_channels": (
+        model("net = nn.Sequential(nn.Conv1d(1, 8, 3), nn.Conv1d(5, 6, 3)); fc = nn.Linear(6, 10)", CONV),
+        "nn.Conv1d(8, 6, 3)",
+    ),
+    "depthwise": (
+        model(
+            "net = nn.Sequential(nn.Conv1d(1, 8, 3), nn.Conv1d(6, 6, 3, groups=6)); fc = nn.Linear(8, 10)",
+            CONV,
+        ),
+        "nn.Conv1d(8, 8, 3, groups=8)",
+    ),
+    "constructor of a block": (
+        model("net = nn.Sequential(Block(1, 8), Block(4, 6)); fc = nn.Linear(6, 10)", CONV, BLOCK),
+        "Block(8, 6)",
+    ),
+    "module list": (
+        model(
+            "blocks = nn.ModuleList([Block(1, 8), Block(4, 6)]); fc = nn.Linear(6, 10)",
+            "x = x[:, None];x = self.blocks[1](self.blocks[0](x)); return self.fc(x.mean(-1))",
+            BLOCK,
+        ),
+        "Block(8, 6)",
+    ),
+    "channel dimension": (
+        model("c = nn.Conv1d(1, 4, 3); fc = nn.Linear(4, 10)", "x = self.c(x); return self.fc(x.mean(-1))"),
+        "self.c(x.unsqueeze(1))",
+    ),
+    "too many dimensions": (
+        model(
+            "c = nn.Conv1d(1, 4, 3); fc = nn.Linear(4, 10)",
+            "x = self.c(x[:, None, None]); return self.fc(x.mean(-1))",
+        ),
+        ".flatten(1, -2)",
+    ),
+    "2d layers": (
+        model(
+            "c = nn.Conv2d(1, 4, 3); n = nn.BatchNorm2d(4); fc = nn.Linear(4, 10)",
+            "x = F.max_pool2d(self.n(self.c(x[:, None])), 2); return self.fc(x.mean(-1))",
+        ),
+        "F.max_pool1d(",
+    ),
+    "batch norm": (
+        model("net = nn.Sequential(nn.Conv1d(1, 8, 3), nn.BatchNorm1d(5)); fc = nn.Linear(8, 10)", CONV),
+        "nn.BatchNorm1d(8)",
+    ),
+    "layer norm": (
+        model(
+            "a = nn.Linear(40, 12); n = nn.LayerNorm(7); b = nn.Linear(12, 10)",
+            "return self.b(self.n(self.a(x)))",
+        ),
+        "nn.LayerNorm(12)",
+    ),
+    "layer norm over channels": (
+        model("net = nn.Sequential(nn.Conv1d(1, 8, 3), nn.LayerNorm(8)); fc = nn.Linear(8, 10)", CONV),
+        "nn.GroupNorm(1, 8)",
+    ),
+    "group norm": (
+        model("net = nn.Sequential(nn.Conv1d(1, 6, 3), nn.GroupNorm(4, 8)); fc = nn.Linear(6, 10)", CONV),
+        "nn.GroupNorm(3, 6)",
+    ),
+    "groups of a norm": (
+        model("net = nn.Sequential(nn.Conv1d(1, 6, 3), nn.GroupNorm(4, 6)); fc = nn.Linear(6, 10)", CONV),
+        "nn.GroupNorm(2, 6)",
+    ),
+    "groups": (
+        model(
+            "net = nn.Sequential(nn.Conv1d(1, 8, 3), nn.Conv1d(8, 6, 3, groups=4)); fc = nn.Linear(6, 10)",
+            CONV,
+        ),
+        "nn.Conv1d(8, 6, 3, groups=2)",
+    ),
+    "input size of a GRU": (
+        model(
+            "g = nn.GRU(3, 6, batch_first=True); fc = nn.Linear(6, 10)",
+            "h, _ = self.g(x[:, :, None]); return self.fc(h[:, -1])",
+        ),
+        "nn.GRU(1, 6",
+    ),
+    "outputs of a GRU": (
+        model(
+            "g = nn.GRU(1, 6, batch_first=True); fc = nn.Linear(6, 10)",
+            "x = self.g(x[:, :, None]); return self.fc(x).mean(1)",
+        ),
+        "self.g(x[:, :, None])[0]",
+    ),
+    "GRU in a Sequential": (
+        model("net = nn.Sequential(nn.GRU(40, 6), nn.Linear(6, 10))", "return self.net(x)"),
+        "nn.GRU(40, 6), Outputs(), nn.Linear(6, 10)",
+    ),
+    "unpacked linear": (
+        model("a = nn.Linear(40, 10)", "x, _ = self.a(x); return x"),
+        "x = self.a(x)",
+    ),
+    "attention": (
+        model(
+            "a = nn.MultiheadAttention(8, 2, batch_first=True); fc = nn.Linear(40, 10)",
+            "x = x[:, None]; x, _ = self.a(x, x, x); return self.fc(x.mean(1))",
+        ),
+        "nn.MultiheadAttention(40, 2",
+    ),
+    "heads": (
+        model(
+            "a = nn.MultiheadAttention(40, 6, batch_first=True); fc = nn.Linear(40, 10)",
+            "x = x[:, None]; x, _ = self.a(x, x, x); return self.fc(x.mean(1))",
+        ),
+        "nn.MultiheadAttention(40, 2",
+    ),
+    "kernel": (
+        model("net = nn.Sequential(nn.Conv1d(1, 8, 30), nn.Conv1d(8, 6, 15)); fc = nn.Linear(6, 10)", CONV),
+        "nn.Conv1d(8, 6, 15, padding=7)",
+    ),
+    "pooling": (
+        model("net = nn.Sequential(nn.Conv1d(1, 8, 40), nn.MaxPool1d(2)); fc = nn.Linear(8, 10)", CONV),
+        "nn.AdaptiveMaxPool1d(1)",
+    ),
+    "functional pooling": (
+        model(
+            "c = nn.Conv1d(1, 8, 40); fc = nn.Linear(8, 10)",
+            "x = F.avg_pool1d(self.c(x[:, None]), 2); return self.fc(x.flatten(1))",
+        ),
+        "F.adaptive_avg_pool1d(",
+    ),
+    "padding of a pooling": (
+        model(
+            "net = nn.Sequential(nn.Conv1d(1, 8, 3), nn.MaxPool1d(2, padding=2)); fc = nn.Linear(8, 10)", CONV
+        ),
+        "nn.MaxPool1d(2, padding=0)",
+    ),
+    "dropout": (
+        model("a = nn.Linear(40, 10); d = nn.Dropout(1.5)", "return self.d(self.a(x))"),
+        "nn.Dropout(0.5)",
+    ),
+    "channels of an addition": (
+        model("a = nn.Linear(40, 12); b = nn.Linear(12, 10)", "h = self.b(self.a(x)); return h + x"),
+        "fit(",
+    ),
+    "length of an addition": (
+        model(
+            "a = nn.Conv1d(1, 4, 3); b = nn.Conv1d(4, 4, 3); fc = nn.Linear(4, 10)",
+            "x = self.a(x[:, None]); x = x + self.b(x); return self.fc(x.mean(-1))",
+        ),
+        "x = fit(x, branch) + branch",
+    ),
+    "addition in place": (
+        model("a = nn.Linear(40, 10)", "h = self.a(x); h += x; return h"),
+        "h += fit(x, h)",
+    ),
+    "view": (
+        model(
+            "c = nn.Conv1d(1, 4, 3); fc = nn.Linear(152, 10)",
+            "x = self.c(x[:, None]); return self.fc(x.view(-1, 77))",
+        ),
+        "x.flatten(1)",
+    ),
+    "view that is not contiguous": (
+        model(
+            "fc = nn.Linear(40, 10)",
+            "x = x.unflatten(1, (8, 5)).transpose(1, 2); return self.fc(x.view(-1, 40))",
+        ),
+        "x.reshape(-1, 40)",
+    ),
+    "dimension": (
+        model("fc = nn.Linear(40, 10)", "return self.fc(x.mean(2))"),
+        "self.fc(x)",
+    ),
+    "undefined layer": (
+        model("fc = nn.Linear(40, 10)", "return self.fc(self.drop(x))"),
+        "return self.fc(x)",
+    ),
+    "missing import": (
+        model("fc = nn.Linear(40, 10)", "return self.fc(x)")
+        .replace("from torch import nn\n", "\n")
+        .replace("class Model(nn.Module)", "class Model(torch.nn.Module)"),
+        "from torch import nn",
+    ),
+    "undeclared offer": (
+        model("fc = nn.Linear(40, num_classes)", "return self.fc(x)"),
+        "def __init__(self, num_classes):",
+    ),
+    "unknown argument": (
+        model("fc = nn.Linear(40, 10, padding=1)", "return self.fc(x)"),
+        "nn.Linear(40, 10)",
+    ),
+    "missing argument": (
+        model("c = nn.Conv1d(1, 4); fc = nn.Linear(4, 10)", "return self.fc(self.c(x[:, None]).mean(-1))"),
+        "nn.Conv1d(1, 4, kernel_size=3)",
+    ),
+    "classes": (model("fc = nn.Linear(40, 25)", "return self.fc(x)"), "nn.Linear(40, 10)"),
+    "no linear at the end": (
+        model("c = nn.Conv1d(1, 4, 3)", "return self.c(x[:, None]).mean(-1)"),
+        "return self.head(self.c(x[:, None]).mean(-1))",
+    ),
+    "length in the output": (
+        model("c = nn.Conv1d(1, 10, 3)", "return self.c(x[:, None])"),
+        "return self.c(x[:, None]).mean(-1)",
+    ),
+    "several outputs": (model("fc = nn.Linear(40, 10)", "return self.fc(x), x"), "return (self.fc(x), x)[0]"),
+    "function as entry": (
+        "from torch import nn\n\n\ndef Model(num_classes):\n"
+        "    net = nn.Sequential(nn.Linear(40, 12), nn.Linear(7, num_classes))\n    return net\n",
+        "nn.Linear(12, num_classes)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(BROKEN))
+def test_a_failure_is_mended_where_it_arose(name: str) -> None:
+    source, expected = BROKEN[name]
+    assert isinstance(attempt(source), Raised)
+    child, done, outcome = mended(source)
+    assert isinstance(outcome, nn.Module), (done, outcome, child)
+    assert done
+    assert expected in child, child
+
+
+@given(
+    st.sampled_from([source for source, _ in BROKEN.values()]),
+    st.sampled_from(RULES).flatmap(lambda rule: st.from_regex(rule[0])),
+    st.integers(-1, 30),
+    st.sampled_from(["", "fc", "net", "net.1", "net.7", "a", "no.such.0", "fc.weight", "."]),
+    st.lists(st.lists(st.integers(0, 50), max_size=5).map(tuple), max_size=2).map(tuple),
+)
+@settings(max_examples=60, deadline=None)
+def test_no_message_makes_the_repair_raise(
+    source: str, message: str, line: int, module: str, shapes: tuple[tuple[int, ...], ...]
+) -> None:
+    fixed = repair(source, Raised("dry_run", "RuntimeError", message, line, module, shapes), offers=OFFERS)
+    if fixed is not None:
+        compile(fixed.source, "<genome>", "exec")
+
+
+def test_what_does_not_parse_is_not_repaired() -> None:
+    assert repair("def (", Raised("build", "SyntaxError", "invalid syntax", 1)) is None
+
+
+def test_what_is_no_matter_of_shapes_is_not_repaired() -> None:
+    source = model("fc = nn.Linear(40, 10)", "raise ValueError('enough')")
+    outcome = attempt(source)
+    assert isinstance(outcome, Raised)
+    assert repair(source, outcome) is None
+
+
+def test_most_children_work_after_repair() -> None:
+    parents = list(Mnist1d().seeds.values())
+    context = Context(OFFERS)
+    children: list[str] = []
+    for number in range(32):
+        rng, parent = random.Random(number), parents[number % 4]
+        children.append(mutate(parent, rng, context).source)
+        children.append(cross(parent, parents[number // 4 % 4], rng, context).source or parent)
+        children.append(draw(rng, (40,), 10))
+    assert all(children)
+    works = [isinstance(mended(child)[2], nn.Module) for child in children]
+    assert sum(works) >= 0.9 * len(works)

@@ -1,8 +1,8 @@
 """The canonical form of a genome, step by step.
 
-LibCST reads the text and takes the prose out. Names and imports are then settled on Python's own tree,
-where every variable's places are known, and `ast.unparse` writes one layout. Each step keeps what the code
-does; where that can't be shown for a name, the name stays.
+What LibCST can't read is no genome: it is what vets and edits them. Names and imports are settled on
+Python's own tree, where every variable's places can be known, and `ast.unparse` writes one layout without
+comments. Each step keeps what the code does; where that can't be shown for a name, the name stays.
 """
 
 from __future__ import annotations
@@ -10,31 +10,38 @@ from __future__ import annotations
 import ast
 import warnings
 
-from sandbox.canonical_imports import settle_imports
+from sandbox.canonical_imports import ROOTS, settle_imports
 from sandbox.canonical_names import rename
 from sandbox.canonical_prose import without_prose
-from sandbox.genome import GenomeError, gate, parse
+from sandbox.genome import gate, parse_gated
 
 
 def canonical_form(source: str, entry: str) -> str:
     """See `sandbox.genome.canonical`. Raises GenomeError."""
-    bare = without_prose(parse(source)).code
-    tree = gate(bare)
+    tree = gate(source)
+    module = parse_gated(source)
     tree.body = _tidy(tree.body, empty_ok=True)
+    shadowed = typed = False
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant):
             node.kind = None
+        elif isinstance(node, ast.Name):
+            shadowed = shadowed or (node.id in ROOTS and not isinstance(node.ctx, ast.Load))
+        elif isinstance(node, ast.arg):
+            shadowed = shadowed or node.arg in ROOTS
+        typed = typed or bool(getattr(node, "type_params", None))
         for name in ("body", "orelse", "finalbody"):
             block = getattr(node, name, None)
             if isinstance(block, list) and block and node is not tree:
                 setattr(node, name, _tidy(block, empty_ok=name != "body"))
-    if not any(getattr(node, "type_params", None) for node in ast.walk(tree)):
-        # A variable called like a module keeps that module's imports as they are, so it is renamed first;
-        # attributes wait for the imports, since only full paths tell whose they are.
-        rename(tree, entry, attributes=False)
+    if not typed:
+        if shadowed:
+            # A variable called like a module would keep that module's imports as they are. Attributes wait
+            # for the imports, since only full paths tell whose they are.
+            rename(tree, entry, attributes=False)
         settle_imports(tree, entry)
         rename(tree, entry, attributes=True)
-    return _write(tree) or bare
+    return _write(tree) or without_prose(module).code
 
 
 def _tidy(block: list[ast.stmt], *, empty_ok: bool) -> list[ast.stmt]:
@@ -55,7 +62,7 @@ def _write(tree: ast.Module) -> str:
         text = ast.unparse(tree) + "\n"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            again = gate(text)
-    except (ValueError, RecursionError, GenomeError):
+            again = ast.parse(text)
+    except (ValueError, SyntaxError, RecursionError):
         return ""
     return text if ast.dump(again) == ast.dump(tree) else ""

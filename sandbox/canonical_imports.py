@@ -33,6 +33,9 @@ EINOPS = {
 }
 """What may be taken from einops; its other names may be modules that are not loaded."""
 
+ROOTS = frozenset(path.partition(".")[0] for path in PRELOADED | FLAT | EINOPS.keys())
+"""Names that known modules begin with."""
+
 
 @dataclass(frozen=True)
 class _Part:

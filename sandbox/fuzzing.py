@@ -11,11 +11,15 @@ from sandbox.genome import GenomeError, canonical, strip_prose
 from sandbox.vet import vet
 
 _PIECES = (
-    b"(", b")", b"[", b"]", b"{", b"}", b":", b",", b"\n", b"\t", b"    ", b"\\", b"'", b'"', b'"""', b"#",
-    b";", b"\0", b"\x0c", b"\r", b"\xff", b"\xed\xa0\x80", "é".encode(), "\u2028".encode(), b"lambda x: ", b"not ",
-    b"async ", b"await ", b"yield ", b"global x\n", b"nonlocal y", b"match x:", b"case _:", b"f'{x!r}'", b"*",
-    b"**", b":=", b"@", b"->", b"...", b"9" * 40, b"0x", b"1e999", b"import ", b"from . import x", b"del ",
-)  # fmt: skip
+    *(bytes([byte]) for byte in b"()[]{}:,;#@\"'\\\n\t\r\0\x0c\xff*"),
+    *b"""    |\"\"\"|lambda x: |not |async |await |yield |global x|nonlocal y|match x:|case _:|f'{x!r}'
+**|:=|->|...|0x|1e999|import |from . import x|del |999999999999999999999999999999999999999999""".replace(
+        b"\n", b"|"
+    ).split(b"|"),
+    b"\xed\xa0\x80",  # half of a surrogate pair
+    "\u00e9".encode(),
+    "\u2028".encode(),
+)
 _RULES = frozenset(rule.id for rule in RULES)
 
 

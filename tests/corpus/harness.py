@@ -1,8 +1,11 @@
 """Runs every attack of tests/corpus/attacks at one level and tells which reached their aim.
 
-    python tests/corpus/harness.py LEVEL [NAME...]
+    python tests/corpus/harness.py LEVEL [--unprivileged] [NAME...]
+    python tests/corpus/harness.py --table docs/security.md
 
-prints one JSON object: {"level", "attacks": {name: {"escaped": [what], "outcome": text}}}.
+The first prints one JSON object: {"level", "attacks": {name: {"escaped": [what], "outcome": text}}};
+`--unprivileged` gives up root for it, and exits with 77 where that can't be done. The second runs every
+level that works here and writes what it found into the page.
 
 An attack is a genome: a docstring whose first line is the promise it attacks, `AIM`, and
 `attack(target) -> bytes`. `target` names things of the controller that stand outside: a secret `file`, its
@@ -30,6 +33,7 @@ import os
 import secrets
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -42,6 +46,7 @@ ATTACKS = Path(__file__).parent / "attacks"
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from sandbox.job import Job, Program  # noqa: E402
+from sandbox.level import detect, find_bwrap  # noqa: E402
 from sandbox.limits import Level, Limits  # noqa: E402
 from sandbox.outcome import Broken, ChildOutcome, Finished, Killed  # noqa: E402
 from sandbox.runner import ZygoteRunner, start  # noqa: E402
@@ -241,5 +246,52 @@ async def main(level: Level, names: list[str]) -> None:
     sys.stdout.write(json.dumps({"level": level, "attacks": results}))
 
 
+def give_up_root() -> None:
+    """Starts again as an ordinary user: another uid and not one capability, with the same files."""
+    bwrap = find_bwrap()
+    if bwrap is None:
+        sys.exit(77)
+    who = ["--unshare-user", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL", "--die-with-parent"]
+    rest = [argument for argument in sys.argv if argument != "--unprivileged"]
+    os.execv(bwrap, [bwrap, "--dev-bind", "/", "/", *who, sys.executable, *rest])
+
+
+def write_table(page: Path) -> None:
+    """Runs the corpus at each level and puts the counts between the page's marks."""
+    best = detect().level
+    runs = [("none", Level.NONE, [])]
+    runs += [("landlock, without root", Level.LANDLOCK, ["--unprivileged"])] if best is not Level.NONE else []
+    runs += [("full", Level.FULL, [])] if best is Level.FULL else []
+    groups = sorted({attack.name.split("_")[0] for attack in attacks()})
+    columns: list[dict[str, str]] = []
+    escaped: list[str] = []
+    for title, level, options in runs:
+        command = [sys.executable, __file__, level.value, *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        found = json.loads(done.stdout)["attacks"]
+        column = {}
+        for group in groups:
+            ran = [one["escaped"] for name, one in found.items() if name.split("_")[0] == group]
+            column[group] = f"{sum(map(bool, ran))} of {len(ran)}" if ran else "-"
+        column["all"] = f"{sum(bool(one['escaped']) for one in found.values())} of {len(found)}"
+        columns.append(column)
+        if level is not Level.NONE:
+            escaped += [
+                f"- {title}: {name}: {one['escaped']}" for name, one in found.items() if one["escaped"]
+            ]
+    rows = [f"| attacks on | {' | '.join(title for title, _, _ in runs)} |", "|---" * (len(runs) + 1) + "|"]
+    rows += [f"| {group} | {' | '.join(column[group] for column in columns)} |" for group in [*groups, "all"]]
+    text = page.read_text(encoding="utf-8")
+    before, _, rest = text.partition("<!-- table -->")
+    _, _, after = rest.partition("<!-- end -->")
+    table = "\n".join([*rows, *escaped])
+    page.write_text(f"{before}<!-- table -->\n{table}\n<!-- end -->{after}", encoding="utf-8")
+    sys.exit(bool(escaped))
+
+
 if __name__ == "__main__":
-    asyncio.run(main(Level(sys.argv[1]), sys.argv[2:]))
+    if sys.argv[1] == "--table":
+        write_table(Path(sys.argv[2]))
+    if "--unprivileged" in sys.argv and os.geteuid() == 0:
+        give_up_root()
+    asyncio.run(main(Level(sys.argv[1]), [name for name in sys.argv[2:] if name != "--unprivileged"]))

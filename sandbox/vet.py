@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from libcst.metadata import MetadataWrapper, PositionProvider
-
 from sandbox.catalogue import CHECKS
 from sandbox.genome import GenomeError, parse
 from sandbox.outcome import Finding
+from sandbox.places import places
 from sandbox.rules.base import File, Found
 from sandbox.rules.text import MAX_BYTES, MAX_LINES, SIZE, SYNTAX
 
@@ -50,10 +49,5 @@ def _size(source: str) -> list[Finding]:
 
 
 def _placed(file: File, found: list[Found]) -> list[Finding]:
-    """Positions cost more than all rules together, so they are worked out only where something was found."""
-    places = MetadataWrapper(file.module, unsafe_skip_copy=True).resolve(PositionProvider)
-    findings = []
-    for one in found:
-        start = places[one.node].start
-        findings.append(Finding(max(start.line, 1), start.column, one.rule.id, one.message, one.hint))
-    return findings
+    at = places(file.module, (one.node for one in found))
+    return [Finding(*at[one.node], one.rule.id, one.message, one.hint) for one in found]

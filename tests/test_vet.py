@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from libcst.metadata import MetadataWrapper, PositionProvider
 
 from sandbox.catalogue import RULES, page
-from sandbox.genome import canonical
-from sandbox.rules.base import Rule
+from sandbox.genome import canonical, parse
+from sandbox.places import places
+from sandbox.rules.base import Rule, below
 from sandbox.rules.example import OFFERS, model
 from sandbox.rules.torch_names import TORCH_NAMES, TORCH_PARTS
 from sandbox.vet import vet
@@ -149,6 +151,16 @@ FINE = {
 @pytest.mark.parametrize("case", FINE)
 def test_vetting_accepts(case: str) -> None:
     assert rules(FINE[case]) == []
+
+
+@pytest.mark.parametrize("name", [*GOOD, "awkward", "tied"])
+def test_places_are_those_of_libcst(name: str) -> None:
+    path = ROOT / f"tests/corpus/sources/{name}.py"
+    module = parse(path.read_text() if path.exists() else GOOD[name])
+    nodes = list(below(module))
+    known = MetadataWrapper(module, unsafe_skip_copy=True).resolve(PositionProvider)
+    expected = {node: (known[node].start.line, known[node].start.column) for node in nodes}
+    assert places(module, nodes) == expected
 
 
 def test_a_campaign_may_allow_more_imports() -> None:

@@ -201,6 +201,4 @@ def test_a_real_server_answers_the_openai_backend(served: str, chat: bool, runne
     drafts = runner.run(operator.propose(order, random.Random(0), lm.complete))
     assert len(drafts) == 2
     assert all(draft.text for draft in drafts)
-    with pytest.raises(LMError):
-        runner.run(OpenAILM(settings.model_copy(update={"model": "no/such", "retries": 0})).check())
     runner.run(lm.close())

@@ -1,4 +1,4 @@
-"""`python -m agent.lm.dequantise FILE.gguf FOLDER`: a GGUF file saved as a transformers folder, float32."""
+"""`python -m agent.lm.dequantise FILE.gguf FOLDER PARENT`: a GGUF file as a float32 folder."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from agent.lm.sampling import load
+from agent.lm.tether import die_with_parent
 
 
 def main(source: Path, folder: Path) -> None:
@@ -15,4 +16,5 @@ def main(source: Path, folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    die_with_parent(int(sys.argv[3]))
     main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -62,10 +62,15 @@ def prepare() -> Path:
 
 def _save(source: Path, folder: Path) -> None:
     """In a process of its own: this one stays free of torch and of the float32 copy."""
+    for left in folder.parent.glob("saving-*"):  # by a run that was killed: the lock is ours
+        shutil.rmtree(left, ignore_errors=True)
     scratch = Path(tempfile.mkdtemp(prefix="saving-", dir=folder.parent))
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "agent.lm.dequantise", str(source), str(scratch / "model")],
+            [
+                *(sys.executable, "-m", "agent.lm.dequantise"),
+                *(str(source), str(scratch / "model"), str(os.getpid())),
+            ],
             env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,

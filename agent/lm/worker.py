@@ -1,12 +1,11 @@
 """The process of a local model: JSON lines in on stdin, JSON lines out on stdout, gone with its parent.
 
-Run as `python -m agent.lm.worker PATH THREADS`. The first line out says `ready` or `error`; afterwards each
-request line is answered by one line with the same `id`.
+Run as `python -m agent.lm.worker PATH THREADS PARENT`. The first line out says `ready` or
+`error`; afterwards each request line is answered by one line with the same `id`.
 """
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import queue
@@ -16,14 +15,11 @@ import threading
 from pathlib import Path
 from typing import Any, TextIO
 
-PR_SET_PDEATHSIG = 1
+from agent.lm.tether import die_with_parent
 
 
 def main(path: str, threads: int, parent: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the line above
-        return
+    die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     # Whatever a library prints must not stand between the answers.
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")

@@ -26,7 +26,7 @@ demo: setup
 	$(BIN)/evoarch run $(DEMO)
 
 test: setup
-	HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 $(BIN)/pytest
+	HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 $(BIN)/pytest -n 2 --dist worksteal
 
 check: setup
 	$(BIN)/ruff check .

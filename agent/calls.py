@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+from agent.lm.fakes import request_text
 from agent.lm.seam import LM, LMError, LMReply, LMRequest
 from archive.records import LMCall
 from archive.store import Store
@@ -30,7 +31,7 @@ class LoggedCalls:
         known = self.store.settled_call(self.batch, digest)
         if known is not None:
             return LMReply(known.replies, known.finish_reasons, 0, 0, 0.0)
-        prompt = request.prompt or json.dumps(request.messages, ensure_ascii=False)
+        prompt = request_text(request)
         call = self.store.log_sent(
             LMCall(
                 self.batch, self.lm.name, digest, prompt, {**request.as_json(), "prompt": "", "messages": ()}

@@ -1,4 +1,4 @@
-"""What the walls cost: an empty child at each level against an unlocked fork, and how fast a zygote starts.
+"""What the walls cost: an empty child, and one that trains 400 steps, at each level against an unlocked fork.
 
     python benchmarks/isolation.py [CHILDREN]
 
@@ -11,6 +11,8 @@ import asyncio
 import statistics
 import sys
 import time
+
+import numpy as np
 
 from sandbox.job import Job, Program
 from sandbox.level import detect
@@ -29,16 +31,46 @@ def warmup():
 
 def empty(genome, arrays, options, announce):
     return {}, {}
+
+def train(genome, arrays, options, announce):
+    inputs, targets = arrays["inputs"], arrays["targets"]
+    model = torch.nn.Sequential(
+        torch.nn.Conv1d(1, 25, 5, 2, 1), torch.nn.ReLU(), torch.nn.Conv1d(25, 25, 3, 2, 1), torch.nn.ReLU(),
+        torch.nn.Conv1d(25, 25, 3, 2, 1), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(125, 10),
+    )
+    optimiser = torch.optim.AdamW(model.parameters(), lr=0.01, fused=True)
+    for _ in range(400):
+        batch = torch.randint(0, len(inputs), (100,))
+        optimiser.zero_grad()
+        torch.nn.functional.cross_entropy(model(inputs[batch]), targets[batch]).backward()
+        optimiser.step()
+    return model.state_dict(), {}
 """
 BLOCK = 20
-TARGET = 1.3
+TARGET, TRAINING_TARGET = 1.3, 1.02
+TRAININGS = 12
+
+
+def training() -> Job:
+    """A child of the size of MNIST-1D: 3500 examples of 40 numbers, ten classes."""
+    random = np.random.default_rng(0)
+    inputs = random.standard_normal((3500, 1, 40), dtype=np.float32)
+    targets = random.integers(0, 10, 3500)
+    for array in (inputs, targets):
+        array.setflags(write=False)
+    return Job("train", "", {"inputs": inputs, "targets": targets})
+
+
+async def finished(runner: ZygoteRunner, job: Job) -> Finished:
+    outcome = await runner.run(job)
+    if not isinstance(outcome, Finished):
+        raise SystemExit(f"a child did not finish: {outcome}")
+    return outcome
 
 
 async def one(runner: ZygoteRunner) -> float:
     began = time.perf_counter()
-    outcome = await runner.run(Job("empty", ""))
-    if not isinstance(outcome, Finished):
-        raise SystemExit(f"an empty child did not finish: {outcome}")
+    await finished(runner, Job("empty", ""))
     return time.perf_counter() - began
 
 
@@ -78,10 +110,22 @@ async def main(children: int) -> int:
             f"{level:9} fork to result {1000 * statistics.median(seconds):6.2f} ms "
             f"(median of {len(seconds)}), {ratio:.2f} x unlocked, {rate:.0f} children/s on two slots"
         )
+    # CPU seconds from wait4: a neighbour on the machine moves the wall clock by more than the locks do.
+    job = training()
+    trained: dict[Level, list[float]] = {level: [] for level in levels}
+    for _ in range(TRAININGS):
+        for level, runner in runners.items():
+            trained[level].append((await finished(runner, job)).usage.cpu_seconds)
+    slowest = 1.0
+    for level, seconds in trained.items():
+        ratio = statistics.median(seconds) / statistics.median(trained[Level.NONE])
+        slowest = max(slowest, ratio)
+        print(f"{level:9} 400 steps in {statistics.median(seconds):.3f} CPU s, {ratio:.3f} x unlocked")
     for runner in runners.values():
         await runner.close()
-    print(f"target: at most {TARGET} x; {'kept' if worst <= TARGET else 'MISSED'}")
-    return int(worst > TARGET)
+    missed = worst > TARGET or slowest > TRAINING_TARGET
+    print(f"targets: {TARGET} x empty, {TRAINING_TARGET} x training; {'MISSED' if missed else 'kept'}")
+    return int(missed)
 
 
 if __name__ == "__main__":

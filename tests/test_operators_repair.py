@@ -351,7 +351,7 @@ def test_most_children_work_after_repair() -> None:
     parents = list(Mnist1d().seeds.values())
     context = Context(OFFERS)
     children: list[str] = []
-    for number in range(32):
+    for number in range(16):
         rng, parent = random.Random(number), parents[number % 4]
         children.append(mutate(parent, rng, context).source)
         children.append(cross(parent, parents[number // 4 % 4], rng, context).source or parent)

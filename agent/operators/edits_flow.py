@@ -65,10 +65,8 @@ def flow_after(view: View, layer: Layer) -> Flow:
         if spec.gives:
             text = width or other.text(spec.gives) or None
             if spec.kind == "recurrent":
-                doubled = other.text("bidirectional") == "True" and text is not None and width is None
-                return Flow(
-                    f"2 * {text}" if doubled and not _digits(text) else _double(text, doubled), 0, True
-                )
+                both = width is None and other.text("bidirectional") == "True"
+                return Flow(_doubled(text) if both else text, 0, True)
             return Flow(text, spec.rank)
         if spec.kind == "flatten":
             return Flow(None, 0)
@@ -77,12 +75,10 @@ def flow_after(view: View, layer: Layer) -> Flow:
     return Flow(width, 0)
 
 
-def _digits(text: str | None) -> bool:
-    return text is not None and text.isdigit()
-
-
-def _double(text: str | None, doubled: bool) -> str | None:
-    return str(2 * int(text)) if doubled and text is not None else text
+def _doubled(text: str | None) -> str | None:
+    if text is None:
+        return None
+    return str(2 * int(text)) if text.isdigit() else f"2 * {text}"
 
 
 def propagated(view: View, layer: Layer, old: int, new: int) -> dict[cst.CSTNode, cst.Call]:
@@ -99,13 +95,8 @@ def propagated(view: View, layer: Layer, old: int, new: int) -> dict[cst.CSTNode
             edits[other.call] = depthwise_along(other, new)
         elif spec.kind == "linear" and width is not None and width > old and width % old == 0:
             edits[other.call] = other.with_argument(spec.takes, width // old * new)
-        if spec.gives:
-            if (
-                width == old
-                and edits[other.call] is not None
-                and other.number("groups") == old == other.number(spec.gives)
-            ):
-                continue
+        depthwise = width == old == other.number("groups") == other.number(spec.gives)
+        if spec.gives and not depthwise:
             break
     return edits
 

@@ -44,7 +44,8 @@ def linear(trouble: Trouble) -> Fix | None:
         if prod(shape[1:]) == wants:
             edits = around_input(trouble.view, site, "nn.Flatten()", "{x}.flatten(1)")
             return Fix(edits, f"flatten before {_named(site)}") if edits else None
-        if len(shape) == 3 and shape[1] == wants:
+        # Deep inside a block the length must stay.
+        if len(shape) == 3 and shape[1] == wants and trouble.failure.module.count(".") < 2:
             pooling = "nn.Sequential(nn.AdaptiveAvgPool1d(1), nn.Flatten())"
             edits = around_input(trouble.view, site, pooling, "{x}.mean(-1)")
             return Fix(edits, f"mean over the length before {_named(site)}") if edits else None

@@ -155,7 +155,6 @@ def activation(view: View, rng: random.Random, context: Context) -> Change | Non
         else:
             edits[site] = expression(layer(name))
     what = f"activation {brief(chosen.func)} -> {name}{' everywhere' if everywhere else ''}"
-    # Nested functional calls would hide each other: the innermost wins, edit by edit.
     return Change(_apply(view.module, edits), what)
 
 
@@ -170,6 +169,9 @@ def _receiver(site: cst.Call) -> cst.BaseExpression:
 
 
 def _apply(module: cst.Module, edits: dict[cst.CSTNode, cst.CSTNode]) -> cst.Module:
+    """The module with calls replaced; a functional call keeps its argument as edited, so that nested ones
+    all change."""
+
     def edit(new: cst.CSTNode) -> object:
         def change(updated: cst.CSTNode) -> cst.CSTNode:
             if isinstance(updated, cst.Call) and isinstance(new, cst.Call) and new.args:

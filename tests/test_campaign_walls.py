@@ -1,4 +1,4 @@
-"""A campaign with real walls: children that hang, die, forge and flood fail alone; odd replies are rejected."""
+"""A campaign with real walls: children that hang, die or forge fail alone; odd replies are rejected."""
 
 import asyncio
 import random
@@ -51,7 +51,9 @@ ATTACKS = {
     "takes memory": ("torch.ones(1 << 34)", "dry_run", "evaluation.memory"),
     "leaves": ("os._exit(0)", "dry_run", ""),
     "forges": (
-        "[os.write(fd, b'\\x00' * 4096) for fd in range(3, 64) if os.path.exists(f'/proc/self/fd/{{fd}}')]; os._exit(0)",
+        "for fd in range(1, 9):\n            try: os.write(fd, b'0' * 4096)\n"
+        "            except OSError: pass\n"
+        "        os._exit(0)",
         "dry_run",
         "",
     ),

@@ -58,7 +58,8 @@ def test_a_finished_campaign_reads_the_same_in_every_command(finished: Path, tmp
     assert status["state"] == "complete"
     assert status["evaluations"] == 3
     assert set(status) >= {
-        "proposals", "rejected", "duplicates", "failed", "elites", "best", "tokens", "cpu_s", "elapsed_s", "seeds",
+        "proposals", "rejected", "duplicates", "failed", "elites",
+        "best", "tokens", "cpu_s", "elapsed_s", "seeds",
     }  # fmt: skip
     assert {seed["name"] for seed in status["seeds"]} == {"conv_base", "mlp", "gru", "residual_cnn"}
     rows = json.loads(evoarch("list", str(finished), "--json").output)
@@ -114,17 +115,25 @@ def test_an_unknown_key_is_one_line_and_exit_code_2(folder: Path) -> None:
     assert "budget.evaluation: unknown key; nearest known: evaluations" in result.output
 
 
-GOOD = "from torch import nn\n\n\nclass Model(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+GOOD = (
+    "from torch import nn\n\n\nclass Model(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+)
 BAD_SEEDS = {
     "parse": ("def Model(:\n", ["1:"]),
     "import": ("import requests\n" + GOOD + "        self.a = nn.Linear(40, 10)\n", ["1:", "requests"]),
-    "build": (GOOD + "        self.a = nn.Linear(40, 'ten')\n\n    def forward(self, x):\n        return self.a(x)\n", ["build"]),
+    "build": (
+        GOOD
+        + "        self.a = nn.Linear(40, 'ten')\n\n    def forward(self, x):\n        return self.a(x)\n",
+        ["build"],
+    ),
     "forward": (
         GOOD + "        self.a = nn.Linear(39, 10)\n\n    def forward(self, x):\n        return self.a(x)\n",
         ["39", "40"],
     ),
     "backward": (
-        GOOD + "        self.a = nn.Linear(40, 10)\n\n    def forward(self, x):\n        return self.a(x).detach()\n",
+        GOOD
+        + "        self.a = nn.Linear(40, 10)\n\n    def forward(self, x):\n"
+        + "        return self.a(x).detach()\n",
         ["gradient"],
     ),
     "shape": (
@@ -173,7 +182,9 @@ def test_a_second_run_is_refused(finished: Path) -> None:
         assert json.loads(evoarch("status", str(finished), "--json").output)["state"] == "running"
 
 
-def test_without_isolation_nothing_runs_before_that_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_isolation_nothing_runs_before_that_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bare = LevelReport(Level.NONE, ("the kernel has no Landlock",), "use another machine")
     monkeypatch.setattr("agent.session.detect", lambda: bare)
     monkeypatch.setattr("agent.doctor.detect", lambda: bare)
@@ -201,7 +212,9 @@ def test_check_prints_all_findings_and_exit_code_1(tmp_path: Path) -> None:
 
 def test_evaluate_puts_one_file_through_the_pipeline(tmp_path: Path) -> None:
     path = tmp_path / "model.py"
-    path.write_text(GOOD + "        self.a = nn.Linear(40, 10)\n\n    def forward(self, x):\n        return self.a(x)\n")
+    path.write_text(
+        GOOD + "        self.a = nn.Linear(40, 10)\n\n    def forward(self, x):\n        return self.a(x)\n"
+    )
     result = json.loads(evoarch("evaluate", str(path), "--json").output)
     assert result["outcome"] == "failed"  # a linear model stays above the task's ceiling
     assert result["stage"] == "constraint"

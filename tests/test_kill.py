@@ -1,4 +1,4 @@
-"""kill -9 of a real run: the rerun ends where it should, nothing is evaluated twice, nobody is left behind."""
+"""kill -9 of a real run: the rerun ends where it should, nothing is twice, nobody is left behind."""
 
 import subprocess
 import sys

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agent.budget import Budget
 from agent.config import Config, OperatorTable
@@ -17,6 +17,8 @@ from agent.grading import EvaluatorSeam, Grader
 from agent.lm.seam import LM, LMError
 from agent.operators.base import Operator
 from agent.plan import Plan, Share, Span, stream
+from agent.seeding.lineage import Openings
+from agent.seeding.record import Record
 from agent.selection import Steering, select, targets
 from agent.turns import Turns
 from agent.writing import Bred, Writer
@@ -35,13 +37,16 @@ MOST_UNANSWERED = 3
 
 @dataclass(frozen=True)
 class Parts:
-    """What a campaign works with. `operators` stand in the order of the config's tables."""
+    """What a campaign works with. `operators` stand in the order of the config's tables; `seeds` are the
+    records of inlined seeds, by name.
+    """
 
     evaluator: EvaluatorSeam
     offers: Mapping[str, object]
     operators: Sequence[Operator]
     lms: Mapping[str, LM]
     workers: int
+    seeds: Mapping[str, Record] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ class Breeding:
     ) -> None:
         self._store, self._config, self._parts = store, config, parts
         self._turns, self._budget, self._grader = turns, budget, grader
-        self._writer = Writer(store, config, parts.offers, config.campaign.seed)
+        self._writer = Writer(store, config, parts.offers, config.campaign.seed, Openings(store, parts.seeds))
         self._ordered = parts.workers == 1 and not turns.recorded
         self._writing: dict[asyncio.Task[list[Bred]], tuple[int, int]] = {}
         self._grading: dict[asyncio.Task[bool], int] = {}

@@ -10,6 +10,7 @@ from agent.budget import Budget
 from agent.config import Config
 from agent.grading import Grader
 from agent.lm.seam import LMError
+from agent.seeding.lineage import Openings
 from agent.selection import objectives
 from agent.turns import FreeTurns, Turns
 from archive.pareto import front
@@ -25,7 +26,13 @@ class Campaign:
         self._turns = turns or FreeTurns()
         self._budget = Budget(store, config.budget, unlimited=self._turns.recorded)
         self._grader = Grader(
-            store, config, parts.evaluator, parts.offers, self._turns, self._budget.take_evaluation
+            store,
+            config,
+            parts.evaluator,
+            parts.offers,
+            self._turns,
+            self._budget.take_evaluation,
+            Openings(store, parts.seeds),
         )
         self._breeding: Breeding | None = None
         self._stopping = False

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from agent.config import Config
 from agent.operators.shape_repair import repair
+from agent.seeding.lineage import Openings
 from agent.turns import Turns
 from agent.writing import findings_of
 from archive.records import Candidate, Evaluation, Failed, Fault, Outcome
@@ -41,6 +42,7 @@ class Grader:
     turns: Turns
     may_train: Callable[[], bool]
     """Takes one unit of the budget, or says that none is left."""
+    openings: Openings
 
     async def grade(self, candidate: Candidate, kind: str) -> bool:
         """Whether `candidate` is settled; False: the budget ended before it, and it stays queued."""
@@ -109,7 +111,8 @@ class Grader:
             ):
                 return source, repairs, failed
             fixed = repair(source, result)
-            if fixed is None or findings_of(fixed.source, self.config, self.offers):
+            opening = self.openings.of(candidate.id)
+            if fixed is None or findings_of(fixed.source, self.config, self.offers, opening=opening):
                 return source, repairs, failed
             source, repairs = fixed.source, (*repairs, fixed.description)
 

@@ -24,14 +24,17 @@ from agent.operators.random_draw import RandomDraw
 from agent.operators.syntactic_crossover import SyntacticCrossover
 from agent.operators.syntactic_mutate import SyntacticMutate
 from agent.replay import recorded_calls, recorded_turns
+from agent.seeding.add import opening_of
+from agent.seeding.lineage import check_unchanged
+from agent.seeding.record import Record, beside, records
 from agent.turns import Turns
 from archive.filesystem import wal_problem
 from archive.lock import RunLock
 from archive.records import Failed, Outcome
 from archive.schema import FILE as DATABASE
 from archive.store import Store, create, open_archive
-from evaluators.evaluation import Evaluator, Sound, failure_of
-from evaluators.program import inside_program
+from evaluators.evaluation import Sound, failure_of
+from evaluators.own import Measuring, measuring, program_for
 from evaluators.task import Recipe, Task
 from evaluators.tasks import load_task
 from sandbox.genome import source_digest
@@ -70,11 +73,11 @@ def choose_level(report: LevelReport, wanted: str, *, unsafe: bool) -> Level:
     return report.level
 
 
-async def open_walls(level: Level, packages: Sequence[str] = ()) -> ZygoteRunner:
-    """A warm zygote at `level` that holds the evaluators' inside program and the allowed packages."""
+async def open_walls(level: Level, task: Task, packages: Sequence[str] = ()) -> ZygoteRunner:
+    """A warm zygote at `level` that holds the task's inside program and the allowed packages."""
     try:
         return await start(
-            inside_program(), level=level, unsafe=level is Level.NONE, packages=packages, preload=packages
+            program_for(task), level=level, unsafe=level is Level.NONE, packages=packages, preload=packages
         )
     except (SandboxUnavailableError, ZygoteLostError) as error:
         raise UserError(f"sandbox: {error}", code=1) from None
@@ -112,16 +115,18 @@ async def open_session(
     task = load_task(config.campaign.task)
     recipe = choose_recipe(task, config.evaluation.recipe)
     sources = {file: _read(folder / file) for file in config.seeds.files}
-    _vet_seeds(sources, config, task)
+    seeds = records(folder, config.seeds.files)
+    check_unchanged(seeds, sources)
+    _vet_seeds(sources, config, task, seeds)
     if problem := wal_problem(folder):
         raise UserError(problem)
     level = choose_level(detect(), config.sandbox.level, unsafe=unsafe)
     async with AsyncExitStack() as stack:
         stack.enter_context(RunLock(folder))
         lms = await _open_lms(stack, config, replay)
-        runner = await open_walls(level, config.sandbox.imports)
+        runner = await open_walls(level, task, config.sandbox.imports)
         stack.push_async_callback(runner.close)
-        evaluator = Evaluator(
+        evaluator = measuring(
             task,
             recipe,
             runner,
@@ -138,7 +143,9 @@ async def open_session(
         _add_seeds(store, sources)
         store.event("session", detail={"level": str(level), "config": config.model_dump(mode="json")})
         workers = worker_count(config)
-        parts = Parts(evaluator, task.offers, [_operator(t, config) for t in config.operators], lms, workers)
+        parts = Parts(
+            evaluator, task.offers, [_operator(t, config) for t in config.operators], lms, workers, seeds
+        )
         turns: Turns | None = recorded_turns(replay) if replay else None
         yield Session(store, config, Campaign(store, config, parts, turns), level)
 
@@ -181,7 +188,8 @@ def _copy_campaign(source: Path, folder: Path) -> None:
     config = load(source)
     if (folder / DATABASE).exists():
         raise UserError(f"{folder}: has an archive already; a replay wants a new folder")
-    for file in (FILE, *config.seeds.files):
+    kept = [str(beside(Path(file))) for file in config.seeds.files if beside(source / file).is_file()]
+    for file in (FILE, *config.seeds.files, *kept):
         target = folder / file
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / file, target)
@@ -196,15 +204,17 @@ def _read(path: Path) -> str:
         ) from None
 
 
-def _vet_seeds(sources: Mapping[str, str], config: Config, task: Task) -> None:
-    found = {
-        file: [str(f) for f in vet(source, entry="Model", offers=task.offers, imports=config.sandbox.imports)]
-        for file, source in sources.items()
-    }
+def _vet_seeds(sources: Mapping[str, str], config: Config, task: Task, seeds: Mapping[str, Record]) -> None:
+    found: dict[str, list[str]] = {}
+    for file, source in sources.items():
+        findings = vet(source, entry="Model", offers=task.offers, imports=config.sandbox.imports)
+        if record := seeds.get(Path(file).stem):
+            findings = opening_of(record, source).findings(source, findings)
+        found[file] = [str(finding) for finding in findings]
     _refuse(found)
 
 
-async def _dry_run_seeds(sources: Mapping[str, str], evaluator: Evaluator) -> None:
+async def _dry_run_seeds(sources: Mapping[str, str], evaluator: Measuring) -> None:
     found: dict[str, list[str]] = {}
     for file, source in sources.items():
         result = await evaluator.dry_run(source)
@@ -252,9 +262,9 @@ async def evaluate_file(
     if findings and enforce:
         failed = Failed("vet", "; ".join(str(finding) for finding in findings))
         return FileResult(failed, 0.0, level, findings)
-    runner = await open_walls(level)
+    runner = await open_walls(level, task)
     try:
-        evaluator = Evaluator(task, chosen, runner, limits=Limits(), campaign_seed=seed)
+        evaluator = measuring(task, chosen, runner, limits=Limits(), campaign_seed=seed)
         result = await evaluator.dry_run(source)
         if not isinstance(result, Sound):
             return FileResult(failure_of(result), result.usage.seconds, level, findings)

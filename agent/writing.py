@@ -10,6 +10,8 @@ from agent.config import Config
 from agent.lm.seam import LM, LMError
 from agent.operators.base import Draft, Operator, Order, Parent
 from agent.plan import stream
+from agent.seeding.frozen import Opening
+from agent.seeding.lineage import Openings
 from archive.records import Candidate, Proposal
 from archive.store import Store
 from sandbox.genome import GenomeError, source_digest
@@ -32,12 +34,17 @@ class Bred:
 
 
 def findings_of(
-    source: str, config: Config, offers: Mapping[str, object], entry: str = "Model"
+    source: str,
+    config: Config,
+    offers: Mapping[str, object],
+    entry: str = "Model",
+    opening: Opening | None = None,
 ) -> list[Finding]:
-    """The findings that keep `source` from running; none where the campaign only reports them."""
-    if config.sandbox.vet == "report":
-        return []
-    return vet(source, entry=entry, offers=offers, imports=config.sandbox.imports)
+    """The findings that keep `source` from running; where the campaign only reports, those about frozen code."""
+    found: list[Finding] = []
+    if config.sandbox.vet != "report":
+        found = vet(source, entry=entry, offers=offers, imports=config.sandbox.imports)
+    return found if opening is None else opening.findings(source, found)
 
 
 def in_one_line(findings: Sequence[Finding]) -> str:
@@ -45,16 +52,31 @@ def in_one_line(findings: Sequence[Finding]) -> str:
     return "; ".join(str(finding) for finding in findings)
 
 
-def order_of(batch: Sequence[Proposal], parents: Sequence[Candidate], offers: Mapping[str, object]) -> Order:
-    """What the operator is asked for, from the archive alone: a batch lost in a crash is made again."""
+def order_of(
+    batch: Sequence[Proposal],
+    parents: Sequence[Candidate],
+    offers: Mapping[str, object],
+    openings: Sequence[Opening | None] = (),
+) -> Order:
+    """What the operator is asked for, from the archive alone: a batch lost in a crash is made again.
+
+    Where a parent has an opening, the operator sees its open parts in full and the rest as signatures, and
+    `entry` is the open definition of the first parent whose turn it is.
+    """
+    shown = [
+        opening.view(p.source) if opening else p.source
+        for p, opening in zip(parents, openings or [None] * len(parents), strict=True)
+    ]
+    first = openings[0] if openings else None
     context = batch[0].context
     metrics = context["metrics"]
     assert isinstance(metrics, Mapping)
     return Order(
         count=int(str(context["count"])),
-        parents=[Parent(p.id, p.source, metrics[str(p.id)]) for p in parents],
+        parents=[Parent(p.id, text, metrics[str(p.id)]) for p, text in zip(parents, shown, strict=True)],
         targets=dict(context["targets"]),  # type: ignore[call-overload]
         temperature=float(str(context["temperature"])),
+        entry=first.target(batch[0].batch) if first else "Model",
         offers=offers,
     )
 
@@ -67,6 +89,7 @@ class Writer:
     config: Config
     offers: Mapping[str, object]
     seed: int
+    openings: Openings
 
     async def write(self, batch: Sequence[Proposal], operator: Operator, lm: LM | None) -> list[Bred]:
         """The batch's children, in its order. An LM that gives up on a call costs its children, not the run.
@@ -74,7 +97,9 @@ class Writer:
         Raises LMError (not retriable) when no further call can work either.
         """
         first = batch[0]
-        order = order_of(batch, [self.store.candidate(i) for i in first.parents], self.offers)
+        parents = [self.store.candidate(i) for i in first.parents]
+        openings = [self.openings.of(i) for i in first.parents]
+        order = order_of(batch, parents, self.offers, openings)
         complete = LoggedCalls(self.store, lm, first.batch) if lm else None
         unanswered = False
         try:
@@ -86,20 +111,30 @@ class Writer:
             drafts = [Draft("", problem=f"the LM did not answer: {error}")] * order.count
         except Exception as error:  # noqa: BLE001 an operator's fault costs its children; raised, it would meet every rerun
             drafts = [Draft("", problem=f"{operator.name} failed: {error!r}")] * order.count
+        changed = (parents[0], openings[0]) if parents and openings[0] else None
         return [
-            replace(self._read(p, drafts[p.ordinal]), asked=lm is not None, unanswered=unanswered)
+            replace(
+                self._read(p, drafts[p.ordinal], order.entry, changed),
+                asked=lm is not None,
+                unanswered=unanswered,
+            )
             for p in batch
         ]
 
-    def _read(self, proposal: Proposal, draft: Draft) -> Bred:
+    def _read(
+        self, proposal: Proposal, draft: Draft, entry: str, changed: tuple[Candidate, Opening | None] | None
+    ) -> Bred:
         text = clean(draft.source or draft.text)
         if draft.problem:
             return Bred(proposal, text, problem=clean(draft.problem))
-        findings = findings_of(draft.source, self.config, self.offers)
+        source, findings, opening = draft.source, list[Finding](), None
+        if changed and (opening := changed[1]):
+            source, findings = opening.merged(draft.source, changed[0].source, entry)
+        findings = findings or findings_of(source, self.config, self.offers, opening=opening)
         if findings:
             return Bred(proposal, text, problem=in_one_line(findings))
         try:
-            return Bred(proposal, draft.source, source_digest(draft.source), change=draft.change)
+            return Bred(proposal, source, source_digest(source), change=draft.change)
         except GenomeError as error:
             return Bred(proposal, text, problem=str(error))
 

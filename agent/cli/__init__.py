@@ -6,10 +6,10 @@ import sys
 
 import click
 
-from agent.cli import campaigns, candidates, machine, models
+from agent.cli import campaigns, candidates, machine, models, review, seed
 from agent.errors import UserError
 from archive.errors import ArchiveError
-from evaluators.tasks import UnknownTask
+from evaluators.task import TaskError
 
 
 class Commands(click.Group):
@@ -21,7 +21,7 @@ class Commands(click.Group):
         except UserError as error:
             click.echo(f"evoarch: {error}", err=True)
             sys.exit(error.code)
-        except UnknownTask as error:
+        except TaskError as error:
             click.echo(f"evoarch: {error}", err=True)
             sys.exit(2)
         except ArchiveError as error:
@@ -52,8 +52,10 @@ for command in (
     candidates.show,
     candidates.diff,
     candidates.export,
+    review.review,
     models.check,
     models.evaluate,
+    seed.seed,
     machine.tasks,
     machine.doctor,
 ):

@@ -1,0 +1,58 @@
+"""Which seed a candidate descends from, and so what may change in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agent.errors import UserError
+from agent.seeding.add import opening_of
+from agent.seeding.frozen import Opening
+from agent.seeding.record import Record, text_digest
+from archive.records import Candidate
+from archive.store import Store
+
+
+@dataclass(frozen=True)
+class Openings:
+    """Answers for candidates of one campaign. `records` are by the seeds' names."""
+
+    store: Store
+    records: Mapping[str, Record] = field(default_factory=dict)
+    _known: dict[int, Opening | None] = field(default_factory=dict, repr=False)
+
+    def of(self, candidate: int) -> Opening | None:
+        """What may change in a candidate and its children; None where everything may."""
+        if not self.records:
+            return None
+        if candidate not in self._known:
+            found = self.store.candidate(candidate)
+            if found.parents:
+                # The first parent is the one that was changed: its code is what stayed.
+                self._known[candidate] = self.of(found.parents[0])
+            else:
+                record = self.record_of(found)
+                self._known[candidate] = opening_of(record, found.source) if record else None
+        return self._known[candidate]
+
+    def seed_of(self, candidate: Candidate) -> Candidate:
+        """The seed at the beginning of a candidate's line of first parents (itself, where it has none)."""
+        while candidate.parents:
+            candidate = self.store.candidate(candidate.parents[0])
+        return candidate
+
+    def record_of(self, seed: Candidate) -> Record | None:
+        return self.records.get(seed.name or "")
+
+
+def check_unchanged(records: Mapping[str, Record], sources: Mapping[str, str]) -> None:
+    """Raises UserError for an inlined seed whose text is no longer what was written."""
+    for file, source in sources.items():
+        record = records.get(Path(file).stem)
+        if record is not None and record.digest != text_digest(source):
+            raise UserError(
+                f"{file}: was changed after it was added, so its lines no longer lead back to "
+                f"{record.file}; add it again, or remove {Path(file).with_suffix('.json')}",
+                code=1,
+            )

@@ -110,7 +110,7 @@ class Grader:
                 or len(repairs) >= self.config.evaluation.repairs
             ):
                 return source, repairs, failed
-            fixed = repair(source, result)
+            fixed = repair(source, result, offers=self.offers)
             opening = self.openings.of(candidate.id)
             if fixed is None or findings_of(fixed.source, self.config, self.offers, opening=opening):
                 return source, repairs, failed

@@ -12,7 +12,7 @@ import numpy as np
 from archive.records import Failed, Fault, Outcome, Scored
 from evaluators.agreement import chosen_checkpoint, disagree, smoothed_error
 from evaluators.params import carried, count_params
-from evaluators.task import Evaluated, Floats, Recipe, Task
+from evaluators.task import Evaluated, Floats, Recipe, SupervisedTask
 from sandbox.job import Job, Runner
 from sandbox.limits import Limits
 from sandbox.outcome import Array, Broken, ChildOutcome, Finished, Killed, Raised, Usage
@@ -60,7 +60,7 @@ class Evaluator:
 
     def __init__(
         self,
-        task: Task,
+        task: SupervisedTask,
         recipe: Recipe,
         runner: Runner,
         *,

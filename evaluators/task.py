@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,10 @@ from archive.records import Outcome
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
+
+
+class TaskError(ValueError):
+    """A task can't be used as asked; one line says what was expected, or what to run."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +62,6 @@ class Task(Protocol):
     def offers(self) -> Mapping[str, object]: ...
 
     @property
-    def loss(self) -> str:
-        """A name that evaluators.inside knows, e.g. `cross_entropy`."""
-        ...
-
-    @property
     def recipes(self) -> Mapping[str, Recipe]: ...
 
     @property
@@ -73,6 +72,16 @@ class Task(Protocol):
     @property
     def ceiling(self) -> float:
         """Error above which a candidate fails its constraint (0.5 for ten classes)."""
+        ...
+
+
+@runtime_checkable
+class SupervisedTask(Task, Protocol):
+    """A task of examples with class numbers, which the common evaluator measures."""
+
+    @property
+    def loss(self) -> str:
+        """A name that evaluators.inside knows, e.g. `cross_entropy`."""
         ...
 
     def splits(self, seed: int) -> Splits:

@@ -15,7 +15,8 @@ from evaluators.tasks.clrs.frozen import outside_writes
 from evaluators.tasks.clrs.inside import loop
 from evaluators.tasks.clrs.inside.codec import log_sinkhorn
 from evaluators.tasks.clrs.inside.digest import arguments, function_digest
-from evaluators.tasks.clrs.inside.features import Batch, Feature, with_random_positions
+from evaluators.tasks.clrs.inside.feature import Feature
+from evaluators.tasks.clrs.inside.features import Batch, with_random_positions
 from evaluators.tasks.clrs.inside.losses import hint_loss, output_loss, total_loss
 from evaluators.tasks.clrs.inside.made_up import made_up
 from evaluators.tasks.clrs.specs import algorithms, features_of

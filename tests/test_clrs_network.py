@@ -6,6 +6,7 @@ import importlib.util
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -18,7 +19,9 @@ from evaluators.tasks.clrs.inside import loop
 from evaluators.tasks.clrs.inside.features import batches_from
 from evaluators.tasks.clrs.inside.losses import total_loss
 from evaluators.tasks.clrs.inside.network import Network
+from evaluators.tasks.clrs.recipes import RECIPES
 from evaluators.tasks.clrs.specs import algorithms, features_of
+from evaluators.tasks.clrs.task import ClrsTask
 
 HERE = Path(__file__).parent
 REFERENCE = HERE / "data" / "clrs_reference.npz"
@@ -81,8 +84,16 @@ def genome(path: Path) -> ModuleType:
 
 
 def network(algorithm: str, path: Path, scope: str = "message", hidden: int = 128) -> Network:
-    plan = loop.Plan(features=features_of(algorithm), scope=scope, hidden=hidden)
-    return loop.build(genome(path), plan)
+    task = ClrsTask(algorithm, scope)
+    recipe = replace(RECIPES["paper"], hidden=hidden)
+    options = {
+        "entry": "Model",
+        "offers": task.offers_of(recipe),
+        "features": [list(feature) for feature in features_of(algorithm)],
+        "scope": scope,
+        "recipe": asdict(recipe),
+    }
+    return loop.network_of(genome(path), options)
 
 
 def size(net: nn.Module) -> int:

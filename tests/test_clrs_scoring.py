@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from evaluators.tasks.clrs.inside.features import Feature
+from evaluators.tasks.clrs.inside.feature import Feature
 from evaluators.tasks.clrs.scoring import fused, permutation, score
 
 NODES = 5

@@ -5,14 +5,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 
-from evaluators.task import Task
+from evaluators.task import Task, TaskError
+from evaluators.tasks.clrs import clrs_tasks
 from evaluators.tasks.mnist1d import Mnist1d
 
-TASKS: Mapping[str, Callable[[], Task]] = {"mnist1d": Mnist1d}
+TASKS: Mapping[str, Callable[[], Task]] = {"mnist1d": Mnist1d, **clrs_tasks()}
 """Every task that `--task` knows: its name and what makes it."""
 
 
-class UnknownTask(ValueError):  # noqa: N818 - it reads as what it says: there is no such task
+class UnknownTask(TaskError):  # noqa: N818 - it reads as what it says: there is no such task
     """There is no task of that name; the message names the nearest."""
 
 
@@ -21,5 +22,10 @@ def load_task(name: str) -> Task:
     make = TASKS.get(name)
     if make is None:
         near = difflib.get_close_matches(name, TASKS, n=1, cutoff=0.0)
-        raise UnknownTask(f"task: expected one of {', '.join(TASKS)}, got {name!r}; nearest is {near[0]!r}")
+        families = dict.fromkeys(
+            known if "/" not in known else known.split("/")[0] + "/..." for known in TASKS
+        )
+        raise UnknownTask(
+            f"task: expected one of {', '.join(families)}, got {name!r}; nearest is {near[0]!r}"
+        )
     return make()

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.tasks.clrs.inside.features import features_from
+from evaluators.task import TaskError
+from evaluators.tasks.clrs.inside.feature import features_from
 from evaluators.tasks.clrs.specs import features_of
 
 Array = NDArray[Any]
 SPLITS = ("train", "validation", "test")
 
 
-class NotPrepared(Exception):  # noqa: N818 - it reads as what it says
+class NotPrepared(TaskError):  # noqa: N818 - it reads as what it says
     """A cache is missing or is not what its algorithm needs; the message says what to run."""
 
 

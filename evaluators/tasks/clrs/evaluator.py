@@ -14,7 +14,7 @@ from evaluators.params import carried, count_params
 from evaluators.task import Evaluated
 from evaluators.tasks.clrs.data import Array, read_split
 from evaluators.tasks.clrs.frozen import outside_writes
-from evaluators.tasks.clrs.inside.features import Feature
+from evaluators.tasks.clrs.inside.feature import Feature
 from evaluators.tasks.clrs.recipes import ClrsRecipe
 from evaluators.tasks.clrs.scoring import Score, decisions, score
 from evaluators.tasks.clrs.specs import features_of
@@ -25,6 +25,9 @@ from sandbox.outcome import ChildOutcome, Finished, Raised, Usage
 FLIPPED = 0.01
 """The share of graded decisions that may flip between two predictions. Scores come from decisions alone, and
 what rounding does to a logit grows along a trajectory of hints fed back: values are not compared."""
+
+ROWS = 64
+"""Examples at a time in a prediction: enough to be fast, few enough for triplets of 64 nodes in 2 GiB."""
 
 Weights = Mapping[str, Array]
 Logits = Mapping[str, Array]
@@ -112,7 +115,7 @@ class _Evaluation:
         if isinstance(trained, Failed):
             return self._ended(trained)
         natural = np.arange(self._of.examples)
-        first = await self._predict(trained.checkpoints, natural, 64, "predict")
+        first = await self._predict(trained.checkpoints, natural, ROWS, "predict")
         if isinstance(first, Failed):
             return self._ended(first)
         scores = [self._score(logits) for logits in first]
@@ -124,7 +127,8 @@ class _Evaluation:
         weights = trained.checkpoints[best]
         # Other neighbours, another order, another batch size, another seed: only the weights are the same.
         order = np.random.default_rng(self._draw("order")).permutation(natural)
-        second = await self._predict((weights,), order, 48, "predict again")
+        fewer = max(1, min(ROWS, len(natural)) // 7)
+        second = await self._predict((weights,), order, fewer, "predict again")
         if isinstance(second, Failed):
             return self._ended(second)
         twice = self._score(second[0])

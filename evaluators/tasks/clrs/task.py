@@ -9,7 +9,7 @@ from importlib import resources
 from evaluators.program import inside_program
 from evaluators.task import Recipe
 from evaluators.tasks.clrs.evaluator import ClrsEvaluator
-from evaluators.tasks.clrs.inside.features import reads_edges
+from evaluators.tasks.clrs.inside.feature import reads_edges
 from evaluators.tasks.clrs.recipes import RECIPES, ClrsRecipe
 from evaluators.tasks.clrs.specs import features_of
 from sandbox.job import Program, Runner
@@ -59,9 +59,10 @@ class ClrsTask:
     @property
     def offers(self) -> Mapping[str, object]:
         """Sizes of the `paper` recipe; an evaluation offers those of its own recipe under the same names."""
-        return self._offers(RECIPES["paper"])
+        return self.offers_of(RECIPES["paper"])
 
-    def _offers(self, recipe: ClrsRecipe) -> Mapping[str, object]:
+    def offers_of(self, recipe: ClrsRecipe) -> Mapping[str, object]:
+        """What an entry may name in its signature, at a recipe's widths."""
         hidden = recipe.hidden
         if self.scope == "processor":
             return {"hidden_size": hidden}
@@ -88,7 +89,13 @@ class ClrsTask:
         return Program(files=dict(sorted(files.items())), entry=f"{PACKAGE}.main")
 
     def evaluator(
-        self, recipe: Recipe, runner: Runner, *, limits: Limits | None = None, campaign_seed: int = 0
+        self,
+        recipe: Recipe,
+        runner: Runner,
+        *,
+        limits: Limits | None = None,
+        campaign_seed: int = 0,
+        ceiling: float | None = None,
     ) -> ClrsEvaluator:
         """What measures a genome. Raises NotPrepared, naming the command, where there are no caches."""
         if not isinstance(recipe, ClrsRecipe):
@@ -98,10 +105,10 @@ class ClrsTask:
             self.scope,
             recipe,
             runner,
-            offers=self._offers(recipe),
+            offers=self.offers_of(recipe),
             limits=limits,
             campaign_seed=campaign_seed,
-            ceiling=self.ceiling,
+            ceiling=self.ceiling if ceiling is None else ceiling,
         )
 
 

@@ -20,14 +20,8 @@ from evaluators.inside.build import Announce, Reply, build, state_of
 from evaluators.inside.train import _curve
 from evaluators.inside.warm import warmup as warm_common
 from evaluators.tasks.clrs.inside.digest import function_digest
-from evaluators.tasks.clrs.inside.features import (
-    Batch,
-    Feature,
-    batches_from,
-    features_from,
-    reads_edges,
-    with_random_positions,
-)
+from evaluators.tasks.clrs.inside.feature import Feature, features_from, reads_edges
+from evaluators.tasks.clrs.inside.features import Batch, batches_from, with_random_positions
 from evaluators.tasks.clrs.inside.losses import total_loss
 from evaluators.tasks.clrs.inside.made_up import made_up
 from evaluators.tasks.clrs.inside.network import Network
@@ -162,7 +156,11 @@ def predict(
 
 
 def _answers(network: Network, batch: Batch, rows: int) -> dict[str, Tensor]:
-    """Outputs of a whole batch, `rows` at a time, those of like length together: less padding."""
+    """Outputs of a whole batch, `rows` at a time, those of like length together: less padding.
+
+    Above 16 nodes fewer at a time: what triplets and edge pointers take grows with the cube of nodes.
+    """
+    rows = max(1, min(rows, rows * 16**3 // batch.nodes**3))
     order = batch.lengths.argsort(stable=True)
     parts = [network(batch.pick(some), keep_hints=False).outputs for some in torch.split(order, rows)]
     back = order.argsort()

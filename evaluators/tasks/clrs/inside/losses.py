@@ -8,17 +8,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from evaluators.tasks.clrs.inside.features import (
+from evaluators.tasks.clrs.inside.feature import (
     CATEGORICAL,
     MASK,
     MASK_ONE,
     PERMUTATION,
     POINTER,
     SCALAR,
-    Batch,
     Feature,
     of_stage,
 )
+from evaluators.tasks.clrs.inside.features import Batch
 from evaluators.tasks.clrs.inside.network import Predicted
 
 

@@ -7,14 +7,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from evaluators.tasks.clrs.inside.features import CATEGORICAL, MASK, MASK_ONE, SCALAR, Batch, Feature
+from evaluators.tasks.clrs.inside.feature import CATEGORICAL, MASK, MASK_ONE, SCALAR, Feature
+from evaluators.tasks.clrs.inside.features import Batch
 
 
 def made_up(
     features: Sequence[Feature], examples: int, nodes: int, steps: int, generator: torch.Generator
 ) -> Batch:
-    """A batch of random values, each feature in the stored form of its kind; lengths from 2 to `steps`, which the
-    first example has."""
+    """A batch of random values, each feature in the stored form of its kind.
+
+    Lengths are drawn from 2 to `steps`; the first example has all of them.
+    """
     groups: dict[str, dict[str, Tensor]] = {"input": {}, "hint": {}, "output": {}}
     for feature in features:
         leading = (examples, steps) if feature.stage == "hint" else (examples,)

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from evaluators.tasks.clrs.inside.codec import Decoders, Encoded, Encoders
-from evaluators.tasks.clrs.inside.features import Batch, Feature, dense, of_stage, softened
+from evaluators.tasks.clrs.inside.feature import Feature, of_stage, reads_edges
+from evaluators.tasks.clrs.inside.features import Batch, dense, softened
+from evaluators.tasks.clrs.inside.processor import TripletGMPNN
 
 
 class Predicted(NamedTuple):
@@ -35,6 +37,8 @@ class Network(nn.Module):
         self.processor = processor
         self.encoders = Encoders(features, hidden)
         self.decoders = Decoders(features, hidden, hidden + message_size(processor, hidden))
+        if isinstance(processor, TripletGMPNN):
+            processor.read = reads_edges(features)
 
     def forward(self, batch: Batch, *, keep_hints: bool = True) -> Predicted:
         """Run as many steps as the batch's hints (at least one); an example's output is that of its last."""

@@ -18,6 +18,8 @@ class TripletGMPNN(nn.Module):
     def __init__(self, hidden: int, message: nn.Module) -> None:
         super().__init__()
         self.message = message
+        self.read = True
+        """Whether any decoder reads the messages; where none does, they are not computed."""
         self.from_receiver = linear(2 * hidden, hidden)
         self.from_sender = linear(2 * hidden, hidden)
         self.from_edge = linear(hidden, hidden)
@@ -33,11 +35,21 @@ class TripletGMPNN(nn.Module):
 
     def forward(
         self, nodes: Tensor, edges: Tensor, graph: Tensor, adjacency: Tensor, hidden: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor | None]:
         z = torch.cat([nodes, hidden], dim=-1)
+        triplets = torch.relu(self._messages(z, edges, graph)) if self.read else None
+        pairs = self.from_receiver(z).unsqueeze(1) + self.from_sender(z).unsqueeze(2)
+        pairs = pairs + self.from_edge(edges) + self.from_graph(graph)[:, None, None]
+        received = self.mixed(pairs).amax(dim=1)
+        following = self.norm(torch.relu(self.keep(z) + self.take(received)))
+        gate = torch.sigmoid(self.gate(torch.relu(self.gate_keep(z) + self.gate_take(received))))
+        return following * gate + hidden * (1 - gate), triplets
+
+    def _messages(self, z: Tensor, edges: Tensor, graph: Tensor) -> Tensor:
+        """What the genome makes of its arguments; ValueError for a wrong shape or a write to them."""
         given = {"z": z, "edge_fts": edges, "graph_fts": graph}
         versions = {name: tensor._version for name, tensor in given.items()}
-        triplets = self.message(z, edges, graph)
+        triplets: Tensor = self.message(z, edges, graph)
         for name, tensor in given.items():
             if tensor._version != versions[name]:
                 raise ValueError(
@@ -46,9 +58,4 @@ class TripletGMPNN(nn.Module):
         if triplets.shape[:3] != edges.shape[:3] or triplets.dim() != 4:
             expected = tuple(edges.shape[:3])
             raise ValueError(f"message function: expected {expected} + (any,), got {tuple(triplets.shape)}")
-        pairs = self.from_receiver(z).unsqueeze(1) + self.from_sender(z).unsqueeze(2)
-        pairs = pairs + self.from_edge(edges) + self.from_graph(graph)[:, None, None]
-        received = self.mixed(pairs).amax(dim=1)
-        following = self.norm(torch.relu(self.keep(z) + self.take(received)))
-        gate = torch.sigmoid(self.gate(torch.relu(self.gate_keep(z) + self.gate_take(received))))
-        return following * gate + hidden * (1 - gate), torch.relu(triplets)
+        return triplets

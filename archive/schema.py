@@ -159,7 +159,7 @@ CREATE TABLE verdicts (
 );
 CREATE INDEX verdicts_candidate ON verdicts(candidate, kind);
 CREATE INDEX evaluations_history
-    ON evaluations(id, candidate, kind, seed, outcome, error, params, cpu_seconds)
+    ON evaluations(id, candidate, kind, seed, outcome, stage, fault, error, params, cpu_seconds)
 """
 """`evaluations_history` lets a page read how the search went without the wide columns."""
 

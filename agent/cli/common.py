@@ -11,7 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 from agent.config import Config, load
+from agent.report.text import cell
 from archive.store import Store, open_archive
+
+__all__ = ["cell", "console", "folder_argument", "json_option", "print_json", "reading", "table"]
 
 folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
@@ -41,12 +44,3 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     for row in rows:
         built.add_row(*[cell(value) for value in row])
     return built
-
-
-def cell(value: object) -> str:
-    """Counts whole, errors with four digits, nothing as a dash."""
-    if value is None or value == "":
-        return "-"
-    if isinstance(value, float):
-        return f"{value:,.0f}" if value >= 100 or value == int(value) > 1 else f"{value:.4f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)

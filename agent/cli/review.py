@@ -1,0 +1,43 @@
+"""review: the campaign in a browser."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import click
+
+from agent.cli.common import folder_argument
+from agent.config import load
+from archive.store import open_archive
+
+
+@click.command()
+@folder_argument
+@click.option("--port", default=8321, show_default=True, type=click.IntRange(0, 65535), help="0: a free one.")
+def review(folder: Path, port: int) -> None:
+    """Show a campaign in a browser, live while it runs: front, code, diffs, lineage, your verdicts.
+
+    The page is served on this machine alone; Ctrl-C ends it.
+
+    \b
+    Example:
+      evoarch review demo
+    """
+    # The server is not what other commands should load.
+    from agent.web.server import HOST, bind, serve
+
+    load(folder)
+    # Opened for writing once: an archive of an older version is brought up to date.
+    open_archive(folder, write=True).close()
+    listening = bind(port)
+    taken = listening.getsockname()[1]
+
+    def ready() -> None:
+        click.echo(f"review of {folder}: http://{HOST}:{taken}/")
+        click.echo(
+            "only this machine can open it; from another one: "
+            f"ssh -L {taken}:{HOST}:{taken} {socket.gethostname()}"
+        )
+
+    serve(folder, listening, ready)

@@ -1,0 +1,12 @@
+"""Numbers as people read them; the page, the report and the terminal write them alike."""
+
+from __future__ import annotations
+
+
+def cell(value: object) -> str:
+    """Counts whole, errors with four digits, nothing as a dash."""
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value >= 100 or value == int(value) > 1 else f"{value:.4f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,111 @@
+"""The verdict of the numbers on one candidate: better than parents, seed and front, or within noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from agent.config import Config
+from agent.report.numbers import Paired, paired
+from agent.selection import objectives
+from archive.pareto import front
+from archive.records import Candidate, State
+from archive.store import Store
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One candidate against another. `paired` is None where no bits of a shared training repeat are kept."""
+
+    role: str
+    other: int
+    name: str
+    error: float
+    other_error: float
+    params: float
+    other_params: float
+    paired: Paired | None
+
+    @property
+    def words(self) -> str:
+        """One sentence, with what it rests on."""
+        size = self.params / self.other_params - 1 if self.other_params else 0.0
+        sized = (
+            "the same number of parameters"
+            if size == 0
+            else f"{abs(size):.1%} {'more' if size > 0 else 'fewer'} parameters"
+        )
+        found = self.paired
+        if found is None:
+            lower = "lower" if self.error < self.other_error else "no lower"
+            return f"{lower} error, {sized}; no shared examples are kept, so noise can't be told"
+        ends = f"gained {found.gained} and lost {found.lost} examples, p = {found.p:.3g}"
+        plural = "s" if found.repeats > 1 else ""
+        seeds = f"lower error on {found.better} of {found.repeats} shared training seed{plural}"
+        return f"{self.outcome} ({ends}); {seeds}; {sized}"
+
+    @property
+    def outcome(self) -> str:
+        """better, worse, or within the noise of the validation examples."""
+        if self.paired is None:
+            return "unknown"
+        if not self.paired.significant:
+            return "within the noise"
+        return "better" if self.paired.gained > self.paired.lost else "worse"
+
+    def as_json(self) -> dict[str, object]:
+        return {**asdict(self), "outcome": self.outcome, "words": self.words}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """`on_front`: nothing scored dominates it; else `dominated_by` are those of the front that do."""
+
+    comparisons: Sequence[Comparison]
+    on_front: bool
+    dominated_by: Sequence[int]
+
+
+def judge(
+    store: Store, config: Config, candidate: Candidate, elites: Sequence[Candidate]
+) -> Judgement | None:
+    """None for a candidate without a score. `elites` is the front as it is now."""
+    if candidate.state is not State.SCORED:
+        return None
+    goals = objectives(config.selection)
+    dominators = [
+        elite.id
+        for elite in elites
+        if elite.id != candidate.id and front([elite.metrics, candidate.metrics], goals) == [0]
+    ]
+    others: dict[int, str] = {}
+    for parent in candidate.parents:
+        others.setdefault(parent, "parent")
+    if (root := store.root(candidate.id)) != candidate.id:
+        others.setdefault(root, "seed")
+    if rival := _rival(candidate, elites):
+        others.setdefault(rival.id, "front")
+    own = store.evaluations(candidate.id)
+    comparisons = [
+        _compare(role, candidate, other, paired(own, store.evaluations(other.id)))
+        for other in store.some(list(others))
+        if other.metrics
+        for role in [others[other.id]]
+    ]
+    return Judgement(comparisons, not dominators, dominators)
+
+
+def _rival(candidate: Candidate, elites: Sequence[Candidate]) -> Candidate | None:
+    """Of the others on the front that are no larger, the one with the lowest error."""
+    no_larger = [
+        e for e in elites if e.id != candidate.id and e.metrics["params"] <= candidate.metrics["params"]
+    ]
+    return min(no_larger, key=lambda e: (e.metrics["error"], e.id), default=None)
+
+
+def _compare(role: str, candidate: Candidate, other: Candidate, found: Paired | None) -> Comparison:
+    def values(metrics: Mapping[str, float]) -> tuple[float, float]:
+        return metrics["error"], metrics["params"]
+
+    (error, params), (other_error, other_params) = values(candidate.metrics), values(other.metrics)
+    return Comparison(role, other.id, other.name or "", error, other_error, params, other_params, found)

@@ -1,0 +1,253 @@
+"""What each page shows, read from the archive anew for every request."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlencode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from agent.config import Config, load
+from agent.report.figures import curve_figure, front_figure, history_figure
+from agent.report.highlight import highlight
+from agent.report.lineage import MOST, draw_tree, lay_out
+from agent.report.numbers import examples, wilson
+from agent.report.overview import Overview, new_history, read_overview
+from agent.report.statements import compare
+from agent.report.svg import draw
+from agent.report.text import cell
+from agent.report.verdict import judge
+from archive.browse import ORDERS, Filter
+from archive.errors import ArchiveError
+from archive.records import Candidate, Failed, State
+from archive.store import Store, open_archive
+
+PAGE = 50
+"""Candidates on one page of the list."""
+MOST_COUNTED = 1000
+"""A list says `more than` this many instead of counting on."""
+
+
+class Missing(Exception):  # noqa: N818 - it reads as what it says
+    """There is no such candidate or page."""
+
+
+def candidate_link(identity: int) -> str:
+    return f"/candidates/{identity}"
+
+
+class Pages:
+    """Renders the pages of one campaign. Safe to call from many threads."""
+
+    def __init__(self, folder: Path, token: str) -> None:
+        self._folder = folder
+        self._token = token
+        self._lock = threading.Lock()
+        self._environment = Environment(
+            loader=PackageLoader("agent.web"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters |= {"cell": cell, "clock": _clock, "when": _when}
+        with self._open() as store:
+            self._history = new_history(store, self._config())
+
+    def _open(self) -> Store:
+        return open_archive(self._folder, write=False)
+
+    def _config(self) -> Config:
+        return load(self._folder)
+
+    def _render(self, template: str, store: Store | None, **context: object) -> str:
+        last = store.last_event() if store else None
+        shared = {"token": self._token, "name": self._config().campaign.name, "last": last.id if last else 0}
+        return self._environment.get_template(template).render({**shared, **context})
+
+    def problem(self, message: str) -> str:
+        return self._render("problem.html.j2", None, message=message)
+
+    def events(self) -> Mapping[str, object]:
+        """The newest event's id: a page that has seen less is out of date."""
+        with self._open() as store:
+            last = store.last_event()
+            return {"last": last.id if last else 0}
+
+    def _overview(self, store: Store) -> Overview:
+        with self._lock:
+            if not self._history.steps and self._history.last == 0:
+                # The reference point follows from the seeds' scores, which may have come since the start.
+                self._history = new_history(store, self._config())
+            return read_overview(store, self._config(), self._history)
+
+    def overview(self) -> str:
+        with self._open() as store, store.snapshot():
+            overview = self._overview(store)
+            charts = [front_figure(overview, store.points(overview.objectives))] + [
+                history_figure(overview, over=over, value=value)
+                for value, over in (
+                    ("hypervolume", "evaluations"),
+                    ("hypervolume", "cpu_seconds"),
+                    ("lowest_error", "evaluations"),
+                )
+            ]
+            return self._render(
+                "overview.html.j2",
+                store,
+                overview=overview,
+                charts=[(chart, draw(chart, candidate_link)) for chart in charts],
+            )
+
+    def candidates(self, query: Mapping[str, str]) -> str:
+        chosen, order, descending, page = _read_query(query)
+        with self._open() as store, store.snapshot():
+            found = store.page(
+                chosen,
+                order_by=order,
+                descending=descending,
+                limit=PAGE + 1,
+                offset=(page - 1) * PAGE,
+            )
+            shown = found[:PAGE]
+            bits = store.newest_bits()
+            count = examples(*bits) if bits else 0
+            intervals = {
+                c.id: wilson(c.metrics["error"], count) for c in shown if count and "error" in c.metrics
+            }
+
+            def url(**changes: object) -> str:
+                given = {
+                    **{key: getattr(chosen, key) for key in ("state", "operator", "text", "judged")},
+                    "sort": order,
+                    "way": "down" if descending else "up",
+                    **changes,
+                }
+                return "?" + urlencode({key: value for key, value in given.items() if value})
+
+            return self._render(
+                "candidates.html.j2",
+                store,
+                chosen=chosen,
+                order=order,
+                descending=descending,
+                page=page,
+                more=len(found) > PAGE,
+                total=None if chosen.text else store.count(chosen, most=MOST_COUNTED + 1),
+                most=MOST_COUNTED,
+                candidates=shown,
+                intervals=intervals,
+                costs=store.costs([c.id for c in shown]),
+                states=[str(state) for state in State],
+                operators=store.operators(),
+                vetoed=store.vetoed(),
+                pinned=store.pinned(),
+                url=url,
+            )
+
+    def _find(self, store: Store, identity: int) -> Candidate:
+        try:
+            return store.candidate(identity)
+        except ArchiveError:
+            raise Missing(f"no candidate {identity}; there are 1 to {store.last_id()}") from None
+
+    def candidate(self, identity: int) -> str:
+        with self._open() as store, store.snapshot():
+            candidate = self._find(store, identity)
+            config = self._config()
+            evaluations = store.evaluations(identity)
+            elites = store.some(self._overview(store).status.elites)
+            bits = next((e for e in evaluations if e.correct and not isinstance(e.outcome, Failed)), None)
+            count = examples(bits.outcome.metrics["error"], bits.correct) if bits else 0  # type: ignore[union-attr]
+            root = store.root(identity)
+            bases = dict.fromkeys([*candidate.parents, *([root] if root != identity else [])])
+            proposal = store.proposal_of(identity)
+            change, text = store.change(identity)
+            standing = "veto" if identity in store.vetoed() else "pin" if identity in store.pinned() else ""
+            return self._render(
+                "candidate.html.j2",
+                store,
+                candidate=candidate,
+                interval=wilson(candidate.metrics["error"], count) if count and candidate.metrics else None,
+                examples=count,
+                judgement=judge(store, config, candidate, elites),
+                source=highlight(candidate.source),
+                diffs=[
+                    (base, base == root, compare(store.candidate(base).source, candidate.source))
+                    for base in bases
+                ],
+                evaluations=[
+                    (
+                        e,
+                        e.outcome if isinstance(e.outcome, Failed) else None,
+                        draw(chart) if chart else Markup(""),
+                    )
+                    for e in evaluations
+                    for chart in [curve_figure(e)]
+                ],
+                proposal=proposal,
+                calls=store.lm_calls(batch=proposal.batch) if proposal else [],
+                change=change,
+                reply=text,
+                findings=[part for part in candidate.note.split("; ") if part]
+                if candidate.state is State.REJECTED
+                else [],
+                children=store.children(identity),
+                cost=store.costs([identity])[identity],
+                verdicts=store.verdicts(identity),
+                standing=standing,
+                on_front=identity in {elite.id for elite in elites},
+            )
+
+    def lineage(self, identity: int | None) -> str:
+        with self._open() as store, store.snapshot():
+            if identity is None:
+                marked = frozenset(self._overview(store).status.elites)
+                family = store.ancestors(sorted(marked), most=MOST)
+            else:
+                self._find(store, identity)
+                marked = frozenset([identity])
+                above = store.ancestors([identity], most=MOST // 2)
+                known = {c.id for c in above}
+                below = [c for c in store.descendants(identity, most=MOST // 2) if c.id not in known]
+                family = [*above, *below]
+            tree = draw_tree(lay_out(family), candidate_link, marked)
+            return self._render(
+                "lineage.html.j2", store, tree=tree, identity=identity, shown=len(family), most=MOST
+            )
+
+    def queue(self) -> str:
+        with self._open() as store, store.snapshot():
+            waiting = store.page(Filter(state=State.AWAITING_REVIEW), limit=PAGE)
+            approved = {v.candidate for v in store.verdicts() if v.kind == "approve"}
+            return self._render("queue.html.j2", store, waiting=[c for c in waiting if c.id not in approved])
+
+
+def _read_query(query: Mapping[str, str]) -> tuple[Filter, str, bool, int]:
+    """Anything that a list does not know counts as not said."""
+    state = query.get("state", "")
+    judged = query.get("judged", "")
+    order = query.get("sort", "id")
+    page = query.get("page", "1")
+    chosen = Filter(
+        state=state if state in set(State) else "",
+        operator=query.get("operator", ""),
+        text=query.get("text", "")[:200],
+        judged=judged if judged in ("approve", "veto", "pin", "note") else "",
+    )
+    number = int(page) if page.isascii() and page.isdigit() and len(page) < 8 else 1
+    return chosen, order if order in ORDERS else "id", query.get("way") == "down", max(1, number)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _when(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

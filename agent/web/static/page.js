@@ -1,0 +1,83 @@
+"use strict";
+// Live regions: a page that is out of date fetches itself and takes over what changed. Verdicts: a post
+// with this process's token, which no other site knows.
+
+const PERIOD = 1000; // milliseconds between two looks while the page is seen
+const meta = (name) => document.querySelector(`meta[name="${name}"]`).content;
+const live = document.getElementById("live");
+let last = Number(meta("evoarch-last"));
+
+function key(element) {
+  if (!element || element === document.body) return null;
+  if (element.id) return `#${CSS.escape(element.id)}`;
+  const href = element.getAttribute("href");
+  return href ? `a[href="${CSS.escape(href)}"]` : null;
+}
+
+function takeOver(section, fresh) {
+  if (section.innerHTML === fresh.innerHTML) return;
+  const focused = section.contains(document.activeElement) ? document.activeElement : null;
+  // A note that is being written is not taken away.
+  if (focused && focused.matches("textarea, input, select")) return;
+  if ([...section.querySelectorAll("textarea")].some((area) => area.value)) return;
+  const again = key(focused);
+  section.replaceChildren(...document.importNode(fresh, true).childNodes);
+  if (again) section.querySelector(again)?.focus();
+}
+
+async function refresh() {
+  const response = await fetch(location.href, { headers: { accept: "text/html" } });
+  if (!response.ok) return;
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  for (const section of document.querySelectorAll("[data-live]")) {
+    const fresh = page.getElementById(section.id);
+    if (fresh) takeOver(section, fresh);
+  }
+  last = Number(page.querySelector('meta[name="evoarch-last"]').content);
+}
+
+async function look() {
+  if (!document.hidden) {
+    try {
+      const response = await fetch("/events");
+      const state = await response.json();
+      if (state.last !== last) await refresh();
+      live.textContent = "";
+    } catch {
+      live.textContent = "The review server does not answer.";
+    }
+  }
+  setTimeout(look, PERIOD);
+}
+
+function readout(event) {
+  const link = event.target.closest?.("svg a[aria-label]");
+  const figure = link?.closest("figure");
+  const line = figure?.querySelector(".readout");
+  if (line) line.textContent = link.getAttribute("aria-label");
+}
+
+async function judge(event) {
+  const form = event.target.closest("form[data-verdict]");
+  if (!form) return;
+  event.preventDefault();
+  const said = form.querySelector(".said");
+  const text = form.elements.text;
+  const body = JSON.stringify({ kind: event.submitter.value, text: text ? text.value : "" });
+  const headers = { "content-type": "application/json", "x-evoarch-token": meta("evoarch-token") };
+  try {
+    const response = await fetch(form.dataset.verdict, { method: "POST", headers, body });
+    const answer = await response.json();
+    if (response.ok && text) text.value = "";
+    if (response.ok) await refresh();
+    const place = document.querySelector(`form[data-verdict="${form.dataset.verdict}"] .said`) || said;
+    place.textContent = response.ok ? `Stored: ${answer.stored}.` : answer.error;
+  } catch {
+    said.textContent = "The review server does not answer; nothing is stored.";
+  }
+}
+
+document.addEventListener("focusin", readout);
+document.addEventListener("mouseover", readout);
+document.addEventListener("submit", judge);
+setTimeout(look, PERIOD);

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from agent.cli import campaigns, candidates, machine, models, review, seed
+from agent.cli import campaigns, candidates, machine, models, report, review, seed
 from agent.errors import UserError
 from archive.errors import ArchiveError
 from evaluators.task import TaskError
@@ -53,6 +53,7 @@ for command in (
     candidates.diff,
     candidates.export,
     review.review,
+    report.report,
     models.check,
     models.evaluate,
     seed.seed,

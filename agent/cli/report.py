@@ -1,0 +1,66 @@
+"""report: what a campaign found, in a file that can be mailed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from agent.cli.common import folder_argument, json_option, print_json, reading
+from agent.errors import UserError
+from agent.report.document import Report, as_html, as_markdown, figures, read_report
+
+FORMATS = {"html": ".html", "md": ".md"}
+
+
+@click.command()
+@folder_argument
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
+@click.option("--format", "form", type=click.Choice(sorted(FORMATS)), help="Default: as FILE ends, or html.")
+@click.option(
+    "--figures", "folder_of_figures", type=click.Path(path_type=Path), metavar="DIR", help="SVG files."
+)
+@json_option
+def report(
+    folder: Path, output: Path | None, form: str | None, folder_of_figures: Path | None, as_json: bool
+) -> None:
+    """Write the report of a campaign: one HTML file that needs nothing else, or Markdown with its figures.
+
+    \b
+    Examples:
+      evoarch report demo -o report.html
+      evoarch report demo --format md -o report.md
+      evoarch report demo --json
+    """
+    store, config = reading(folder)
+    found = read_report(store, config)
+    if as_json:
+        print_json(found.as_json())
+        return
+    form = form or next((f for f, ending in FORMATS.items() if output and output.suffix == ending), "html")
+    output = output or Path(f"report{FORMATS[form]}")
+    images: dict[str, str] = {}
+    if form == "md" or folder_of_figures:
+        target = folder_of_figures or output.with_name(f"{output.stem}-figures")
+        images = _write_figures(found, target, output)
+    _write(output, as_html(found) if form == "html" else as_markdown(found, images))
+    click.echo(f"wrote {output}")
+
+
+def _write_figures(found: Report, target: Path, output: Path) -> dict[str, str]:
+    """The files' places as the Markdown file sees them."""
+    target.mkdir(parents=True, exist_ok=True)
+    images = {}
+    for name, picture in figures(found, alone=True).items():
+        path = target / f"{name}.svg"
+        _write(path, str(picture))
+        images[name] = Path(os.path.relpath(path, output.resolve().parent)).as_posix()
+    return images
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}", code=1) from None

@@ -1,0 +1,189 @@
+"""The report: one value with everything in it, and the forms it is written in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import resources
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from agent.config import Config
+from agent.report.figures import front_figure, history_figure
+from agent.report.highlight import highlight
+from agent.report.lineage import MOST, draw_tree, lay_out
+from agent.report.overview import Overview, Placed, read_overview
+from agent.report.statements import Row, compare
+from agent.report.svg import Link, draw
+from agent.report.text import cell
+from agent.report.verdict import Judgement, judge
+from agent.report.versions import versions
+from archive.records import Candidate
+from archive.store import Store
+
+MOST_SHOWN = 12
+"""Bred candidates of the front whose code the report carries; the best is always one."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A candidate, what changed since the seed it comes from, and the verdict of the numbers."""
+
+    candidate: Candidate
+    root: int
+    root_name: str
+    line: Sequence[int]
+    """First parents, from the seed to the candidate itself."""
+    rows: Sequence[Row]
+    judgement: Judgement | None
+
+
+@dataclass(frozen=True)
+class Report:
+    overview: Overview
+    config: Mapping[str, object]
+    versions: Mapping[str, str]
+    shown: Sequence[Shown]
+    points: Sequence[Placed]
+    family: Sequence[Candidate]
+
+    def as_json(self) -> dict[str, object]:
+        """Every number of the report, by the paths that its HTML names (`data-path`)."""
+        return {
+            "overview": self.overview.as_json(),
+            "config": self.config,
+            "versions": self.versions,
+            "points": [{"id": i, "values": list(values), "seeds": seeds} for i, values, seeds in self.points],
+            "candidates": {
+                str(shown.candidate.id): {
+                    "operator": shown.candidate.operator,
+                    "parents": list(shown.candidate.parents),
+                    "line": list(shown.line),
+                    "metrics": dict(shown.candidate.metrics),
+                    "seeds": shown.candidate.seeds,
+                    "source": shown.candidate.source,
+                    "source_digest": shown.candidate.source_digest,
+                    "function_digest": shown.candidate.function_digest,
+                    "comparisons": [c.as_json() for c in shown.judgement.comparisons]
+                    if shown.judgement
+                    else [],
+                }
+                for shown in self.shown
+            },
+        }
+
+
+def read_report(store: Store, config: Config) -> Report:
+    """Everything that the report says, from one moment of the archive."""
+    with store.snapshot():
+        overview = read_overview(store, config)
+        elites = store.some(overview.status.elites)
+        best = overview.status.best
+        bred = [
+            elite.id for elite in elites if elite.number is not None and (best is None or elite.id != best.id)
+        ]
+        chosen = ([best.id] if best else []) + bred[: MOST_SHOWN - 1]
+        session = store.last_event_detail("session")
+        known = session.get("versions")
+        return Report(
+            overview=overview,
+            config=config.model_dump(mode="json"),
+            versions=known if isinstance(known, Mapping) else versions(),
+            shown=[_shown(store, config, identity, elites) for identity in chosen],
+            points=store.points(overview.objectives),
+            family=store.ancestors(overview.status.elites, most=MOST),
+        )
+
+
+def _shown(store: Store, config: Config, identity: int, elites: Sequence[Candidate]) -> Shown:
+    candidate = store.candidate(identity)
+    line = [identity]
+    ancestor = candidate
+    while ancestor.parents:
+        ancestor = store.candidate(ancestor.parents[0])
+        line.append(ancestor.id)
+    return Shown(
+        candidate,
+        ancestor.id,
+        ancestor.name or f"#{ancestor.id}",
+        line[::-1],
+        compare(ancestor.source, candidate.source),
+        judge(store, config, candidate, elites),
+    )
+
+
+def figures(report: Report, link: Link = lambda _: None, *, alone: bool = False) -> dict[str, Markup]:
+    """Every figure by name, as SVG; `alone`: with the style sheet in it, for files of their own."""
+    style = _style() if alone else ""
+    overview = report.overview
+    charts = [front_figure(overview, report.points)] + [
+        history_figure(overview, over=over, value=value)
+        for value, over in (
+            ("hypervolume", "evaluations"),
+            ("hypervolume", "cpu_seconds"),
+            ("lowest_error", "evaluations"),
+        )
+    ]
+    drawn = {chart.figure: draw(chart, link, style) for chart in charts}
+    marked = frozenset(overview.status.elites)
+    return {**drawn, "lineage": draw_tree(lay_out(report.family), link, marked, style)}
+
+
+def as_html(report: Report) -> str:
+    """One file that needs nothing else: no script, no font, no address."""
+    known = {shown.candidate.id for shown in report.shown}
+    environment = _environment(autoescape=True)
+    data = report.as_json()
+
+    def number(path: str) -> Markup:
+        value = _at(data, path)
+        return Markup('<data value="{}" data-path="{}">{}</data>').format(
+            repr(value) if isinstance(value, float) else value, path, cell(value)
+        )
+
+    return environment.get_template("report.html.j2").render(
+        report=report,
+        style=Markup(_style()),
+        figures=figures(report, lambda identity: f"#candidate-{identity}" if identity in known else None),
+        number=number,
+        highlight=highlight,
+    )
+
+
+def as_markdown(report: Report, images: Mapping[str, str]) -> str:
+    """The same in Markdown; `images` are the figures' files by name."""
+    environment = _environment(autoescape=False)
+    environment.filters["fence"] = _fence
+    return environment.get_template("report.md.j2").render(report=report, images=images)
+
+
+def _environment(*, autoescape: bool) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("agent.report"),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["cell"] = cell
+    environment.filters["asdict"] = asdict
+    return environment
+
+
+def _style() -> str:
+    return (resources.files("agent.web") / "static" / "page.css").read_text(encoding="utf-8")
+
+
+def _at(data: object, path: str) -> object:
+    for part in path.split("/"):
+        data = data[int(part)] if isinstance(data, list | tuple) else data[part]  # type: ignore[index]
+    return data
+
+
+def _fence(text: str, language: str = "python") -> str:
+    """`text` as a code block that no backticks in it can end."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    ticks = "`" * max(3, longest + 1)
+    return f"{ticks}{language}\n{text.rstrip()}\n{ticks}"

@@ -43,5 +43,8 @@ vetting-docs: setup
 browser:  # what the tests of the review page need beside Python packages (as root)
 	apt-get install -y --no-install-recommends chromium
 
+security-table: setup
+	$(BIN)/python tests/corpus/harness.py --table docs/security.md
+
 clean:
 	rm -rf $(VENV) build dist *.egg-info

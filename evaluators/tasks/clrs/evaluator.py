@@ -27,7 +27,7 @@ FLIPPED = 0.01
 what rounding does to a logit grows along a trajectory of hints fed back: values are not compared."""
 
 ROWS = 64
-"""Examples at a time in a prediction: enough to be fast, few enough for triplets of 64 nodes in 2 GiB."""
+"""Examples of 16 nodes at a time in a prediction; the loop takes fewer of larger ones."""
 
 Weights = Mapping[str, Array]
 Logits = Mapping[str, Array]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from evaluators.task import Recipe
 
@@ -24,9 +25,19 @@ class ClrsRecipe(Recipe):
 
 
 RECIPES = {
-    "fast": ClrsRecipe("fast", rate=0.01, steps=400, batch=16, hidden=32),
+    "fast": ClrsRecipe("fast", rate=0.01, steps=200, batch=16, hidden=32, nodes=(11, 16)),
     "search": ClrsRecipe("search", rate=1e-3, steps=2000, batch=32, schedule="constant"),
     "paper": ClrsRecipe("paper", rate=1e-3, steps=10_000, batch=32, schedule="constant", checkpoints=20),
 }
 """`search` and `paper`: EvoPrompting (arXiv 2302.14838), section 4.2: 2,000 steps for a child of the search,
 10,000 for a final model, which keeps its best of regular validations (Ibarz et al. 2022, appendix A)."""
+
+FAST_STEPS = {"minimum": 400}
+"""Where 200 steps do not reach 95% on validation (benchmarks/clrs_fast.py); a minimum runs over all nodes."""
+
+
+def recipes_of(algorithm: str, sizes: tuple[int, ...]) -> Mapping[str, ClrsRecipe]:
+    """The recipes of one algorithm, whose training set has `sizes`."""
+    fast = RECIPES["fast"]
+    nodes = fast.nodes if set(fast.nodes) <= set(sizes) else ()
+    return {**RECIPES, "fast": replace(fast, nodes=nodes, steps=FAST_STEPS.get(algorithm, fast.steps))}

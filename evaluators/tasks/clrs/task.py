@@ -10,7 +10,8 @@ from evaluators.program import inside_program
 from evaluators.task import Recipe
 from evaluators.tasks.clrs.evaluator import ClrsEvaluator
 from evaluators.tasks.clrs.inside.feature import reads_edges
-from evaluators.tasks.clrs.recipes import RECIPES, ClrsRecipe
+from evaluators.tasks.clrs.recipes import RECIPES, ClrsRecipe, recipes_of
+from evaluators.tasks.clrs.sampling import MATCHER_NODES, MATCHERS, TRAIN_NODES
 from evaluators.tasks.clrs.specs import features_of
 from sandbox.job import Program, Runner
 from sandbox.limits import Limits
@@ -54,7 +55,8 @@ class ClrsTask:
 
     @property
     def recipes(self) -> Mapping[str, Recipe]:
-        return RECIPES
+        sizes = MATCHER_NODES if self.algorithm in MATCHERS else TRAIN_NODES
+        return recipes_of(self.algorithm, sizes)
 
     @property
     def offers(self) -> Mapping[str, object]:

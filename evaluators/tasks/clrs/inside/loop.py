@@ -158,9 +158,9 @@ def predict(
 def _answers(network: Network, batch: Batch, rows: int) -> dict[str, Tensor]:
     """Outputs of a whole batch, `rows` at a time, those of like length together: less padding.
 
-    Above 16 nodes fewer at a time: what triplets and edge pointers take grows with the cube of nodes.
+    Above 16 nodes fewer at a time: edges, which take most of the memory, grow with the square of nodes.
     """
-    rows = max(1, min(rows, rows * 16**3 // batch.nodes**3))
+    rows = max(1, min(rows, rows * 16**2 // batch.nodes**2))
     order = batch.lengths.argsort(stable=True)
     parts = [network(batch.pick(some), keep_hints=False).outputs for some in torch.split(order, rows)]
     back = order.argsort()

@@ -74,7 +74,7 @@ def read_status(store: Store, config: Config) -> Status:
     elites = store.some([places[i][0] for i in front(rows, goals)])
     top = max(range(len(rows)), key=lambda i: (fitness(rows[i]), -places[i][0]), default=None)
     winner = store.candidate(places[top][0]) if top is not None else None
-    state, reason = _state(store)
+    state, reason = standing(store)
     tokens = store.tokens()
     return Status(
         name=config.campaign.name,
@@ -100,7 +100,7 @@ def read_status(store: Store, config: Config) -> Status:
     )
 
 
-def _state(store: Store) -> tuple[str, str]:
+def standing(store: Store) -> tuple[str, str]:
     """`new`, `running`, `complete`, `stopped` or `interrupted` (it ended without saying so), and why."""
     if is_locked(Path(store.folder)):
         return "running", ""

@@ -16,7 +16,7 @@ from archive.store import Store
 
 MOST_POINTS = 1500
 """Scored candidates that a figure shows; of more, one per cell of a grid is drawn."""
-GRID = (90, 60)
+GRID = (50, 40)
 
 
 @dataclass(frozen=True)

@@ -156,22 +156,17 @@ def _line(chart: Chart, line: Line) -> Markup:
 
 
 def _dot(chart: Chart, dot: Dot, link: Link) -> Markup:
-    circle = Markup('<circle class="dot {}" cx="{}" cy="{}" r="{}"{}><title>{}</title></circle>').format(
-        dot.kind,
-        _x(chart, dot.x),
-        _y(chart, dot.y),
-        3 if dot.kind == "other" else 5,
-        # repr: the shortest text that is this number again, so a reader of the file can check it.
-        Markup(' data-candidate="{}" data-x="{!r}" data-y="{!r}"').format(dot.candidate, dot.x, dot.y)
-        if dot.candidate is not None
-        else "",
-        dot.label,
-    )
+    """Put together by hand, since there may be two thousand; all text in it is escaped or a number."""
+    label = escape(dot.label)
+    x, y, radius = _x(chart, dot.x), _y(chart, dot.y), 3 if dot.kind == "other" else 5
+    # repr: the shortest text that is this number again, so that a reader of the file can check it.
+    data = f' data-candidate="{dot.candidate}" data-x="{dot.x!r}" data-y="{dot.y!r}"'
+    circle = f'<circle class="dot {escape(dot.kind)}" cx="{x}" cy="{y}" r="{radius}"{data}'
     target = link(dot.candidate) if dot.candidate is not None else None
     if target is None:
-        return circle
-    off = Markup("") if dot.focus else Markup(' tabindex="-1"')
-    return Markup('<a href="{}" aria-label="{}"{}>{}</a>').format(target, dot.label, off, circle)
+        return Markup(f"{circle}><title>{label}</title></circle>")
+    off = "" if dot.focus else ' tabindex="-1"'
+    return Markup(f'<a href="{escape(target)}" aria-label="{label}"{off}>{circle}/></a>')
 
 
 def short(value: float) -> str:

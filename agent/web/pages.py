@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -21,6 +22,7 @@ from agent.report.statements import compare
 from agent.report.svg import draw
 from agent.report.text import cell
 from agent.report.verdict import judge
+from agent.status import standing
 from archive.browse import ORDERS, Filter
 from archive.errors import ArchiveError
 from archive.records import Candidate, Failed, State
@@ -34,6 +36,21 @@ MOST_COUNTED = 1000
 
 class Missing(Exception):  # noqa: N818 - it reads as what it says
     """There is no such candidate or page."""
+
+
+PATIENCE = 5.0
+"""An overview is computed anew at most after so many times what computing it took."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The overview as of event `last`; `cost` seconds to compute, done `at` (monotonic)."""
+
+    last: int
+    overview: Overview
+    charts: tuple[tuple[str, Markup], ...]
+    at: float
+    cost: float
 
 
 def candidate_link(identity: int) -> str:
@@ -55,8 +72,9 @@ class Pages:
             lstrip_blocks=True,
         )
         self._environment.filters |= {"cell": cell, "clock": _clock, "when": _when}
-        with self._open() as store:
+        with self._open() as store, store.snapshot():
             self._history = new_history(store, self._config())
+            self._seen = self._look(store)
 
     def _open(self) -> Store:
         return open_archive(self._folder, write=False)
@@ -78,29 +96,44 @@ class Pages:
             last = store.last_event()
             return {"last": last.id if last else 0}
 
-    def _overview(self, store: Store) -> Overview:
+    def _look(self, store: Store) -> Seen:
+        """Everything that the overview shows, computed from the archive."""
+        began = time.monotonic()
+        if not self._history.steps:
+            # The reference point follows from the seeds' scores, which may have come since the start.
+            self._history = new_history(store, self._config())
+        overview = read_overview(store, self._config(), self._history)
+        charts = [front_figure(overview, store.points(overview.objectives))] + [
+            history_figure(overview, over=over, value=value)
+            for value, over in (
+                ("hypervolume", "evaluations"),
+                ("hypervolume", "cpu_seconds"),
+                ("lowest_error", "evaluations"),
+            )
+        ]
+        drawn = tuple((chart.title, draw(chart, candidate_link)) for chart in charts)
+        last = store.last_event()
+        ended = time.monotonic()
+        return Seen(last.id if last else 0, overview, drawn, ended, ended - began)
+
+    def _overview(self, store: Store) -> Seen:
+        """The overview as of now, or of a moment ago where the archive is large and grows."""
+        last = store.last_event()
         with self._lock:
-            if not self._history.steps and self._history.last == 0:
-                # The reference point follows from the seeds' scores, which may have come since the start.
-                self._history = new_history(store, self._config())
-            return read_overview(store, self._config(), self._history)
+            seen = self._seen
+            fresh = last is None or seen.last >= last.id
+            if not fresh and time.monotonic() - seen.at >= PATIENCE * seen.cost:
+                self._seen = seen = self._look(store)
+            # Whether a run is going on stands in no event.
+            state, reason = standing(store)
+            status = replace(seen.overview.status, state=state, reason=reason)
+            return replace(seen, overview=replace(seen.overview, status=status))
 
     def overview(self) -> str:
         with self._open() as store, store.snapshot():
-            overview = self._overview(store)
-            charts = [front_figure(overview, store.points(overview.objectives))] + [
-                history_figure(overview, over=over, value=value)
-                for value, over in (
-                    ("hypervolume", "evaluations"),
-                    ("hypervolume", "cpu_seconds"),
-                    ("lowest_error", "evaluations"),
-                )
-            ]
+            seen = self._overview(store)
             return self._render(
-                "overview.html.j2",
-                store,
-                overview=overview,
-                charts=[(chart, draw(chart, candidate_link)) for chart in charts],
+                "overview.html.j2", None, last=seen.last, overview=seen.overview, charts=seen.charts
             )
 
     def candidates(self, query: Mapping[str, str]) -> str:
@@ -160,7 +193,7 @@ class Pages:
             candidate = self._find(store, identity)
             config = self._config()
             evaluations = store.evaluations(identity)
-            elites = store.some(self._overview(store).status.elites)
+            elites = store.some(self._overview(store).overview.status.elites)
             bits = next((e for e in evaluations if e.correct and not isinstance(e.outcome, Failed)), None)
             count = examples(bits.outcome.metrics["error"], bits.correct) if bits else 0  # type: ignore[union-attr]
             root = store.root(identity)
@@ -206,7 +239,7 @@ class Pages:
     def lineage(self, identity: int | None) -> str:
         with self._open() as store, store.snapshot():
             if identity is None:
-                marked = frozenset(self._overview(store).status.elites)
+                marked = frozenset(self._overview(store).overview.status.elites)
                 family = store.ancestors(sorted(marked), most=MOST)
             else:
                 self._find(store, identity)

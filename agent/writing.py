@@ -40,7 +40,7 @@ def findings_of(
     entry: str = "Model",
     opening: Opening | None = None,
 ) -> list[Finding]:
-    """The findings that keep `source` from running; where the campaign only reports, those about frozen code."""
+    """What keeps `source` from running; where the campaign only reports, what touches frozen code."""
     found: list[Finding] = []
     if config.sandbox.vet != "report":
         found = vet(source, entry=entry, offers=offers, imports=config.sandbox.imports)

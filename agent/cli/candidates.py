@@ -1,29 +1,42 @@
-"""Candidates: list, show, diff, export."""
+"""Candidates: list, show, diff, lineage."""
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 import click
+from rich.console import Console, Group, RenderableType
 from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
 
 from agent.cli.common import cell, console, folder_argument, json_option, print_json, reading, table
+from agent.config import Config
 from agent.errors import UserError, nearest
+from agent.report.numbers import examples, wilson
+from agent.report.statements import Piece, Row, compare
+from agent.report.verdict import Judgement, judge
+from agent.status import elites
+from archive.browse import Filter
 from archive.errors import ArchiveError
-from archive.records import Candidate, Failed, State
+from archive.records import Candidate, Failed, Outcome, State
 from archive.store import Store
 
 id_argument = click.argument("identity", metavar="ID", type=int)
+WIDE = 120
+"""Columns from which a diff stands side by side."""
+COLOURS = {"changed": "yellow", "removed": "red", "added": "green", "same": ""}
 
 
 def find(store: Store, identity: int) -> Candidate:
     try:
         return store.candidate(identity)
     except ArchiveError:
-        ids = [c.id for c in store.candidates(sources=False)]
-        span = f"{min(ids)} to {max(ids)}" if ids else "none yet"
-        raise UserError(f"no candidate {identity}; there are {span}", code=1) from None
+        last = store.last_id()
+        raise UserError(
+            f"no candidate {identity}; there are {f'1 to {last}' if last else 'none yet'}", code=1
+        ) from None
 
 
 def row(candidate: Candidate) -> dict[str, object]:
@@ -44,34 +57,78 @@ def row(candidate: Candidate) -> dict[str, object]:
 @click.command(name="list")
 @folder_argument
 @click.option("--state", help="Only candidates in this state.")
-@click.option("--sort", type=click.Choice(["id", "error", "params"]), default="id", show_default=True)
+@click.option("--operator", default="", help="Only candidates of this operator.")
+@click.option("--text", default="", help="Only candidates whose source has this text.")
+@click.option(
+    "--sort", type=click.Choice(["id", "error", "params", "generation"]), default="id", show_default=True
+)
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
 @json_option
-def list_(folder: Path, state: str | None, sort: str, as_json: bool) -> None:
+def list_(
+    folder: Path, state: str | None, operator: str, text: str, sort: str, limit: int | None, as_json: bool
+) -> None:
     """List the candidates of a campaign, a row each.
 
     \b
     Example:
-      evoarch list demo --state scored --sort error
+      evoarch list demo --state scored --sort error --text nn.GRU
     """
-    store, _ = reading(folder)
+    store, config = reading(folder)
     if state is not None and state not in set(State):
         raise UserError(f"--state {state}: unknown state; {nearest(state, [str(s) for s in State])}")
-    found = store.candidates(state=State(state) if state else None)
-    rows = [row(candidate) for candidate in found]
-    if sort != "id":
-        rows.sort(key=lambda r: (r[sort] is None, r[sort], r["id"]))
+    if operator and operator not in (known := store.operators()):
+        raise UserError(f"--operator {operator}: made no candidate here; {nearest(operator, known)}")
+    chosen = Filter(state=state or "", operator=operator, text=text)
+    found = store.page(chosen, order_by=sort, limit=-1 if limit is None else limit)
     if as_json:
-        print_json(rows)
+        print_json([row(candidate) for candidate in found])
         return
-    columns = ["id", "operator", "parents", "state", "params", "error", "seeds", "generation", "name"]
+    front = {elite.id for elite in elites(store, config)}
+    vetoed, pinned = store.vetoed(), store.pinned()
+    count = _examples(store)
     cells = [
         [
-            " ".join(map(str, r[c])) if c == "parents" else int(r[c]) if c == "params" and r[c] else r[c]  # type: ignore[call-overload]
-            for c in columns
+            c.id,
+            c.name or c.operator,
+            " ".join(f"#{p}" for p in c.parents),
+            Text(str(c.state), style=_colour(c)),
+            int(c.metrics["params"]) if "params" in c.metrics else None,
+            c.metrics.get("error"),
+            _span(c.metrics["error"], count) if count and "error" in c.metrics else "",
+            c.seeds or None,
+            c.generation,
+            " ".join(
+                word for word, ids in (("front", front), ("veto", vetoed), ("pin", pinned)) if c.id in ids
+            ),
         ]
-        for r in rows
+        for c in found
     ]
-    console().print(table("", columns, cells))
+    columns = ["id", "operator", "parents", "state", "params", "error", "95%", "seeds", "depth", ""]
+    _paged(console(), table("", columns, cells))
+
+
+def _examples(store: Store) -> int:
+    bits = store.newest_bits()
+    return examples(*bits) if bits else 0
+
+
+def _span(error: float, count: int) -> str:
+    interval = wilson(error, count)
+    return f"{interval.low:.3f}-{interval.high:.3f}"
+
+
+def _colour(candidate: Candidate) -> str:
+    return {State.SCORED: "green", State.FAILED: "red", State.REJECTED: "red"}.get(candidate.state, "dim")
+
+
+def _paged(screen: Console, *parts: RenderableType) -> None:
+    """Through the pager where a person looks at more than a screenful, plainly otherwise."""
+    shown = Group(*parts)
+    if screen.is_terminal and len(screen.render_lines(shown, pad=False)) > screen.height:
+        with screen.pager(styles=True):
+            screen.print(shown)
+    else:
+        screen.print(shown)
 
 
 @click.command()
@@ -79,15 +136,16 @@ def list_(folder: Path, state: str | None, sort: str, as_json: bool) -> None:
 @id_argument
 @json_option
 def show(folder: Path, identity: int, as_json: bool) -> None:
-    """Show one candidate: where it comes from, what was found, its source.
+    """Show one candidate: where it comes from, what was found, whether it is better, its source.
 
     \b
     Example:
       evoarch show demo 17
     """
-    store, _ = reading(folder)
+    store, config = reading(folder)
     candidate = find(store, identity)
     evaluations = store.evaluations(identity)
+    judgement = judge(store, config, candidate, elites(store, config))
     if as_json:
         outcomes = [
             {"rung": e.rung, "seed": e.seed, "kind": e.kind, "seconds": e.seconds, **_outcome(e.outcome)}
@@ -98,26 +156,49 @@ def show(folder: Path, identity: int, as_json: bool) -> None:
             "note": candidate.note,
             "repairs": list(candidate.repairs),
             "evaluations": outcomes,
+            "comparisons": [c.as_json() for c in judgement.comparisons] if judgement else [],
+            "on_front": judgement.on_front if judgement else False,
+            "verdicts": [{"kind": v.kind, "text": v.text, "time": v.time} for v in store.verdicts(identity)],
         }
         print_json({**row(candidate), **extra})
         return
-    screen = console()
     parents = ", ".join(f"#{p}" for p in candidate.parents) or "none"
-    screen.print(
-        f"[bold]#{candidate.id}[/] {candidate.name or ''} {candidate.state} · {candidate.operator} · "
-        f"parents {parents} · generation {candidate.generation}"
-    )
-    if candidate.note:
-        screen.print(candidate.note, markup=False)
-    for repair in candidate.repairs:
-        screen.print(f"repaired: {repair}", markup=False)
+    lines = [
+        Text.assemble(
+            (f"#{candidate.id}", "bold"),
+            f" {candidate.name or ''} ",
+            (str(candidate.state), _colour(candidate)),
+            f" · {candidate.operator} · parents {parents} · depth {candidate.generation}",
+        )
+    ]
+    change, _ = store.change(identity)
+    said = [f"its operator said: {change}"] if change else []
+    said += [candidate.note] if candidate.note else []
+    said += [f"repaired: {repair}" for repair in candidate.repairs]
     for e in evaluations:
         found = ", ".join(f"{k} {cell(v)}" for k, v in _outcome(e.outcome).items())
-        screen.print(f"{e.rung}, seed {e.seed}: {found}; {e.seconds:.1f} s", markup=False)
-    screen.print(Syntax(candidate.source, "python", background_color="default"))
+        said.append(f"{e.rung}, training seed {e.seed}: {found}; {e.seconds:.1f} s")
+    said += [f"{v.kind}: {v.text}" if v.text else f"{v.kind}" for v in store.verdicts(identity)]
+    lines += [Text(line) for line in said]
+    lines += _judged(judgement)
+    _paged(
+        console(), *lines, Syntax(candidate.source, "python", background_color="default", line_numbers=True)
+    )
 
 
-def _outcome(outcome: object) -> dict[str, object]:
+def _judged(judgement: Judgement | None) -> list[Text]:
+    if judgement is None:
+        return []
+    colours = {"better": "green", "worse": "red"}
+    lines = [
+        Text(f"against {c.role} #{c.other} {c.name}: ").append(c.words, colours.get(c.outcome, ""))
+        for c in judgement.comparisons
+    ]
+    by = ", ".join(f"#{identity}" for identity in judgement.dominated_by)
+    return [*lines, Text(f"dominated by {by}" if by else "on the front: nothing scored dominates it")]
+
+
+def _outcome(outcome: Outcome) -> dict[str, object]:
     if isinstance(outcome, Failed):
         return {
             "outcome": "failed",
@@ -125,7 +206,7 @@ def _outcome(outcome: object) -> dict[str, object]:
             "reason": outcome.reason,
             "fault": str(outcome.fault),
         }
-    return {"outcome": "scored", **getattr(outcome, "metrics", {})}
+    return {"outcome": "scored", **outcome.metrics}
 
 
 @click.command()
@@ -133,7 +214,9 @@ def _outcome(outcome: object) -> dict[str, object]:
 @id_argument
 @click.argument("other", required=False, type=int)
 def diff(folder: Path, identity: int, other: int | None) -> None:
-    """Show what a candidate changed, against its first parent or against OTHER.
+    """Show what a candidate changed, by statement, against its first parent or against OTHER.
+
+    Side by side where the terminal has 120 columns.
 
     \b
     Example:
@@ -145,37 +228,85 @@ def diff(folder: Path, identity: int, other: int | None) -> None:
         if not candidate.parents:
             raise UserError(f"#{identity} has no parent; name another candidate to compare with", code=1)
         other = candidate.parents[0]
-    base = find(store, other)
-    lines = difflib.unified_diff(
-        base.source.splitlines(), candidate.source.splitlines(), f"#{other}", f"#{identity}", lineterm=""
-    )
-    console().print(Syntax("\n".join(lines), "diff", background_color="default"))
+    rows = compare(find(store, other).source, candidate.source)
+    screen = console()
+    if screen.width >= WIDE:
+        _paged(screen, _side_by_side(rows, f"#{other}", f"#{identity}"))
+    else:
+        _paged(screen, _stacked(rows, f"#{other}", f"#{identity}"))
+
+
+def _side_by_side(rows: list[Row], left: str, right: str) -> Table:
+    built = Table(box=None, pad_edge=False, expand=True)
+    built.add_column(left, ratio=1)
+    built.add_column(right, ratio=1)
+    for each in rows:
+        built.add_row(_side(each.left, each.kind), _side(each.right, each.kind))
+    return built
+
+
+def _side(pieces: tuple[Piece, ...], kind: str) -> Text:
+    text = Text()
+    for piece in pieces:
+        text.append(piece.text, f"bold reverse {COLOURS[kind]}" if piece.changed else COLOURS[kind])
+    return text
+
+
+def _stacked(rows: list[Row], left: str, right: str) -> Text:
+    text = Text(f"--- {left}\n+++ {right}\n")
+    for each in rows:
+        if each.kind == "same":
+            text.append(f"  {each.left_text}\n")
+            continue
+        if each.left:
+            text.append("- ", "red").append_text(_side(each.left, "removed")).append("\n")
+        if each.right:
+            text.append("+ ", "green").append_text(_side(each.right, "added")).append("\n")
+    text.rstrip()
+    return text
 
 
 @click.command()
 @folder_argument
-@id_argument
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE")
-def export(folder: Path, identity: int, output: Path) -> None:
-    """Write a candidate's model file, under a header that says where it comes from.
+@click.argument("identity", metavar="[ID]", required=False, type=int)
+@json_option
+def lineage(folder: Path, identity: int | None, as_json: bool) -> None:
+    """Show what a candidate comes from, or the tree from the seeds to the front.
 
     \b
     Example:
-      evoarch export demo 17 -o model.py
+      evoarch lineage demo 17
     """
     store, config = reading(folder)
-    candidate = find(store, identity)
-    if candidate.state is not State.SCORED:
-        raise UserError(
-            f"#{identity} is {candidate.state}; expected a scored candidate (`evoarch list {folder} --state scored`)",
-            code=1,
+    front = {elite.id for elite in elites(store, config)}
+    wanted = sorted(front) if identity is None else [find(store, identity).id]
+    family = {c.id: c for c in store.ancestors(wanted, most=MOST_LISTED)}
+    if as_json:
+        print_json([row(family[key]) for key in sorted(family)])
+        return
+    _paged(console(), _tree(family, front, config))
+
+
+MOST_LISTED = 2000
+"""Candidates that a tree in the terminal shows."""
+
+
+def _tree(family: dict[int, Candidate], front: set[int], config: Config) -> Tree:
+    """Each candidate under its first parent; further parents are named beside it."""
+    root = Tree(config.campaign.name)
+    branches: dict[int, Tree] = {}
+    for candidate in sorted(family.values(), key=lambda c: c.id):
+        error = candidate.metrics.get("error")
+        label = Text(f"#{candidate.id} ", "bold" if candidate.id in front else "")
+        label.append(candidate.name or candidate.operator)
+        label.append(
+            f"  error {cell(error)}" if error is not None else f"  {candidate.state}", _colour(candidate)
         )
-    metrics = ", ".join(f"{key} {cell(value)}" for key, value in sorted(candidate.metrics.items()))
-    header = (
-        f"# evoarch: candidate {identity} of campaign {config.campaign.name!r}, task {config.campaign.task}\n"
-        f"# {metrics} (validation, {candidate.seeds} training seeds)\n"
-        f"# operator {candidate.operator}, parents {list(candidate.parents)}, generation {candidate.generation}\n"
-        f"# source digest {candidate.source_digest}\n"
-    )
-    output.write_text(header + candidate.source, encoding="utf-8")
-    click.echo(f"wrote {output}")
+        label.append(
+            f", {cell(int(candidate.metrics['params']))} parameters" if "params" in candidate.metrics else ""
+        )
+        label.append("".join(f", with #{p}" for p in candidate.parents[1:]))
+        label.append("  front" if candidate.id in front else "", "cyan")
+        above = branches.get(candidate.parents[0], root) if candidate.parents else root
+        branches[candidate.id] = above.add(label)
+    return root

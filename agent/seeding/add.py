@@ -106,7 +106,10 @@ class Prepared:
 
 
 def prepare(wanted: Wanted, imports: Sequence[str] = ()) -> Prepared:
-    """Resolves and inlines. `imports`: third-party modules that the campaign allows. Raises SeedError or UserError."""
+    """Resolves and inlines. `imports`: third-party modules that the campaign allows.
+
+    Raises SeedError or UserError.
+    """
     path = wanted.path.resolve()
     if not path.is_file():
         raise UserError(f"{wanted.path}: no such file", code=1)
@@ -138,13 +141,17 @@ def check_imports(inlined: Inlined, imports: Sequence[str]) -> None:
 
 
 def open_name(inlined: Inlined, name: str) -> str:
-    """The genome's name of a definition that may change. Raises SeedError where it can't be opened."""
-    head, _, member = name.partition(".")
+    """The genome's name of a definition that may change: `NAME`, or `FILE:NAME` where two files have it.
+
+    Raises SeedError where it can't be opened.
+    """
+    file, _, rest = name.rpartition(":")
+    head, _, member = rest.partition(".")
     defined = [p for p in inlined.pieces if p.kind in ("class", "function")]
-    found = [p for p in defined if head in p.names] or [p for p in defined if head in p.original]
+    found = [p for p in defined if head in (*p.names, *p.original) and p.file.endswith(file)]
     entry = next(p for p in defined if inlined.entry in p.names)
     if len(found) > 1:
-        names = " or ".join(p.names[0] for p in found)
+        names = " or ".join(f"{p.file}:{head}" for p in found)
         raise SeedError(found[1].file, found[1].line, f"--evolve {name} names more than one; say {names}")
     if not found:
         hint = near(head, [p.names[0] for p in defined])

@@ -22,7 +22,7 @@ STRICT = ("import", "entry", "syntax", "size")
 """Rules (by their beginning) that hold for a user's own code too."""
 
 SIGNATURES = 2400
-"""Characters of frozen signatures that a prompt holds (about 600 tokens); those that open code names come first."""
+"""Characters of frozen signatures that a prompt holds (about 600 tokens); what open code names comes first."""
 
 _HINT = "change only what is open"
 
@@ -176,8 +176,11 @@ def canonical(text: str) -> str:
 
 
 def stub(unit: Unit) -> str:
-    """A definition's signature: a class with its `__init__` and `forward`; anything else as it is."""
-    node = unit.node
+    """A definition's signature: a class with its `__init__` and `forward`; anything else as it is.
+
+    Default values are left out: an operator must find nothing there to change.
+    """
+    node = unit.node.visit(_NoDefaults())
     body = cst.IndentedBlock([cst.SimpleStatementLine([cst.Expr(cst.Ellipsis())])])
     if isinstance(node, cst.FunctionDef):
         return cst.Module([]).code_for_node(node.with_changes(leading_lines=[], body=body))
@@ -191,6 +194,11 @@ def stub(unit: Unit) -> str:
     return cst.Module([]).code_for_node(
         node.with_changes(leading_lines=[], body=cst.IndentedBlock(kept) if kept else body)
     )
+
+
+class _NoDefaults(cst.CSTTransformer):
+    def leave_Param(self, original_node: cst.Param, updated_node: cst.Param) -> cst.Param:  # noqa: N802
+        return updated_node.with_changes(default=cst.Ellipsis()) if updated_node.default else updated_node
 
 
 def changed_line(old: str, new: str) -> int:

@@ -327,7 +327,7 @@ class _Naming:
                 grouped.setdefault(external.module, []).append(external)
             else:
                 plain[_import_text(external)] = external
-        lines = [(text, external) for text, external in plain.items()]
+        lines = list(plain.items())
         for module, externals in grouped.items():
             if module == "__future__":
                 continue

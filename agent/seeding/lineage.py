@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agent.config import Config
 from agent.errors import UserError
 from agent.seeding.add import opening_of
 from agent.seeding.frozen import Opening
-from agent.seeding.record import Record, text_digest
+from agent.seeding.patch import patch
+from agent.seeding.record import Record, records, text_digest
 from archive.records import Candidate
 from archive.store import Store
 
@@ -44,6 +46,27 @@ class Openings:
 
     def record_of(self, seed: Candidate) -> Record | None:
         return self.records.get(seed.name or "")
+
+
+def patch_of(store: Store, folder: Path, config: Config, candidate: Candidate) -> str:
+    """What a candidate changes in the repository that its seed was added from, as a unified diff.
+
+    Raises UserError where its seed was not inlined, or nothing changed.
+    """
+    openings = Openings(store, records(folder, config.seeds.files))
+    seed = openings.seed_of(candidate)
+    record = openings.record_of(seed)
+    if record is None:
+        whence = f"seed {seed.name}" if seed.operator == "seed" else f"operator {seed.operator}"
+        raise UserError(
+            f"#{candidate.id} descends from {whence}, which has no repository (`evoarch seed add`); --file "
+            "writes it as one file",
+            code=1,
+        )
+    text = patch(record, seed.source, candidate.source)
+    if not text:
+        raise UserError(f"#{candidate.id} changes nothing in {record.repository}", code=1)
+    return text
 
 
 def check_unchanged(records: Mapping[str, Record], sources: Mapping[str, str]) -> None:

@@ -1,5 +1,7 @@
 """Renaming what one statement takes from its module, by scope: locals, attributes and keywords stay."""
 
+# ruff: noqa: N802 (LibCST names its visitors so)
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

@@ -55,7 +55,7 @@ def patch(record: Record, seed: str, child: str) -> str:
         edit.replaced.append((piece.start, piece.end, text))
         wanted = _helpers(reads(new.text), helpers)
         for helper in wanted:
-            placed = "\n\n".join([helpers[helper].text.rstrip("\n"), "", ""])
+            placed = helpers[helper].text.rstrip("\n") + "\n\n\n"
             if all(placed != other for _, other in edit.inserted):
                 edit.inserted.append((piece.start, placed))
         _names(repository, source, piece, text, [helpers[h] for h in wanted], child, edit)
@@ -117,11 +117,9 @@ def _with_prose(before: str, after: str) -> str:
     """`after` with the comments and docstrings of `before`, where an operator had them taken out."""
     if strip_prose(after).rstrip() != after.rstrip() or strip_prose(before).rstrip() == before.rstrip():
         return after
-    old, bare, new = (
-        before.splitlines(),
-        strip_prose(before).rstrip().splitlines(),
-        after.rstrip().splitlines(),
-    )
+    old, new = before.splitlines(), after.rstrip().splitlines()
+    bare = [line for line in strip_prose(before).splitlines() if line.strip()]
+    full = [n for n, line in enumerate(new) if line.strip()]
     place: list[int] = []
     for line in bare:
         at = place[-1] + 1 if place else 0
@@ -131,12 +129,12 @@ def _with_prose(before: str, after: str) -> str:
     if not place or place[-1] >= len(old):
         return after
     lines: list[str] = []
-    for tag, i, j, k, m in difflib.SequenceMatcher(None, bare, new, autojunk=False).get_opcodes():
+    matcher = difflib.SequenceMatcher(None, bare, [new[n] for n in full], autojunk=False)
+    for tag, i, j, k, m in matcher.get_opcodes():
         if tag == "equal":
-            start = place[i - 1] + 1 if i else 0
-            lines += old[start : place[j - 1] + 1]
-        else:
-            lines += new[k:m]
+            lines += old[place[i - 1] + 1 if i else 0 : place[j - 1] + 1]
+        elif m > k:
+            lines += new[full[k] : full[m - 1] + 1]
     return "\n".join(lines) + "\n"
 
 

@@ -51,7 +51,7 @@ def beside(seed: Path) -> Path:
 
 
 def load_record(seed: Path) -> Record | None:
-    """The record of a seed file, None where it was not inlined. Raises UserError for one that does not hold."""
+    """The record of a seed file, None where it was not inlined. Raises UserError."""
     path = beside(seed)
     if not path.is_file():
         return None

@@ -201,7 +201,8 @@ class Repository:
                 raise SeedError(
                     source.place,
                     statement.line,
-                    f"a relative import that leaves the repository: {dots}{statement.module} from {self.root}",
+                    f"a relative import that leaves the repository: {dots}{statement.module} "
+                    f"from {self.root}",
                 )
             found = (
                 self._file(base.joinpath(*statement.module.split(".")))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from agent.breeding import Parts
 from agent.campaign import Campaign
-from agent.config import FILE, Config, OperatorTable, load
+from agent.config import FILE, Config, OperatorTable, SandboxTable, load
 from agent.errors import UserError, nearest
 from agent.lm.build import build_lm
 from agent.lm.fakes import ReplayLM
@@ -24,6 +24,7 @@ from agent.operators.random_draw import RandomDraw
 from agent.operators.syntactic_crossover import SyntacticCrossover
 from agent.operators.syntactic_mutate import SyntacticMutate
 from agent.replay import recorded_calls, recorded_turns
+from agent.report.versions import versions
 from agent.seeding.add import opening_of
 from agent.seeding.lineage import check_unchanged
 from agent.seeding.record import Record, beside, records
@@ -37,6 +38,7 @@ from evaluators.evaluation import Sound, failure_of
 from evaluators.own import Measuring, measuring, program_for
 from evaluators.task import Recipe, Task
 from evaluators.tasks import load_task
+from sandbox.environment import InterpreterError, environment_of
 from sandbox.genome import source_digest
 from sandbox.level import LevelReport, detect
 from sandbox.limits import Level, Limits
@@ -73,12 +75,21 @@ def choose_level(report: LevelReport, wanted: str, *, unsafe: bool) -> Level:
     return report.level
 
 
-async def open_walls(level: Level, task: Task, packages: Sequence[str] = ()) -> ZygoteRunner:
-    """A warm zygote at `level` that holds the task's inside program and the allowed packages."""
+async def open_walls(level: Level, task: Task, table: SandboxTable | None = None) -> ZygoteRunner:
+    """A warm zygote at `level` that holds the task's inside program and the modules that are allowed."""
+    table = table or SandboxTable()
     try:
+        modules = (*table.imports, *table.preload)
         return await start(
-            program_for(task), level=level, unsafe=level is Level.NONE, packages=packages, preload=packages
+            program_for(task),
+            level=level,
+            unsafe=level is Level.NONE,
+            packages=environment_of(table.python).providers(modules),
+            preload=modules,
+            python=table.python,
         )
+    except InterpreterError as error:
+        raise UserError(f"sandbox.{error}") from None
     except (SandboxUnavailableError, ZygoteLostError) as error:
         raise UserError(f"sandbox: {error}", code=1) from None
     except PackageNotFoundError as error:
@@ -124,7 +135,7 @@ async def open_session(
     async with AsyncExitStack() as stack:
         stack.enter_context(RunLock(folder))
         lms = await _open_lms(stack, config, replay)
-        runner = await open_walls(level, task, config.sandbox.imports)
+        runner = await open_walls(level, task, config.sandbox)
         stack.push_async_callback(runner.close)
         evaluator = measuring(
             task,
@@ -141,10 +152,12 @@ async def open_session(
             store = create(folder, name=config.campaign.name, seed=config.campaign.seed)
         stack.callback(store.close)
         _add_seeds(store, sources)
-        store.event("session", detail={"level": str(level), "config": config.model_dump(mode="json")})
+        detail = {"level": str(level), "versions": versions(), "config": config.model_dump(mode="json")}
+        store.event("session", detail=detail)
         workers = worker_count(config)
+        cores = config.evaluation.workers or len(os.sched_getaffinity(0))
         parts = Parts(
-            evaluator, task.offers, [_operator(t, config) for t in config.operators], lms, workers, seeds
+            evaluator, task.offers, [_operator(t, config) for t in config.operators], lms, workers, seeds, cores
         )
         turns: Turns | None = recorded_turns(replay) if replay else None
         yield Session(store, config, Campaign(store, config, parts, turns), level)

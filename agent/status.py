@@ -63,6 +63,15 @@ def point(candidate: Candidate) -> Point:
     )
 
 
+def elites(store: Store, config: Config) -> list[Candidate]:
+    """The front as it is now, by id, without sources."""
+    goals = objectives(config.selection)
+    names = [goal.name for goal in goals]
+    places = store.points(names)
+    rows = [dict(zip(names, values, strict=True)) for _, values, _ in places]
+    return store.some([places[i][0] for i in front(rows, goals)])
+
+
 def read_status(store: Store, config: Config) -> Status:
     """The status of a campaign from its archive alone; safe while it runs."""
     counts = store.counts()
@@ -71,7 +80,7 @@ def read_status(store: Store, config: Config) -> Status:
     # Numbers alone: an archive of many thousands is looked at twice a second.
     places = store.points(names)
     rows = [dict(zip(names, values, strict=True)) for _, values, _ in places]
-    elites = store.some([places[i][0] for i in front(rows, goals)])
+    on_front = store.some([places[i][0] for i in front(rows, goals)])
     top = max(range(len(rows)), key=lambda i: (fitness(rows[i]), -places[i][0]), default=None)
     winner = store.candidate(places[top][0]) if top is not None else None
     state, reason = standing(store)
@@ -88,9 +97,9 @@ def read_status(store: Store, config: Config) -> Status:
         failed=counts.get(State.FAILED, 0),
         repeats=store.repeats_made(),
         retries=store.retries(),
-        elites=[c.id for c in elites],
+        elites=[c.id for c in on_front],
         best=point(winner) if winner else None,
-        front=[point(c) for c in sorted(elites, key=lambda c: c.metrics["params"])],
+        front=[point(c) for c in sorted(on_front, key=lambda c: c.metrics["params"])],
         seeds=[point(c) for c in store.candidates(operator="seed", sources=False)],
         tokens={"prompt": tokens.prompt, "completion": tokens.completion, "lost": tokens.lost},
         operators=store.yields(),

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from agent.cli import campaigns, candidates, machine, models, report, review, seed
+from agent.cli import campaigns, candidates, export, machine, models, report, review, seed
 from agent.errors import UserError
 from archive.errors import ArchiveError
 from evaluators.task import TaskError
@@ -51,7 +51,8 @@ for command in (
     candidates.list_,
     candidates.show,
     candidates.diff,
-    candidates.export,
+    candidates.lineage,
+    export.export,
     review.review,
     report.report,
     models.check,

@@ -1,0 +1,49 @@
+"""export: a candidate as a model file, a patch, weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from agent.cli.candidates import find, id_argument
+from agent.cli.common import folder_argument, reading
+from agent.errors import UserError
+from agent.report.export import copy_weights, model_file
+from agent.seeding.lineage import patch_of
+
+
+@click.command()
+@folder_argument
+@id_argument
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE")
+@click.option(
+    "--file/--patch", "whole", default=True, help="One model file (default), or a diff for `git apply`."
+)
+@click.option(
+    "--weights", type=click.Path(path_type=Path), metavar="FILE", help="Its trained weights, as safetensors."
+)
+def export(folder: Path, identity: int, output: Path, whole: bool, weights: Path | None) -> None:
+    """Write a candidate's model file, which runs with torch alone, under a header that says what it is.
+
+    With --patch: what it changes in the repository that its seed was added from (`evoarch seed add`).
+
+    \b
+    Example:
+      evoarch export demo 17 -o model.py --weights model.safetensors
+      evoarch export demo 17 --patch -o winner.patch
+    """
+    store, config = reading(folder)
+    candidate = find(store, identity)
+    if whole:
+        text = model_file(store, config, candidate, weights.name if weights else "")
+    else:
+        text = patch_of(store, folder, config, candidate)
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{output}: {error.strerror}", code=1) from None
+    click.echo(f"wrote {output}")
+    if weights:
+        copy_weights(store, candidate, weights)
+        click.echo(f"wrote {weights}")

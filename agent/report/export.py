@@ -1,0 +1,126 @@
+"""A candidate as a clean model file: its own code in a normal layout, under a header that says what it is."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+from agent.config import Config
+from agent.errors import UserError
+from agent.report.numbers import Interval, examples, wilson
+from agent.report.text import cell
+from agent.report.versions import versions
+from archive.records import Candidate, Evaluation, Scored, State
+from archive.store import Store
+from archive.weights import weights_path
+from sandbox.genome import source_digest, strip_prose
+
+WIDTH = 96
+"""Columns of the header's text."""
+
+
+def clean(source: str) -> str:
+    """`source` in a normal layout, without prose: what an ancestor's docstring said need not hold any more.
+
+    It has the same source digest. A file that would not have it is left as it is.
+    """
+    tidy = ast.unparse(ast.parse(strip_prose(source))) + "\n"
+    lines: list[str] = []
+    for line in tidy.splitlines():
+        # PEP 8: two blank lines around what stands at the top level.
+        if line.startswith(("class ", "def ", "@")) and lines and not lines[-1].startswith("@"):
+            while lines and not lines[-1]:
+                lines.pop()
+            lines += ["", ""] if lines else []
+        lines.append(line)
+    tidy = "\n".join(lines) + "\n"
+    return tidy if source_digest(tidy) == source_digest(source) else source
+
+
+def model_file(store: Store, config: Config, candidate: Candidate, weights: str = "") -> str:
+    """The text of the exported file; `weights` is the name of the file of weights beside it, if any.
+
+    Raises UserError for a candidate without a score.
+    """
+    if candidate.state is not State.SCORED:
+        raise UserError(
+            f"#{candidate.id} is {candidate.state}; expected a scored candidate "
+            f"(`evoarch list {store.folder} --state scored`)",
+            code=1,
+        )
+    evaluations = store.evaluations(candidate.id)
+    return "\n".join(_header(store, config, candidate, evaluations, weights)) + "\n" + clean(candidate.source)
+
+
+def _header(
+    store: Store, config: Config, candidate: Candidate, evaluations: Sequence[Evaluation], weights: str
+) -> list[str]:
+    interval = _interval(evaluations, candidate)
+    span = f" (95% interval {interval.low:.4f} to {interval.high:.4f})" if interval else ""
+    values = [
+        f"{name} {cell(value)}{span if name == 'error' else ''}"
+        for name, value in sorted(candidate.metrics.items())
+    ]
+    seeds = ", ".join(
+        f"{e.outcome.metrics['error']:.4f}" for e in evaluations if isinstance(e.outcome, Scored)
+    )
+    session = store.last_event_detail("session")
+    known = session.get("versions")
+    made_with = ", ".join(f"{k} {v}" for k, v in (known if isinstance(known, dict) else versions()).items())
+    recipe = config.evaluation.recipe
+    lines = [
+        f"Candidate {candidate.id} of the evoarch campaign {config.campaign.name!r}, "
+        f"task {config.campaign.task}.",
+        f"Validation: {', '.join(values)}; error on each of {candidate.seeds} training seeds: {seeds}. The "
+        "interval is over the validation examples. The test split was not looked at.",
+        f"Lineage: {_line(store, candidate)}.",
+        *[f"Repaired: {repair}." for repair in candidate.repairs],
+        f"Source digest {candidate.source_digest}",
+        *([f"Function digest {candidate.function_digest}"] if candidate.function_digest else []),
+        f"Measured with {made_with}; isolation {session.get('level', 'unknown')}.",
+        f"To train it again: evoarch evaluate THIS_FILE --task {config.campaign.task} --recipe {recipe} "
+        f"--seed {config.campaign.seed}",
+    ]
+    if weights:
+        lines.append(
+            f"Weights of training seed 0: {weights}. model = Model(...); "
+            f"model.load_state_dict(safetensors.torch.load_file({weights!r}), strict=False); model.eval()"
+        )
+    return [f"# {part}" for line in lines for part in textwrap.wrap(line, WIDTH, break_long_words=False)]
+
+
+def _interval(evaluations: Sequence[Evaluation], candidate: Candidate) -> Interval | None:
+    for evaluation in evaluations:
+        if isinstance(evaluation.outcome, Scored) and evaluation.correct:
+            count = examples(evaluation.outcome.metrics["error"], evaluation.correct)
+            return wilson(candidate.metrics["error"], count)
+    return None
+
+
+def _line(store: Store, candidate: Candidate) -> str:
+    """From the seed to the candidate along first parents, with what was done at each step."""
+    steps = []
+    while True:
+        change, _ = store.change(candidate.id)
+        said = f" ({' '.join(change.split())[:120]})" if change else ""
+        steps.append(f"#{candidate.id} {candidate.name or candidate.operator}{said}")
+        if not candidate.parents:
+            return " -> ".join(reversed(steps))
+        candidate = store.candidate(candidate.parents[0])
+
+
+def copy_weights(store: Store, candidate: Candidate, target: Path) -> None:
+    """The weights of the candidate's first training seed. Raises UserError where none are kept."""
+    scored = [e for e in store.evaluations(candidate.id) if isinstance(e.outcome, Scored)]
+    source = (
+        weights_path(Path(store.folder), candidate.id, scored[0].rung, scored[0].seed) if scored else None
+    )
+    if source is None or not source.is_file():
+        raise UserError(f"#{candidate.id}: no weights are kept in {store.folder}", code=1)
+    try:
+        shutil.copyfile(source, target)
+    except OSError as error:
+        raise UserError(f"{target}: {error.strerror}", code=1) from None

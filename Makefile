@@ -22,7 +22,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	touch $@
 
 demo: setup
-	test -e $(DEMO)/campaign.toml || $(BIN)/evoarch init $(DEMO) --task mnist1d --evaluations 80
+	test -e $(DEMO)/campaign.toml || $(BIN)/evoarch init $(DEMO) --task mnist1d --evaluations 64
 	$(BIN)/evoarch run $(DEMO)
 
 test: setup

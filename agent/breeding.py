@@ -38,7 +38,7 @@ MOST_UNANSWERED = 3
 @dataclass(frozen=True)
 class Parts:
     """What a campaign works with. `operators` stand in the order of the config's tables; `seeds` are the
-    records of inlined seeds, by name.
+    records of inlined seeds, by name; `cores` are slots at the end, when no LM computes beside them.
     """
 
     evaluator: EvaluatorSeam
@@ -47,6 +47,7 @@ class Parts:
     lms: Mapping[str, LM]
     workers: int
     seeds: Mapping[str, Record] = field(default_factory=dict)
+    cores: int = 0
 
 
 @dataclass(frozen=True)

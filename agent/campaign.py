@@ -77,7 +77,7 @@ class Campaign:
             self._store.start(seed.id)
             await self._grader.grade(self._store.candidate(seed.id), "seed")
 
-        await self._in_slots(grade, seeds)
+        await self._in_slots(grade, seeds, self._parts.workers)
 
     async def _repeat_elites(self) -> None:
         """Further training seeds for the front and the baselines until each elite has enough: the best of
@@ -96,14 +96,14 @@ class Campaign:
                     if not self._stopping and not self._store.has_evaluation(candidate.id, number):
                         await self._grader.repeat(candidate, number)
 
-            await self._in_slots(repeat, short)
+            await self._in_slots(repeat, short, max(self._parts.cores, self._parts.workers))
             if self._store.repeats_made() == tried:
                 return
 
     async def _in_slots(
-        self, work: Callable[[Candidate], Awaitable[None]], candidates: Sequence[Candidate]
+        self, work: Callable[[Candidate], Awaitable[None]], candidates: Sequence[Candidate], slots: int
     ) -> None:
-        """`work` on each candidate, as many at a time as there are workers, none begun after a stop."""
+        """`work` on each candidate, `slots` at a time, none begun after a stop."""
         waiting = list(reversed(candidates))
 
         async def slot() -> None:
@@ -111,5 +111,5 @@ class Campaign:
                 await work(waiting.pop())
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(self._parts.workers):
+            for _ in range(slots):
                 group.create_task(slot())

@@ -61,7 +61,7 @@ key_env = "OPENAI_API_KEY"
 LM_OPERATORS = """\
 [[operators]]             # the LM rewrites one statement of a parent
 name = "lm.scoped"
-weight = 4.0              # share of the children
+weight = 8.0              # share of the children
 lm = "small"
 
 [[operators]]             # the LM completes a class after k parents and target metrics (EvoPrompting)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.lm.fakes import request_text
 from agent.lm.seam import LM, LMError, LMReply, LMRequest
@@ -43,18 +43,20 @@ class LoggedCalls:
             # A server may have worked for an answer that never came: such a call stands at its upper bound.
             (self.store.log_lost if error.retriable else self.store.log_failed)(call, str(error))
             raise
-        self.store.log_settled(call, reply_of(reply))
+        # Text that is no valid Unicode is escaped, so that any tool reads it and a replay gets the same.
+        texts = tuple(text.encode("utf-8", "backslashreplace").decode() for text in reply.texts)
+        reply = replace(reply, texts=texts)
+        spent = reply.detail.get("cpu_seconds", 0.0)
+        self.store.log_settled(
+            call,
+            {
+                "replies": reply.texts,
+                "finish_reasons": reply.finish_reasons,
+                "prompt_tokens": reply.prompt_tokens,
+                "completion_tokens": reply.completion_tokens,
+                "seconds": reply.seconds,
+                "price": reply.price,
+            },
+            cpu_seconds=spent if isinstance(spent, float) else 0.0,
+        )
         return reply
-
-
-def reply_of(reply: LMReply) -> dict[str, object]:
-    """The columns of a settled call. Text that is no valid Unicode is kept escaped: any tool reads it."""
-    clean = tuple(text.encode("utf-8", "backslashreplace").decode() for text in reply.texts)
-    return {
-        "replies": clean,
-        "finish_reasons": reply.finish_reasons,
-        "prompt_tokens": reply.prompt_tokens,
-        "completion_tokens": reply.completion_tokens,
-        "seconds": reply.seconds,
-        "price": reply.price,
-    }

@@ -89,12 +89,16 @@ class EvaluationTable(Table):
 
 
 class SandboxTable(Table):
-    """`level`: the least isolation that is accepted; `imports`: further packages genomes may import.
+    """`level`: the least isolation that is accepted; `imports`: further modules genomes may import.
+    `python`: the interpreter of the environment that children run in ("": evoarch's own); `preload`: modules
+    to import before any child is forked, beside `imports` (a child can open no file).
     `vet` "report": findings are shown and the file runs all the same; the wall is the process.
     """
 
     level: Literal["full", "landlock", "none"] = "landlock"
     imports: tuple[str, ...] = ()
+    python: str = ""
+    preload: tuple[str, ...] = ()
     vet: Literal["enforce", "report"] = "enforce"
 
 

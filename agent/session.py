@@ -157,7 +157,13 @@ async def open_session(
         workers = worker_count(config)
         cores = config.evaluation.workers or len(os.sched_getaffinity(0))
         parts = Parts(
-            evaluator, task.offers, [_operator(t, config) for t in config.operators], lms, workers, seeds, cores
+            evaluator,
+            task.offers,
+            [_operator(t, config) for t in config.operators],
+            lms,
+            workers,
+            seeds,
+            cores,
         )
         turns: Turns | None = recorded_turns(replay) if replay else None
         yield Session(store, config, Campaign(store, config, parts, turns), level)

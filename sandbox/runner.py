@@ -29,6 +29,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from sandbox import wire, zygote_launch
+from sandbox.environment import InterpreterError, environment_of
 from sandbox.job import Job, Program
 from sandbox.level import LevelReport, SandboxUnavailableError, choose, find_bwrap
 from sandbox.limits import Level, Limits
@@ -36,7 +37,7 @@ from sandbox.outcome import Array, Broken, ChildOutcome, Finished, Killed, Raise
 from sandbox.parcel import Parcels
 from sandbox.zygote_link import ZygoteLink, ZygoteLostError
 
-__all__ = ["SandboxUnavailableError", "ZygoteLostError", "ZygoteRunner", "start"]
+__all__ = ["InterpreterError", "SandboxUnavailableError", "ZygoteLostError", "ZygoteRunner", "start"]
 
 
 async def start(
@@ -46,6 +47,7 @@ async def start(
     unsafe: bool = False,
     packages: Sequence[str] = (),
     preload: Sequence[str] = (),
+    python: str = "",
 ) -> ZygoteRunner:
     """Starts a zygote and waits until it is warm (seconds: it imports torch and calls `warmup`).
 
@@ -54,14 +56,18 @@ async def start(
     file, so what is not imported then can't be). Call it from the main thread, on the loop that will run
     the jobs: the kernel ties the zygote's life to the thread that started it.
 
-    Raises SandboxUnavailableError, ZygoteLostError (the zygote's own last words), PackageNotFoundError.
+    python: the interpreter of another environment, whose torch and packages the children then have.
+
+    Raises SandboxUnavailableError, ZygoteLostError (the zygote's own last words), InterpreterError,
+    PackageNotFoundError.
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError(
             "sandbox.runner.start: expected the main thread, got a thread that may end earlier"
         )
     report = await asyncio.to_thread(choose, level, unsafe)
-    found = zygote_launch.installed([*zygote_launch.PACKAGES, *packages])
+    environment = await asyncio.to_thread(environment_of, python)
+    found = zygote_launch.installed([*zygote_launch.PACKAGES, *packages], environment)
     runner = ZygoteRunner(program, report, found, tuple(preload))
     await runner.warm()
     return runner

@@ -6,12 +6,12 @@ import importlib.metadata
 import json
 import os
 import re
-import sys
 import sysconfig
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from sandbox.environment import Environment, own
 from sandbox.job import Program
 from sandbox.limits import Level
 
@@ -66,25 +66,28 @@ class Packages:
 
     folders: Mapping[str, tuple[str, ...]]
     paths: tuple[str, ...]
+    environment: Environment = field(default_factory=own)
 
 
-def installed(distributions: Iterable[str]) -> Packages:
-    """The named distributions with all that they require and that is installed.
+def installed(distributions: Iterable[str], environment: Environment | None = None) -> Packages:
+    """The named distributions with all that they require and that is installed in an environment
+    (None: this process's own).
 
     Raises importlib.metadata.PackageNotFoundError for a named one that is missing.
     """
+    environment = environment or own()
     found: dict[str, importlib.metadata.Distribution] = {}
     waiting = []
     for name in distributions:
         waiting.append(name)
-        importlib.metadata.distribution(name)
+        environment.distribution(name)
     while waiting:
         name = waiting.pop()
         key = re.sub(r"[-_.]+", "-", name).lower()
         if key in found:
             continue
         try:
-            found[key] = importlib.metadata.distribution(name)
+            found[key] = environment.distribution(name)
         except importlib.metadata.PackageNotFoundError:
             continue
         for requirement in found[key].requires or ():
@@ -105,12 +108,14 @@ def installed(distributions: Iterable[str]) -> Packages:
             if path.exists():
                 paths.add(str(path))
                 folders.setdefault(top.split(".")[0], set()).add(str(path.parent))
-    return Packages({name: tuple(sorted(dirs)) for name, dirs in folders.items()}, tuple(sorted(paths)))
+    return Packages(
+        {name: tuple(sorted(dirs)) for name, dirs in folders.items()}, tuple(sorted(paths)), environment
+    )
 
 
 def interpreter() -> str:
-    """The base interpreter: a virtual environment adds only what stays outside."""
-    return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
+    """The base interpreter of this process: a virtual environment adds only what stays outside."""
+    return own().executable
 
 
 def config(program: Program, packages: Packages, preload: Sequence[str], controller: int) -> bytes:
@@ -143,16 +148,27 @@ def config(program: Program, packages: Packages, preload: Sequence[str], control
 def command(level: Level, control: int, config_fd: int, packages: Packages, bwrap: str | None) -> list[str]:
     """The argument vector. Level `full` needs the path of bubblewrap."""
     boot = (Path(__file__).parent / "zygote_boot.py").read_text(encoding="utf-8")
-    python = [interpreter(), "-P", "-s", "-S", "-B", "-c", boot, str(control), str(config_fd)]
+    python = [
+        packages.environment.executable,
+        "-P",
+        "-s",
+        "-S",
+        "-B",
+        "-c",
+        boot,
+        str(control),
+        str(config_fd),
+    ]
     if level is not Level.FULL:
         return python
     if bwrap is None:
         raise ValueError("level full needs bubblewrap")
-    return [*namespaces(bwrap, packages.paths), *python]
+    return [*namespaces(bwrap, packages.paths, packages.environment), *python]
 
 
-def namespaces(bwrap: str, paths: Iterable[str]) -> list[str]:
+def namespaces(bwrap: str, paths: Iterable[str], environment: Environment | None = None) -> list[str]:
     """bubblewrap around the interpreter: only it, the system's libraries and `paths`, read-only."""
+    environment = environment or own()
     arguments = [bwrap, "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--clearenv"]
     arguments += ["--uid", _NOBODY, "--gid", _NOBODY, "--hostname", "sandbox", "--cap-drop", "ALL"]
     for name, value in ENVIRONMENT.items():
@@ -162,13 +178,13 @@ def namespaces(bwrap: str, paths: Iterable[str]) -> list[str]:
             arguments += ["--symlink", os.readlink(system), system]
         elif os.path.exists(system):
             arguments += ["--ro-bind", system, system]
-    python = interpreter()
+    python = environment.executable
     arguments += ["--ro-bind", python, python]
     for library in ("lib", "lib64"):
-        folder = os.path.join(sys.base_prefix, library)
+        folder = os.path.join(environment.base, library)
         if os.path.isdir(folder) and os.path.realpath(folder) not in _real_system():
             arguments += ["--ro-bind", os.path.realpath(folder), folder]
-    for hidden in _site_folders():
+    for hidden in _site_folders(environment):
         arguments += ["--tmpfs", hidden]
     for path in paths:
         arguments += ["--ro-bind", os.path.realpath(path), path]
@@ -181,18 +197,19 @@ def _real_system() -> set[str]:
     return {os.path.realpath(path) for path in _SYSTEM}
 
 
-def _site_folders() -> list[str]:
+def _site_folders(environment: Environment) -> list[str]:
     """Folders of installed packages that lie inside what is bound for the interpreter."""
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    base = {"base": sys.base_prefix, "platbase": sys.base_prefix}
+    prefix = environment.base
+    version = "python{}.{}".format(*environment.version)
+    base = {"base": prefix, "platbase": prefix}
     candidates = {
         sysconfig.get_path("purelib", vars=base),
         sysconfig.get_path("platlib", vars=base),
-        f"{sys.base_prefix}/lib/{version}/site-packages",
+        f"{prefix}/lib/{version}/site-packages",
         "/usr/lib/python3/dist-packages",
         f"/usr/lib/{version}/dist-packages",
     }
-    bound = ("/usr/lib", "/usr/lib64", f"{sys.base_prefix}/lib", f"{sys.base_prefix}/lib64")
+    bound = ("/usr/lib", "/usr/lib64", f"{prefix}/lib", f"{prefix}/lib64")
     return sorted(path for path in candidates if os.path.isdir(path) and path.startswith(bound))
 
 

@@ -91,7 +91,7 @@ def add(
 async def fitting(seeds: list[Seed], config: Config, task: Task, *, unsafe: bool) -> Seed:
     """The first seed that passes the dry run. Raises UserError: the failure of the first, at its place."""
     level = choose_level(detect(), config.sandbox.level, unsafe=unsafe)
-    runner = await open_walls(level, task, config.sandbox.imports)
+    runner = await open_walls(level, task, config.sandbox)
     first = ""
     try:
         recipe = next(iter(task.recipes.values()))

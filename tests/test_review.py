@@ -1,0 +1,246 @@
+"""The review application without a browser: who may read and write, escaping, lists, verdicts."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from agent.config import SelectionTable, load
+from agent.report.lineage import lay_out
+from agent.selection import Steering, select
+from agent.starter import write_campaign
+from agent.web.app import HEADERS, TOKEN_HEADER, create_app
+from archive.browse import Filter
+from archive.errors import ArchiveError
+from archive.records import Candidate, Evaluation, Failed, LMCall, Scored, State
+from archive.store import Store, create, open_archive
+from evaluators.tasks import load_task
+
+NASTY = 'x = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"  # <b>&amp;</b>\n'
+
+
+def settled(store: Store, candidate: int, error: float, params: float, kind: str = "search") -> None:
+    store.start(candidate)
+    wrong = round(error * 502) - 1
+    bits = b"\x00" * (wrong // 8) + b"\xff" * (63 - wrong // 8)
+    outcome = Scored({"error": error, "params": params})
+    detail = {"curve": [2.0, 1.0, 0.5]}
+    store.settle(Evaluation(candidate, "full", 0, outcome, 1.0, 0.5, kind, bits, detail))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two seeds, a better child, a failed one, a rejected one full of markup."""
+    path = tmp_path / "campaign"
+    write_campaign(path, load_task("mnist1d"), name="trial <b>", seed=0, evaluations=20, lm="none")
+    with create(path, name="trial", seed=0) as store:
+        store.event("run")
+        for name, error, params in (("conv", 0.3, 5000.0), ("mlp", 0.4, 15000.0)):
+            settled(store, store.add_seed(name, f"# {name}\nx = 1\n", name).id, error, params, "seed")
+        (one,) = store.draw("lm.scoped", [1], 1, {"temperature": 0.6})
+        call = store.log_sent(
+            LMCall(one.batch, "small", "d", "the prompt <script>", {"n": 1, "max_tokens": 9})
+        )
+        answer = {"replies": [NASTY], "finish_reasons": ["stop"], "prompt_tokens": 5, "completion_tokens": 3}
+        store.log_settled(call, {**answer, "seconds": 1.0, "price": 0.0})
+        store.arrive(one.candidate, "x = 2\n", "c", "x <i>grew</i>", NASTY)
+        settled(store, one.candidate, 0.1, 4000.0)
+        (two,) = store.draw("syntactic.mutate", [3], 1, {})
+        store.arrive(two.candidate, NASTY, "d")
+        store.start(two.candidate)
+        store.settle(Evaluation(two.candidate, "full", 0, Failed("train", "<b>boom</b>"), 1.0, 0.5))
+        (three,) = store.draw("syntactic.mutate", [3], 1, {})
+        store.reject(three.candidate, NASTY, "1:0 import: <u>os</u> is not allowed (use torch)")
+    return path
+
+
+@pytest.fixture
+def client(folder: Path) -> Iterator[TestClient]:
+    with TestClient(create_app(folder), base_url="http://127.0.0.1:8321") as client:
+        yield client
+
+
+def token_of(client: TestClient) -> str:
+    return client.get("/").text.split('name="evoarch-token" content="')[1].split('"')[0]
+
+
+PAGES = ["/", "/candidates", "/candidates/1", "/candidates/3", "/candidates/4", "/candidates/5", "/lineage",
+         "/lineage/3", "/queue"]  # fmt: skip
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_is_escaped_and_carries_the_headers(client: TestClient, page: str) -> None:
+    answer = client.get(page)
+    assert answer.status_code == 200
+    for tag in ("<script>alert", "<img", "<b>", "<u>", "<i>", "<script>"):
+        assert tag not in answer.text
+    assert answer.text.count("<script") == 1  # the page's own file
+    for name, value in HEADERS.items():
+        assert answer.headers[name] == value
+    assert "unsafe" not in answer.headers["content-security-policy"]
+
+
+def test_a_genome_of_markup_stands_as_text(client: TestClient) -> None:
+    text = client.get("/candidates/4").text
+    assert "&lt;/script&gt;&lt;script&gt;alert(1)" in text
+    assert "&lt;b&gt;boom&lt;/b&gt;" in text
+    assert "the prompt &lt;script&gt;" in client.get("/candidates/3").text
+
+
+def test_the_numbers_say_what_is_beyond_noise(client: TestClient) -> None:
+    text = client.get("/candidates/3").text
+    assert ">better</strong>" in text
+    assert "nothing scored dominates it" in text
+    assert "dominated by" in client.get("/candidates/1").text
+
+
+def test_another_host_name_is_refused(folder: Path) -> None:
+    with TestClient(create_app(folder), base_url="http://evil.example:8321") as stranger:
+        assert stranger.get("/").status_code == 400
+        assert stranger.get("/events").status_code == 400
+    with TestClient(create_app(folder), base_url="http://localhost:99") as tunnelled:
+        assert tunnelled.get("/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {TOKEN_HEADER: "wrong"},
+        {TOKEN_HEADER: "GIVEN", "origin": "http://evil.example"},
+        {TOKEN_HEADER: "GIVEN", "origin": "null"},
+    ],
+)
+def test_a_verdict_needs_this_pages_token_and_origin(client: TestClient, headers: dict[str, str]) -> None:
+    given = {key: token_of(client) if value == "GIVEN" else value for key, value in headers.items()}
+    answer = client.post("/candidates/3/verdict", json={"kind": "veto"}, headers=given)
+    assert answer.status_code == 403
+    assert not client.get("/candidates?judged=veto").text.count("/candidates/3")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b'{"kind": "praise"}', b'{"kind": "note", "text": " "}', b'"veto"']
+)
+def test_a_verdict_that_says_nothing_is_refused(client: TestClient, body: bytes) -> None:
+    answer = client.post("/candidates/3/verdict", content=body, headers={TOKEN_HEADER: token_of(client)})
+    assert answer.status_code == 400
+    assert "expected" in answer.json()["error"]
+
+
+def test_verdicts_are_stored_and_the_newest_stands(client: TestClient, folder: Path) -> None:
+    headers = {TOKEN_HEADER: token_of(client), "origin": "http://127.0.0.1:8321"}
+    for kind, text in (("pin", ""), ("note", "odd <b>"), ("veto", "copies")):
+        answer = client.post("/candidates/3/verdict", json={"kind": kind, "text": text}, headers=headers)
+        assert answer.json() == {"stored": kind}
+    with open_archive(folder, write=False) as store:
+        assert [(v.kind, v.text) for v in store.verdicts(3)] == [
+            ("pin", ""),
+            ("note", "odd <b>"),
+            ("veto", "copies"),
+        ]
+        assert store.vetoed() == {3}
+        assert store.pinned() == frozenset()
+        assert store.last_event("judged") is not None
+    assert "vetoed" in client.get("/candidates/3").text
+    client.post("/candidates/3/verdict", json={"kind": "approve"}, headers=headers)
+    with open_archive(folder, write=False) as store:
+        assert store.vetoed() == frozenset()
+    missing = client.post("/candidates/99/verdict", json={"kind": "veto"}, headers=headers)
+    assert missing.status_code == 503
+    assert "no candidate 99" in missing.text
+
+
+def test_what_is_not_there_is_one_line(client: TestClient) -> None:
+    answer = client.get("/candidates/99")
+    assert answer.status_code == 404
+    assert "no candidate 99; there are 1 to 5" in answer.text
+    assert client.get("/nowhere").status_code == 404
+
+
+def test_lists_filter_sort_search_and_page(client: TestClient, folder: Path) -> None:
+    def ids(query: str) -> list[int]:
+        text = client.get(f"/candidates{query}").text.split("<tbody>")[1]
+        return [int(part.split('"')[0]) for part in text.split('<td class="n"><a href="/candidates/')[1:]]
+
+    assert ids("") == [1, 2, 3, 4, 5]
+    assert ids("?state=scored&sort=error") == [3, 1, 2]
+    assert ids("?sort=params&way=down") == [2, 1, 3, 4, 5]
+    assert ids("?operator=syntactic.mutate") == [4, 5]
+    assert ids("?text=alert(1)") == [4, 5]
+    assert ids("?text=%25") == []  # no pattern, letter for letter
+    assert ids("?judged=veto") == []
+    assert ids("?state=nonsense&page=x&sort=;drop") == [1, 2, 3, 4, 5]
+    assert ids("?page=2") == []
+    with open_archive(folder, write=False) as store:
+        assert store.count(Filter(state="scored"), most=10) == 3
+        with pytest.raises(ValueError, match="order_by: got 'name'"):
+            store.page(Filter(), order_by="name")
+
+
+def test_families_and_roots(folder: Path) -> None:
+    with open_archive(folder, write=False) as store:
+        assert [c.id for c in store.ancestors([4], most=9)] == [4, 3, 1]
+        assert [c.id for c in store.ancestors([4], most=2)] == [4, 3]
+        assert [c.id for c in store.descendants(1, most=9)] == [1, 3, 4, 5]
+        assert (store.root(4), store.root(2)) == (1, 2)
+        with pytest.raises(ArchiveError, match="no candidate 9"):
+            store.root(9)
+        tree = lay_out(store.ancestors([4], most=9))
+    assert {(parent, child) for parent, child, _, _ in tree.edges} == {(3, 4), (1, 3)}
+    assert tree.nodes[1].x < tree.nodes[3].x < tree.nodes[4].x
+
+
+def test_the_page_follows_the_archive(client: TestClient, folder: Path) -> None:
+    before = client.get("/events").json()["last"]
+    assert f'name="evoarch-last" content="{before}"' in client.get("/").text
+    with open_archive(folder, write=True) as store:
+        (proposal,) = store.draw("random", [], 1, {})
+        store.arrive(proposal.candidate, "x = 9\n", "e")
+        settled(store, proposal.candidate, 0.05, 3000.0)
+    assert client.get("/events").json()["last"] > before
+    assert "#6" in client.get("/candidates").text
+
+
+def scored(identity: int, error: float, params: float) -> Candidate:
+    return Candidate(identity, "random", State.SCORED, metrics={"error": error, "params": params})
+
+
+@pytest.mark.parametrize("method", ["pareto", "scalar"])
+def test_a_vetoed_candidate_is_never_a_parent_and_a_pinned_one_may_be(method: str) -> None:
+    view = [scored(i, 0.1 + i / 100, 100.0 + i) for i in range(20)]  # each dominates those after it
+    table = SelectionTable(method=method, survivors=2)  # type: ignore[arg-type]
+    steering = Steering(vetoed=frozenset({0, 1}), pinned=frozenset({19}))
+    drawn = [c.id for seed in range(200) for c in select(view, 1, random.Random(seed), table, steering)]
+    assert not {0, 1} & set(drawn)
+    plain = [c.id for seed in range(200) for c in select(view, 1, random.Random(seed), table)]
+    assert drawn.count(19) > plain.count(19)
+    assert select(view[:2], 1, random.Random(0), table, steering) == []
+
+
+def test_what_a_person_said_is_read_back_from_a_draw() -> None:
+    said = Steering(vetoed=frozenset({4, 2}), pinned=frozenset({7}))
+    assert said.as_json() == {"vetoed": [2, 4], "pinned": [7]}
+    assert Steering.from_json(said.as_json()) == said
+    assert Steering().as_json() == {}
+    assert Steering.from_json({"slot": 1}) == Steering()
+
+
+def test_an_archive_of_the_first_version_is_brought_up_to_date(folder: Path) -> None:
+    import sqlite3
+
+    with sqlite3.connect(folder / "archive.db") as connection:
+        connection.execute("DROP TABLE verdicts")
+        connection.execute("DROP INDEX evaluations_history")
+        connection.execute("UPDATE meta SET value = '1' WHERE key = 'schema_version'")
+        connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'm002_verdicts'")
+    connection.close()
+    with pytest.raises(ArchiveError, match="schema version 1, expected 2"):
+        open_archive(folder, write=False)
+    with open_archive(folder, write=True) as store:
+        store.judge(1, "pin")
+        assert store.pinned() == {1}
+    assert load(folder).campaign.name == "trial <b>"

@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import random
+import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -135,10 +137,20 @@ def _evaluation(rng: random.Random, candidate: int, error: float, params: float,
     )
 
 
-if __name__ == "__main__":
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?", help="a scratch folder without")
     parser.add_argument("--candidates", type=int, default=50_000)
     arguments = parser.parse_args()
-    write(arguments.folder, arguments.candidates)
-    print(f"wrote {arguments.folder}")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = arguments.folder or Path(scratch) / "synthetic"
+        began = time.perf_counter()
+        write(folder, arguments.candidates)
+        size = (folder / "archive.db").stat().st_size
+        print(
+            f"wrote {arguments.candidates:,} candidates, {size >> 20} MiB, in {time.perf_counter() - began:.1f} s"
+        )
+
+
+if __name__ == "__main__":
+    main()

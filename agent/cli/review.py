@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from pathlib import Path
 
@@ -40,4 +41,6 @@ def review(folder: Path, port: int) -> None:
             f"ssh -L {taken}:{HOST}:{taken} {socket.gethostname()}"
         )
 
-    serve(folder, listening, ready)
+    # Ctrl-C is how a person ends it, and no failure.
+    with contextlib.suppress(KeyboardInterrupt):
+        serve(folder, listening, ready)

@@ -1,6 +1,8 @@
 """Screenshots of the review page of a real campaign, for README.md and docs/review.md.
 
-python benchmarks/screenshots.py FOLDER [--into docs/img]
+python benchmarks/screenshots.py [FOLDER] [--into docs/img]
+
+Without FOLDER it takes those of `demo`, which `make demo` runs, into a scratch folder, as a check.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from PIL import Image
@@ -26,21 +29,26 @@ MOST_BYTES = 200_000
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--into", type=Path, default=Path("docs/img"))
     arguments = parser.parse_args()
-    arguments.into.mkdir(parents=True, exist_ok=True)
-    with open_archive(arguments.folder, write=False) as store:
-        front = elites(store, load(arguments.folder))
+    if arguments.folder is None and not Path("demo/archive.db").exists():
+        print("no campaign in demo: `make demo` runs one")
+        return
+    into = arguments.into if arguments.folder else Path(tempfile.mkdtemp())
+    folder = arguments.folder or Path("demo")
+    into.mkdir(parents=True, exist_ok=True)
+    with open_archive(folder, write=False) as store:
+        front = elites(store, load(folder))
     # The deepest elite has the most to show; of equals the better one.
     shown = max(front, key=lambda c: (c.generation, -c.metrics["error"])).id
-    command = [str(Path(sys.executable).parent / "evoarch"), "review", str(arguments.folder), "--port", "0"]
+    command = [str(Path(sys.executable).parent / "evoarch"), "review", str(folder), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         found = re.search(r"http://[\d.:]+", server.stdout.readline())
         assert found
         try:
-            take(found[0], shown, arguments.into)
+            take(found[0], shown, into)
         finally:
             server.send_signal(signal.SIGINT)
 

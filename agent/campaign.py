@@ -110,6 +110,11 @@ class Campaign:
             while waiting and not self._stopping:
                 await work(waiting.pop())
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(slots):
-                group.create_task(slot())
+        # A task group would wrap the one error that a person should read in a group of errors.
+        tasks = [asyncio.create_task(slot()) for _ in range(slots)]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)

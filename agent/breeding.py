@@ -59,6 +59,9 @@ class Ending:
     error: bool = False
 
 
+STOPPED = Ending("stopped; `evoarch run` goes on from here", complete=False)
+
+
 def share_of(table: OperatorTable, operator: Operator, workers: int) -> Share:
     """A slow operator is asked early enough that the slots have work for the time of two of its calls."""
     slow = bool(table.lm)
@@ -151,7 +154,7 @@ class Breeding:
 
     def _ending(self) -> Ending | None:
         if self._stopping:
-            return Ending("stopped; `evoarch run` goes on from here", complete=False)
+            return STOPPED
         if self._turns.recorded:
             return None if self._turns.next() else Ending("the replay is at its end", complete=True)
         if spent := self._budget.spent():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from agent.breeding import Breeding, Ending, Parts
+from agent.breeding import STOPPED, Breeding, Ending, Parts
 from agent.budget import Budget
 from agent.config import Config
 from agent.grading import Grader
@@ -59,7 +59,7 @@ class Campaign:
     async def _run(self) -> Ending:
         await self._grade_seeds()
         if self._stopping:
-            return Ending("stopped; `evoarch run` goes on from here", complete=False)
+            return STOPPED
         if not self._store.scored():
             return Ending("no seed was scored: there is nothing to breed from", complete=False, error=True)
         self._breeding = Breeding(
@@ -68,6 +68,8 @@ class Campaign:
         ending = await self._breeding.run()
         if ending.complete:
             await self._repeat_elites()
+            if self._stopping:
+                return STOPPED
         return ending
 
     async def _grade_seeds(self) -> None:
@@ -93,7 +95,9 @@ class Campaign:
 
             async def repeat(candidate: Candidate) -> None:
                 for number in range(1, needed):
-                    if not self._stopping and not self._store.has_evaluation(candidate.id, number):
+                    if self._stopping or self._budget.out_of_time():
+                        return
+                    if not self._store.has_evaluation(candidate.id, number):
                         await self._grader.repeat(candidate, number)
 
             await self._in_slots(repeat, short, max(self._parts.cores, self._parts.workers))

@@ -274,7 +274,7 @@ class Breeding:
             return
         woken = asyncio.create_task(self._wake.wait())
         done, _ = await asyncio.wait(
-            {*tasks, woken}, timeout=self._budget.seconds_left(), return_when=asyncio.FIRST_COMPLETED
+            {*tasks, woken}, timeout=self._patience(), return_when=asyncio.FIRST_COMPLETED
         )
         woken.cancel()
         self._wake.clear()
@@ -285,6 +285,10 @@ class Breeding:
         for write in [task for task in self._writing if task in done]:
             del self._writing[write]
             self._take_in(write.result())
+
+    def _patience(self) -> float | None:
+        """Seconds until the budget's end has to be noticed; once it is over there is nothing to notice."""
+        return self._budget.seconds_left() or None
 
     def _take_in(self, batch: Sequence[Bred]) -> None:
         for bred in batch:

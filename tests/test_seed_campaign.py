@@ -9,10 +9,10 @@ import pytest
 
 from agent.seeding.add import Wanted, prepare
 from agent.seeding.frozen import canonical
-from agent.seeding.units import split
+from agent.seeding.units import units_of
 from archive.records import State
 from archive.store import open_archive
-from sandbox.genome import parse, source_digest
+from sandbox.genome import source_digest
 
 REPOSITORY = Path(__file__).parent / "fixtures" / "seeding" / "repo"
 EVOARCH = str(Path(sys.executable).parent / "evoarch")
@@ -51,7 +51,7 @@ def test_a_campaign_on_one_open_block_ends_in_a_patch_that_the_repository_takes(
 
     store = open_archive(folder, write=False)
     seed = store.candidate(1)
-    own = [u for u in split(parse(seed.source)) if u.kind != "import" and u.names != ("Block",)]
+    own = [u for u in units_of(seed.source) if u.kind != "import" and u.names != ("Block",)]
     frozen = {name: canonical(u.text) for u in own for name in u.names}
     children = [
         c for c in store.candidates() if c.parents and c.state not in (State.REJECTED, State.PROPOSED)
@@ -59,7 +59,7 @@ def test_a_campaign_on_one_open_block_ends_in_a_patch_that_the_repository_takes(
     scored = [c for c in children if c.state is State.SCORED]
     assert len(scored) == 3
     for child in children:
-        units = list(split(parse(child.source)))
+        units = units_of(child.source)
         assert {n: canonical(u.text) for u in units for n in u.names if n in frozen} == frozen
 
     winner = min(scored, key=lambda c: c.metrics["error"])

@@ -86,7 +86,7 @@ def test_an_interpreter_that_is_not_there_is_one_line() -> None:
 def test_an_interpreter_that_is_too_old_is_named(tmp_path: Path) -> None:
     fake = tmp_path / "python"
     fake.write_text(
-        '#!/bin/sh\necho \'{"executable": "/x", "base": "/", "version": [3, 9], "site": ["/x/site-packages"]}\'\n'
+        '#!/bin/sh\necho \'{"executable": "/x", "base": "/", "version": [3, 9], "site": ["/x"]}\'\n'
     )
     fake.chmod(0o755)
     with pytest.raises(InterpreterError, match=r"expected Python 3\.11 or newer at .*, got 3\.9"):

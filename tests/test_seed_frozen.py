@@ -5,6 +5,7 @@
 import asyncio
 import random
 import shutil
+import subprocess
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -20,8 +21,8 @@ from agent.operators.syntactic_mutate import SyntacticMutate
 from agent.seeding.add import Seed, Wanted, prepare
 from agent.seeding.frozen import Opening, canonical
 from agent.seeding.patch import patch
-from agent.seeding.units import split
-from sandbox.genome import parse
+from agent.seeding.units import units_of
+from sandbox.genome import source_digest
 from sandbox.outcome import Finding
 from sandbox.vet import vet
 
@@ -117,7 +118,7 @@ def test_findings_about_the_users_own_code_are_not_held_against_a_child() -> Non
 
 def test_an_operator_sees_open_parts_in_full_and_frozen_ones_as_signatures() -> None:
     view = seed().opening.view(seed().genome)
-    block = next(u for u in split(parse(seed().genome)) if u.names == ("Block",))
+    block = next(u for u in units_of(seed().genome) if u.names == ("Block",))
     assert block.text in view
     assert (
         "class Net(nn.Module):\n    def __init__(self, num_classes, width=..., depth=...):\n        ..."
@@ -147,7 +148,7 @@ def order(opening: Opening, count: int) -> Order:
 def untouched(child: str) -> bool:
     """Every frozen statement of the seed stands in the child, and its imports are the seed's."""
     frozen = {n: canonical(u.text) for n, u in seed().opening.frozen.items()}
-    units = list(split(parse(child)))
+    units = units_of(child)
     found = {n: canonical(u.text) for u in units for n in u.names if n in frozen}
     imports = {u.text.strip() for u in units if u.kind == "import"}
     return found == frozen and imports <= {"import torch.nn as nn", "import torch"}
@@ -252,3 +253,27 @@ def test_a_patch_is_refused_where_a_file_was_changed_since(tmp_path: Path) -> No
     (copy / "nets" / "blocks.py").write_text("# new\n" + (copy / "nets" / "blocks.py").read_text())
     with pytest.raises(UserError, match=r"blocks\.py:1: was changed since the seed was added"):
         patch(record, seed().genome, child)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("last", ["", "\n"])
+def test_git_takes_a_patch_whatever_the_files_line_ends(tmp_path: Path, end: str, last: str) -> None:
+    text = "from torch import nn\n\n\nclass Model(nn.Module):\n    def __init__(self, num_classes):\n        super().__init__()\n        self.head = nn.Linear(40, num_classes)\n\n    def forward(self, x):\n        return self.head(x)"
+    (tmp_path / "setup.cfg").touch()
+    path = tmp_path / "net.py"
+    path.write_bytes((text + last).replace("\n", end).encode())
+    one = next(prepare(Wanted(path)).seeds(OFFERS))
+    child = "import math\n" + one.genome.replace("self.head(x)", "self.head(x) * math.pi").replace(
+        "num_classes)\n\n", "num_classes)\n        self.n = 1\n\n"
+    )
+    (tmp_path / "it.patch").write_bytes(patch(one.record, one.genome, child).encode())
+    done = subprocess.run(
+        ["git", "apply", "it.patch"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    got = path.read_bytes().decode()
+    assert got.count(end) == got.count("\n")
+    assert "self.n = 1" in got
+    assert "import math" in got
+    again = next(prepare(Wanted(path)).seeds(OFFERS))
+    assert source_digest(again.genome) == source_digest(child)

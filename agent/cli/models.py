@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from agent.cli.common import json_option, print_json
+from agent.config import FILE, load
 from agent.errors import UserError
+from agent.seeding.add import opening_of
+from agent.seeding.record import load_record
 from agent.session import evaluate_file
 from archive.records import Failed
 from evaluators.tasks import load_task
@@ -28,6 +32,19 @@ def read_source(path: Path) -> str:
         ) from None
 
 
+def findings_in(path: Path, offers: Mapping[str, object]) -> list[Finding]:
+    """The findings about a model file. A seed that was inlined is the user's own code: only what it imports
+    and its entry are looked at, with what its campaign allows."""
+    source = read_source(path)
+    record = load_record(path)
+    if record is None:
+        return vet(source, entry="Model", offers=offers)
+    folder = path.resolve().parent.parent
+    imports = load(folder).sandbox.imports if (folder / FILE).is_file() else ()
+    found = vet(source, entry="Model", offers=offers, imports=imports)
+    return opening_of(record, source).findings(source, found)
+
+
 @click.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=file_type)
 @click.option("--task", "task_name", default="mnist1d", show_default=True)
@@ -40,9 +57,7 @@ def check(files: tuple[Path, ...], task_name: str, as_json: bool) -> None:
       evoarch check seeds/*.py
     """
     task = load_task(task_name)
-    found: dict[str, list[Finding]] = {
-        str(path): vet(read_source(path), entry="Model", offers=task.offers) for path in files
-    }
+    found = {str(path): findings_in(path, task.offers) for path in files}
     if as_json:
         print_json(
             [

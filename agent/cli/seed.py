@@ -86,6 +86,8 @@ def add(
     files = ", ".join(chosen.record.files)
     click.echo(f"added {written}: {len(chosen.genome.splitlines())} lines from {files}")
     click.echo(f"open: {', '.join(chosen.record.evolve) or 'everything'}")
+    if evolve and any(table.name == "random" for table in config.operators):
+        click.echo("note: operator random draws whole files of its own, which no patch can return; remove it")
 
 
 async def fitting(seeds: list[Seed], config: Config, task: Task, *, unsafe: bool) -> Seed:

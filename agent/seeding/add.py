@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.config import FILE, load
@@ -190,7 +190,7 @@ def opening_of(record: Record, genome: str) -> Opening:
 def seed_findings(seed: Seed, offers: Mapping[str, object], imports: Sequence[str]) -> list[str]:
     """What keeps a seed from running, each as one line with the user's own file and line."""
     found = vet(seed.genome, entry=ENTRY, offers=offers, imports=imports)
-    lines = [_at(seed, f) for f in seed.opening.findings(seed.genome, found)]
+    lines = [_at(seed, _allowable(seed.genome, f)) for f in seed.opening.findings(seed.genome, found)]
     spans = [(first, p) for (first, _, _), p in zip(_pieces(seed), seed.record.pieces, strict=True)]
     for finding in found:
         inside = [p for first, p in spans if first <= finding.line <= first + p.end - p.start]
@@ -199,6 +199,14 @@ def seed_findings(seed: Seed, offers: Mapping[str, object], imports: Sequence[st
                 f"{seed.place(finding.line)}: code runs at import: {finding.message} ({finding.hint})"
             )
     return lines
+
+
+def _allowable(genome: str, finding: Finding) -> Finding:
+    """A finding about an import of a closed part of a library, with the way to open it."""
+    line = genome.splitlines()[finding.line - 1].split()
+    if finding.rule != "library-name" or line[0] not in ("from", "import"):
+        return finding
+    return replace(finding, hint=f"or allow it by name: [sandbox] imports = [{line[1]!r}]")
 
 
 def _pieces(seed: Seed) -> list[tuple[int, str, int]]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 
 import libcst as cst
 
-from agent.seeding.units import Unit, split
+from agent.seeding.units import Unit, units_of
 from sandbox.canonical_prose import without_prose
 from sandbox.genome import GenomeError, parse
 from sandbox.outcome import Finding
@@ -22,7 +22,7 @@ STRICT = ("import", "entry", "syntax", "size")
 """Rules (by their beginning) that hold for a user's own code too."""
 
 SIGNATURES = 2400
-"""Characters of frozen signatures that a prompt holds (about 600 tokens); what open code names comes first."""
+"""Characters of frozen signatures in a prompt (about 600 tokens); what open code names comes first."""
 
 _HINT = "change only what is open"
 
@@ -39,7 +39,7 @@ class Opening:
 
     @cached_property
     def units(self) -> tuple[Unit, ...]:
-        return tuple(split(parse(self.seed)))
+        return units_of(self.seed)
 
     @cached_property
     def frozen(self) -> dict[str, Unit]:
@@ -55,7 +55,7 @@ class Opening:
 
     def view(self, source: str) -> str:
         """A parent as operators see it: open parts in full, frozen ones as signatures, within SIGNATURES."""
-        units = list(split(parse(source)))
+        units = units_of(source)
         named = {n for u in units if not self._is_frozen(u) for n in u.reads}
         stubs = {u.start: stub(u) for u in units if self._is_frozen(u)}
         left = SIGNATURES
@@ -74,7 +74,7 @@ class Opening:
         Frozen parts may be missing from the draft or stand as in the view; `entry` must be there.
         """
         try:
-            units = list(split(parse(draft)))
+            units = units_of(draft)
         except GenomeError:
             return draft, []  # vetting says it better
         findings = list(self._touched(units, stubs=True))
@@ -88,13 +88,13 @@ class Opening:
             findings.append(Finding(line, 0, RULE, f"the open {entry} {what}", "keep the names of open code"))
         if findings:
             return draft, findings
-        return self._restored(units, list(split(parse(parent)))), []
+        return self._restored(units, units_of(parent)), []
 
     def findings(self, source: str, found: Sequence[Finding] = ()) -> list[Finding]:
         """Findings about a whole child: `found` less those in code that is the seed's own and unchanged,
         plus what it may not do."""
         try:
-            units = list(split(parse(source)))
+            units = units_of(source)
         except GenomeError:
             return list(found)
         own = {n: canonical(u.text) for u in self.units for n in u.names}
@@ -169,7 +169,7 @@ class Opening:
         return _joined(parts)
 
 
-@cache
+@lru_cache(maxsize=4096)
 def canonical(text: str) -> str:
     """What a statement does, as text."""
     return ast.dump(ast.parse(without_prose(parse(text)).code))

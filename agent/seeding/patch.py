@@ -14,8 +14,8 @@ from agent.seeding.inline import Piece
 from agent.seeding.names import renamed
 from agent.seeding.record import Record, text_digest
 from agent.seeding.resolve import Repository
-from agent.seeding.units import Source, Unit, reads, split
-from sandbox.genome import parse, strip_prose
+from agent.seeding.units import Source, Unit, reads, units_of
+from sandbox.genome import strip_prose
 
 _INSTEAD = "`evoarch export --file` writes the whole model as one file"
 
@@ -63,7 +63,7 @@ def patch(record: Record, seed: str, child: str) -> str:
 
 
 def _units(genome: str) -> list[Unit]:
-    return list(split(parse(genome)))
+    return list(units_of(genome))
 
 
 def _check(record: Record, source: Source) -> None:
@@ -103,7 +103,8 @@ def _names(
             continue
         if name not in imported:
             raise UserError(
-                f"{source.place}:{piece.line}: the change uses {name}, which this file does not know; {_INSTEAD}",
+                f"{source.place}:{piece.line}: the change uses {name}, which this file does not know; "
+                f"{_INSTEAD}",
                 code=1,
             )
         one = imported[name]

@@ -6,6 +6,7 @@ import ast
 import symtable
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import libcst as cst
@@ -88,15 +89,20 @@ def read_source(path: Path, place: str) -> Source:
     except OSError as error:
         raise SeedError(place, 1, f"can't be read: {error.strerror}") from None
     try:
-        module = parse(text)
+        units = units_of(text)
     except GenomeError as error:
         raise SeedError(place, error.line, error.message) from None
     names = frozenset(node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name))
-    return Source(path, place, text, tuple(split(module)), names)
+    return Source(path, place, text, units, names)
 
 
-def split(module: cst.Module) -> Iterator[Unit]:
-    """The top-level statements of a file in order."""
+@lru_cache(maxsize=128)
+def units_of(text: str) -> tuple[Unit, ...]:
+    """The top-level statements of a file in order. Raises GenomeError for text that is no Python."""
+    return tuple(_split(parse(text)))
+
+
+def _split(module: cst.Module) -> Iterator[Unit]:
     line = sum(1 for _ in module.header) + 1
     for node in module.body:
         code = module.code_for_node(node)

@@ -88,6 +88,7 @@ class Breeding:
         self._ready: dict[int, Bred | Candidate] = {}
         self._settled = 0
         self._next_slot = 0
+        self._done: set[int] = set()
         self._idle = 0
         self._unanswered = 0
         self._stopping = False
@@ -134,23 +135,21 @@ class Breeding:
                 self._ready[slot_of(proposal)] = self._store.candidate(candidate.id)
             else:
                 self._settled += 1
+                self._done.add(slot_of(proposal))
         for batch in pending.values():
             self._write(batch)
-        self._next_slot = self._first_unsettled()
+        self._pass(0)
         shares = [
             share_of(table, operator, self._parts.workers)
             for table, operator in zip(self._config.operators, self._parts.operators, strict=True)
         ]
         return Plan(shares, self._config.campaign.seed, taken)
 
-    def _first_unsettled(self) -> int:
-        open_states = {State.PROPOSED, State.QUEUED}
-        states = {c.id: c.state for c in self._store.candidates(sources=False)}
-        done = {slot_of(p) for p in self._store.proposals() if states[p.candidate] not in open_states}
-        slot = 0
-        while slot in done:
-            slot += 1
-        return slot
+    def _pass(self, slot: int) -> None:
+        """The next slot to admit lies behind `slot` and all that were settled out of order."""
+        self._next_slot = slot
+        while self._next_slot in self._done:
+            self._next_slot += 1
 
     def _ending(self) -> Ending | None:
         if self._stopping:
@@ -218,7 +217,8 @@ class Breeding:
     def _admit_ready(self) -> None:
         while (slot := self._admissible()) is not None:
             bred = self._ready.pop(slot)
-            self._next_slot = max(self._next_slot, slot + 1) if self._ordered else self._next_slot
+            if self._ordered:
+                self._pass(slot + 1)
             candidate = bred if isinstance(bred, Candidate) else self._admit(bred)
             if candidate is None:
                 self._settle_slot(trained=False)

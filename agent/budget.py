@@ -25,6 +25,10 @@ class Budget:
         self._evaluations += 1
         return True
 
+    def return_evaluation(self) -> None:
+        """The infrastructure lost a candidate that had entered training."""
+        self._evaluations -= 1
+
     def spent(self) -> str:
         """Why no further child should be begun, or ""."""
         if self._evaluations >= self._table.evaluations:

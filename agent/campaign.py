@@ -31,7 +31,7 @@ class Campaign:
             parts.evaluator,
             parts.offers,
             self._turns,
-            self._budget.take_evaluation,
+            self._budget,
             Openings(store, parts.seeds),
         )
         self._breeding: Breeding | None = None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from agent.budget import Budget
 from agent.config import Config
 from agent.operators.shape_repair import repair
 from agent.seeding.lineage import Openings
@@ -40,8 +41,7 @@ class Grader:
     evaluator: EvaluatorSeam
     offers: Mapping[str, object]
     turns: Turns
-    may_train: Callable[[], bool]
-    """Takes one unit of the budget, or says that none is left."""
+    budget: Budget
     openings: Openings
 
     async def grade(self, candidate: Candidate, kind: str) -> bool:
@@ -62,7 +62,10 @@ class Grader:
             if first is not None:
                 return True
         outcome = self._static_limits(sound)
-        if outcome is None and kind == "search" and not self.may_train():
+        if outcome is None and kind == "search" and self._must_wait(candidate, sound):
+            self.store.hold(candidate.id)
+            return True
+        if outcome is None and kind == "search" and not self.budget.take_evaluation():
             self.store.requeue(candidate.id)
             return False
         digest = self.store.candidate(candidate.id).source_digest or ""
@@ -70,6 +73,8 @@ class Grader:
             evaluated = Evaluated(outcome, 0.0, 0.0)
         else:
             evaluated = await self.train(source, digest, 0)
+            if kind == "search" and _lost(evaluated):
+                self.budget.return_evaluation()
         await self.turns.wait(step)
         self._settle(candidate, kind, 0, evaluated)
         self.turns.done(step)
@@ -85,10 +90,9 @@ class Grader:
         retries = self.config.evaluation.retries
         while True:
             evaluated = await self.evaluator.evaluate(source, digest=digest, repeat=repeat)
-            outcome = evaluated.outcome
-            if isinstance(outcome, Failed) and outcome.fault is Fault.INFRASTRUCTURE and retries:
+            if (lost := _lost(evaluated)) and retries:
                 retries -= 1
-                self.store.event("retried", detail={"reason": outcome.reason})
+                self.store.event("retried", detail={"reason": lost.reason})
                 continue
             return evaluated
 
@@ -137,6 +141,13 @@ class Grader:
             self.store.set_function_digest(candidate.id, sound.function_digest)
         return None
 
+    def _must_wait(self, candidate: Candidate, sound: Sound) -> bool:
+        """A replay waits for nobody: the record says what a person let through."""
+        review = self.config.review
+        if not review.required or self.turns.recorded or sound.params <= review.params:
+            return False
+        return candidate.id not in self.store.approved()
+
     def _static_limits(self, sound: Sound) -> Outcome | None:
         most = self.config.constraints.params
         if most is not None and sound.params > most:
@@ -161,3 +172,9 @@ class Grader:
                 detail=evaluated.detail,
             )
         )
+
+
+def _lost(evaluated: Evaluated) -> Failed | None:
+    """The failure, where it says nothing of the genome: the infrastructure's."""
+    outcome = evaluated.outcome
+    return outcome if isinstance(outcome, Failed) and outcome.fault is Fault.INFRASTRUCTURE else None

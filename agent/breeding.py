@@ -84,8 +84,9 @@ class Breeding:
         self._writer = Writer(store, config, parts.offers, config.campaign.seed, Openings(store, parts.seeds))
         self._ordered = parts.workers == 1 and not turns.recorded
         self._writing: dict[asyncio.Task[list[Bred]], tuple[int, int]] = {}
-        self._grading: dict[asyncio.Task[bool], int] = {}
+        self._grading: dict[asyncio.Task[bool], tuple[int, bool]] = {}
         self._ready: dict[int, Bred | Candidate] = {}
+        self._released: list[int] = []
         self._settled = 0
         self._next_slot = 0
         self._done: set[int] = set()
@@ -109,6 +110,7 @@ class Breeding:
         try:
             while (ending := self._ending()) is None:
                 self._draw_due()
+                self._hear_verdicts()
                 self._admit_ready()
                 if self._ending() is None:
                     await self._progress()
@@ -206,13 +208,44 @@ class Breeding:
         self._write(self._store.draw(operator.name, [p.id for p in parents], span.count, context))
 
     def _write(self, batch: Sequence[Proposal]) -> None:
-        index = int(str(batch[0].context["table"]))
+        index = self._table_of(batch[0])
+        if index is None:
+            problem = f"{batch[0].operator} is no longer among the campaign's operators"
+            self._take_in([Bred(proposal, "", problem=problem) for proposal in batch])
+            return
         table = self._config.operators[index]
         lm = self._parts.lms[table.lm] if table.lm else None
         task = asyncio.create_task(self._writer.write(batch, self._parts.operators[index], lm))
         self._writing[task] = (index, len(batch))
 
+    def _table_of(self, proposal: Proposal) -> int | None:
+        """Its operator's place among the tables, which a person may have edited since it was drawn."""
+        names = [table.name for table in self._config.operators]
+        drawn = int(str(proposal.context["table"]))
+        if names[drawn : drawn + 1] == [proposal.operator]:
+            return drawn
+        return names.index(proposal.operator) if proposal.operator in names else None
+
     # Admitting and grading
+
+    def _hear_verdicts(self) -> None:
+        """Children that waited for a person: their slots are settled, so they go beside the order."""
+        if self._turns.recorded:
+            return
+        for identity, approved in self._store.decided():
+            if approved:
+                self._store.release(identity)
+                self._released.append(identity)
+            else:
+                self._store.refuse(identity)
+        while self._released and len(self._grading) < self._parts.workers:
+            self._begin(self._released.pop(0), released=True)
+
+    def _begin(self, identity: int, *, released: bool = False) -> None:
+        self._store.start(identity)
+        started = self._store.candidate(identity)
+        task = asyncio.create_task(self._grader.grade(started, "search"))
+        self._grading[task] = (identity, released)
 
     def _admit_ready(self) -> None:
         while (slot := self._admissible()) is not None:
@@ -223,9 +256,7 @@ class Breeding:
             if candidate is None:
                 self._settle_slot(trained=False)
                 continue
-            self._store.start(candidate.id)
-            started = self._store.candidate(candidate.id)
-            self._grading[asyncio.create_task(self._grader.grade(started, "search"))] = candidate.id
+            self._begin(candidate.id)
 
     def _admissible(self) -> int | None:
         """The slot whose child may be looked at now, if a worker is free for it."""
@@ -279,9 +310,11 @@ class Breeding:
         woken.cancel()
         self._wake.clear()
         for task in [task for task in self._grading if task in done]:
-            candidate = self._grading.pop(task)
-            if task.result():
+            candidate, released = self._grading.pop(task)
+            if task.result() and not released:
                 self._settle_slot(trained=self._store.has_trained(candidate))
+            elif released:
+                self._idle = 0  # Somebody is there, and something was trained or tried.
         for write in [task for task in self._writing if task in done]:
             del self._writing[write]
             self._take_in(write.result())

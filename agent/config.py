@@ -102,6 +102,15 @@ class SandboxTable(Table):
     vet: Literal["enforce", "report"] = "enforce"
 
 
+class ReviewTable(Table):
+    """`required`: a child that passed its dry run waits until a person approves it (`evoarch review`), and
+    meanwhile the search goes on with others. `params`: only children of more parameters than this wait.
+    """
+
+    required: bool = False
+    params: Annotated[int, Field(ge=0)] = 0
+
+
 OperatorName = Literal[
     "lm.rewrite",
     "lm.scoped",
@@ -134,6 +143,7 @@ class Config(Table):
     constraints: ConstraintsTable = ConstraintsTable()
     evaluation: EvaluationTable = EvaluationTable()
     sandbox: SandboxTable = SandboxTable()
+    review: ReviewTable = ReviewTable()
     lm: tuple[LMSettings, ...] = ()
     operators: tuple[OperatorTable, ...] = Field(min_length=1)
 

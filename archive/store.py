@@ -187,6 +187,24 @@ class Store(Browse, Totals, CallLog, Verdicts):
             self._expect(candidate, "to be requeued", State.RUNNING)
             self._set(candidate, "requeued", state=State.QUEUED)
 
+    def hold(self, candidate: int) -> None:
+        """running -> awaiting_review: it is sound, and a person decides whether it is trained."""
+        with self.transaction():
+            self._expect(candidate, "to be held", State.RUNNING)
+            self._set(candidate, "held", state=State.AWAITING_REVIEW)
+
+    def release(self, candidate: int) -> None:
+        """awaiting_review -> queued: a person approved it."""
+        with self.transaction():
+            self._expect(candidate, "to be released", State.AWAITING_REVIEW)
+            self._set(candidate, "released", state=State.QUEUED)
+
+    def refuse(self, candidate: int) -> None:
+        """awaiting_review -> rejected: a person vetoed it."""
+        with self.transaction():
+            self._expect(candidate, "to be refused", State.AWAITING_REVIEW)
+            self._set(candidate, "refused", state=State.REJECTED, note="vetoed by a person")
+
     def repaired(self, candidate: int, source: str, source_digest: str, repairs: Sequence[str]) -> None:
         """Shape repair changed its source; `repairs` says how, in words, all of them."""
         with self.transaction():

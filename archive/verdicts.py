@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 from archive.errors import ArchiveError
-from archive.records import Verdict, VerdictKind
+from archive.records import State, Verdict, VerdictKind
 from archive.writer import Writer, as_text
 
 KINDS: Sequence[VerdictKind] = get_args(VerdictKind)
@@ -41,6 +41,18 @@ class Verdicts(Writer):
             *([] if candidate is None else [candidate]),
         )
         return [Verdict(row["candidate"], row["kind"], row["text"], row["time"], row["id"]) for row in rows]
+
+    def approved(self) -> frozenset[int]:
+        """Candidates that need not wait for a person: the standing verdict is an approval or a pin."""
+        return frozenset(row[0] for row in self._rows(_STANDING, "approve")) | self.pinned()
+
+    def decided(self) -> list[tuple[int, bool]]:
+        """Of those that await review, the decided: (candidate, whether it may go on), by id."""
+        rows = self._rows("SELECT id FROM candidates WHERE state = ? ORDER BY id", State.AWAITING_REVIEW)
+        if not rows:
+            return []
+        approved, vetoed = self.approved(), self.vetoed()
+        return [(row[0], row[0] in approved) for row in rows if row[0] in approved | vetoed]
 
     def vetoed(self) -> frozenset[int]:
         """Candidates that are never to be a parent again."""

@@ -148,7 +148,8 @@ def main() -> None:
         write(folder, arguments.candidates)
         size = (folder / "archive.db").stat().st_size
         print(
-            f"wrote {arguments.candidates:,} candidates, {size >> 20} MiB, in {time.perf_counter() - began:.1f} s"
+            f"wrote {arguments.candidates:,} candidates, {size >> 20} MiB, "
+            f"in {time.perf_counter() - began:.1f} s"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,10 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from agent.config import SelectionTable, load
+from agent.breeding import Ending, Parts
+from agent.campaign import Campaign
+from agent.config import SelectionTable, load, parse
+from agent.operators.base import Draft, Order
 from agent.report.lineage import lay_out
 from agent.selection import Steering, select
 from agent.starter import write_campaign
@@ -18,6 +22,7 @@ from archive.browse import Filter
 from archive.errors import ArchiveError
 from archive.records import Candidate, Evaluation, Failed, LMCall, Scored, State
 from archive.store import Store, create, open_archive
+from evaluators.fakes import StubEvaluator
 from evaluators.tasks import load_task
 
 NASTY = 'x = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"  # <b>&amp;</b>\n'
@@ -244,3 +249,75 @@ def test_an_archive_of_the_first_version_is_brought_up_to_date(folder: Path) -> 
         store.judge(1, "pin")
         assert store.pinned() == {1}
     assert load(folder).campaign.name == "trial <b>"
+
+
+# The queue
+
+
+MODEL = """from torch import nn
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(40, {0})
+        self.last = nn.Linear({0}, 10)
+
+    def forward(self, x):
+        return self.last(self.layer(x))
+"""
+
+
+class Widths:
+    """An operator that writes another width each time."""
+
+    name, arity, samples = "syntactic.mutate", 1, 1
+
+    def __init__(self) -> None:
+        self.made = 10
+
+    async def propose(self, order: Order, rng: random.Random, complete: object) -> list[Draft]:
+        self.made += 1
+        return [Draft(MODEL.format(self.made)) for _ in range(order.count)]
+
+
+def test_children_wait_for_a_person_and_go_on_when_approved(tmp_path: Path) -> None:
+    config = parse(
+        {
+            "campaign": {"name": "waiting"},
+            "budget": {"evaluations": 2, "stall": 6},
+            "review": {"required": True},
+            "evaluation": {"repeats": 1},
+            "operators": [{"name": "syntactic.mutate"}],
+        },
+        "test",
+    )
+    operator = Widths()
+
+    def run() -> Ending:
+        parts = Parts(StubEvaluator(), {}, [operator], {}, 1)
+        with open_archive(tmp_path, write=True) as store:
+            return asyncio.run(Campaign(store, config, parts).run())
+
+    with create(tmp_path, name="waiting", seed=0) as store:
+        store.add_seed("seed", MODEL.format(10), "seed")
+    assert "stalled" in run().reason
+    with open_archive(tmp_path, write=True) as store:
+        waiting = [c.id for c in store.candidates(state=State.AWAITING_REVIEW)]
+        assert len(waiting) == 6
+        assert store.entered_training() == 0
+        store.judge(waiting[0], "veto")
+        store.judge(waiting[1], "approve")
+        store.judge(waiting[2], "pin")
+    write_campaign(tmp_path, load_task("mnist1d"), name="waiting", seed=0, evaluations=2, lm="none")
+    with TestClient(create_app(tmp_path), base_url="http://127.0.0.1") as client:
+        text = client.get("/queue").text
+        assert f">#{waiting[3]}<" in text
+        assert f">#{waiting[1]}<" not in text
+    assert run().complete
+    with open_archive(tmp_path, write=False) as store:
+        assert store.candidate(waiting[0]).state is State.REJECTED
+        assert store.candidate(waiting[0]).note == "vetoed by a person"
+        assert [store.candidate(i).state for i in waiting[1:3]] == [State.SCORED, State.SCORED]
+        assert store.candidate(waiting[3]).state is State.AWAITING_REVIEW
+        assert store.entered_training() == 2

@@ -256,8 +256,8 @@ class Pages:
     def queue(self) -> str:
         with self._open() as store, store.snapshot():
             waiting = store.page(Filter(state=State.AWAITING_REVIEW), limit=PAGE)
-            approved = {v.candidate for v in store.verdicts() if v.kind == "approve"}
-            return self._render("queue.html.j2", store, waiting=[c for c in waiting if c.id not in approved])
+            decided = store.approved() | store.vetoed()
+            return self._render("queue.html.j2", store, waiting=[c for c in waiting if c.id not in decided])
 
 
 def _read_query(query: Mapping[str, str]) -> tuple[Filter, str, bool, int]:

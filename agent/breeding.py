@@ -117,7 +117,7 @@ class Breeding:
             if self._stopping:
                 while self._writing:
                     await self._progress()
-            while self._grading:
+            while self._grading and not self._turns.recorded:
                 await self._progress()
             return ending
         finally:
@@ -192,6 +192,8 @@ class Breeding:
 
     def _draw(self, span: Span, steering: Steering) -> None:
         """Chooses parents, targets and temperature from the archive as it is now, and writes them down."""
+        if span.operator >= len(self._parts.operators):
+            raise UserError("replay: the campaign's [[operators]] were edited after it was recorded", code=1)
         operator = self._parts.operators[span.operator]
         rng = stream(self._config.campaign.seed, "draw", self._store.next_number())
         scored = self._store.scored(sources=False)
@@ -326,7 +328,7 @@ class Breeding:
     def _take_in(self, batch: Sequence[Bred]) -> None:
         for bred in batch:
             self._ready[slot_of(bred.proposal)] = bred
-        if any(bred.asked for bred in batch):
+        if any(bred.asked for bred in batch) and not self._turns.recorded:
             unanswered = all(bred.unanswered for bred in batch)
             self._unanswered = self._unanswered + 1 if unanswered else 0
         if self._unanswered >= MOST_UNANSWERED:

@@ -73,13 +73,16 @@ class Campaign:
         return ending
 
     async def _grade_seeds(self) -> None:
-        seeds = [c for c in self._store.candidates(state=State.QUEUED) if c.operator == "seed"]
+        queued = self._store.candidates(state=State.QUEUED)
+        seeds = [c for c in queued if c.operator == "seed" and self._turns.ends(c.id)]
 
         async def grade(seed: Candidate) -> None:
             self._store.start(seed.id)
             await self._grader.grade(self._store.candidate(seed.id), "seed")
 
-        await self._in_slots(grade, seeds, self._parts.workers)
+        # In a replay the one whose turn it is must be under way, however many this machine runs at a time.
+        slots = len(seeds) if self._turns.recorded else self._parts.workers
+        await self._in_slots(grade, seeds, slots)
 
     async def _repeat_elites(self) -> None:
         """Further training seeds for the front and the baselines until each elite has enough: the best of

@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from agent.errors import UserError
 from agent.plan import Span
 from agent.selection import Steering
 from agent.turns import RecordedTurns, Step
-from archive.records import Event, LMCall
+from archive.records import Event, Fault, LMCall
 from archive.store import open_archive
 
 
 def recorded_calls(folder: Path) -> Sequence[LMCall]:
-    """The answered LM calls of the campaign in `folder`."""
+    """The LM calls of the campaign in `folder`, those without an answer too."""
     store = open_archive(folder, write=False)
     try:
-        return [call for call in store.lm_calls() if call.state == "settled"]
+        return store.lm_calls()
     finally:
         store.close()
 
 
 def recorded_turns(folder: Path) -> RecordedTurns:
-    """The order of the campaign in `folder`, without what was under way when it ended."""
+    """The order of the campaign in `folder`. Raises UserError where a seed came after the first draw."""
     store = open_archive(folder, write=False)
     try:
         proposals = store.proposals()
@@ -30,16 +31,44 @@ def recorded_turns(folder: Path) -> RecordedTurns:
             p.batch: Span(*(int(str(p.context[k])) for k in ("slot", "count", "table"))) for p in proposals
         }
         steerings = {p.batch: Steering.from_json(p.context) for p in proposals}
-        return RecordedTurns(steps_of(store.events()), spans, steerings)
+        events = store.events()
+        _refuse_late_seeds(events)
+        steps, unfinished = steps_of(events)
+        return RecordedTurns(steps, spans, steerings, unfinished)
     finally:
         store.close()
 
 
-def steps_of(events: Sequence[Event]) -> list[Step]:
-    """The steps that the events of a run were, in order, each once.
+def _refuse_late_seeds(events: Sequence[Event]) -> None:
+    """A replay trains all seeds first, so that no draw may come before one of them."""
+    drawn = False
+    pending: dict[int, str] = {}
+    for event in events:
+        drawn = drawn or event.kind == "drawn"
+        identity = event.candidate or 0
+        late = event.kind == "seeded" or (identity in pending and _outcome(event))
+        if event.kind == "seeded":
+            pending[identity] = str(event.detail.get("name"))
+        if late and drawn:
+            raise UserError(
+                f"replay: seed {pending[identity]} came after the first draw; expected all seeds before it",
+                code=1,
+            )
+        if _outcome(event):
+            pending.pop(identity, None)
 
-    A crash makes a candidate start again: its last admission and dry run count. It settles once; what
-    settles after that are further training seeds, which no choice depends on.
+
+def _outcome(event: Event) -> bool:
+    """Whether its candidate comes to an outcome; what the infrastructure lost is made again."""
+    lost = event.detail.get("fault") == Fault.INFRASTRUCTURE
+    return event.kind in ("rejected", "duplicate") or (event.kind == "settled" and not lost)
+
+
+def steps_of(events: Sequence[Event]) -> tuple[list[Step], set[int]]:
+    """The steps that the events of a run were, in order, each once; and who was let in without an outcome.
+
+    A crash makes a candidate start again; what its first dry run found stood in the archive from then on.
+    It settles once; what settles after that are further training seeds, which no choice depends on.
     """
     order: dict[Step, int] = {}
     admitted: set[int] = set()
@@ -54,14 +83,11 @@ def steps_of(events: Sequence[Event]) -> list[Step]:
             admitted.add(identity)
             order[("admitted", identity)] = event.id
         elif event.kind == "rejected" or (event.kind == "duplicate" and identity not in admitted):
-            settled.add(identity)
             order[("admitted", identity)] = event.id
         elif event.kind in ("fingerprinted", "repaired", "duplicate"):
-            order[("sound", identity)] = event.id
-            if event.kind == "duplicate":
-                settled.add(identity)
-        elif event.kind == "settled" and identity not in settled:
-            settled.add(identity)
+            order.setdefault(("sound", identity), event.id)
+        elif _outcome(event) and identity not in settled:
             order[("settled", identity)] = event.id
-    kept = [step for step in order if step[0] == "drawn" or step[1] in settled]
-    return sorted(kept, key=lambda step: order[step])
+        if _outcome(event):
+            settled.add(identity)
+    return sorted(order, key=lambda step: order[step]), admitted - settled

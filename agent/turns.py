@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from agent.errors import UserError
@@ -33,6 +33,10 @@ class Turns(Protocol):
         """What a person had said when the batch was drawn."""
         ...
 
+    def ends(self, candidate: int) -> bool:
+        """Whether the candidate will come to an outcome; a run that was killed leaves some without."""
+        ...
+
     async def wait(self, step: Step) -> None: ...
 
     def done(self, step: Step) -> None: ...
@@ -56,6 +60,9 @@ class FreeTurns:
     def steering(self, batch: int) -> Steering:
         raise LookupError(batch)
 
+    def ends(self, candidate: int) -> bool:
+        return True
+
     async def wait(self, step: Step) -> None:
         return
 
@@ -67,17 +74,25 @@ class FreeTurns:
 
 
 class RecordedTurns:
-    """A replay: each write waits until all that came before it in the recorded run are done."""
+    """A replay: each write waits until all that came before it in the recorded run are done.
+
+    `unfinished` candidates were let in and have no outcome in the record: they wait until the replay ends.
+    """
 
     recorded = True
 
     def __init__(
-        self, steps: Sequence[Step], spans: Mapping[int, Span], steerings: Mapping[int, Steering]
+        self,
+        steps: Sequence[Step],
+        spans: Mapping[int, Span],
+        steerings: Mapping[int, Steering],
+        unfinished: Collection[int] = (),
     ) -> None:
         self._left = deque(steps)
         self._known = set(steps)
         self._spans = spans
         self._steerings = steerings
+        self._unfinished = unfinished
         self._moved = asyncio.Event()
         self._watcher: Callable[[], None] = lambda: None
 
@@ -90,7 +105,12 @@ class RecordedTurns:
     def steering(self, batch: int) -> Steering:
         return self._steerings[batch]
 
+    def ends(self, candidate: int) -> bool:
+        return candidate not in self._unfinished
+
     async def wait(self, step: Step) -> None:
+        if step not in self._known and not self.ends(step[1]):
+            await asyncio.Event().wait()
         if step not in self._known:
             raise UserError(f"replay: the recorded run has no step {step[0]!r} for {step[1]}", code=1)
         while self.next() != step:

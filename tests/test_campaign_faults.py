@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,15 @@ import pytest
 from agent.breeding import Ending, Parts
 from agent.campaign import Campaign
 from agent.config import Config, parse
+from agent.errors import UserError
 from agent.lm.fakes import ReplayLM
 from agent.lm.seam import LMError, LMReply, LMRequest
 from agent.operators.base import Draft, Order
-from agent.replay import recorded_calls, recorded_turns
+from agent.replay import recorded_turns
 from agent.status import read_status
 from agent.turns import Turns
 from archive.errors import ArchiveError
-from archive.records import Failed, Fault, Scored, State
+from archive.records import Failed, Fault, State
 from archive.store import Store, create
 from evaluators.fakes import StubEvaluator, hashed_score
 from evaluators.task import Evaluated
@@ -306,3 +306,86 @@ def test_a_crash_between_a_repair_and_its_duplicate_leaves_neither(
     with pytest.raises(KeyError):
         asyncio.run(campaign._grader.grade(store.candidate(child.id), "search"))
     assert store.candidate(child.id).source == source
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_replay_follows_lost_children_unanswered_calls_and_a_narrow_machine(
+    tmp_path: Path, workers: int
+) -> None:
+    first = archive_at(tmp_path / "first", seeds=4)
+    noise = random.Random(3)
+
+    class Flaky(StubEvaluator):
+        calls = 0
+
+        async def evaluate(self, source: str, *, digest: str, repeat: int) -> Evaluated:
+            self.calls += 1
+            await asyncio.sleep(noise.random() * 0.01 if ".5" not in source else 0.05 * (source > MODEL))
+            if 9 <= self.calls <= 16:
+                return Evaluated(Failed("train", "zygote lost", Fault.INFRASTRUCTURE), 0.0, 0.0)
+            return await super().evaluate(source, digest=digest, repeat=repeat)
+
+    tables: dict[str, Any] = {"operators": [LM_OPERATOR, {"name": "syntactic.mutate"}], "lm": LM_TABLE}
+    operators = [Asked(), Scale()]
+    config = config_of(budget={"evaluations": 8}, **tables)
+    lm = NumberLM(fails=[2, 4])
+    assert run(first, config, operators=operators, evaluator=Flaky(), lm=lm, workers=2).complete
+    assert first.candidates(state=State.QUEUED)
+    longer = config_of(budget={"evaluations": 16}, **tables)
+    assert run(first, longer, operators=operators, lm=NumberLM(fails=[3]), workers=2).complete
+    again = archive_at(tmp_path / "again", seeds=4)
+    ending = run(
+        again,
+        longer,
+        operators=operators,
+        lm=ReplayLM(first.lm_calls()),
+        workers=workers,
+        turns=recorded_turns(tmp_path / "first"),
+    )
+    assert ending.complete, ending.reason
+    replayed = {c.id: (c.state, c.parents, c.source, c.metrics) for c in again.candidates()}
+    for c in first.candidates():
+        if c.state in (State.SCORED, State.REJECTED, State.DUPLICATE) and c.number is not None:
+            assert replayed[c.id][:3] == (c.state, c.parents, c.source)
+
+
+def test_a_replay_of_seeds_that_came_late_is_refused_in_one_line(tmp_path: Path) -> None:
+    store = archive_at(tmp_path)
+    assert run(store, config_of(budget={"evaluations": 3})).complete
+    source = MODEL.format(scale="77.5")
+    store.add_seed("late", source, source_digest(source))
+    with pytest.raises(UserError, match="late"):
+        recorded_turns(tmp_path)
+
+
+def test_a_replay_of_a_run_that_was_killed_ends_where_the_record_does(tmp_path: Path) -> None:
+    first = archive_at(tmp_path / "first")
+
+    class Same(Scale):
+        async def propose(self, order: Order, rng: random.Random, complete: object) -> list[Draft]:
+            return [Draft(MODEL.format(scale=rng.randint(1, 3))) for _ in range(order.count)]
+
+    class Hanging(StubEvaluator):
+        async def evaluate(self, source: str, *, digest: str, repeat: int) -> Evaluated:
+            if "self.scale = 2\n" in source:
+                await asyncio.sleep(60)
+            return await super().evaluate(source, digest=digest, repeat=repeat)
+
+    async def killed() -> None:
+        campaign = campaign_of(first, config, operators=[Same()], evaluator=Hanging(), workers=2)
+        work = asyncio.create_task(campaign.run())
+        while len(first.candidates(state=State.DUPLICATE)) < 12:
+            await asyncio.sleep(0.01)
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+
+    config = config_of()
+    asyncio.run(killed())
+    assert [c.number for c in first.candidates(state=State.QUEUED)]
+    again = archive_at(tmp_path / "again")
+    turns = recorded_turns(tmp_path / "first")
+    assert run(again, config, operators=[Same()], workers=2, turns=turns).complete
+    states = {c.id: (c.state, c.source) for c in again.candidates()}
+    for c in first.candidates():
+        if c.state in (State.SCORED, State.DUPLICATE):
+            assert states[c.id] == (c.state, c.source)

@@ -67,17 +67,21 @@ class ScriptedLM:
 class ReplayLM:
     """Answers from an archive's settled calls; a prompt that none of them had is an error with a diff.
 
-    Calls with the same request answer in their own order; the last one answers for good.
+    Calls with the same request answer in their own order; the last one answers for good. A call that was
+    never answered is not answered again.
     """
 
     def __init__(self, calls: Iterable[LMCall], *, name: str = "replay", chat: bool = False) -> None:
         self.name = name
         self.chat = chat
         self._calls: defaultdict[tuple[str, int, int], list[LMCall]] = defaultdict(list)
+        self._unanswered: dict[tuple[str, int, int], str] = {}
         for call in calls:
+            key = (call.prompt, _whole(call.request.get("seed")), _whole(call.request.get("n", 1)))
             if call.state == "settled":
-                key = (call.prompt, _whole(call.request.get("seed")), _whole(call.request.get("n", 1)))
                 self._calls[key].append(call)
+            else:
+                self._unanswered[key] = call.error or "the record has no answer"
 
     async def check(self) -> None:
         if not self._calls:
@@ -85,7 +89,10 @@ class ReplayLM:
 
     async def complete(self, request: LMRequest) -> LMReply:
         prompt = request_text(request)
-        calls = self._calls.get((prompt, request.seed, request.n))
+        key = (prompt, request.seed, request.n)
+        calls = self._calls.get(key)
+        if not calls and key in self._unanswered:
+            raise LMError(self._unanswered[key], retriable=True)
         if not calls:
             raise LMError(self._unseen(prompt, request))
         call = calls.pop(0) if len(calls) > 1 else calls[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -75,6 +75,8 @@ class Grader:
             evaluated = await self.train(source, digest, 0)
             if kind == "search" and _lost(evaluated):
                 self.budget.return_evaluation()
+        if sound.layers:
+            evaluated = replace(evaluated, detail={**evaluated.detail, "layers": list(sound.layers)})
         await self.turns.wait(step)
         self._settle(candidate, kind, 0, evaluated)
         self.turns.done(step)

@@ -26,6 +26,9 @@ DECOYS = 5
 BATCHES = 7
 """About how many batches the validation inputs make up in the second prediction; the first has one."""
 
+MOST_LAYERS = 201
+"""Rows of a layer table that are kept."""
+
 DRY_RUN_SEED = 0
 """One seed for all, so that two genomes that compute the same show the same digest."""
 
@@ -40,6 +43,8 @@ class Sound:
     function_digest: str
     params: int
     usage: Usage = field(default_factory=Usage)
+    layers: tuple[Mapping[str, object], ...] = ()
+    """What the child said of its layers: name, kind, shape, params, flops. For people, never for a score."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,7 @@ class Evaluator:
             function_digest=digest if isinstance(digest, str) and len(digest) == 64 else "",
             params=count_params(outcome.arrays, outcome.notes.get("ties")),
             usage=outcome.usage,
+            layers=_layers(outcome.notes.get("layers")),
         )
 
     async def evaluate(self, source: str, *, digest: str, repeat: int) -> Evaluated:
@@ -288,6 +294,20 @@ def _weights_of(outcome: Finished, count: int) -> _Weights | Failed:
     if not signatures[0] or any(signature != signatures[0] for signature in signatures):
         return Failed("train", f"the reply must hold {count} checkpoints of the same tensors")
     return _Weights(tuple(checkpoints), outcome.notes.get("ties"))
+
+
+def _layers(noted: object) -> tuple[Mapping[str, object], ...]:
+    """The rows that have the agreed form; of what a child says besides, nothing is kept."""
+    rows: list[Mapping[str, object]] = []
+    for row in noted[:MOST_LAYERS] if isinstance(noted, list) else []:
+        if not isinstance(row, dict):
+            continue
+        name, kind, shape = row.get("name"), row.get("kind"), row.get("shape")
+        sizes = [row.get("params"), row.get("flops"), *(shape if isinstance(shape, list) else [None])]
+        if isinstance(name, str) and isinstance(kind, str) and all(type(n) is int and n >= 0 for n in sizes):
+            kept = {"name": name[:120], "kind": kind[:60], "shape": sizes[2:8]}
+            rows.append({**kept, "params": sizes[0], "flops": sizes[1]})
+    return tuple(rows)
 
 
 def _curve(noted: object) -> list[float]:

@@ -227,6 +227,17 @@ def test_an_exported_elite_runs_with_torch_alone_and_answers_as_in_the_campaign(
     assert "fine" in evoarch("check", str(model))
 
 
+def test_the_layer_table_has_the_published_sizes(finished: Path) -> None:
+    with open_archive(finished, write=False) as store:
+        (evaluation,) = store.evaluations(1)
+    rows = evaluation.detail["layers"]
+    assert isinstance(rows, list)
+    first = {"name": "linear1", "kind": "Linear", "shape": [100], "params": 4100, "flops": 2 * 40 * 100}
+    assert rows[0] == first
+    whole = {"name": "", "kind": "Model", "shape": [], "params": 15210, "flops": 2 * (4000 + 10_000 + 1000)}
+    assert rows[-1] == whole
+
+
 def test_what_has_no_score_is_not_exported(finished: Path, tmp_path: Path) -> None:
     with open_archive(finished, write=True) as store:
         (proposal,) = store.draw("random", [], 1, {"slot": 10_000, "count": 1, "table": 0})

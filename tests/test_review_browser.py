@@ -183,6 +183,7 @@ def test_each_view_renders_a_real_campaign(browser: Browser, address: str, finis
         expect(page.locator(".code pre")).to_contain_text("class Model")
         expect(page.locator("#evaluations svg.chart")).to_have_count(1)
         expect(page.locator("#verdict-of-numbers")).to_contain_text("against its parent")
+        expect(page.locator("#layers")).to_contain_text("Linear")
         assert page.locator("table.diff td.changed, table.diff td.added, table.diff td.removed").count() > 0
         page.goto("/lineage")
         expect(page.locator("svg.tree")).to_be_visible()

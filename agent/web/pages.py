@@ -222,6 +222,7 @@ class Pages:
                     for e in evaluations
                     for chart in [curve_figure(e)]
                 ],
+                layers=next((e.detail["layers"] for e in evaluations if "layers" in e.detail), ()),
                 proposal=proposal,
                 calls=store.lm_calls(batch=proposal.batch) if proposal else [],
                 change=change,

@@ -11,6 +11,7 @@ from torch import Tensor, autograd, nn
 
 from evaluators.inside.build import Announce, Reply, build, check_logits, materialise, state_of
 from evaluators.inside.digest import function_digest
+from evaluators.inside.layers import layer_table
 from evaluators.inside.losses import LOSSES
 
 BATCHES = (4, 7)
@@ -20,7 +21,7 @@ BATCHES = (4, 7)
 def dry_run(
     genome: ModuleType | None, arrays: Mapping[str, Tensor], options: Mapping[str, Any], announce: Announce
 ) -> Reply:
-    """Build, forward in both modes, backward; the untrained weights, `ties` and `function_digest` out.
+    """Build, forward in both modes, backward; untrained weights, `ties`, `function_digest`, `layers` out.
 
     `options`: entry, offers, kwargs, loss. Raises what the genome raises, TypeError or ValueError for an
     output of a wrong type or shape, FloatingPointError for numbers that are not finite.
@@ -48,7 +49,8 @@ def dry_run(
             check_logits(model(x), len(x), classes)
     state, ties = state_of(model)
     tensors = {name: value.clone() for name, value in state.items()}
-    return tensors, {"ties": ties, "function_digest": function_digest(genome, options)}
+    notes = {"ties": ties, "function_digest": function_digest(genome, options)}
+    return tensors, {**notes, "layers": layer_table(model, inputs[: BATCHES[0]])}
 
 
 def _check_gradients(model: nn.Module) -> None:

@@ -20,6 +20,10 @@ MAX_DEPTH = 200
 """Deepest nesting of syntax nodes. Hand-written model files stay below 40."""
 
 
+_MOST_PASSES = 8
+"""Two settle every file seen; the bound only keeps the loop finite."""
+
+
 class GenomeError(ValueError):
     """A source that can't be a genome. `line` counts from 1, `column` from 0, as Python's own errors do."""
 
@@ -110,7 +114,14 @@ def canonical(source: str, entry: str = "Model") -> str:
     """
     from sandbox.canonical import canonical_form
 
-    return canonical_form(source, entry)
+    form = canonical_form(source, entry)
+    for _ in range(_MOST_PASSES):
+        # A new name can end a clash that kept another name as it was.
+        again = canonical_form(form, entry)
+        if again == form:
+            break
+        form = again
+    return form
 
 
 def source_digest(source: str, entry: str = "Model") -> str:

@@ -14,6 +14,7 @@ import torch
 
 from sandbox.canonical_classes import MODULE_NAMES
 from sandbox.canonical_imports import EINOPS, FLAT, LAZY, PRELOADED
+from sandbox.canonical import canonical_form
 from sandbox.genome import MAX_BYTES, GenomeError, canonical, parse, source_digest, strip_prose
 
 ROOT = Path(__file__).parent
@@ -307,3 +308,24 @@ def test_names_that_a_file_lists_can_be_chosen_freely(name: str) -> None:
     for _ in range(3):
         fresh = {old: f"{rng.choice('pqr')}{rng.randrange(10**6)}x{index}" for index, old in enumerate(names)}
         assert source_digest(_renamed(source, fresh)) == source_digest(source)
+
+
+def test_a_renaming_that_ends_a_clash_is_followed_by_the_renaming_it_allows() -> None:
+    source = """from torch import nn
+
+
+class Base(nn.Module):
+    def Middle(self, x):
+        return self.hidden(x)
+
+
+class Middle(Base):
+    pass
+
+
+class Model(Middle):
+    def forward(self, x):
+        return self.out(x)
+"""
+    assert canonical_form(canonical_form(source, "Model"), "Model") != canonical_form(source, "Model")
+    assert canonical(canonical(source)) == canonical(source)

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from sandbox.canonical import canonical_form
 from sandbox.canonical_classes import MODULE_NAMES
 from sandbox.canonical_imports import EINOPS, FLAT, LAZY, PRELOADED
-from sandbox.canonical import canonical_form
 from sandbox.genome import MAX_BYTES, GenomeError, canonical, parse, source_digest, strip_prose
 
 ROOT = Path(__file__).parent

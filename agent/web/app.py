@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -24,6 +25,7 @@ from starlette.staticfiles import StaticFiles
 
 from agent.web.pages import Missing, Pages
 from archive.errors import ArchiveError
+from archive.records import VerdictKind
 from archive.store import open_archive
 from archive.verdicts import KINDS
 
@@ -94,9 +96,16 @@ def create_app(folder: Path) -> Starlette:
         if kind not in KINDS or (kind == "note" and not text.strip()):
             expected = f"expected one of {', '.join(KINDS)}, a note with its text"
             return JSONResponse({"error": expected}, status_code=400)
-        with open_archive(folder, write=True) as store:
-            store.judge(request.path_params["identity"], kind, text.strip())
+        try:
+            # A run may hold the archive for a moment; the other pages do not wait with this one.
+            await run_in_threadpool(store_verdict, request.path_params["identity"], kind, text.strip())
+        except ArchiveError as error:
+            return JSONResponse({"error": str(error)}, status_code=503)
         return JSONResponse({"stored": kind})
+
+    def store_verdict(identity: int, kind: VerdictKind, text: str) -> None:
+        with open_archive(folder, write=True) as store:
+            store.judge(identity, kind, text)
 
     def missing(request: Request, error: Exception) -> Response:
         return HTMLResponse(pages.problem(str(error)), status_code=404)

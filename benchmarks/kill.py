@@ -19,23 +19,47 @@ import tempfile
 import time
 from pathlib import Path
 
+SMALL = ("--set", "constraints.params=20000", "--set", "evaluation.repeats=1")
+"""Small children, so that two hundred of them take minutes."""
+
 
 def evoarch(*arguments: str) -> list[str]:
     return [str(Path(sys.executable).parent / "evoarch"), *arguments]
 
 
-def zygotes() -> set[int]:
-    """Every process whose command line is that of a zygote or its walls."""
-    found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                line = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if b"zygote" in line or b"bwrap" in line:
-                found.add(int(entry.name))
+def started(pid: int) -> str | None:
+    """When a process began; None where it is gone. Pids come again, a pid with its start does not."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else fields[19]
+
+
+def offspring(pid: int) -> dict[int, str]:
+    """Every living descendant of a process, with its start."""
+    try:
+        children = [
+            int(child)
+            for task in Path(f"/proc/{pid}/task").iterdir()
+            for child in (task / "children").read_text().split()
+        ]
+    except OSError:
+        return {}
+    found = {child: start for child in children if (start := started(child)) is not None}
+    for child in list(found):
+        found |= offspring(child)
     return found
+
+
+def alive(processes: dict[int, str], patience: float = 5.0) -> set[int]:
+    """Those that are still there after `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while left := {pid for pid, start in processes.items() if started(pid) == start}:
+        if time.monotonic() > deadline:
+            return left
+        time.sleep(0.05)
+    return set()
 
 
 def trained(folder: Path) -> int:
@@ -54,7 +78,7 @@ def main() -> int:
     parser.add_argument("--folder", help="where the campaign goes  [default: a temporary folder]")
     chosen = parser.parse_args()
     rng = random.Random(chosen.seed)
-    before = zygotes()
+    family: dict[int, str] = {}
     with tempfile.TemporaryDirectory() as top:
         folder = Path(chosen.folder or top) / "campaign"
         count = str(chosen.evaluations)
@@ -66,25 +90,28 @@ def main() -> int:
         marks = sorted(rng.uniform(0.0, 0.95 * chosen.evaluations) for _ in range(chosen.kills))
         for number, mark in enumerate(marks):
             process = subprocess.Popen(
-                evoarch("run", str(folder)), start_new_session=True, stderr=subprocess.DEVNULL
+                evoarch("run", str(folder), *SMALL), start_new_session=True, stderr=subprocess.DEVNULL
             )
             while process.poll() is None and trained(folder) < mark:
                 time.sleep(0.05)
             time.sleep(rng.uniform(0.0, 2.0))  # a random moment within whatever is going on
+            family = offspring(process.pid)
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
-            deadline = time.monotonic() + 5
-            while (left := zygotes() - before) and time.monotonic() < deadline:
-                time.sleep(0.05)
+            left = alive(family)
             print(
-                f"kill {number + 1}: at {trained(folder)} evaluations, processes left: {len(left)}",
+                f"kill {number + 1}: at {trained(folder)} evaluations, "
+                f"processes left: {len(left)} of {len(family)}",
                 flush=True,
             )
             if left:
                 return 1
-        subprocess.run(
-            evoarch("run", str(folder)), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        process = subprocess.Popen(
+            evoarch("run", str(folder), *SMALL), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
+        while process.poll() is None:
+            family |= offspring(process.pid)
+            time.sleep(0.5)
         out = subprocess.run(evoarch("status", str(folder), "--json"), check=True, capture_output=True).stdout
         status = json.loads(out)
         with sqlite3.connect(f"file:{folder}/archive.db?mode=ro", uri=True) as db:
@@ -93,7 +120,7 @@ def main() -> int:
                 " GROUP BY candidate, rung, seed HAVING count(*) > 1)"
             ).fetchone()[0]
             first, last, ids = db.execute("SELECT min(id), max(id), count(*) FROM candidates").fetchone()
-        left = zygotes() - before
+        left = alive(family)
         missing = last - first + 1 - ids
         print(
             f"evaluations {status['evaluations']}, evaluated twice {twice}, ids missing {missing}, "

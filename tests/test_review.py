@@ -14,6 +14,7 @@ from agent.breeding import Ending, Parts
 from agent.campaign import Campaign
 from agent.config import SelectionTable, load, parse
 from agent.operators.base import Draft, Order
+from agent.report.document import as_html, read_report
 from agent.report.lineage import lay_out
 from agent.selection import Steering, select
 from agent.starter import write_campaign
@@ -87,6 +88,21 @@ def test_every_page_is_escaped_and_carries_the_headers(client: TestClient, page:
     for name, value in HEADERS.items():
         assert answer.headers[name] == value
     assert "unsafe" not in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("objectives", ['"error"', '"params"', '"params", "error", "params2"'])
+def test_other_objectives_are_shown_too(folder: Path, objectives: str) -> None:
+    path = folder / "campaign.toml"
+    text = path.read_text().replace('"error", "params"', objectives)
+    path.write_text(text)
+    with TestClient(create_app(folder), base_url="http://127.0.0.1") as client:
+        for page in ("/", "/candidates/3", "/lineage"):
+            assert client.get(page).status_code == 200
+    with open_archive(folder, write=False) as store:
+        report = read_report(store, load(folder))
+    assert "<svg" in as_html(report)
+    if "params2" not in objectives:
+        assert report.overview.hypervolume == pytest.approx(report.overview.steps[-1].hypervolume)
 
 
 def test_a_genome_of_markup_stands_as_text(client: TestClient) -> None:

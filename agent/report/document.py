@@ -92,7 +92,7 @@ def read_report(store: Store, config: Config) -> Report:
             config=config.model_dump(mode="json"),
             versions=known if isinstance(known, Mapping) else versions(),
             shown=[_shown(store, config, identity, elites) for identity in chosen],
-            points=store.points(overview.objectives),
+            points=store.points(overview.plotted),
             family=store.ancestors(overview.status.elites, most=MOST),
         )
 

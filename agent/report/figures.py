@@ -20,8 +20,8 @@ def words(elite: Elite) -> str:
 
 
 def front_figure(overview: Overview, points: Sequence[Placed]) -> Chart:
-    """The scored candidates by the first two objectives; front and seeds stand out."""
-    y_name, x_name = (*overview.objectives, "params")[:2]
+    """The scored candidates (`points` of `overview.plotted`); front and seeds stand out."""
+    y_name, x_name = overview.plotted
     elites = {elite.id: elite for elite in (*overview.seeds, *overview.front)}
     on_front = {elite.id for elite in overview.front}
     kept = thinned(points, frozenset(elites), log=(y_name in SIZES, x_name in SIZES))

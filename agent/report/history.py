@@ -37,12 +37,14 @@ class Step:
 class History:
     """Takes evaluations in the order they were settled; first training repeats only, as selection saw them.
 
-    `objectives` include `error`. `reference` is the hypervolume's point.
+    `reference` is the hypervolume's point. Trials hold the values of `metrics`, in that order: objectives,
+    and the error where it is none.
     """
 
     def __init__(self, objectives: Sequence[Objective], reference: Mapping[str, float]) -> None:
         self._objectives = objectives
         self._names = [objective.name for objective in objectives]
+        self.metrics = list(dict.fromkeys([*self._names, "error"]))
         self.reference = reference
         self._front: NDArray[np.float64] = np.empty((0, len(objectives)))
         self.steps: list[Step] = []
@@ -54,7 +56,7 @@ class History:
         iterator = iter(trials)
         while chunk := list(islice(iterator, CHUNK)):
             scored = [trial for trial in chunk if trial.scores and trial.seed == 0]
-            better = {scored[place].id for place in self._not_dominated([t.scores for t in scored])}
+            better = {scored[place].id for place in self._not_dominated([self._goals(t) for t in scored])}
             for trial in chunk:
                 self.last = trial.id
                 self.cpu_seconds += trial.cpu_seconds
@@ -68,19 +70,21 @@ class History:
         covered = np.all(self._front[None, :, :] <= matrix[:, None, :], axis=2)
         return [int(place) for place in np.flatnonzero(~np.any(covered, axis=1))]
 
+    def _goals(self, trial: Trial) -> tuple[float, ...]:
+        return trial.scores[: len(self._names)]
+
     def _take(self, trial: Trial) -> None:
-        if not self._not_dominated([trial.scores]):
+        values = self._goals(trial)
+        if not self._not_dominated([values]):
             return
-        stacked = np.vstack([self._front, trial.scores])
+        stacked = np.vstack([self._front, values])
         rows = [dict(zip(self._names, values, strict=True)) for values in stacked.tolist()]
         kept = front(rows, self._objectives)
         self._front = stacked[kept]
         volume = hypervolume([rows[place] for place in kept], self._objectives, self.reference)
-        error = trial.scores[self._names.index("error")]
+        error = trial.scores[self.metrics.index("error")]
         lowest = min(error, self.steps[-1].lowest_error) if self.steps else error
-        self.steps.append(
-            Step(trial.candidate, self.evaluations, self.cpu_seconds, volume, lowest, trial.scores)
-        )
+        self.steps.append(Step(trial.candidate, self.evaluations, self.cpu_seconds, volume, lowest, values))
 
 
 def reference_point(

@@ -56,6 +56,12 @@ class Overview:
     steps: Sequence[Step]
     facts: Mapping[str, object]
 
+    @property
+    def plotted(self) -> tuple[str, str]:
+        """What the figure of the front shows, upwards and to the right."""
+        first, second, *_ = dict.fromkeys((*self.objectives, "params", "error"))
+        return first, second
+
     def as_json(self) -> dict[str, object]:
         return asdict(self)
 
@@ -73,7 +79,7 @@ def read_overview(store: Store, config: Config, history: History | None = None) 
     goals = objectives(config.selection)
     names = [goal.name for goal in goals]
     history = history or new_history(store, config)
-    history.extend(store.trials(names, after=history.last))
+    history.extend(store.trials(history.metrics, after=history.last))
     status = read_status(store, config)
     shown = {c.id: c.metrics for c in store.some([p.id for p in (*status.front, *status.seeds)])}
     if status.best and status.best.id not in shown:

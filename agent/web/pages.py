@@ -103,7 +103,7 @@ class Pages:
             # The reference point follows from the seeds' scores, which may have come since the start.
             self._history = new_history(store, self._config())
         overview = read_overview(store, self._config(), self._history)
-        charts = [front_figure(overview, store.points(overview.objectives))] + [
+        charts = [front_figure(overview, store.points(overview.plotted))] + [
             history_figure(overview, over=over, value=value)
             for value, over in (
                 ("hypervolume", "evaluations"),

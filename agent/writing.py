@@ -61,14 +61,15 @@ def order_of(
 ) -> Order:
     """What the operator is asked for, from the archive alone: a batch lost in a crash is made again.
 
-    Where a parent has an opening, the operator sees its open parts in full and the rest as signatures, and
-    `entry` is the open definition of the first parent whose turn it is.
+    Where the first parent has an opening, the operator sees its open parts in full and the rest as
+    signatures, and `entry` is the open definition whose turn it is. Others of that seed are shown so too;
+    one of another seed is shown whole, since what is taken from it must stand in the child.
     """
+    first = openings[0] if openings else None
     shown = [
-        opening.view(p.source) if opening else p.source
+        first.view(p.source) if first is not None and opening is first else p.source
         for p, opening in zip(parents, openings or [None] * len(parents), strict=True)
     ]
-    first = openings[0] if openings else None
     context = batch[0].context
     metrics = context["metrics"]
     assert isinstance(metrics, Mapping)

@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from agent.cli import main
 from agent.seeding.add import Wanted, prepare
 from agent.seeding.frozen import canonical
 from agent.seeding.units import units_of
@@ -15,7 +17,10 @@ from archive.store import open_archive
 from sandbox.genome import source_digest
 
 REPOSITORY = Path(__file__).parent / "fixtures" / "seeding" / "repo"
-EVOARCH = str(Path(sys.executable).parent / "evoarch")
+
+
+def evoarch(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments), catch_exceptions=False)
 
 
 def run(*command: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -32,22 +37,22 @@ def test_a_campaign_on_one_open_block_ends_in_a_patch_that_the_repository_takes(
     repository, folder = tmp_path / "repo", tmp_path / "campaign"
     shutil.copytree(REPOSITORY, repository)
     assert run("git", "init", "-q", cwd=repository).returncode == 0
-    assert run(EVOARCH, "init", str(folder), "--lm", "none", "--evaluations", "3").returncode == 0
+    assert evoarch("init", str(folder), "--lm", "none", "--evaluations", "3").exit_code == 0
     config = folder / "campaign.toml"
     text = config.read_text()
     start = text.index("files = [")
     config.write_text(text[:start] + "files = []" + text[text.index("]", start) + 1 :])
-    added = run(
-        EVOARCH, "seed", "add", str(folder), f"{repository}/nets/model.py:Net",
+    added = evoarch(
+        "seed", "add", str(folder), f"{repository}/nets/model.py:Net",
         "--evolve", "Block", "--kwargs", "width=6", "--name", "net",
     )  # fmt: skip
-    assert added.returncode == 0, added.stderr
-    assert run(EVOARCH, "check", str(folder / "seeds" / "net.py")).returncode == 0
-    done = run(
-        EVOARCH, "run", str(folder), "--set", "evaluation.repeats=1", "--set", "constraints.error=0.95",
+    assert added.exit_code == 0, added.stderr
+    assert evoarch("check", str(folder / "seeds" / "net.py")).exit_code == 0
+    done = evoarch(
+        "run", str(folder), "--set", "evaluation.repeats=1", "--set", "constraints.error=0.95",
         "--set", "operators.2.weight=0.001", "--set", "evaluation.workers=2",
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
 
     store = open_archive(folder, write=False)
     seed = store.candidate(1)
@@ -64,8 +69,8 @@ def test_a_campaign_on_one_open_block_ends_in_a_patch_that_the_repository_takes(
 
     winner = min(scored, key=lambda c: c.metrics["error"])
     target = tmp_path / "winner.patch"
-    exported = run(EVOARCH, "export", str(folder), str(winner.id), "--patch", "-o", str(target))
-    assert exported.returncode == 0, exported.stderr
+    exported = evoarch("export", str(folder), str(winner.id), "--patch", "-o", str(target))
+    assert exported.exit_code == 0, exported.stderr
     assert "+++ b/nets/blocks.py" in target.read_text()
     before = (repository / "nets" / "model.py").read_text()
     applied = run("git", "apply", str(target), cwd=repository)
@@ -80,11 +85,11 @@ def test_a_campaign_on_one_open_block_ends_in_a_patch_that_the_repository_takes(
     assert source_digest(again.genome) == winner.source_digest
 
     one = tmp_path / "winner.py"
-    assert run(EVOARCH, "export", str(folder), str(winner.id), "--file", "-o", str(one)).returncode == 0
-    assert run(EVOARCH, "check", str(one)).returncode == 0
+    assert evoarch("export", str(folder), str(winner.id), "--file", "-o", str(one)).exit_code == 0
+    assert evoarch("check", str(one)).exit_code == 0
 
     edited = folder / "seeds" / "net.py"
     edited.write_text(edited.read_text() + "\n# changed by hand\n")
-    refused = run(EVOARCH, "run", str(folder))
-    assert refused.returncode == 1
+    refused = evoarch("run", str(folder))
+    assert refused.exit_code == 1
     assert "was changed after it was added" in refused.stderr

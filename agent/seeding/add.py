@@ -127,17 +127,19 @@ def prepare(wanted: Wanted, imports: Sequence[str] = ()) -> Prepared:
 
 
 def check_imports(inlined: Inlined, imports: Sequence[str]) -> None:
-    """Raises SeedError for a third-party import that isn't allowed by name."""
+    """Raises UserError, a line for each third-party import that isn't allowed by name."""
+    lines = []
     for _, external in inlined.imports:
         root = external.module.partition(".")[0]
         path = external.path
         granted = any(path == name or path.startswith(f"{name}.") for name in imports)
         if root not in (*ALLOWED, "__future__") and not granted:
-            raise SeedError(
-                external.place,
-                external.line,
-                f"imports {external.module}, which is not allowed; name it: [sandbox] imports = [{root!r}]",
+            lines.append(
+                f"{external.place}:{external.line}: imports {external.module}, which is not allowed; "
+                f"name it: [sandbox] imports = [{root!r}]"
             )
+    if lines:
+        raise UserError("\n".join(lines), code=1)
 
 
 def open_name(inlined: Inlined, name: str) -> str:

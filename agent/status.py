@@ -109,6 +109,32 @@ def read_status(store: Store, config: Config) -> Status:
     )
 
 
+def not_begun(folder: Path, config: Config) -> Status:
+    """The status of a campaign in `folder` that has no archive yet."""
+    return Status(
+        name=config.campaign.name,
+        state="running" if is_locked(folder) else "new",
+        reason="",
+        budget=config.budget.evaluations,
+        proposals=0,
+        rejected=0,
+        duplicates=0,
+        evaluations=0,
+        failed=0,
+        repeats=0,
+        retries=0,
+        elites=[],
+        best=None,
+        front=[],
+        seeds=[],
+        tokens={"prompt": 0, "completion": 0, "lost": 0},
+        operators={},
+        level="",
+        cpu_s=0.0,
+        elapsed_s=0.0,
+    )
+
+
 def standing(store: Store) -> tuple[str, str]:
     """`new`, `running`, `complete`, `stopped` or `interrupted` (it ended without saying so), and why."""
     if is_locked(Path(store.folder)):

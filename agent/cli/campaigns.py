@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from agent.breeding import Ending
-from agent.cli.common import console, folder_argument, json_option, print_json, reading
+from agent.cli.common import console, folder_argument, json_option, print_json
 from agent.cli.views import live, summary
 from agent.config import load
 from agent.errors import UserError
 from agent.session import Session, open_session
 from agent.starter import LM_TABLES, write_campaign
-from agent.status import read_status
+from agent.status import not_begun, read_status
+from archive.schema import FILE as DATABASE
+from archive.store import open_archive
 from evaluators.tasks import load_task
 
 
@@ -47,7 +50,9 @@ def init(folder: Path, task_name: str, name: str | None, seed: int, evaluations:
 @folder_argument
 @click.option("--set", "overrides", multiple=True, metavar="TABLE.KEY=VALUE", help="Override one setting.")
 @click.option("--replay", type=click.Path(path_type=Path), help="Follow the record of the campaign there.")
-@click.option("--unsafe", is_flag=True, help="Run where the system has no isolation to offer. Trusted code only.")
+@click.option(
+    "--unsafe", is_flag=True, help="Run where the system has no isolation to offer. Trusted code only."
+)
 @json_option
 def run(folder: Path, overrides: tuple[str, ...], replay: Path | None, unsafe: bool, as_json: bool) -> None:
     """Start a campaign or go on with it, until its budget is spent. Ctrl-C stops it, resumable.
@@ -58,9 +63,11 @@ def run(folder: Path, overrides: tuple[str, ...], replay: Path | None, unsafe: b
       evoarch run demo --set budget.evaluations=200
       evoarch run demo-again --replay demo
     """
-    ending = asyncio.run(_run(folder, overrides, replay, unsafe, quiet=as_json))
-    store, config = reading(folder)
-    status = read_status(store, config)
+    try:
+        ending = asyncio.run(_run(folder, overrides, replay, unsafe, quiet=as_json))
+    except asyncio.CancelledError:
+        raise UserError("stopped at once; `evoarch run` goes on from here", code=INTERRUPTED) from None
+    status = read_status(open_archive(folder, write=False), load(folder, overrides))
     if as_json:
         print_json(status.as_json())
     else:
@@ -75,23 +82,26 @@ async def _run(
     async with open_session(folder, overrides, replay=replay, unsafe=unsafe) as session:
         if not quiet:
             click.echo(f"evoarch: isolation level {session.level}", err=True)
-        loop = asyncio.get_running_loop()
+        loop, main = asyncio.get_running_loop(), asyncio.current_task()
+        assert main is not None
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, _stop, session)
+            loop.add_signal_handler(number, _stop, session, main.cancel)
         work = session.campaign.run()
         if quiet:
             return await work
         return await live(session, work)
 
 
-def _stop(session: Session) -> None:
+INTERRUPTED = 130
+"""Exit code of a run that a second Ctrl-C ended: 128 and the signal's number, as shells have it."""
+
+
+def _stop(session: Session, at_once: Callable[[], bool]) -> None:
     click.echo("stopping: what is under way is finished first; again to stop at once", err=True)
     session.campaign.stop()
     loop = asyncio.get_running_loop()
-    main = next(task for task in asyncio.all_tasks() if task.get_name() == "Task-1")
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.remove_signal_handler(number)
-        loop.add_signal_handler(number, main.cancel)
+        loop.add_signal_handler(number, at_once)
 
 
 @click.command()
@@ -104,8 +114,11 @@ def status(folder: Path, as_json: bool) -> None:
     Example:
       evoarch status demo --json
     """
-    store, config = reading(folder)
-    found = read_status(store, config)
+    config = load(folder)
+    if (folder / DATABASE).exists():
+        found = read_status(open_archive(folder, write=False), config)
+    else:
+        found = not_begun(folder, config)
     if as_json:
         print_json(found.as_json())
     else:

@@ -26,9 +26,18 @@ PLAIN = 10.0
 
 
 async def live(session: Session, work: Awaitable[Ending]) -> Ending:
-    """Awaits `work` while showing its progress on stderr."""
-    screen = Console(stderr=True)
+    """Awaits `work` while showing its progress on stderr. Ends it before it leaves, however it leaves."""
     task = asyncio.ensure_future(work)
+    try:
+        await _show(session, task)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    return task.result()
+
+
+async def _show(session: Session, task: asyncio.Future[Ending]) -> None:
+    screen = Console(stderr=True)
     began = time.monotonic()
     start = read_status(session.store, session.config).evaluations
     last_line = 0.0
@@ -46,13 +55,12 @@ async def live(session: Session, work: Awaitable[Ending]) -> Ending:
                 last_line = time.monotonic()
                 status = read_status(session.store, session.config)
                 click.echo(plain(status, *pace(status)), err=True)
-        return task.result()
+        return
     with Live(console=screen, refresh_per_second=4, transient=True) as view:
         while not task.done():
             status = read_status(session.store, session.config)
             view.update(picture(status, *pace(status)))
             await asyncio.wait({task}, timeout=REFRESH)
-    return task.result()
 
 
 def plain(status: Status, rate: float, left: float | None) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from agent.breeding import STOPPED, Breeding, Ending, Parts
 from agent.budget import Budget
 from agent.config import Config
+from agent.errors import UserError, nearest
 from agent.grading import Grader
 from agent.lm.seam import LMError
 from agent.seeding.lineage import Openings
@@ -62,6 +63,7 @@ class Campaign:
             return STOPPED
         if not self._store.scored():
             return Ending("no seed was scored: there is nothing to breed from", complete=False, error=True)
+        self._check_objectives()
         self._breeding = Breeding(
             self._store, self._config, self._parts, self._turns, self._budget, self._grader
         )
@@ -71,6 +73,13 @@ class Campaign:
             if self._stopping:
                 return STOPPED
         return ending
+
+    def _check_objectives(self) -> None:
+        """What a task measures shows in its seeds' scores. Raises UserError for an objective that is not."""
+        known = {name for candidate in self._store.scored(sources=False) for name in candidate.metrics}
+        for name in self._config.selection.objectives:
+            if name not in known:
+                raise UserError(f"selection.objectives: no metric {name!r}; {nearest(name, known)}")
 
     async def _grade_seeds(self) -> None:
         queued = self._store.candidates(state=State.QUEUED)

@@ -126,6 +126,8 @@ async def open_session(
     task = load_task(config.campaign.task)
     recipe = choose_recipe(task, config.evaluation.recipe)
     sources = {file: _read(folder / file) for file in config.seeds.files}
+    if not sources and not (folder / DATABASE).exists():
+        raise UserError(f"{folder / FILE}: seeds.files: expected at least one model file, got none")
     seeds = records(folder, config.seeds.files)
     check_unchanged(seeds, sources)
     _vet_seeds(sources, config, task, seeds)
@@ -147,10 +149,12 @@ async def open_session(
         )
         if (folder / DATABASE).exists():
             store = open_archive(folder, write=True)
+            stack.callback(store.close)
+            _refuse_other_measure(store, config, folder)
         else:
             await _dry_run_seeds(sources, evaluator)
             store = create(folder, name=config.campaign.name, seed=config.campaign.seed)
-        stack.callback(store.close)
+            stack.callback(store.close)
         _add_seeds(store, sources)
         detail = {"level": str(level), "versions": versions(), "config": config.model_dump(mode="json")}
         store.event("session", detail=detail)
@@ -212,6 +216,20 @@ def _copy_campaign(source: Path, folder: Path) -> None:
         target = folder / file
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / file, target)
+
+
+def _refuse_other_measure(store: Store, config: Config, folder: Path) -> None:
+    """Scores of another task, split or recipe can't stand beside those that are there. Raises UserError."""
+    began = store.last_event_detail("session").get("config")
+    if not isinstance(began, Mapping) or store.last_event("settled") is None:
+        return
+    now = config.model_dump(mode="json")
+    for table, key in (("campaign", "task"), ("campaign", "seed"), ("evaluation", "recipe")):
+        if now[table][key] != began[table][key]:
+            raise UserError(
+                f"{folder / FILE}: {table}.{key}: expected {began[table][key]!r}, as this campaign was "
+                f"measured so far, got {now[table][key]!r}; `evoarch init` begins another one"
+            )
 
 
 def _read(path: Path) -> str:

@@ -55,7 +55,7 @@ class SelectionTable(Table):
     """
 
     method: Literal["pareto", "scalar"] = "pareto"
-    objectives: tuple[str, ...] = ("error", "params")
+    objectives: Annotated[tuple[str, ...], Field(min_length=1)] = ("error", "params")
     survivors: Annotated[int, Field(ge=1)] = 10
 
 
@@ -169,6 +169,8 @@ def load(folder: Path, overrides: Iterable[str] = ()) -> Config:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; `evoarch init {folder} --task mnist1d` makes one") from None
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not valid TOML: {error}") from None
     for override in overrides:

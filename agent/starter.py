@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from agent.config import FILE
@@ -13,7 +14,7 @@ TEMPLATE = """\
 # `evoarch run DIR --set table.key=value` overrides one for a run.
 
 [campaign]
-name = "{name}"
+name = {name}
 task = "{task}"
 seed = {seed}                  # everything random in the campaign follows from this number
 profile = "{profile}"
@@ -96,21 +97,22 @@ def write_campaign(
     if config.exists():
         raise UserError(f"{config}: is there already; choose another folder, or `evoarch run {folder}`")
     seeds = folder / "seeds"
-    seeds.mkdir(parents=True, exist_ok=True)
-    written = []
-    for stem, source in sorted(task.seeds.items()):
-        path = seeds / f"{stem}.py"
-        path.write_text(source, encoding="utf-8")
-        written.append(path)
+    files = {seeds / f"{stem}.py": source for stem, source in sorted(task.seeds.items())}
     text = TEMPLATE.format(
-        name=name,
+        name=json.dumps(name, ensure_ascii=False),
         task=task.name,
         seed=seed,
         profile="default" if lm != "none" else "syntactic",
         evaluations=evaluations,
-        files=", ".join(f'"seeds/{path.name}"' for path in written),
+        files=", ".join(f'"seeds/{path.name}"' for path in files),
         lm=LM_TABLES[lm],
         operators=(LM_OPERATORS if lm != "none" else "") + SYNTACTIC_OPERATORS,
     )
-    config.write_text(text, encoding="utf-8")
-    return [config, *written]
+    try:
+        seeds.mkdir(parents=True, exist_ok=True)
+        # The configuration last: it says that the folder is whole.
+        for path, content in {**files, config: text}.items():
+            path.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{error.filename or folder}: {error.strerror}", code=1) from None
+    return [config, *files]

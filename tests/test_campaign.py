@@ -271,16 +271,25 @@ def test_a_stop_is_resumable_and_ends_where_one_run_would_have(tmp_path: Path) -
     whole = archive_at(tmp_path / "whole")
     run(whole, config, operators=operators, lm=SlowLM())
     parts_store = archive_at(tmp_path / "parts")
-    evaluator = StubEvaluator(seconds=0.001)
+
+    class Stopping(StubEvaluator):
+        campaign: Campaign
+        calls = 0
+
+        async def evaluate(self, source: str, *, digest: str, repeat: int) -> Any:
+            self.calls += 1
+            if self.calls % 7 == 0:
+                self.campaign.stop()
+            return await super().evaluate(source, digest=digest, repeat=repeat)
 
     async def stopped_often() -> int:
         runs = 0
+        evaluator = Stopping()
         while True:
             parts = Parts(evaluator, {"input_shape": (40,)}, operators, {"small": SlowLM()}, 1)
-            campaign = Campaign(parts_store, config, parts)
-            asyncio.get_running_loop().call_later(0.05, campaign.stop)
+            evaluator.campaign = Campaign(parts_store, config, parts)
             runs += 1
-            if (await campaign.run()).complete:
+            if (await evaluator.campaign.run()).complete:
                 return runs
 
     assert asyncio.run(stopped_often()) > 1

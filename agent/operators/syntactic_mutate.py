@@ -66,6 +66,10 @@ def mutate(source: str, rng: random.Random, context: Context) -> Draft:
         text = completed(change.module)
         if len(text) > max(MAX_CHARACTERS, len(source)) or same(text, child) or same(text, source):
             continue
+        try:
+            look(text)
+        except GenomeError:  # `*a, **k` hid an argument that the change gave again
+            continue
         child = text
         done.append(change.what)
     if not done:

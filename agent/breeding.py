@@ -185,7 +185,8 @@ class Breeding:
             if table.lm and not self._ordered and len(calls) >= MOST_CALLS * self._concurrency(table):
                 continue
             self._plan.take(span)
-            self._draw(span, Steering(self._store.vetoed(), self._store.pinned()))
+            notes = self._store.notes() if self._config.review.notes else {}
+            self._draw(span, Steering(self._store.vetoed(), self._store.pinned(), notes))
 
     def _concurrency(self, table: OperatorTable) -> int:
         return next(lm.concurrency for lm in self._config.lm if lm.name == table.lm)
@@ -205,7 +206,7 @@ class Breeding:
             "metrics": {str(p.id): dict(p.metrics) for p in parents},
             "targets": targets([p.metrics for p in parents]) if parents else {},
             "temperature": rng.choice(TEMPERATURES),
-            **steering.as_json(),
+            **steering.as_json([p.id for p in parents]),
         }
         self._write(self._store.draw(operator.name, [p.id for p in parents], span.count, context))
 

@@ -105,10 +105,12 @@ class SandboxTable(Table):
 class ReviewTable(Table):
     """`required`: a child that passed its dry run waits until a person approves it (`evoarch review`), and
     meanwhile the search goes on with others. `params`: only children of more parameters than this wait.
+    `notes`: what a person noted on a parent stands under its metrics in the prompts of `lm.rewrite`.
     """
 
     required: bool = False
     params: Annotated[int, Field(ge=0)] = 0
+    notes: bool = False
 
 
 OperatorName = Literal[

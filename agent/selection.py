@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agent.config import SelectionTable
 from archive.pareto import Objective, crowding, fitness, ranks
@@ -19,15 +19,22 @@ def objectives(table: SelectionTable) -> list[Objective]:
 
 @dataclass(frozen=True)
 class Steering:
-    """What a person said, as of a draw: `vetoed` are never parents, `pinned` always may be."""
+    """What a person said, as of a draw: `vetoed` are never parents, `pinned` always may be, `notes` stand
+    under a parent's metrics in prompts.
+    """
 
     vetoed: frozenset[int] = frozenset()
     pinned: frozenset[int] = frozenset()
+    notes: Mapping[int, str] = field(default_factory=dict)
 
-    def as_json(self) -> dict[str, list[int]]:
-        """Nothing where nobody said anything, so that a campaign nobody steers is the same as ever."""
+    def as_json(self, parents: Sequence[int] = ()) -> dict[str, object]:
+        """Nothing where nobody said anything, so that a campaign nobody steers is the same as ever.
+
+        Of the notes those on `parents`, since no others can matter to the proposal.
+        """
         said = {"vetoed": self.vetoed, "pinned": self.pinned}
-        return {word: sorted(ids) for word, ids in said.items() if ids}
+        notes = {str(parent): self.notes[parent] for parent in parents if parent in self.notes}
+        return {word: sorted(ids) for word, ids in said.items() if ids} | ({"notes": notes} if notes else {})
 
     @classmethod
     def from_json(cls, context: Mapping[str, object]) -> Steering:
@@ -35,7 +42,14 @@ class Steering:
         vetoed, pinned = (context.get(word, ()) for word in ("vetoed", "pinned"))
         assert isinstance(vetoed, Sequence)
         assert isinstance(pinned, Sequence)
-        return cls(frozenset(vetoed), frozenset(pinned))
+        return cls(frozenset(vetoed), frozenset(pinned), notes_in(context))
+
+
+def notes_in(context: Mapping[str, object]) -> dict[int, str]:
+    """The notes on parents that a proposal's context holds."""
+    notes = context.get("notes", {})
+    assert isinstance(notes, Mapping)
+    return {int(parent): str(note) for parent, note in notes.items()}
 
 
 def select(

@@ -38,6 +38,10 @@ wall_clock = 60.0         # seconds a child may take to train
 memory = 2048             # MiB a child may take above the warm process it is forked from
 repeats = 3               # training seeds that an elite and a baseline get at the end
 
+[review]                  # what a person says in `evoarch review`
+required = false          # true: a child waits for approval before it is trained
+notes = false             # true: notes on a parent stand in the prompts of lm.rewrite
+
 [sandbox]
 level = "landlock"        # the least isolation that is accepted: full or landlock
 imports = []              # packages that genomes may import beside torch, e.g. ["timm"]

@@ -12,6 +12,7 @@ from agent.operators.base import Draft, Operator, Order, Parent
 from agent.plan import stream
 from agent.seeding.frozen import Opening
 from agent.seeding.lineage import Openings
+from agent.selection import notes_in
 from archive.errors import ArchiveError
 from archive.records import Candidate, Proposal
 from archive.store import Store
@@ -73,9 +74,13 @@ def order_of(
     context = batch[0].context
     metrics = context["metrics"]
     assert isinstance(metrics, Mapping)
+    notes = notes_in(context)
     return Order(
         count=int(str(context["count"])),
-        parents=[Parent(p.id, text, metrics[str(p.id)]) for p, text in zip(parents, shown, strict=True)],
+        parents=[
+            Parent(p.id, text, metrics[str(p.id)], notes.get(p.id, ""))
+            for p, text in zip(parents, shown, strict=True)
+        ],
         targets=dict(context["targets"]),  # type: ignore[call-overload]
         temperature=float(str(context["temperature"])),
         entry=first.target(batch[0].batch) if first else "Model",

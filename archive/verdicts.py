@@ -42,6 +42,11 @@ class Verdicts(Writer):
         )
         return [Verdict(row["candidate"], row["kind"], row["text"], row["time"], row["id"]) for row in rows]
 
+    def notes(self) -> dict[int, str]:
+        """The newest note on each candidate that has one; an empty one takes it back."""
+        newest = {v.candidate: v.text for v in self.verdicts() if v.kind == "note"}
+        return {candidate: text for candidate, text in newest.items() if text}
+
     def approved(self) -> frozenset[int]:
         """Candidates that need not wait for a person: the standing verdict is an approval or a pin."""
         return frozenset(row[0] for row in self._rows(_STANDING, "approve")) | self.pinned()

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Example:
-    """A parent in a prompt: its text without prose and imports, under its `metrics`."""
+    """A parent in a prompt: its text without prose and imports, under its `metrics` and a person's `note`."""
 
     text: str
     metrics: Mapping[str, float]
+    note: str = ""
 
 
 @dataclass(frozen=True)

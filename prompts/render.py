@@ -33,6 +33,15 @@ def metrics_text(metrics: Mapping[str, float]) -> str:
     return json.dumps(shown)
 
 
+MOST_NOTED = 200
+"""Characters of a person's note that a prompt shows."""
+
+
+def one_line(text: str) -> str:
+    """A note as one comment line, whatever was typed."""
+    return " ".join(text.split())[:MOST_NOTED]
+
+
 @cache
 def _environment() -> Environment:
     # Text in, text out: no template here makes HTML, and none may print an undefined name as nothing.
@@ -40,4 +49,5 @@ def _environment() -> Environment:
         loader=PackageLoader("prompts"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["metrics"] = metrics_text
+    environment.filters["one_line"] = one_line
     return environment

@@ -310,6 +310,21 @@ def test_a_token_budget_stops_the_run(tmp_path: Path) -> None:
     assert tokens.total >= 200
 
 
+@pytest.mark.parametrize("wanted", [False, True])
+def test_a_note_reaches_the_operator_where_the_campaign_wants_it(tmp_path: Path, wanted: bool) -> None:
+    notes: set[str] = set()
+
+    class Reading(Scale):
+        async def propose(self, order: Order, rng: random.Random, complete: object) -> list[Draft]:
+            notes.update(parent.note for parent in order.parents if parent.id == 1)
+            return await super().propose(order, rng, complete)
+
+    store = archive_at(tmp_path)
+    store.judge(1, "note", "keep it small")
+    run(store, config_of(budget={"evaluations": 15}, review={"notes": wanted}), operators=[Reading()])
+    assert notes == {"keep it small" if wanted else ""}
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_the_archive_reads_while_it_is_written(tmp_path: Path, workers: int) -> None:
     store = archive_at(tmp_path)

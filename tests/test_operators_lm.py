@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -55,6 +56,17 @@ def test_rewrite_shows_both_parents_under_their_metrics_without_prose() -> None:
     assert [draft.problem for draft in drafts] == ["", "", ""]
     assert "self.a = nn.Linear(40, num_classes)" in drafts[0].source
     assert drafts[0].text == BODY
+
+
+@pytest.mark.parametrize("chat", [False, True])
+def test_a_persons_note_stands_under_its_parents_metrics_in_one_line(chat: bool) -> None:
+    lm = ScriptedLM([BODY])
+    noted = replace(ONE, note="too wide;\n    keep the pooling")
+    propose(LMRewrite(chat=chat), lm, Order(1, [noted, TWO], TARGETS))
+    (request,) = lm.requests
+    text = request.messages[0]["content"] if chat else request.prompt
+    assert '"val_error": "0.500"}\n# note: too wide; keep the pooling\n' in text
+    assert text.count("# note:") == 1
 
 
 def test_the_same_parent_twice_is_shown_once() -> None:

@@ -247,6 +247,9 @@ def test_what_a_person_said_is_read_back_from_a_draw() -> None:
     assert said.as_json() == {"vetoed": [2, 4], "pinned": [7]}
     assert Steering.from_json(said.as_json()) == said
     assert Steering().as_json() == {}
+    noted = Steering(notes={1: "wide", 3: "deep"})
+    assert noted.as_json([3, 5]) == {"notes": {"3": "deep"}}
+    assert Steering.from_json(noted.as_json([3])) == Steering(notes={3: "deep"})
     assert Steering.from_json({"slot": 1}) == Steering()
 
 

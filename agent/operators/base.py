@@ -12,11 +12,14 @@ from agent.lm.seam import Complete
 
 @dataclass(frozen=True)
 class Parent:
-    """A candidate as an operator sees it. `metrics`: error (0..1) and params (elements) at draw time."""
+    """A candidate as an operator sees it. `metrics`: error (0..1) and params (elements) at draw time;
+    `note`: what a person noted on it.
+    """
 
     id: int
     source: str
     metrics: Mapping[str, float]
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,8 @@ class LMRewrite:
         self, order: Order, parents: list[Parent], outlines: list[Outline], around: Outline, head: str
     ) -> str:
         examples = [
-            Example(each.text, parent.metrics) for each, parent in zip(outlines, parents, strict=True)
+            Example(each.text, parent.metrics, parent.note)
+            for each, parent in zip(outlines, parents, strict=True)
         ]
         if self.chat:
             return render(

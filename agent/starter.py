@@ -66,13 +66,14 @@ key_env = "OPENAI_API_KEY"
 LM_OPERATORS = """\
 [[operators]]             # the LM rewrites one statement of a parent
 name = "lm.scoped"
-weight = 8.0              # share of the children
+weight = 10.0              # share of the children
 lm = "small"
 
 [[operators]]             # the LM completes a class after k parents and target metrics (EvoPrompting)
 name = "lm.rewrite"
-weight = 1.0
+weight = 0.5
 lm = "small"
+samples = 2               # of up to 400 tokens each: on one CPU thread that is slow
 
 """
 

@@ -186,6 +186,7 @@ def served() -> Iterator[str]:
                     if probe.connect_ex(("127.0.0.1", port)) == 0:
                         break
                 time.sleep(0.1)
+            assert process.poll() is None, f"`{' '.join(command)}` ended with {process.returncode}"
             yield f"http://127.0.0.1:{port}/v1"
         finally:
             process.kill()

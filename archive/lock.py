@@ -35,7 +35,7 @@ class RunLock:
             with one_line(self._path):
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, f"pid {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
-        except BaseException:
+        except BaseException:  # whatever it was: cleaned up after, then raised on
             os.close(descriptor)
             raise
         self._descriptor = descriptor

@@ -190,7 +190,7 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
                 raise ArchiveError(f"{path}: schema version {version}, expected {VERSION}: `run` upgrades it")
             if write:
                 migrate(connection)
-        except BaseException:
+        except BaseException:  # whatever it was: cleaned up after, then raised on
             connection.close()
             raise
     return connection
@@ -245,7 +245,7 @@ def build(path: Path, facts: dict[str, object]) -> None:
             connection.execute("COMMIT")
             connection.close()
             scratch.replace(path)
-        except BaseException:
+        except BaseException:  # whatever it was: cleaned up after, then raised on
             connection.close()
             _remove(scratch)
             raise

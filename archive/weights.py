@@ -36,7 +36,7 @@ def save_weights(
                 stream.flush()
                 os.fsync(stream.fileno())
             scratch.replace(path)
-        except BaseException:
+        except BaseException:  # whatever it was: cleaned up after, then raised on
             scratch.unlink(missing_ok=True)
             raise
         descriptor = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)

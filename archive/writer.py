@@ -32,7 +32,7 @@ class Writer(Connected):
         try:
             yield
             self._do("COMMIT")
-        except BaseException:
+        except BaseException:  # whatever it was: cleaned up after, then raised on
             # SQLite has rolled back by itself where the disk is full.
             if self._connection.in_transaction:
                 self._do("ROLLBACK")

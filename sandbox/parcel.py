@@ -93,7 +93,7 @@ def _memory_file(parts: list[bytes]) -> int:
             fcntl.F_ADD_SEALS,
             fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE,
         )
-    except BaseException:
+    except BaseException:  # whatever it was: cleaned up after, then raised on
         os.close(fd)
         raise
     return fd

@@ -143,7 +143,7 @@ class Zygote:
             if pid == 0:
                 child.main(message, fds, writer, parent, self.entry)
             pidfd = os.pidfd_open(pid)
-        except BaseException:
+        except BaseException:  # whatever it was: cleaned up after, then raised on
             os.close(reader)
             if pid > 0:
                 os.kill(pid, signal.SIGKILL)

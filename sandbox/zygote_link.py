@@ -86,7 +86,7 @@ class ZygoteLink:
             await asyncio.wait_for(asyncio.shield(link._ready), WARM_SECONDS)
         except TimeoutError:
             link._lose(f"the zygote was not warm after {WARM_SECONDS:g} s")
-        except BaseException:
+        except BaseException:  # whatever it was: cleaned up after, then raised on
             link._lose("cancelled while it warmed up")
             await link.close()
             raise

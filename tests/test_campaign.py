@@ -4,13 +4,17 @@ import asyncio
 import hashlib
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from agent.breeding import Ending, Parts
 from agent.campaign import Campaign
+from agent.cli.views import picture, summary
 from agent.config import Config, parse
 from agent.lm.seam import LMError, LMReply, LMRequest
 from agent.operators.base import Draft, Order
@@ -334,3 +338,12 @@ def test_the_archive_reads_while_it_is_written(tmp_path: Path, workers: int) -> 
     found: list[Candidate] = reader.scored()
     assert len(found) >= 5
     reader.close()
+
+
+def test_running_without_walls_is_red_in_the_terminal(tmp_path: Path) -> None:
+    bare = replace(read_status(archive_at(tmp_path), config_of()), level="none")
+    for show in (lambda s: s.print(picture(bare, 0.0, None)), lambda s: summary(s, bare)):
+        screen = Console(file=StringIO(), force_terminal=True, color_system="standard", width=200)
+        show(screen)
+        line = next(x for x in screen.file.getvalue().splitlines() if "isolation" in x)
+        assert "\x1b[1;31m" in line

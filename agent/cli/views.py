@@ -89,7 +89,8 @@ def picture(status: Status, rate: float, left: float | None) -> RenderableType:
     tokens = status.tokens
     line = Text(
         f"{rate:.1f} children/min · left {clock(left)} · {clock(status.elapsed_s)} gone · "
-        f"tokens {tokens['prompt'] + tokens['completion']:,} · isolation {status.level}"
+        f"tokens {tokens['prompt'] + tokens['completion']:,} · isolation {status.level}",
+        style="bold red" if status.level == "none" else "",
     )
     return Group(bar, line, Columns([front_table(status), operator_table(status)], padding=(0, 4)))
 

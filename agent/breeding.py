@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agent.budget import Budget
-from agent.config import Config, OperatorTable
+from agent.config import Config
 from agent.errors import UserError
 from agent.grading import EvaluatorSeam, Grader
 from agent.lm.seam import LM, LMError
@@ -20,6 +20,7 @@ from agent.plan import Plan, Share, Span, stream
 from agent.seeding.lineage import Openings
 from agent.seeding.record import Record
 from agent.selection import Steering, select, targets
+from agent.tables import OperatorTable
 from agent.turns import Turns
 from agent.writing import Bred, Writer
 from archive.records import Candidate, Proposal, State

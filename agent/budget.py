@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from agent.config import BudgetTable
+from agent.tables import BudgetTable
 from archive.store import Store
 
 

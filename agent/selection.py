@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from agent.config import SelectionTable
+from agent.tables import SelectionTable
 from archive.pareto import Objective, crowding, fitness, ranks
 from archive.records import Candidate
 

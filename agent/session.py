@@ -12,7 +12,7 @@ from pathlib import Path
 
 from agent.breeding import Parts
 from agent.campaign import Campaign
-from agent.config import FILE, Config, OperatorTable, SandboxTable, load
+from agent.config import FILE, Config, load
 from agent.errors import UserError, nearest
 from agent.lm.build import build_lm
 from agent.lm.fakes import ReplayLM
@@ -28,6 +28,7 @@ from agent.report.versions import versions
 from agent.seeding.add import opening_of
 from agent.seeding.lineage import check_unchanged
 from agent.seeding.record import Record, beside, records
+from agent.tables import OperatorTable, SandboxTable
 from agent.turns import Turns
 from archive.filesystem import wal_problem
 from archive.lock import RunLock

@@ -12,12 +12,13 @@ from starlette.testclient import TestClient
 
 from agent.breeding import Ending, Parts
 from agent.campaign import Campaign
-from agent.config import SelectionTable, load, parse
+from agent.config import load, parse
 from agent.operators.base import Draft, Order
 from agent.report.document import as_html, read_report
 from agent.report.lineage import lay_out
 from agent.selection import Steering, select
 from agent.starter import write_campaign
+from agent.tables import SelectionTable
 from agent.web.app import HEADERS, TOKEN_HEADER, create_app
 from archive.browse import Filter
 from archive.errors import ArchiveError

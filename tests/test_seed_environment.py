@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import SandboxTable
 from agent.errors import UserError
 from agent.session import choose_level, open_walls
+from agent.tables import SandboxTable
 from evaluators.evaluation import Sound
 from evaluators.own import measuring
 from evaluators.tasks import load_task

@@ -1,0 +1,128 @@
+"""The tables of campaign.toml as frozen models; units and meanings stand with each."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sandbox.limits import Limits
+
+
+class Table(BaseModel):
+    """A table: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class CampaignTable(Table):
+    """`profile` names the overlay that `init` wrote; it is kept for reports."""
+
+    name: str
+    task: str = "mnist1d"
+    seed: Annotated[int, Field(ge=0)] = 0
+    profile: str = "default"
+
+
+class BudgetTable(Table):
+    """Where the campaign ends. `evaluations`: candidates that entered training, seeds and repeats apart.
+    `wall_clock`: seconds over all runs. `tokens`: LM tokens, prompt and completion. 0: no limit.
+    `stall`: stop after so many proposals in a row that brought no training.
+    """
+
+    evaluations: Annotated[int, Field(ge=1)] = 100
+    wall_clock: Annotated[float, Field(ge=0)] = 0.0
+    tokens: Annotated[int, Field(ge=0)] = 0
+    stall: Annotated[int, Field(ge=1)] = 300
+
+
+class SeedsTable(Table):
+    """`files`: model files relative to the campaign's folder; the first generation."""
+
+    files: tuple[str, ...] = ()
+
+
+class SelectionTable(Table):
+    """`pareto`: binary tournaments by Pareto rank, then crowding (Deb et al. 2002, NSGA-II, III.C), sizes on
+    a log scale. `scalar`: uniform from the `survivors` best by -(params x error) (EvoPrompting, section 3).
+    """
+
+    method: Literal["pareto", "scalar"] = "pareto"
+    objectives: Annotated[tuple[str, ...], Field(min_length=1)] = ("error", "params")
+    survivors: Annotated[int, Field(ge=1)] = 10
+
+
+class ConstraintsTable(Table):
+    """Limits that hold strictly. `error`: the largest error of a scored candidate (none: the task's own);
+    `params`: the largest number of parameters.
+    """
+
+    error: Annotated[float, Field(gt=0, le=1)] | None = None
+    params: Annotated[int, Field(ge=1)] | None = None
+
+
+class EvaluationTable(Table):
+    """`workers` 0: one per core, less one for an LM on this machine. Seconds and MiB, `memory`
+    above the warm zygote.
+    `repeats`: training seeds an elite needs at the campaign's end. `repairs`: shape repairs a child may get.
+    """
+
+    recipe: str = "fast"
+    workers: Annotated[int, Field(ge=0)] = 0
+    wall_clock: Annotated[float, Field(gt=0)] = 60.0
+    cpu_seconds: Annotated[float, Field(gt=0)] = 60.0
+    memory: Annotated[int, Field(ge=16)] = 2048
+    output: Annotated[int, Field(ge=1)] = 64
+    repeats: Annotated[int, Field(ge=1)] = 3
+    repairs: Annotated[int, Field(ge=0)] = 6
+    retries: Annotated[int, Field(ge=0)] = 3
+
+    def limits(self) -> Limits:
+        return Limits(self.wall_clock, self.cpu_seconds, self.memory << 20, self.output << 20)
+
+
+class SandboxTable(Table):
+    """`level`: the least isolation that is accepted; `imports`: further modules genomes may import.
+    `python`: the interpreter of the environment that children run in ("": evoarch's own); `preload`: modules
+    to import before any child is forked, beside `imports` (a child can open no file).
+    `vet` "report": findings are shown and the file runs all the same; the wall is the process.
+    """
+
+    level: Literal["full", "landlock", "none"] = "landlock"
+    imports: tuple[str, ...] = ()
+    python: str = ""
+    preload: tuple[str, ...] = ()
+    vet: Literal["enforce", "report"] = "enforce"
+
+
+class ReviewTable(Table):
+    """`required`: a child that passed its dry run waits until a person approves it (`evoarch review`), and
+    meanwhile the search goes on with others. `params`: only children of more parameters than this wait.
+    `notes`: what a person noted on a parent stands under its metrics in the prompts of `lm.rewrite`.
+    """
+
+    required: bool = False
+    params: Annotated[int, Field(ge=0)] = 0
+    notes: bool = False
+
+
+OperatorName = Literal[
+    "lm.rewrite",
+    "lm.scoped",
+    "syntactic.mutate",
+    "syntactic.crossover",
+    "random",
+]
+
+
+class OperatorTable(Table):
+    """`weight`: share of the children. `samples`: children per call. `lm`: name of an [[lm]] table.
+    `lookahead`: how many children ahead of their turn they may be asked for (0: as the operator needs).
+    """
+
+    name: OperatorName
+    weight: Annotated[float, Field(gt=0)] = 1.0
+    lm: str = ""
+    samples: Annotated[int, Field(ge=0)] = 0
+    max_tokens: Annotated[int, Field(ge=0)] = 0
+    lookahead: Annotated[int, Field(ge=0)] = 0

@@ -18,6 +18,7 @@ from agent.lm.build import build_lm
 from agent.lm.fakes import ReplayLM
 from agent.lm.seam import LM, LMError
 from agent.operators.base import Operator
+from agent.operators.grammar import GrammarCrossover, GrammarDraw, GrammarMutate
 from agent.operators.lm_rewrite import LMRewrite
 from agent.operators.lm_scoped import LMScoped
 from agent.operators.random_draw import RandomDraw
@@ -179,6 +180,9 @@ def _operator(table: OperatorTable, config: Config) -> Operator:
         "syntactic.mutate": SyntacticMutate(),
         "syntactic.crossover": SyntacticCrossover(),
         "random": RandomDraw(),
+        "grammar.draw": GrammarDraw(),
+        "grammar.mutate": GrammarMutate(),
+        "grammar.crossover": GrammarCrossover(),
     }
     if table.name in quick:
         return quick[table.name]

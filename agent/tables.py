@@ -112,6 +112,9 @@ OperatorName = Literal[
     "syntactic.mutate",
     "syntactic.crossover",
     "random",
+    "grammar.draw",
+    "grammar.mutate",
+    "grammar.crossover",
 ]
 
 

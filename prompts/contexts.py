@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
+
+Reply = Literal["class", "edits"]
+"""How a chat model answers: with a whole file, or with search/replace blocks on the first model."""
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,45 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Tried:
+    """A relative: what was changed in a parent, and what came of it.
+
+    `outcome` is scored, rejected, failed or duplicate; `reason` its findings or failure, `metrics` its score.
+    """
+
+    change: str
+    outcome: str
+    reason: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a kind of change did in this campaign: with it, `measure` was `factor` times what it was without.
+
+    `low` and `high` bound the factor; `count` children had the change.
+    """
+
+    change: str
+    measure: str
+    factor: float
+    low: float
+    high: float
+    count: int
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What the campaign knows and a prompt may show; empty: the prompt says nothing of it."""
+
+    tried: Sequence[Tried] = ()
+    effects: Sequence[Effect] = ()
+
+
+NOTHING = Feedback()
+
+
+@dataclass(frozen=True)
 class Rewrite:
     """EvoPrompting's prompt: examples under their metrics, the wanted metrics, the head to complete."""
 
@@ -23,17 +66,20 @@ class Rewrite:
     examples: Sequence[Example]
     targets: Mapping[str, float]
     head: str
+    feedback: Feedback = NOTHING
 
 
 @dataclass(frozen=True)
 class RewriteChat:
-    """The same for an instructed model, which answers with one file. `offers` may be named by the entry."""
+    """The same for an instructed model. `offers` may be named by the entry."""
 
     imports: Sequence[str]
     examples: Sequence[Example]
     targets: Mapping[str, float]
     entry: str
     offers: Sequence[str] = field(default_factory=tuple)
+    reply: Reply = "class"
+    feedback: Feedback = NOTHING
 
 
 @dataclass(frozen=True)
@@ -48,17 +94,103 @@ class Scoped:
     targets: Mapping[str, float]
     indent: str
     lead: str
+    feedback: Feedback = NOTHING
 
 
 @dataclass(frozen=True)
 class ScopedChat:
-    """One place of a parent, for an instructed model. `statement` is "" where a layer is to be added."""
+    """One place of a parent, for an instructed model. `statement` is "" where a layer is to be added.
+
+    `kind` is prompts.spans': of a `called layer`, `statement` is the layer and its call, of a `method` all.
+    """
 
     source: str
     metrics: Mapping[str, float]
     targets: Mapping[str, float]
     statement: str
     lead: str
+    kind: str = "layer"
+    feedback: Feedback = NOTHING
 
 
-Context = Rewrite | RewriteChat | Scoped | ScopedChat
+@dataclass(frozen=True)
+class Crossover:
+    """A block of one parent for one place of the other, for a base model: as in `Scoped`, under the block."""
+
+    block: str
+    donor_metrics: Mapping[str, float]
+    before: str
+    targets: Mapping[str, float]
+    indent: str
+    lead: str
+    feedback: Feedback = NOTHING
+
+
+@dataclass(frozen=True)
+class CrossoverChat:
+    """The same for an instructed model: `source` is to take in the block `name` of another model."""
+
+    source: str
+    metrics: Mapping[str, float]
+    name: str
+    block: str
+    donor_metrics: Mapping[str, float]
+    targets: Mapping[str, float]
+    entry: str
+    offers: Sequence[str] = field(default_factory=tuple)
+    reply: Reply = "class"
+    feedback: Feedback = NOTHING
+
+
+@dataclass(frozen=True)
+class Repair:
+    """A failed child and its findings, for a base model, which completes `head` to the same class, mended."""
+
+    imports: Sequence[str]
+    failed: str
+    findings: Sequence[str]
+    targets: Mapping[str, float]
+    head: str
+    feedback: Feedback = NOTHING
+
+
+@dataclass(frozen=True)
+class RepairStatement:
+    """The statement of a failed child that a finding points at, which a base model writes again."""
+
+    before: str
+    statement: str
+    findings: Sequence[str]
+    indent: str
+    lead: str
+    feedback: Feedback = NOTHING
+
+
+@dataclass(frozen=True)
+class RepairChat:
+    """A failed child and its findings, for an instructed model.
+
+    `attempt` is "" where `source` is the child itself; else `source` is its parent, and `attempt` the reply
+    that no file could be made of.
+    """
+
+    source: str
+    attempt: str
+    findings: Sequence[str]
+    entry: str
+    offers: Sequence[str] = field(default_factory=tuple)
+    reply: Reply = "class"
+    feedback: Feedback = NOTHING
+
+
+Context = (
+    Rewrite
+    | RewriteChat
+    | Scoped
+    | ScopedChat
+    | Crossover
+    | CrossoverChat
+    | Repair
+    | RepairStatement
+    | RepairChat
+)

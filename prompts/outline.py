@@ -63,12 +63,12 @@ def merged(outlines: Sequence[Outline]) -> Outline:
 def assemble(around: Outline, text: str) -> str:
     """`text` (statements that parse) under the imports of `around` and those helpers that it names."""
     own = {name for node in gate(text).body for name in _bound(node)}
-    wanted = _names(text) | {RECIPE}
+    wanted = names_in(text) | {RECIPE}
     found: set[str] = set()
     while new := {name for name in around.helpers if name in wanted - found - own}:
         found |= new
         for name in new:
-            wanted |= _names(around.helpers[name])
+            wanted |= names_in(around.helpers[name])
     helpers = [text_ for name, text_ in around.helpers.items() if name in found]
     head = "\n".join(around.imports)
     return "\n\n\n".join(part for part in [head, *helpers, text.strip("\n")] if part) + "\n"
@@ -113,5 +113,6 @@ def _bound(node: ast.stmt) -> list[str]:
     return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
-def _names(text: str) -> set[str]:
+def names_in(text: str) -> set[str]:
+    """The names that `text` uses or binds."""
     return {node.id for node in ast.walk(gate(text)) if isinstance(node, ast.Name)}

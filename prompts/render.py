@@ -2,22 +2,129 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+import traceback
 from collections.abc import Mapping
-from dataclasses import fields
-from functools import cache
+from dataclasses import dataclass, fields
+from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import (
+    BaseLoader,
+    Environment,
+    StrictUndefined,
+    TemplateError,
+    TemplateNotFound,
+    TemplateSyntaxError,
+    meta,
+    nodes,
+)
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from prompts.contexts import Context
+from prompts.contexts import Context, Effect
+
+SUFFIX = ".j2"
 
 
-def render(context: Context) -> str:
-    """The text of `templates/<name>.j2`, without a newline at its end; a name it does not know raises."""
-    name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(context).__name__).lower()
-    values = {each.name: getattr(context, each.name) for each in fields(context)}
-    return _environment().get_template(f"{name}.j2").render(values)
+class PromptError(ValueError):
+    """A template that can't be used, in one line: file, line and what is wrong."""
+
+
+@dataclass(frozen=True)
+class Override:
+    """A campaign's own text for a template; `place` is its file, for messages."""
+
+    text: str
+    place: str
+
+
+class Templates:
+    """The built-in templates, some of them replaced by a campaign's own (name without suffix -> text).
+
+    They may come with a campaign from somebody else, so they run in Jinja's sandbox: text, and no more.
+    """
+
+    def __init__(self, overrides: Mapping[str, Override] | None = None) -> None:
+        self._overrides = dict(overrides or {})
+        self._environment = _environment(self._overrides)
+
+    def render(self, context: Context) -> str:
+        """The text of `<name>.j2`, without a newline at its end.
+
+        Raises PromptError for a name that the template uses and the context does not have.
+        """
+        name = template_of(type(context))
+        values = {each.name: getattr(context, each.name) for each in fields(context)}
+        try:
+            return self._environment.get_template(f"{name}{SUFFIX}").render(values).rstrip("\n")
+        except TemplateError as error:
+            raise PromptError(self._line(name, error)) from None
+
+    def digests(self) -> dict[str, str]:
+        """sha256 of each template's text, by name: what a campaign's prompts were made with."""
+        texts = {name: built_in(name) for name in names()}
+        texts |= {name: override.text for name, override in self._overrides.items()}
+        return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(texts.items())}
+
+    def check(self, contexts: Mapping[str, Context]) -> None:
+        """Render each of `contexts`, and look at the branches that none of them takes.
+
+        Raises PromptError for the first template that does not hold.
+        """
+        known: dict[str, set[str]] = {}
+        for context in contexts.values():
+            known.setdefault(template_of(type(context)), set()).update(f.name for f in fields(context))
+        for name, override in sorted(self._overrides.items()):
+            try:
+                tree = self._environment.parse(override.text, name, override.place)
+                self._environment.get_template(f"{name}{SUFFIX}")
+            except TemplateSyntaxError as error:
+                raise PromptError(self._line(name, error)) from None
+            if name in known:
+                self._check_names(tree, override.place, known[name])
+        for context in contexts.values():
+            self.render(context)
+
+    def _check_names(self, tree: nodes.Template, place: str, known: set[str]) -> None:
+        unknown = meta.find_undeclared_variables(tree) - known
+        for node in tree.find_all(nodes.Name):
+            if node.name in unknown:
+                expected = ", ".join(sorted(known))
+                raise PromptError(
+                    f"{place}:{node.lineno}: no value {node.name!r}; expected one of {expected}"
+                )
+
+    def _line(self, name: str, error: TemplateError) -> str:
+        said = " ".join(str(error.message or type(error).__name__).split())
+        if isinstance(error, TemplateSyntaxError):
+            return f"{error.filename or self._place(name)}:{error.lineno}: {said}"
+        if isinstance(error, TemplateNotFound):
+            return f"{self._place(name)}: no template {said!r}"
+        places = [
+            frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(SUFFIX)
+        ]
+        where = f"{places[-1].filename}:{places[-1].lineno}" if places else self._place(name)
+        return f"{where}: {said}"
+
+    def _place(self, name: str) -> str:
+        return self._overrides[name].place if name in self._overrides else f"{name}{SUFFIX}"
+
+
+def template_of(context: type[Context]) -> str:
+    """`RewriteChat` -> `rewrite_chat`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", context.__name__).lower()
+
+
+def names() -> list[str]:
+    """All built-in templates; those that begin with `_` are parts of others."""
+    folder = files("prompts") / "templates"
+    return sorted(path.name.removesuffix(SUFFIX) for path in folder.iterdir() if path.name.endswith(SUFFIX))
+
+
+def built_in(name: str) -> str:
+    """The text of a built-in template."""
+    return (files("prompts") / "templates" / f"{name}{SUFFIX}").read_text(encoding="utf-8")
 
 
 def metrics_text(metrics: Mapping[str, float]) -> str:
@@ -37,17 +144,46 @@ MOST_NOTED = 200
 """Characters of a person's note that a prompt shows."""
 
 
-def one_line(text: str) -> str:
-    """A note as one comment line, whatever was typed."""
-    return " ".join(text.split())[:MOST_NOTED]
+def one_line(text: str, most: int = MOST_NOTED) -> str:
+    """A note or a message as one comment line, whatever it was."""
+    return " ".join(text.split())[:most]
 
 
-@cache
-def _environment() -> Environment:
+def effect_text(effect: Effect) -> str:
+    """`adds BatchNorm1d: error x 0.90 (0.85 to 0.95), 31 children`."""
+    bounds = f"{effect.low:.2f} to {effect.high:.2f}"
+    return f"{effect.change}: {effect.measure} x {effect.factor:.2f} ({bounds}), {effect.count} children"
+
+
+class _Loader(BaseLoader):
+    def __init__(self, overrides: Mapping[str, Override]) -> None:
+        self._overrides = overrides
+
+    def get_source(
+        self, environment: Environment, template: str
+    ) -> tuple[str, str | None, None]:  # never loaded again
+        name = template.removesuffix(SUFFIX)
+        if name in self._overrides:
+            return self._overrides[name].text, self._overrides[name].place, None
+        if name not in names():
+            raise TemplateNotFound(template)
+        return built_in(name), f"{name}{SUFFIX}", None
+
+
+def _environment(overrides: Mapping[str, Override]) -> Environment:
     # Text in, text out: no template here makes HTML, and none may print an undefined name as nothing.
-    environment = Environment(
-        loader=PackageLoader("prompts"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    environment = ImmutableSandboxedEnvironment(
+        loader=_Loader(overrides), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["metrics"] = metrics_text
     environment.filters["one_line"] = one_line
+    environment.filters["effect"] = effect_text
     return environment
+
+
+BUILT_IN = Templates()
+
+
+def render(context: Context) -> str:
+    """The context in the built-in template of its name."""
+    return BUILT_IN.render(context)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from prompts.outline import Outline, assemble, definitions
-from prompts.spans import Span, splice
-from sandbox.genome import GenomeError, gate
+from sandbox.genome import GenomeError, gate, parse
 
 MAX_REPLY = 65_536
 """Characters. The largest baseline file has 2,000; a longer reply is refused unread."""
 
 MAX_TAIL = 12
-"""Lines that may be dropped from a reply's end to make it parse: one statement over several lines."""
+"""Lines of the unfinished statement that may be dropped from the end of a reply that was cut off."""
 
 _FENCE = re.compile(r"^[ \t]*```[^\n]*\n(.*?)(?:^[ \t]*```[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
 _CODE = re.compile(r"^(?:import|from|class|def|@|RECIPE\b)", re.MULTILINE)
@@ -29,45 +29,33 @@ class Parsed:
     problem: str = ""
 
 
-def completed(head: str, reply: str, around: Outline, entry: str) -> Parsed:
+def completed(head: str, reply: str, around: Outline, entry: str, *, cut: bool = False) -> Parsed:
     """What a base model wrote behind `head` (prompts.outline.header), up to the first text in column 0.
 
-    An unfinished last statement is dropped where the rest is sound. `around` gives imports and helpers.
+    `cut`: the reply ended at the token limit; then its unfinished last statement is dropped where the rest is
+    sound. `around` gives imports and helpers.
     """
     if problem := unreadable(reply):
         return Parsed(problem=problem)
     try:
-        text, cut = _sound(head + _body(reply))
-        return _blamed(_checked(assemble(around, text), entry), cut)
+        text, dropped = sound(head + _body(reply), cut=cut)
+        return _blamed(checked(assemble(around, text), entry), dropped)
     except GenomeError as error:
         return Parsed(problem=f"expected Python code, got {error}")
 
 
-def answered(reply: str, around: Outline, entry: str) -> Parsed:
-    """What a chat model answered: one file with one entry, in a code fence or bare, among prose or not."""
+def answered(reply: str, around: Outline, entry: str, *, cut: bool = False) -> Parsed:
+    """What a chat model answered: one file with one entry, in a code fence or bare, among prose or not.
+
+    `cut`: as in `completed`.
+    """
     if problem := unreadable(reply):
         return Parsed(problem=problem)
     try:
-        text, cut = _sound(_fenced(reply, rf"^(?:class|def)\s+{re.escape(entry)}\b"))
-        return _blamed(_checked(assemble(around, text), entry), cut)
+        text, dropped = sound(fenced(reply, rf"^(?:class|def)\s+{re.escape(entry)}\b"), cut=cut)
+        return _blamed(checked(assemble(around, text), entry), dropped)
     except GenomeError as error:
         return Parsed(problem=f"expected a Python file, got {error}")
-
-
-def spanned(source: str, span: Span, reply: str, entry: str) -> Parsed:
-    """What a base model wrote behind `span.lead`: one logical line, put in the span's place."""
-    if problem := unreadable(reply):
-        return Parsed(problem=problem)
-    text = span.lead + _logical_line(span.lead, reply)
-    return _spliced(source, span, text, entry)
-
-
-def span_answered(source: str, span: Span, reply: str, entry: str) -> Parsed:
-    """What a chat model answered for a span: statements, in a code fence or bare."""
-    if problem := unreadable(reply):
-        return Parsed(problem=problem)
-    text = textwrap.dedent(_fenced(reply, r"\S")).strip("\n")
-    return _spliced(source, span, text, entry)
 
 
 def unreadable(reply: str) -> str:
@@ -93,19 +81,41 @@ def _body(reply: str) -> str:
     return "\n".join([first, *rest]).rstrip() + "\n"
 
 
-def _sound(text: str) -> tuple[str, GenomeError | None]:
-    """The longest beginning of `text` that parses, without at most MAX_TAIL lines of its end; and why."""
+def sound(text: str, *, cut: bool) -> tuple[str, GenomeError | None]:
+    """`text` if LibCST reads it; if it was `cut` off, its beginning without the unfinished last statement.
+
+    The error of what was dropped stands beside it. Raises GenomeError where more than one statement is wrong.
+    """
     lines = text.rstrip().split("\n")
-    first: GenomeError | None = None
-    for dropped in range(min(MAX_TAIL + 1, len(lines))):
-        beginning = "\n".join(lines[: len(lines) - dropped]) + "\n"
+    try:
+        parse("\n".join(lines) + "\n")
+        return "\n".join(lines) + "\n", None
+    except GenomeError as error:
+        if not cut:
+            raise
+        first = error
+    for at in range(len(lines) - 1, max(0, len(lines) - 1 - MAX_TAIL), -1):
+        if not lines[at].strip() or not _one_statement(lines[at:]):
+            continue
+        beginning = "\n".join(lines[:at]) + "\n"
         try:
-            gate(beginning)
+            parse(beginning)
             return beginning, first
-        except GenomeError as error:
-            first = first or error
-    assert first is not None
+        except GenomeError:
+            continue
     raise first
+
+
+def _one_statement(lines: Sequence[str]) -> bool:
+    """Whether all `lines` belong to the statement that the first one begins: deeper, or in its brackets."""
+    depth = 0
+    outer = len(lines[0]) - len(lines[0].lstrip())
+    for number, line in enumerate(lines):
+        deeper = len(line) - len(line.lstrip()) > outer
+        if number and line.strip() and depth <= 0 and not deeper:
+            return False
+        depth += open_brackets(line)
+    return True
 
 
 def _blamed(parsed: Parsed, cut: GenomeError | None) -> Parsed:
@@ -113,7 +123,7 @@ def _blamed(parsed: Parsed, cut: GenomeError | None) -> Parsed:
     return Parsed(problem=f"expected Python code, got {cut}") if parsed.problem and cut else parsed
 
 
-def _checked(source: str, entry: str) -> Parsed:
+def checked(source: str, entry: str) -> Parsed:
     """One entry; and if it is a class of nn.Module's own kind, a forward that returns something."""
     found = definitions(source, entry)
     if found != 1:
@@ -135,7 +145,7 @@ def _whole(source: str, node: ast.ClassDef) -> Parsed:
     return Parsed(problem=f"expected {node.name} to define forward, the reply ends before")
 
 
-def _fenced(reply: str, wanted: str) -> str:
+def fenced(reply: str, wanted: str) -> str:
     """The last fenced block that `wanted` matches, or the last one; else from the first line of code."""
     reply = reply.replace("\r\n", "\n")
     blocks = [textwrap.dedent(block) for block in _FENCE.findall(reply)]
@@ -145,27 +155,6 @@ def _fenced(reply: str, wanted: str) -> str:
     return reply[start.start() :] if start else reply
 
 
-def _logical_line(lead: str, reply: str) -> str:
-    """The reply's first line, and those after it while a bracket is open."""
-    lines = reply.split("\n")
-    text = lines[0]
-    for line in lines[1:MAX_TAIL]:
-        if _open(lead + text) <= 0:
-            break
-        text += "\n" + line
-    return text.rstrip()
-
-
-def _open(text: str) -> int:
+def open_brackets(text: str) -> int:
+    """How many brackets `text` leaves open; those in strings count too, which costs a child at worst."""
     return sum(text.count(each) for each in "([{") - sum(text.count(each) for each in ")]}")
-
-
-def _spliced(source: str, span: Span, text: str, entry: str) -> Parsed:
-    if text.strip() == span.text.strip():
-        return Parsed(problem="the reply repeats the statement it was to change")
-    try:
-        if not gate(text).body:
-            return Parsed(problem="expected a statement, got none")
-        return _checked(splice(source, span, text), entry)
-    except GenomeError as error:
-        return Parsed(problem=f"expected a statement, got {error}")

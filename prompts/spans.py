@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -12,11 +13,13 @@ import libcst as cst
 import libcst.matchers as m
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
-from sandbox.genome import parse
+from sandbox.genome import gate, parse
 
 LAYER = "layer"
 STATEMENT = "statement"
 INSERT = "insert"
+CALLED_LAYER = "called layer"
+METHOD = "method"
 
 ROLES = ("conv", "norm", "act", "pool", "drop")
 """Endings of a new layer's name: a base model takes the hint and writes a layer of that kind."""
@@ -24,19 +27,25 @@ ROLES = ("conv", "norm", "act", "pool", "drop")
 
 @dataclass(frozen=True)
 class Call:
-    """Where a layer is called: the line after that statement (from 0), its indent and its target's name."""
+    """Where a layer is called: the statement's lines `start` to `after` (from 0, `after` outside), its
+    indent, its target's name and its text.
+    """
 
+    start: int
     after: int
     indent: str
     target: str
+    text: str
 
 
 @dataclass(frozen=True)
 class Span:
     """Lines `start` to `end` (from 0, `end` outside) of a file, and what a completion begins with.
 
-    `kind`: `layer` (an assignment in `__init__`), `statement` (one of `forward`), or `insert`: an empty
-    span behind a layer, for a new layer `name` that is called behind that layer's call.
+    `kind`: `layer` (an assignment in `__init__`), `statement` (one of `forward`), `called layer` (both at
+    once: the layer and the statement that calls it), `method` (a whole one), or `insert`: an empty span
+    behind a layer, for a new layer `name` that is called behind that layer's call. Of a layer, `name` is
+    its attribute; of a method, its name.
     """
 
     kind: str
@@ -48,68 +57,115 @@ class Span:
     name: str = ""
     call: Call | None = None
 
+    @property
+    def shown(self) -> str:
+        """What is to be replaced, as an instructed model sees it."""
+        both = self.kind == CALLED_LAYER and self.call is not None
+        return f"{self.text}\n{self.call.text}" if both and self.call else self.text
 
-def find(source: str, entry: str) -> tuple[Span, ...]:
-    """All spans of the file, in order: each layer, each statement of `forward`, each place for a new layer.
 
-    Helper classes count as the entry does. Raises sandbox.genome.GenomeError for text that is no Python.
+def find(source: str, entry: str, *, settled: bool = False) -> tuple[Span, ...]:
+    """All spans of the file, in order: each layer, alone and with its call, each statement of `forward`, each
+    method, each place for a new layer.
+
+    Helper classes count as the entry does. Layers that follow from their surroundings (a norm's width, a
+    head's) are left out unless `settled`. Raises sandbox.genome.GenomeError for text that is no Python.
     """
     wrapper = MetadataWrapper(parse(source), unsafe_skip_copy=True)
     positions = cast(Mapping[cst.CSTNode, CodeRange], wrapper.resolve(PositionProvider))
     spans: list[Span] = []
     for statement in wrapper.module.body:
         if isinstance(statement, cst.ClassDef):
-            spans += _of_class(statement, wrapper.module, positions)
+            spans += _of_class(statement, wrapper.module, positions, settled=settled)
     return tuple(sorted(spans, key=lambda span: (span.start, span.kind)))
 
 
 def splice(source: str, span: Span, text: str) -> str:
-    """`source` with `text` (statements without indent) in the span's place; a new layer gets its call."""
+    """`source` with `text` (statements without indent) in the span's place.
+
+    A new layer gets its call. Of a called layer's text, assignments to attributes stand in the layer's place
+    and the rest in the call's; without a rest the call stays as it is.
+    """
     lines = source.split("\n")
     call = span.call
     if span.kind == INSERT and call is not None:
         line = f"{call.indent}{call.target} = self.{span.name}({call.target})"
         lines[call.after : call.after] = [line]  # behind the span: forward stands below __init__
+    if span.kind == CALLED_LAYER and call is not None:
+        text, rest = _layers_and_rest(text)
+        if rest:
+            lines[call.start : call.after] = textwrap.indent(rest, call.indent).split("\n")
     lines[span.start : span.end] = textwrap.indent(text, span.indent).split("\n")
     return "\n".join(lines)
 
 
+def with_calls(source: str, spans: Sequence[Span]) -> str:
+    """`source` with each called layer's call behind it as a comment, on the layer's last line."""
+    lines = source.split("\n")
+    for span in spans:
+        if span.kind == CALLED_LAYER and span.call is not None and "\n" not in span.call.text:
+            lines[span.end - 1] = f"{span.indent}{span.text}".split("\n")[-1] + f"  # {span.call.text}"
+    return "\n".join(lines)
+
+
+def _layers_and_rest(text: str) -> tuple[str, str]:
+    """Statements that assign to attributes, and the others. Raises GenomeError for text that is no Python."""
+    layers, rest = list[str](), list[str]()
+    for node in gate(text).body:
+        assigns = isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute)
+        (layers if assigns else rest).append("\n".join(text.split("\n")[node.lineno - 1 : node.end_lineno]))
+    return "\n".join(layers), "\n".join(rest)
+
+
 def _of_class(
-    node: cst.ClassDef, module: cst.Module, positions: Mapping[cst.CSTNode, CodeRange]
+    node: cst.ClassDef, module: cst.Module, positions: Mapping[cst.CSTNode, CodeRange], *, settled: bool
 ) -> list[Span]:
     methods = {
         each.name.value: each
         for each in node.body.body
         if isinstance(each, cst.FunctionDef) and isinstance(each.body, cst.IndentedBlock)
     }
-    spans: list[Span] = []
-    calls, returned = _calls(methods.get("forward"), positions)
-    for name, method in methods.items():
-        if name not in ("__init__", "forward"):
-            continue
-        for line in method.body.body:
+    calls, returned = _calls(methods.get("forward"), module, positions)
+    spans = [_method(method, module, positions) for method in methods.values() if not method.decorators]
+    for name in ("__init__", "forward"):
+        for line in methods[name].body.body if name in methods else ():
             if not isinstance(line, cst.SimpleStatementLine) or len(line.body) != 1:
                 continue
             place, text = positions[line], module.code_for_node(line.body[0])
             if "super().__init__" in text:
                 continue
             first, last, indent = place.start.line - 1, place.end.line, " " * place.start.column
-            kind = LAYER if name == "__init__" else STATEMENT
+            if name == "forward":
+                spans += [Span(STATEMENT, first, last, indent, text, lead) for lead in _leads(text)]
+                continue
             attribute = _attribute(line.body[0])
             # A norm's one number follows its input, a head's last one the task: nothing to choose there.
-            settled = kind == LAYER and (attribute in returned or "Norm" in text)
-            if not settled:
-                spans += [Span(kind, first, last, indent, text, lead) for lead in _leads(text)]
+            free = settled or not (attribute in returned or "Norm" in text)
+            leads = _leads(text) if free else []
+            spans += [Span(LAYER, first, last, indent, text, lead, attribute) for lead in leads]
             call = calls.get(attribute)
-            if kind == LAYER and call is not None and call.after > last:
-                for role in ROLES:
-                    new = _free(f"{attribute}_{role}", module.code)
-                    spans.append(Span(INSERT, last, last, indent, "", f"self.{new} = nn.", new, call))
+            if call is None or call.start < last:
+                continue
+            if leads:
+                spans.append(Span(CALLED_LAYER, first, last, indent, text, leads[0], attribute, call))
+            for role in ROLES:
+                new = unused(f"{attribute}_{role}", module.code)
+                spans.append(Span(INSERT, last, last, indent, "", f"self.{new} = nn.", new, call))
     return spans
 
 
+def _method(node: cst.FunctionDef, module: cst.Module, positions: Mapping[cst.CSTNode, CodeRange]) -> Span:
+    place = positions[node]
+    indent = " " * place.start.column
+    text = module.code_for_node(node.with_changes(leading_lines=[], lines_after_decorators=[])).rstrip()
+    returns = module.code_for_node(node.returns) if node.returns else ""
+    head = f"def {node.name.value}({' '.join(module.code_for_node(node.params).split())}){returns}:"
+    start = place.start.line - 1
+    return Span(METHOD, start, start + text.count("\n") + 1, indent, text, head, node.name.value)
+
+
 def _calls(
-    forward: cst.FunctionDef | None, positions: Mapping[cst.CSTNode, CodeRange]
+    forward: cst.FunctionDef | None, module: cst.Module, positions: Mapping[cst.CSTNode, CodeRange]
 ) -> tuple[dict[str, Call], set[str]]:
     """Layers called in a statement `name = ...`, by attribute; and those called in a `return`."""
     found: dict[str, Call] = {}
@@ -126,7 +182,8 @@ def _calls(
             returned |= called
         elif m.matches(statement, m.Assign(targets=[m.AssignTarget(m.Name())])):
             target = cst.ensure_type(cst.ensure_type(statement, cst.Assign).targets[0].target, cst.Name)
-            call = Call(place.end.line, " " * place.start.column, target.value)
+            text = module.code_for_node(statement)
+            call = Call(place.start.line - 1, place.end.line, " " * place.start.column, target.value, text)
             found |= dict.fromkeys(called, call)
     return found, returned
 
@@ -155,7 +212,7 @@ def _leads(text: str) -> list[str]:
     return [f"{target} = nn.", *([f"{target} = {kept.group()}"] if kept else [])]
 
 
-def _free(name: str, source: str) -> str:
+def unused(name: str, source: str) -> str:
     """`name`, with a number if the file has it already."""
     number = 2
     free = name

@@ -6,42 +6,44 @@ import os
 from pathlib import Path
 
 import pytest
-from jinja2 import UndefinedError
 
-from prompts.contexts import Context, Example, Rewrite, RewriteChat, Scoped, ScopedChat
-from prompts.render import _environment, metrics_text, render
+from prompts.contexts import Feedback, Scoped
+from prompts.render import (
+    Override,
+    PromptError,
+    Templates,
+    built_in,
+    metrics_text,
+    names,
+    render,
+    template_of,
+)
+from prompts.samples import SAMPLES
 
 GOLDEN = Path(__file__).parent / "golden"
-LAYERS = "class Model(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
-FIRST = LAYERS + "        self.a = nn.Linear(40, 10)\n\n    def forward(self, x):\n        return self.a(x)"
-SECOND = FIRST.replace("self.a", "self.b")
-EXAMPLES = (
-    Example(FIRST, {"params": 410.0, "error": 0.6931}),
-    Example(SECOND, {"params": 410.0, "error": 0.5, "latency": 0.1}),
-)
-IMPORTS = ("import torch.nn as nn", "import torch.nn.functional as F")
-TARGETS = {"params": 400.0, "error": 0.45}
-CONTEXTS: dict[str, Context] = {
-    "rewrite": Rewrite(IMPORTS, EXAMPLES, TARGETS, LAYERS.rstrip("\n")),
-    "rewrite_chat": RewriteChat(IMPORTS, EXAMPLES, TARGETS, "Model", ("num_classes",)),
-    "scoped": Scoped("import torch.nn as nn\n\n\n" + LAYERS, {}, TARGETS, " " * 8, "self.a = nn."),
-    "scoped_chat": ScopedChat(FIRST, {"params": 410.0}, TARGETS, "self.a = nn.Linear(40, 10)", ""),
-    "scoped_chat_insert": ScopedChat(FIRST, {"params": 410.0}, TARGETS, "", "self.a_norm = nn."),
-}
 
 
-@pytest.mark.parametrize("name", CONTEXTS)
+@pytest.mark.parametrize("name", SAMPLES)
 def test_a_prompt_is_exactly_its_golden_text(name: str) -> None:
     path = GOLDEN / f"{name}.txt"
-    text = render(CONTEXTS[name])
+    text = render(SAMPLES[name])
     if os.environ.get("GOLDEN"):
         path.write_text(text)
     assert text == path.read_text()
 
 
+def test_every_template_and_every_golden_text_has_its_context() -> None:
+    used = {template_of(type(context)) for context in SAMPLES.values()}
+    assert used == {name for name in names() if not name.startswith("_")}
+    assert {path.stem for path in GOLDEN.glob("*.txt")} == set(SAMPLES)
+
+
 def test_a_completion_ends_without_a_newline() -> None:
-    assert render(CONTEXTS["rewrite"]).endswith("super().__init__()")
-    assert render(CONTEXTS["scoped"]).endswith("self.a = nn.")
+    for name in ("rewrite", "scoped", "crossover", "repair", "repair_statement"):
+        context = SAMPLES[name]
+        end = getattr(context, "head", "") or getattr(context, "lead", "")
+        assert render(context).endswith(end)
+        assert end
 
 
 def test_metrics_are_strings_in_one_order() -> None:
@@ -49,6 +51,58 @@ def test_metrics_are_strings_in_one_order() -> None:
     assert metrics_text({}) == "{}"
 
 
-def test_an_unknown_name_in_a_template_is_an_error() -> None:
-    with pytest.raises(UndefinedError, match="nothing"):
-        _environment().from_string("{{ nothing }}").render()
+@pytest.mark.parametrize("name", [name for name in SAMPLES if not name.endswith("_feedback")])
+def test_without_feedback_a_prompt_says_nothing_of_it(name: str) -> None:
+    text = render(SAMPLES[name])
+    assert not any(word in text for word in ("tried", "measured:", "became of", "children"))
+
+
+def test_the_built_in_templates_hold_on_every_sample() -> None:
+    own = {name: Override(built_in(name), f"{name}.j2") for name in names()}
+    Templates(own).check(SAMPLES)
+
+
+def test_an_own_template_stands_in_the_place_of_the_built_in_one() -> None:
+    own = Templates(
+        {"scoped": Override("# aim: {{ targets | metrics }}\n{{ before }}{{ lead }}", "own/scoped.j2")}
+    )
+    assert own.render(SAMPLES["scoped"]).startswith('# aim: {"params": "400"')
+    assert own.render(SAMPLES["rewrite"]) == render(SAMPLES["rewrite"])
+    changed = {k for k, v in own.digests().items() if v != Templates().digests()[k]}
+    assert changed == {"scoped"}
+
+
+def test_an_own_part_is_taken_in_by_the_templates_that_include_it() -> None:
+    own = Templates({"_answer": Override("Be brief.", "own/_answer.j2")})
+    assert own.render(SAMPLES["rewrite_chat"]).endswith("Be brief.")
+
+
+BAD = {
+    "a wrong name": ("one\n{{ tagrets }}", "own/scoped.j2:2: no value 'tagrets'; expected one of before"),
+    "a wrong name in a branch not taken": (
+        "{% if before == 1 %}\n{{ no }}{% endif %}",
+        "own/scoped.j2:2: no value",
+    ),
+    "a wrong attribute": ("\n\n{{ feedback.tired }}", "own/scoped.j2:3: "),
+    "bad syntax": ("\n{% if %}", "own/scoped.j2:2: "),
+    "an unknown filter": ("{{ before | shout }}", "own/scoped.j2:1: No filter named 'shout'"),
+    "an unknown include": ('{% include "nope.j2" %}', "no template 'nope.j2'"),
+    "a way out of the sandbox": ("{{ before.__class__.__mro__ }}", "own/scoped.j2:1: "),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), BAD.values(), ids=BAD)
+def test_a_bad_template_is_one_line_with_file_and_line(text: str, said: str) -> None:
+    with pytest.raises(PromptError) as caught:
+        Templates({"scoped": Override(text, "own/scoped.j2")}).check(SAMPLES)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_message_of_many_lines_stays_one_comment_line() -> None:
+    known = Feedback(tried=SAMPLES["scoped_feedback"].feedback.tried[:1])
+    odd = known.tried[0].__class__("a\nimport os\n" + "x" * 999, "failed", "line\nbreak")
+    text = render(Scoped("", {}, {}, "", "self.a = nn.", Feedback(tried=(odd,))))
+    (line,) = [line for line in text.split("\n") if line.startswith("# tried")]
+    assert len(line) < 700
+    assert "import os" in line

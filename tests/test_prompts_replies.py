@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+import textwrap
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from prompts.blocks import blocks
 from prompts.outline import Outline, header, merged, outline
-from prompts.replies import MAX_REPLY, answered, completed, span_answered, spanned
-from prompts.spans import INSERT, LAYER, STATEMENT, find, splice
+from prompts.replies import MAX_REPLY, answered, completed
+from prompts.span_replies import span_answered, spanned
+from prompts.spans import CALLED_LAYER, INSERT, LAYER, METHOD, STATEMENT, Span, find, splice, with_calls
 
 SOURCE = """\
 import torch.nn as nn
@@ -99,9 +102,16 @@ def test_a_bad_completion_is_a_problem(reply: str, said: str) -> None:
 
 
 @pytest.mark.parametrize("tail", CUT)
-def test_an_unfinished_tail_is_dropped(tail: str) -> None:
+def test_a_tail_that_the_token_limit_cut_is_dropped_and_no_other(tail: str) -> None:
     whole = completed(HEAD, BODY, AROUND, "Model").source
-    assert completed(HEAD, BODY + "\n" + tail, AROUND, "Model").source.startswith(whole.rstrip())
+    cut = completed(HEAD, BODY + "\n" + tail, AROUND, "Model", cut=True)
+    assert cut.source.startswith(whole.rstrip())
+    assert completed(HEAD, BODY + "\n" + tail, AROUND, "Model").problem.startswith("expected Python code")
+
+
+def test_a_cut_reply_with_another_wrong_statement_is_a_problem() -> None:
+    wrong = BODY.replace("return self.head(x)", "x = = 3\n        y = 1\n        return self.head(x")
+    assert "invalid syntax" in completed(HEAD, wrong, AROUND, "Model", cut=True).problem
 
 
 @pytest.mark.parametrize(
@@ -120,7 +130,9 @@ def test_a_fenced_answer_among_prose_is_found() -> None:
 
 def test_an_answer_without_fences_and_one_cut_off_are_read() -> None:
     assert answered(f"Sure!\n\n{HEAD}{BODY}", AROUND, "Model").problem == ""
-    assert answered(f"```python\n{HEAD}{BODY}        self.x = nn.Conv1d(", AROUND, "Model").problem == ""
+    cut = f"```python\n{HEAD}{BODY}        self.x = nn.Conv1d("
+    assert answered(cut, AROUND, "Model", cut=True).problem == ""
+    assert answered(cut, AROUND, "Model").problem
 
 
 def test_two_entries_or_none_in_an_answer_are_a_problem() -> None:
@@ -141,9 +153,10 @@ def test_spans_are_layers_statements_and_places_for_new_layers() -> None:
 
 def test_every_span_can_be_filled_with_what_it_says() -> None:
     lines = SOURCE.split("\n")
-    for span in find(SOURCE, "Model"):
-        assert span.indent + span.text == "\n".join(lines[span.start : span.end]) or span.kind == INSERT
-        new = splice(SOURCE, span, span.text or f"self.{span.name} = nn.Identity()")
+    for span in find(SOURCE, "Model", settled=True):
+        text = textwrap.indent(span.text, span.indent)
+        assert text == "\n".join(lines[span.start : span.end]) or span.kind == INSERT
+        new = splice(SOURCE, span, span.shown or f"self.{span.name} = nn.Identity()")
         assert (new == SOURCE) == (span.kind != INSERT)
         ast.parse(new)
 
@@ -172,15 +185,70 @@ def test_a_chat_answer_for_a_span_is_read_from_its_fence() -> None:
     assert span_answered(SOURCE, span, "No thanks, it is fine.", "Model").problem
 
 
+def span_of(kind: str, name: str) -> Span:
+    return next(span for span in find(SOURCE, "Model") if (span.kind, span.name) == (kind, name))
+
+
+def test_a_layer_and_its_call_are_written_together() -> None:
+    span = span_of(CALLED_LAYER, "conv1")
+    reply = "```python\nself.conv1 = nn.Conv1d(1, 8, 7)\nx = F.gelu(self.conv1(x.unsqueeze(1)))\n```"
+    source = span_answered(SOURCE, span, reply, "Model").source
+    assert "self.conv1 = nn.Conv1d(1, 8, 7)" in source
+    assert "F.gelu(self.conv1(x.unsqueeze(1)))" in source
+    assert "F.relu(self.conv1" not in source
+    assert "sets self.conv1" in span_answered(SOURCE, span, "```\nx = self.conv1(x)\n```", "Model").problem
+
+
+def test_a_base_model_writes_the_call_behind_the_layer() -> None:
+    span = span_of(CALLED_LAYER, "conv1")
+    assert "nn.Conv1d(1, 8, 3)  # x = F.relu(self.conv1(x.unsqueeze(1)))" in with_calls(SOURCE, (span,))
+    both = spanned(
+        SOURCE, span, "Conv1d(1, 8, 5)  # x = F.silu(self.conv1(x.unsqueeze(1)))\n  x = 1", "Model"
+    )
+    assert "F.silu(self.conv1(" in both.source
+    assert "# " not in both.source
+    for odd in ("", "  # see above", "  # x = (", "  # x = self.other(x)"):
+        alone = spanned(SOURCE, span, f"Conv1d(1, 8, 5){odd}", "Model")
+        assert "nn.Conv1d(1, 8, 5)\n" in alone.source
+        assert "F.relu(self.conv1(" in alone.source
+
+
+def test_a_method_is_written_anew_and_nothing_else() -> None:
+    span = [s for s in find(SOURCE, "Model") if (s.kind, s.name) == (METHOD, "forward")][-1]
+    assert span.lead == "def forward(self, x):"
+    reply = "\n        x = self.conv1(x)\n        return self.head(x)\n\n    def other(self):\n        pass\n"
+    source = spanned(SOURCE, span, reply, "Model").source
+    assert source.endswith(
+        "    def forward(self, x):\n        x = self.conv1(x)\n        return self.head(x)\n"
+    )
+    assert "self.block" in source
+    cut = "\n        x = self.conv1(x)\n        return self.head(x)\n        y = self.block("
+    assert spanned(SOURCE, span, cut, "Model", cut=True).source == source
+    assert spanned(SOURCE, span, cut, "Model").problem
+    chat = "```python\ndef forward(self, x):\n    x = self.conv1(x)\n    return self.head(x)\n```"
+    assert span_answered(SOURCE, span, chat, "Model").source == source
+    assert "one method forward" in span_answered(SOURCE, span, chat.replace("forward", "go"), "Model").problem
+
+
+def test_blocks_are_statements_with_their_layers_and_helpers() -> None:
+    found = {block.name: block for block in blocks(SOURCE, "Model")}
+    assert set(found) == {"conv1", "block"}
+    assert list(found["block"].layers) == ["block", "norm"]
+    assert found["block"].call == "x = self.norm(self.block(x))"
+    assert list(found["block"].helpers) == ["Block", "scaled"]
+    assert found["block"].text.endswith("self.norm = nn.BatchNorm1d(8)\nx = self.norm(self.block(x))")
+    assert blocks("def Model():\n    return None\n", "Model") == ()
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.text(st.characters(), max_size=200) | st.text("\n ([{'\"=:x1#`\ud800\0", max_size=80))
 def test_no_reply_makes_a_parser_raise(reply: str) -> None:
-    span = find(SOURCE, "Model")[0]
+    spans = {span.kind: span for span in find(SOURCE, "Model")}.values()
     results = [
-        completed(HEAD, reply, AROUND, "Model"),
-        answered(reply, AROUND, "Model"),
-        spanned(SOURCE, span, reply, "Model"),
-        span_answered(SOURCE, span, reply, "Model"),
+        completed(HEAD, reply, AROUND, "Model", cut=True),
+        answered(reply, AROUND, "Model", cut=True),
+        *(spanned(SOURCE, span, reply, "Model", cut=True) for span in spans),
+        *(span_answered(SOURCE, span, reply, "Model", cut=True) for span in spans),
     ]
     for parsed in results:
         assert bool(parsed.source) != bool(parsed.problem)
@@ -191,7 +259,7 @@ def test_no_reply_makes_a_parser_raise(reply: str) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, len(BODY)))
 def test_a_reply_cut_anywhere_is_a_child_or_a_problem(at: int) -> None:
-    parsed = completed(HEAD, BODY[:at], AROUND, "Model")
+    parsed = completed(HEAD, BODY[:at], AROUND, "Model", cut=True)
     assert bool(parsed.source) != bool(parsed.problem)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from agent.lm.seam import Complete
+from prompts.contexts import NOTHING, Feedback
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,22 @@ class Parent:
 
 
 @dataclass(frozen=True)
+class Broken:
+    """A child that failed or was rejected: its `text` (a file, or a reply that none could be made of) and
+    what was found, a line each.
+    """
+
+    id: int
+    text: str
+    findings: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Order:
-    """What is wanted: `count` children of `parents`. `targets` are the metrics to ask for in the prompt."""
+    """What is wanted: `count` children of `parents`. `targets` are the metrics to ask for in the prompt.
+
+    `broken` is the child to mend, for `lm.repair` alone. `feedback` may stand in a prompt.
+    """
 
     count: int
     parents: Sequence[Parent]
@@ -32,6 +47,8 @@ class Order:
     temperature: float = 0.8
     entry: str = "Model"
     offers: Mapping[str, object] = field(default_factory=dict)
+    broken: Broken | None = None
+    feedback: Feedback = NOTHING
 
 
 @dataclass(frozen=True)

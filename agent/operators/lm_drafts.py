@@ -1,25 +1,85 @@
-"""What the language-model operators share: one reply's samples turned into exactly the drafts asked for."""
+"""What the language-model operators share: settings, the request, and its samples as drafts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
-from agent.lm.seam import LMReply
-from agent.operators.base import Draft
+from agent.lm.seam import Complete, LMReply, LMRequest
+from agent.operators.base import Draft, Order
+from prompts.contexts import Reply
+from prompts.render import BUILT_IN, Templates
 from prompts.replies import Parsed
 
+Parse = Callable[[str, bool], Parsed]
+"""From a sample's text, and whether the token limit cut it off."""
 
-def drafts(reply: LMReply, count: int, change: str, parse: Callable[[str], Parsed]) -> list[Draft]:
+STOPS = ("\nclass ", "\n#", "\ndef ", "\n```")
+"""Where a class has surely ended. Four, because that is what an OpenAI-compatible server takes."""
+
+LINE_STOPS = ("\n", "  #")
+"""Where a statement has ended."""
+
+
+@dataclass(frozen=True)
+class LMOperator:
+    """`samples` children a call, of at most `max_tokens` each.
+
+    `chat` models are instructed, others completed. `temperatures`: each call draws one; empty: the order's
+    own. `reply`: how a chat model answers.
+    """
+
+    samples: int = 8
+    max_tokens: int = 400
+    chat: bool = False
+    temperatures: Sequence[float] = ()
+    reply: Reply = "class"
+    templates: Templates = field(default=BUILT_IN, compare=False)
+
+    async def ask(
+        self,
+        order: Order,
+        rng: random.Random,
+        complete: Complete | None,
+        prompt: str,
+        *,
+        stop: Sequence[str] = STOPS,
+        max_tokens: int = 0,
+    ) -> LMReply:
+        """One call for `order.count` samples. Raises LMError when the call itself failed."""
+        if complete is None:
+            raise ValueError("an LM operator needs a language model, got none")
+        temperature = rng.choice(self.temperatures) if self.temperatures else order.temperature
+        return await complete(
+            LMRequest(
+                prompt="" if self.chat else prompt,
+                messages=({"role": "user", "content": prompt},) if self.chat else (),
+                n=order.count,
+                temperature=temperature,
+                seed=rng.getrandbits(31),
+                max_tokens=max_tokens or self.max_tokens,
+                stop=() if self.chat else tuple(stop),
+            )
+        )
+
+
+def drafts(reply: LMReply, count: int, change: str, parse: Parse) -> list[Draft]:
     """`count` drafts: a sample that is missing, withheld or unreadable becomes a draft with a problem."""
     return [_draft(reply, index, change, parse) for index in range(count)]
 
 
-def _draft(reply: LMReply, index: int, change: str, parse: Callable[[str], Parsed]) -> Draft:
+def refused(order: Order, problem: str) -> list[Draft]:
+    """`order.count` drafts that say why nothing was asked."""
+    return [Draft("", problem=problem)] * order.count
+
+
+def _draft(reply: LMReply, index: int, change: str, parse: Parse) -> Draft:
     if index >= len(reply.texts):
         why = reply.detail.get("problem", "the model gave no sample")
         return Draft("", change, problem=f"expected a reply: {why}")
-    text = reply.texts[index]
-    if reply.finish_reasons[index] == "content_filter":
+    text, reason = reply.texts[index], reply.finish_reasons[index]
+    if reason == "content_filter":
         return Draft("", change, problem="expected code: the server's content filter withheld it", text=text)
-    parsed = parse(text)
+    parsed = parse(text, reason == "length")
     return Draft(parsed.source, change, parsed.problem, text)

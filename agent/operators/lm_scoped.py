@@ -6,78 +6,74 @@ One place a call and several samples, so that the prompt they share is paid once
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from agent.lm.seam import Complete, LMRequest
+from agent.lm.seam import Complete
 from agent.operators.base import Draft, Order
-from agent.operators.lm_drafts import drafts
-from prompts.contexts import Scoped, ScopedChat
-from prompts.render import render
-from prompts.replies import Parsed, span_answered, spanned
-from prompts.spans import INSERT, LAYER, STATEMENT, Span, find
+from agent.operators.lm_drafts import LINE_STOPS, LMOperator, drafts, refused
+from prompts.contexts import Context, Scoped, ScopedChat
+from prompts.replies import Parsed
+from prompts.span_replies import span_answered, spanned
+from prompts.spans import CALLED_LAYER, INSERT, LAYER, METHOD, STATEMENT, Span, find, with_calls
 from sandbox.genome import strip_prose
 
-WEIGHTS = {LAYER: 2, INSERT: 2, STATEMENT: 1}
-"""How often each kind of place is chosen where all exist: a layer's numbers leave the most to say."""
+WEIGHTS: Mapping[str, float] = {LAYER: 2, INSERT: 2, STATEMENT: 1, CALLED_LAYER: 1, METHOD: 0.2}
+"""How often each kind of place is chosen where all exist: a layer's numbers leave the most to say to a small
+model, and a method takes several times the tokens of a line."""
+
+CHAT_WEIGHTS: Mapping[str, float] = {LAYER: 1, INSERT: 1, STATEMENT: 1, CALLED_LAYER: 1, METHOD: 1}
+
+METHOD_TOKENS = 192
+"""Tokens of a method: that of the largest baseline takes 180."""
+
+METHOD_STOPS = ("\n    def ", "\n    @", "\nclass ", "\ndef ")
 
 
 @dataclass(frozen=True)
-class LMScoped:
-    """Draws `samples` variants of one span of the first parent.
+class LMScoped(LMOperator):
+    """Draws `samples` variants of one span of the first parent. `max_tokens` bounds a statement."""
 
-    `temperatures`: each call draws one; empty: the order's own. `max_tokens` bounds one sample.
-    """
-
-    samples: int = 8
-    max_tokens: int = 48
-    chat: bool = False
-    temperatures: Sequence[float] = ()
+    max_tokens: int = 64
     name: str = "lm.scoped"
     arity: int = 1
 
     async def propose(self, order: Order, rng: random.Random, complete: Complete | None) -> list[Draft]:
         """`order.count` drafts. Raises LMError when the call itself failed, never for what it answered."""
-        if complete is None:
-            raise ValueError(f"{self.name} needs a language model, got none")
-        temperature = rng.choice(self.temperatures) if self.temperatures else order.temperature
-        parent = order.parents[0]
-        source = strip_prose(parent.source)
-        spans = find(source, order.entry)
+        source = strip_prose(order.parents[0].source)
+        spans = [span for span in find(source, order.entry) if self.chat or not _constructor(span)]
         if not spans:
-            return [Draft("", problem="expected a layer or a statement to change, the parent has none")] * (
-                order.count
-            )
-        span = _choose(spans, rng)
-        prompt = self._prompt(order, source, span)
-        request = LMRequest(
-            prompt="" if self.chat else prompt,
-            messages=({"role": "user", "content": prompt},) if self.chat else (),
-            n=order.count,
-            temperature=temperature,
-            seed=rng.getrandbits(31),
-            max_tokens=self.max_tokens,
-            stop=() if self.chat else ("\n", "  #"),
-        )
-        reply = await complete(request)
+            return refused(order, "expected a layer or a statement to change, the parent has none")
+        span = _choose(spans, CHAT_WEIGHTS if self.chat else WEIGHTS, rng)
+        prompt = self.templates.render(self._context(order, source, span, spans))
+        stop = {METHOD: METHOD_STOPS, CALLED_LAYER: ("\n",)}.get(span.kind, LINE_STOPS)
+        most = max(self.max_tokens, METHOD_TOKENS) if span.kind == METHOD else self.max_tokens
+        reply = await self.ask(order, rng, complete, prompt, stop=stop, max_tokens=most)
 
-        def parse(text: str) -> Parsed:
-            if self.chat:
-                return span_answered(source, span, text, order.entry)
-            return spanned(source, span, text, order.entry)
+        def parse(text: str, cut: bool) -> Parsed:
+            read = span_answered if self.chat else spanned
+            return read(source, span, text, order.entry, cut=cut)
 
         what = f"new layer {span.name}" if span.kind == INSERT else span.text.split("\n")[0]
         return drafts(reply, order.count, f"{span.kind} at line {span.start + 1}: {what}", parse)
 
-    def _prompt(self, order: Order, source: str, span: Span) -> str:
+    def _context(self, order: Order, source: str, span: Span, spans: Sequence[Span]) -> Context:
         metrics = order.parents[0].metrics
         if self.chat:
-            return render(ScopedChat(source.strip(), metrics, order.targets, span.text, span.lead))
-        before = "".join(line + "\n" for line in source.split("\n")[: span.start])
-        return render(Scoped(before, metrics, order.targets, span.indent, span.lead))
+            return ScopedChat(
+                source.strip(), metrics, order.targets, span.shown, span.lead, span.kind, order.feedback
+            )
+        shown = with_calls(source, spans) if span.kind == CALLED_LAYER else source
+        before = "".join(line + "\n" for line in shown.split("\n")[: span.start])
+        return Scoped(before, metrics, order.targets, span.indent, span.lead, order.feedback)
 
 
-def _choose(spans: Sequence[Span], rng: random.Random) -> Span:
+def _constructor(span: Span) -> bool:
+    """All layers at once: a base model that can't see what `forward` calls would write others."""
+    return span.kind == METHOD and span.name == "__init__"
+
+
+def _choose(spans: Sequence[Span], weights: Mapping[str, float], rng: random.Random) -> Span:
     kinds = sorted({span.kind for span in spans})
-    kind = rng.choices(kinds, [WEIGHTS[each] for each in kinds])[0]
+    kind = rng.choices(kinds, [weights[each] for each in kinds])[0]
     return rng.choice([span for span in spans if span.kind == kind])

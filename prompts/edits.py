@@ -1,0 +1,157 @@
+"""Edit replies: search/replace blocks put into a file, tolerant in white space, with a hint on a miss."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from prompts.replies import Parsed, checked, unreadable
+from sandbox.genome import GenomeError
+
+_SEARCH = re.compile(r"^\s*<{5,9}\s*SEARCH\b")
+_DIVIDER = re.compile(r"^\s*={5,9}\s*$")
+_REPLACE = re.compile(r"^\s*>{5,9}\s*REPLACE\b")
+
+MOST_SHOWN = 240
+"""Characters of the nearest lines that a hint shows."""
+
+LIKE = 0.4
+"""Least likeness (difflib's ratio) at which lines are named as nearest: below it the hint would mislead."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """`search`: lines that stand in the file; `replace`: those that stand there instead."""
+
+    search: tuple[str, ...]
+    replace: tuple[str, ...]
+
+
+def edited(source: str, reply: str, entry: str, *, cut: bool = False) -> Parsed:
+    """`source` after all blocks of `reply`, in their order. `cut`: the reply ended at the token limit.
+
+    A block that misses, or fits several places, makes the whole reply a problem that names the nearest lines.
+    """
+    if problem := unreadable(reply):
+        return Parsed(problem=problem)
+    edits, problem = blocks_in(reply, cut=cut)
+    if problem:
+        return Parsed(problem=problem)
+    text = source
+    for number, edit in enumerate(edits, 1):
+        text, problem = applied(text, edit)
+        if problem:
+            return Parsed(problem=f"block {number} of {len(edits)}: {problem}")
+    if text == source:
+        return Parsed(problem="expected a change, got blocks that replace lines by themselves")
+    try:
+        return checked(text, entry)
+    except GenomeError as error:
+        return Parsed(problem=f"expected a Python file after the edits, got {error}")
+
+
+def blocks_in(reply: str, *, cut: bool = False) -> tuple[list[Edit], str]:
+    """The blocks of a reply, and what is wrong with them. Prose and fences around them are passed over.
+
+    An unfinished last block is left out where the reply was `cut` and another one is whole.
+    """
+    edits: list[Edit] = []
+    part, search, replace = "", list[str](), list[str]()
+    for number, line in enumerate(reply.replace("\r\n", "\n").expandtabs(4).split("\n"), 1):
+        if _SEARCH.match(line):
+            if part:
+                return edits, f"line {number}: expected the end of the block before, got another SEARCH"
+            part, search, replace = "search", [], []
+        elif part == "search" and _DIVIDER.match(line):
+            part = "replace"
+        elif part == "replace" and _REPLACE.match(line):
+            edits.append(Edit(_trimmed(search), _trimmed(replace)))
+            part = ""
+        elif part == "search":
+            search.append(line)
+        elif part == "replace":
+            replace.append(line)
+    if part and not (cut and edits):
+        return edits, f"expected a block to end with >>>>>>> REPLACE, it ends within its {part} part"
+    if not edits:
+        return [], "expected search/replace blocks (<<<<<<< SEARCH ... ======= ... >>>>>>> REPLACE), got none"
+    return edits, ""
+
+
+def applied(source: str, edit: Edit) -> tuple[str, str]:
+    """`source` with the edit, or unchanged with the problem.
+
+    The strictest reading that finds the lines counts: as they are; without white space at their ends; at
+    another indentation, which the new lines then take on; with any white space within.
+    """
+    if not edit.search:
+        return source, "expected lines to search for, got none"
+    lines = source.split("\n")
+    for reading in (str, str.rstrip, None, _squeezed):
+        found = _places(lines, edit.search, reading)
+        if len(found) > 1:
+            where = ", ".join(str(at + 1) for at in found)
+            return (
+                source,
+                f"expected lines that stand once, they stand at lines {where}: search for more lines",
+            )
+        if found:
+            at = found[0]
+            shift = 0 if reading in (str, str.rstrip) else _indent(lines[at]) - _indent(edit.search[0])
+            new = [_shifted(line, shift) for line in edit.replace]
+            return "\n".join([*lines[:at], *new, *lines[at + len(edit.search) :]]), ""
+    return source, f"the searched lines do not stand in the model; {nearest_lines(lines, edit.search)}"
+
+
+def nearest_lines(lines: Sequence[str], search: Sequence[str]) -> str:
+    """The lines that are most like `search`, with their numbers, as a hint."""
+    wanted = "\n".join(_squeezed(line) for line in search)
+    starts = range(max(1, len(lines) - len(search) + 1))
+    best, at = 0.0, 0
+    matcher = difflib.SequenceMatcher(autojunk=False)
+    matcher.set_seq2(wanted)
+    for start in starts:
+        matcher.set_seq1("\n".join(_squeezed(line) for line in lines[start : start + len(search)]))
+        if matcher.real_quick_ratio() > best and matcher.quick_ratio() > best and matcher.ratio() > best:
+            best, at = matcher.ratio(), start
+    if best < LIKE:
+        return "no lines there are like them"
+    shown = "\n".join(lines[at : at + len(search)])
+    shown = shown if len(shown) <= MOST_SHOWN else shown[:MOST_SHOWN] + " ..."
+    last = min(at + len(search), len(lines))
+    place = f"line {at + 1} is" if last == at + 1 else f"lines {at + 1} to {last} are"
+    return f"{place} nearest: {shown!r}"
+
+
+def _places(lines: Sequence[str], search: Sequence[str], reading: Callable[[str], str] | None) -> list[int]:
+    count = len(search)
+    read = _dedented if reading is None else lambda some: [reading(line) for line in some]
+    wanted = read(search)
+    return [at for at in range(len(lines) - count + 1) if read(lines[at : at + count]) == wanted]
+
+
+def _dedented(lines: Sequence[str]) -> list[str]:
+    least = min((_indent(line) for line in lines if line.strip()), default=0)
+    return [line[least:].rstrip() for line in lines]
+
+
+def _squeezed(line: str) -> str:
+    return "".join(line.split())
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _shifted(line: str, shift: int) -> str:
+    if not line.strip():
+        return ""
+    return " " * shift + line if shift >= 0 else line[min(-shift, _indent(line)) :]
+
+
+def _trimmed(lines: Sequence[str]) -> tuple[str, ...]:
+    """Without blank lines at both ends."""
+    full = [number for number, line in enumerate(lines) if line.strip()]
+    return tuple(lines[full[0] : full[-1] + 1]) if full else ()

@@ -1,0 +1,71 @@
+"""A context for each branch of each template, for golden texts and to try a campaign's own templates on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from prompts.contexts import (
+    Context,
+    Crossover,
+    CrossoverChat,
+    Effect,
+    Example,
+    Feedback,
+    Repair,
+    RepairChat,
+    RepairStatement,
+    Rewrite,
+    RewriteChat,
+    Scoped,
+    ScopedChat,
+    Tried,
+)
+
+_HEAD = "class Model(nn.Module):\n    def __init__(self):\n        super().__init__()"
+_FIRST = f"{_HEAD}\n        self.a = nn.Linear(40, 10)\n\n    def forward(self, x):\n        return self.a(x)"
+_EXAMPLES = (
+    Example(_FIRST, {"params": 410.0, "error": 0.6931}),
+    Example(_FIRST.replace("self.a", "self.b"), {"params": 410.0, "error": 0.5}, "keep it small"),
+)
+_IMPORTS = ("import torch.nn as nn", "import torch.nn.functional as F")
+_TARGETS = {"params": 400.0, "error": 0.45}
+_METRICS = {"params": 410.0, "error": 0.6931}
+_BLOCK = "self.conv = nn.Conv1d(1, 8, 3)\nself.norm = nn.BatchNorm1d(8)\nx = F.relu(self.norm(self.conv(x)))"
+_FOUND = ("RuntimeError: mat1 and mat2 shapes cannot be multiplied (4x40 and 30x10) (line 6, in a)",)
+_KNOWN = Feedback(
+    tried=(
+        Tried("nn.Dropout(0.1) behind a", "scored", "", {"params": 410.0, "error": 0.52}),
+        Tried("layer at line 4", "failed", "NameError: name 'nope' is not defined (line 4)"),
+    ),
+    effects=(Effect("adds BatchNorm1d", "error", 0.9, 0.85, 0.95, 31),),
+)
+_BEFORE = f"import torch.nn as nn\n\n\n{_HEAD}\n"
+
+SAMPLES: dict[str, Context] = {
+    "rewrite": Rewrite(_IMPORTS, _EXAMPLES, _TARGETS, _HEAD),
+    "rewrite_chat": RewriteChat(_IMPORTS, _EXAMPLES, _TARGETS, "Model", ("num_classes",)),
+    "rewrite_chat_edits": RewriteChat(_IMPORTS, _EXAMPLES, _TARGETS, "Model", reply="edits"),
+    "scoped": Scoped(_BEFORE, _METRICS, _TARGETS, " " * 8, "self.a = nn."),
+    "scoped_chat": ScopedChat(_FIRST, _METRICS, _TARGETS, "self.a = nn.Linear(40, 10)", ""),
+    "scoped_chat_insert": ScopedChat(_FIRST, _METRICS, _TARGETS, "", "self.a_norm = nn.", "insert"),
+    "scoped_chat_called_layer": ScopedChat(
+        _FIRST, _METRICS, _TARGETS, "self.a = nn.Linear(40, 10)\nx = self.a(x)", "", "called layer"
+    ),
+    "scoped_chat_method": ScopedChat(
+        _FIRST, _METRICS, _TARGETS, "def forward(self, x):\n    return self.a(x)", "", "method"
+    ),
+    "crossover": Crossover(_BLOCK, _METRICS, _BEFORE, _TARGETS, " " * 8, "self.conv_norm = nn.Sequential("),
+    "crossover_chat": CrossoverChat(_FIRST, _METRICS, "conv", _BLOCK, _METRICS, _TARGETS, "Model"),
+    "crossover_chat_edits": CrossoverChat(
+        _FIRST, _METRICS, "conv", _BLOCK, _METRICS, _TARGETS, "Model", ("num_classes",), "edits"
+    ),
+    "repair": Repair(_IMPORTS, _FIRST, _FOUND, _TARGETS, _HEAD),
+    "repair_statement": RepairStatement(
+        _BEFORE.rstrip("\n"), "self.a = nn.Linear(30, 10)", _FOUND, " " * 8, "self.a = nn."
+    ),
+    "repair_chat": RepairChat(_FIRST, "", _FOUND, "Model"),
+    "repair_chat_attempt": RepairChat(
+        _FIRST, "<<<<<<< SEARCH\nself.c\n=======\n", _FOUND, "Model", ("num_classes",), "edits"
+    ),
+}
+SAMPLES |= {f"{name}_feedback": replace(context, feedback=_KNOWN) for name, context in SAMPLES.items()}

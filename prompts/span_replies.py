@@ -1,0 +1,101 @@
+"""A reply for one span of a parent, put in its place. Nothing here raises for what a reply holds."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+
+from prompts.replies import MAX_TAIL, Parsed, checked, fenced, open_brackets, sound, unreadable
+from prompts.spans import CALLED_LAYER, METHOD, Span, splice
+from sandbox.genome import GenomeError, gate
+
+
+def spanned(source: str, span: Span, reply: str, entry: str, *, cut: bool = False) -> Parsed:
+    """What a base model wrote behind `span.lead`, put in the span's place.
+
+    One logical line; of a method its body, without an unfinished last statement where the reply was `cut` off
+    at the token limit; of a called layer the layer, with its call as a comment behind it.
+    """
+    if problem := unreadable(reply):
+        return Parsed(problem=problem)
+    if span.kind == METHOD:
+        try:
+            text = sound(span.lead + _method_body(reply, len(span.indent)), cut=cut)[0].rstrip()
+        except GenomeError as error:
+            return Parsed(problem=f"expected a method, got {error}")
+    elif span.kind == CALLED_LAYER:
+        text = _with_call(span, span.lead + reply.split("\n")[0])
+    else:
+        text = span.lead + _logical_line(span.lead, reply)
+    return _spliced(source, span, text, entry)
+
+
+def span_answered(source: str, span: Span, reply: str, entry: str, *, cut: bool = False) -> Parsed:
+    """What a chat model answered for a span: statements, in a code fence or bare."""
+    if problem := unreadable(reply):
+        return Parsed(problem=problem)
+    text = textwrap.dedent(fenced(reply, r"\S")).strip("\n")
+    if cut:
+        try:
+            text = sound(text, cut=True)[0].rstrip()
+        except GenomeError as error:
+            return Parsed(problem=f"expected a statement, got {error}")
+    return _spliced(source, span, text, entry)
+
+
+def _logical_line(lead: str, reply: str) -> str:
+    """The reply's first line, and those after it while a bracket is open."""
+    lines = reply.split("\n")
+    text = lines[0]
+    for line in lines[1:MAX_TAIL]:
+        if open_brackets(lead + text) <= 0:
+            break
+        text += "\n" + line
+    return text.rstrip()
+
+
+def _method_body(reply: str, outer: int) -> str:
+    """`reply` up to the first text that is no deeper than its `def` (column `outer`), moved left by that."""
+    first, *rest = reply.replace("\r\n", "\n").expandtabs(4).split("\n")
+    body = [first]
+    for line in rest:
+        if line.strip() and len(line) - len(line.lstrip()) <= outer:
+            break
+        body.append(line[outer:])
+    return "\n".join(body).rstrip() + "\n"
+
+
+def _with_call(span: Span, line: str) -> str:
+    """`layer  # call` as two statements; a comment that is no call of that layer leaves its call as it is."""
+    layer, _, comment = line.partition("#")
+    call = comment.strip()
+    try:
+        gate(call)
+    except GenomeError:
+        return layer.rstrip()
+    return f"{layer.rstrip()}\n{call}" if f"self.{span.name}(" in call else layer.rstrip()
+
+
+def _spliced(source: str, span: Span, text: str, entry: str) -> Parsed:
+    if text.strip() in (span.text.strip(), span.shown.strip()):
+        return Parsed(problem="the reply repeats the statement it was to change")
+    try:
+        body = gate(text).body
+        if not body:
+            return Parsed(problem="expected a statement, got none")
+        if span.kind == METHOD and not _is_method(body, span.name):
+            return Parsed(problem=f"expected one method {span.name}, got other statements")
+        if span.kind == CALLED_LAYER and not _sets(body, span.name):
+            return Parsed(problem=f"expected a statement that sets self.{span.name}, got none")
+        return checked(splice(source, span, text), entry)
+    except GenomeError as error:
+        return Parsed(problem=f"expected a statement, got {error}")
+
+
+def _is_method(body: list[ast.stmt], name: str) -> bool:
+    return len(body) == 1 and isinstance(body[0], ast.FunctionDef) and body[0].name == name
+
+
+def _sets(body: list[ast.stmt], name: str) -> bool:
+    targets = [node.targets[0] for node in body if isinstance(node, ast.Assign)]
+    return any(isinstance(target, ast.Attribute) and target.attr == name for target in targets)

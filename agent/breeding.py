@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agent.budget import Budget
 from agent.config import Config
 from agent.errors import UserError
+from agent.feedback import Memory, as_json
 from agent.grading import EvaluatorSeam, Grader
 from agent.lm.seam import LM, LMError
 from agent.operators.base import Operator
@@ -31,6 +32,9 @@ TEMPERATURES = (0.2, 0.6, 0.8, 1.0)
 
 MOST_CALLS = 2
 """Batches that may wait for one LM at a time; an LM that is further behind its share is asked no more."""
+
+REPAIR = "lm.repair"
+"""The operator whose children begin with a failed one."""
 
 MOST_UNANSWERED = 3
 """Batches in a row that an LM may fail to answer before the run stops."""
@@ -82,6 +86,7 @@ class Breeding:
     ) -> None:
         self._store, self._config, self._parts = store, config, parts
         self._turns, self._budget, self._grader = turns, budget, grader
+        self._memory = Memory(store, config.feedback)
         self._writer = Writer(store, config, parts.offers, config.campaign.seed, Openings(store, parts.seeds))
         self._ordered = parts.workers == 1 and not turns.recorded
         self._writing: dict[asyncio.Task[list[Bred]], tuple[int, int]] = {}
@@ -199,7 +204,17 @@ class Breeding:
         operator = self._parts.operators[span.operator]
         rng = stream(self._config.campaign.seed, "draw", self._store.next_number())
         scored = self._store.scored(sources=False)
-        parents = select(scored, operator.arity, rng, self._config.selection, steering)
+        broken: Candidate | None = None
+        if operator.name == REPAIR:
+            broken = self._memory.mendable(steering, chat=self._chat(span.operator))
+            if broken is None and (other := self._instead()) is not None:
+                span = replace(span, operator=other)
+                operator = self._parts.operators[other]
+        if broken is not None:
+            # A failed child is no parent: what mends it descends from its parents.
+            parents = [self._store.candidate(parent) for parent in broken.parents]
+        else:
+            parents = select(scored, operator.arity, rng, self._config.selection, steering)
         context = {
             "slot": span.slot,
             "count": span.count,
@@ -207,9 +222,25 @@ class Breeding:
             "metrics": {str(p.id): dict(p.metrics) for p in parents},
             "targets": targets([p.metrics for p in parents]) if parents else {},
             "temperature": rng.choice(TEMPERATURES),
+            **({"repairs": broken.id} if broken else {}),
             **steering.as_json([p.id for p in parents]),
         }
+        told = self._config.feedback.models
+        if parents and (told == "all" or (told == "chat" and self._chat(span.operator))):
+            context |= as_json(self._memory.of(parents, scored))
         self._write(self._store.draw(operator.name, [p.id for p in parents], span.count, context))
+
+    def _chat(self, operator: int) -> bool:
+        """Whether this operator's model is instructed."""
+        name = self._config.operators[operator].lm
+        return any(lm.chat for lm in self._config.lm if lm.name == name)
+
+    def _instead(self) -> int | None:
+        """Who makes the children where nothing is to be mended; the record keeps that, not the choice."""
+        tables = self._config.operators
+        others = [number for number, table in enumerate(tables) if table.name != REPAIR]
+        rng = stream(self._config.campaign.seed, "instead", self._store.next_number())
+        return rng.choices(others, [tables[number].weight for number in others])[0] if others else None
 
     def _write(self, batch: Sequence[Proposal]) -> None:
         index = self._table_of(batch[0])

@@ -16,7 +16,9 @@ from agent.tables import (
     CampaignTable,
     ConstraintsTable,
     EvaluationTable,
+    FeedbackTable,
     OperatorTable,
+    PromptsTable,
     ReviewTable,
     SandboxTable,
     SeedsTable,
@@ -25,6 +27,9 @@ from agent.tables import (
 )
 
 FILE = "campaign.toml"
+
+EDITING = ("lm.rewrite", "lm.crossover", "lm.repair")
+"""Operators whose chat models may answer with edits."""
 
 
 class Config(Table):
@@ -38,6 +43,8 @@ class Config(Table):
     evaluation: EvaluationTable = EvaluationTable()
     sandbox: SandboxTable = SandboxTable()
     review: ReviewTable = ReviewTable()
+    prompts: PromptsTable = PromptsTable()
+    feedback: FeedbackTable = FeedbackTable()
     lm: tuple[LMSettings, ...] = ()
     operators: tuple[OperatorTable, ...] = Field(min_length=1)
 
@@ -50,6 +57,12 @@ class Config(Table):
             if operator.name.startswith("lm.") and operator.lm not in names:
                 known = nearest(operator.lm, names) if names else "there is no [[lm]] table"
                 raise ValueError(f"operator {operator.name} wants lm = {operator.lm!r}; {known}")
+            if operator.reply == "edits" and operator.name not in EDITING:
+                raise ValueError(
+                    f'reply = "edits": expected one of {", ".join(EDITING)}, got {operator.name}'
+                )
+            if operator.reply == "edits" and not self.lm[names.index(operator.lm)].chat:
+                raise ValueError(f'operator {operator.name}: reply = "edits" wants a model with chat = true')
         return self
 
 

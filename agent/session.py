@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -17,19 +17,14 @@ from agent.errors import UserError, nearest
 from agent.lm.build import build_lm
 from agent.lm.fakes import ReplayLM
 from agent.lm.seam import LM, LMError
-from agent.operators.base import Operator
-from agent.operators.grammar import GrammarCrossover, GrammarDraw, GrammarMutate
-from agent.operators.lm_rewrite import LMRewrite
-from agent.operators.lm_scoped import LMScoped
-from agent.operators.random_draw import RandomDraw
-from agent.operators.syntactic_crossover import SyntacticCrossover
-from agent.operators.syntactic_mutate import SyntacticMutate
+from agent.operators.build import build_operator
 from agent.replay import recorded_calls, recorded_turns
 from agent.report.versions import versions
 from agent.seeding.add import opening_of
 from agent.seeding.lineage import check_unchanged
 from agent.seeding.record import Record, beside, records
-from agent.tables import OperatorTable, SandboxTable
+from agent.tables import SandboxTable
+from agent.templates import open_templates, template_files
 from agent.turns import Turns
 from archive.filesystem import wal_problem
 from archive.lock import RunLock
@@ -125,6 +120,7 @@ async def open_session(
     if replay is not None:
         _copy_campaign(replay, folder)
     config = load(folder, overrides)
+    templates = open_templates(folder, config)
     task = load_task(config.campaign.task)
     recipe = choose_recipe(task, config.evaluation.recipe)
     sources = {file: _read(folder / file) for file in config.seeds.files}
@@ -159,13 +155,13 @@ async def open_session(
             stack.callback(store.close)
         _add_seeds(store, sources)
         detail = {"level": str(level), "versions": versions(), "config": config.model_dump(mode="json")}
-        store.event("session", detail=detail)
+        store.event("session", detail={**detail, "prompts": templates.digests()})
         workers = worker_count(config)
         cores = config.evaluation.workers or len(os.sched_getaffinity(0))
         parts = Parts(
             evaluator,
             task.offers,
-            [_operator(t, config) for t in config.operators],
+            [build_operator(table, config, templates) for table in config.operators],
             lms,
             workers,
             seeds,
@@ -173,27 +169,6 @@ async def open_session(
         )
         turns: Turns | None = recorded_turns(replay) if replay else None
         yield Session(store, config, Campaign(store, config, parts, turns), level)
-
-
-def _operator(table: OperatorTable, config: Config) -> Operator:
-    quick: Mapping[str, Operator] = {
-        "syntactic.mutate": SyntacticMutate(),
-        "syntactic.crossover": SyntacticCrossover(),
-        "random": RandomDraw(),
-        "grammar.draw": GrammarDraw(),
-        "grammar.mutate": GrammarMutate(),
-        "grammar.crossover": GrammarCrossover(),
-    }
-    if table.name in quick:
-        return quick[table.name]
-    settings = next(lm for lm in config.lm if lm.name == table.lm)
-    operator: LMRewrite | LMScoped = LMRewrite() if table.name == "lm.rewrite" else LMScoped()
-    return replace(
-        operator,
-        chat=settings.chat,
-        samples=table.samples or operator.samples,
-        max_tokens=table.max_tokens or operator.max_tokens,
-    )
 
 
 async def _open_lms(stack: AsyncExitStack, config: Config, replay: Path | None) -> dict[str, LM]:
@@ -217,6 +192,7 @@ def _copy_campaign(source: Path, folder: Path) -> None:
     if (folder / DATABASE).exists():
         raise UserError(f"{folder}: has an archive already; a replay wants a new folder")
     kept = [str(beside(Path(file))) for file in config.seeds.files if beside(source / file).is_file()]
+    kept += [str(path.relative_to(source)) for path in template_files(source, config)]
     for file in (FILE, *config.seeds.files, *kept):
         target = folder / file
         target.parent.mkdir(parents=True, exist_ok=True)

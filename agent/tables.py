@@ -106,9 +106,37 @@ class ReviewTable(Table):
     notes: bool = False
 
 
+class PromptsTable(Table):
+    """`folder`: templates (`rewrite.j2`, ...) that stand in the place of the built-in ones, relative to the
+    campaign's folder. "": the folder `prompts` beside campaign.toml, where there is one.
+    """
+
+    folder: str = ""
+
+
+class FeedbackTable(Table):
+    """What a prompt says of the search so far. `models`: which models are told (a small base model copies
+    what it reads, so by default only chat models). Each part can be switched off:
+
+    `metrics`, `failures`, `findings`: children of the same parents that were scored, that failed, that were
+    rejected or duplicates; the newest `relatives` of them, `characters` of each. `effects`: the at most so
+    many kinds of change with the largest measured effect in this campaign (0: none).
+    """
+
+    models: Literal["none", "chat", "all"] = "chat"
+    metrics: bool = True
+    failures: bool = True
+    findings: bool = True
+    relatives: Annotated[int, Field(ge=0, le=50)] = 6
+    characters: Annotated[int, Field(ge=20, le=400)] = 160
+    effects: Annotated[int, Field(ge=0, le=20)] = 4
+
+
 OperatorName = Literal[
     "lm.rewrite",
     "lm.scoped",
+    "lm.crossover",
+    "lm.repair",
     "syntactic.mutate",
     "syntactic.crossover",
     "random",
@@ -121,6 +149,7 @@ OperatorName = Literal[
 class OperatorTable(Table):
     """`weight`: share of the children. `samples`: children per call. `lm`: name of an [[lm]] table.
     `lookahead`: how many children ahead of their turn they may be asked for (0: as the operator needs).
+    `reply`: a chat model answers with a whole "class", or with "edits": search/replace blocks.
     """
 
     name: OperatorName
@@ -129,3 +158,4 @@ class OperatorTable(Table):
     samples: Annotated[int, Field(ge=0)] = 0
     max_tokens: Annotated[int, Field(ge=0)] = 0
     lookahead: Annotated[int, Field(ge=0)] = 0
+    reply: Literal["class", "edits"] = "class"

@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 
 from agent.calls import LoggedCalls
 from agent.config import Config
+from agent.feedback import findings_about, from_json
 from agent.lm.seam import LM, LMError
-from agent.operators.base import Draft, Operator, Order, Parent
+from agent.operators.base import Broken, Draft, Operator, Order, Parent
 from agent.plan import stream
 from agent.seeding.frozen import Opening
 from agent.seeding.lineage import Openings
 from agent.selection import notes_in
 from archive.errors import ArchiveError
-from archive.records import Candidate, Proposal
+from archive.records import Candidate, Proposal, State
 from archive.store import Store
 from sandbox.genome import GenomeError, source_digest
 from sandbox.outcome import Finding
@@ -59,6 +60,7 @@ def order_of(
     parents: Sequence[Candidate],
     offers: Mapping[str, object],
     openings: Sequence[Opening | None] = (),
+    broken: Broken | None = None,
 ) -> Order:
     """What the operator is asked for, from the archive alone: a batch lost in a crash is made again.
 
@@ -85,6 +87,8 @@ def order_of(
         temperature=float(str(context["temperature"])),
         entry=first.target(batch[0].batch) if first else "Model",
         offers=offers,
+        broken=broken,
+        feedback=from_json(context),
     )
 
 
@@ -106,7 +110,8 @@ class Writer:
         first = batch[0]
         parents = [self.store.candidate(i) for i in first.parents]
         openings = [self.openings.of(i) for i in first.parents]
-        order = order_of(batch, parents, self.offers, openings)
+        broken = self._broken(first, openings)
+        order = order_of(batch, parents, self.offers, openings, broken)
         complete = LoggedCalls(self.store, lm, first.batch) if lm else None
         unanswered = False
         try:
@@ -129,6 +134,17 @@ class Writer:
             )
             for p in batch
         ]
+
+    def _broken(self, proposal: Proposal, openings: Sequence[Opening | None]) -> Broken | None:
+        """The child that a proposal is to mend, as its operator wrote it: of a frozen file, the open part."""
+        identity = proposal.context.get("repairs")
+        if not isinstance(identity, int):
+            return None
+        child = self.store.candidate(identity)
+        opening = openings[0] if openings else None
+        whole = opening is not None and child.state is State.FAILED
+        text = opening.view(child.source) if opening and whole else child.source
+        return Broken(identity, text, findings_about(self.store.reason(identity)))
 
     def _read(
         self, proposal: Proposal, draft: Draft, entry: str, changed: tuple[Candidate, Opening | None] | None

@@ -127,6 +127,18 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class Relative:
+    """A settled child of some parents, as feedback needs it: `reason` says why it has no score."""
+
+    candidate: int
+    operator: str
+    state: State
+    change: str
+    reason: str
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class LMCall:
     """One call of a language model, logged before it is sent (`state` "sent"), then settled.
 

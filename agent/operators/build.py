@@ -1,0 +1,50 @@
+"""The operator that an `[[operators]]` table names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from agent.config import Config
+from agent.operators.base import Operator
+from agent.operators.grammar import GrammarCrossover, GrammarDraw, GrammarMutate
+from agent.operators.lm_crossover import LMCrossover
+from agent.operators.lm_repair import LMRepair
+from agent.operators.lm_rewrite import LMRewrite
+from agent.operators.lm_scoped import LMScoped
+from agent.operators.random_draw import RandomDraw
+from agent.operators.syntactic_crossover import SyntacticCrossover
+from agent.operators.syntactic_mutate import SyntacticMutate
+from agent.tables import OperatorTable
+from prompts.render import Templates
+
+QUICK: Mapping[str, Operator] = {
+    operator.name: operator
+    for operator in (
+        SyntacticMutate(),
+        SyntacticCrossover(),
+        RandomDraw(),
+        GrammarDraw(),
+        GrammarMutate(),
+        GrammarCrossover(),
+    )
+}
+ASKING: Mapping[str, LMRewrite | LMScoped | LMCrossover | LMRepair] = {
+    operator.name: operator for operator in (LMRewrite(), LMScoped(), LMCrossover(), LMRepair())
+}
+
+
+def build_operator(table: OperatorTable, config: Config, templates: Templates) -> Operator:
+    """With the table's settings; 0 there means the operator's own."""
+    if table.name in QUICK:
+        return QUICK[table.name]
+    settings = next(lm for lm in config.lm if lm.name == table.lm)
+    operator = ASKING[table.name]
+    return replace(
+        operator,
+        chat=settings.chat,
+        samples=table.samples or operator.samples,
+        max_tokens=table.max_tokens or operator.max_tokens,
+        reply=table.reply,
+        templates=templates,
+    )

@@ -225,8 +225,8 @@ class Breeding:
             **({"repairs": broken.id} if broken else {}),
             **steering.as_json([p.id for p in parents]),
         }
-        told = self._config.feedback.models
-        if parents and (told == "all" or (told == "chat" and self._chat(span.operator))):
+        told, asks = self._config.feedback.models, bool(self._config.operators[span.operator].lm)
+        if parents and asks and (told == "all" or (told == "chat" and self._chat(span.operator))):
             context |= as_json(self._memory.of(parents, scored))
         self._write(self._store.draw(operator.name, [p.id for p in parents], span.count, context))
 

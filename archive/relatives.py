@@ -23,11 +23,15 @@ class Relatives(Connected):
     """Only candidates that came to an outcome: what is under way may end in any order."""
 
     def relatives(self, parents: Sequence[int], states: Collection[State], limit: int) -> list[Relative]:
-        """The newest settled children of any of `parents` in one of `states`, newest first, each once."""
+        """The newest settled children of any of `parents` in one of `states`, newest first, each once.
+
+        A child that a person refused is not among them: nothing was found about it.
+        """
         rows = self._rows(
             f"""
             SELECT id, operator, state, change, metrics, {_REASON} AS reason FROM candidates
             WHERE number IS NOT NULL AND state IN (SELECT value FROM json_each(?))
+                AND NOT (state = 'rejected' AND source_digest IS NOT NULL)
                 AND id IN (SELECT candidate FROM parents WHERE parent IN (SELECT value FROM json_each(?)))
             ORDER BY id DESC LIMIT ?
             """,

@@ -1,0 +1,403 @@
+"""What prompts are told of the search: from the archive, bounded, switched off part by part, and replayed."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import ttest_ind
+
+from agent.breeding import Ending, Parts
+from agent.campaign import Campaign
+from agent.config import Config, parse
+from agent.effects import LEAST, Gain, changes, effects, welch
+from agent.errors import UserError
+from agent.feedback import Memory, findings_about
+from agent.lm.fakes import ReplayLM, ScriptedLM
+from agent.lm.seam import LMRequest
+from agent.operators.base import Draft, Order
+from agent.operators.build import build_operator
+from agent.replay import recorded_turns
+from agent.selection import Steering
+from agent.tables import FeedbackTable
+from agent.templates import open_templates
+from agent.turns import Turns
+from archive.records import Evaluation, Failed, Fault, Outcome, Scored, State
+from archive.store import Store, create
+from evaluators.fakes import StubEvaluator, hashed_score
+from prompts.render import Templates
+from sandbox.genome import source_digest
+
+MODEL = """\
+import torch.nn as nn
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(40, {width})
+        self.b = nn.Linear({width}, 10)
+
+    def forward(self, x):
+        x = self.a(x)
+        return self.b(x)
+"""
+
+
+def seeded(folder: Path) -> Store:
+    store = create(folder, name="c", seed=5)
+    for width in (7, 9):
+        source = MODEL.format(width=width)
+        seed = store.add_seed(f"seed{width}", source, source_digest(source))
+        store.start(seed.id)
+        store.settle(
+            Evaluation(seed.id, "full", 0, Scored({"error": 0.5, "params": 500.0}), 1.0, 1.0, "seed")
+        )
+    return store
+
+
+def bred(
+    store: Store, outcome: Outcome | str, *, operator: str = "lm.rewrite", source: str = "x = 1\n"
+) -> int:
+    """A child of the first seed with this outcome; a string rejects it with that reason."""
+    (proposal,) = store.draw(operator, [1], 1, {})
+    identity = proposal.candidate
+    if isinstance(outcome, str):
+        store.reject(identity, source, outcome)
+        return identity
+    store.arrive(identity, source, f"{identity}", f"change {identity}")
+    store.start(identity)
+    store.settle(Evaluation(identity, "full", 0, outcome, 1.0, 1.0))
+    return identity
+
+
+def told(store: Store, **table: Any) -> list[tuple[str, str]]:
+    feedback = Memory(store, FeedbackTable(**table)).of([store.candidate(1)], store.scored())
+    return [(each.outcome, each.reason) for each in feedback.tried]
+
+
+def test_relatives_are_told_newest_first_with_what_came_of_them(tmp_path: Path) -> None:
+    store = seeded(tmp_path)
+    bred(store, Scored({"error": 0.4, "params": 300.0, "latency": 3.0}))
+    bred(store, Failed("dry_run", "ValueError: sizes"))
+    bred(store, "3:0 name: unknown name (use one that is there)")
+    feedback = Memory(store, FeedbackTable()).of([store.candidate(1)], store.scored())
+    assert [each.outcome for each in feedback.tried] == ["rejected", "failed", "scored"]
+    assert feedback.tried[1].reason == "dry_run: ValueError: sizes"
+    assert feedback.tried[1].change == "change 4"
+    assert feedback.tried[2].metrics == {"params": 300.0, "error": 0.4}
+    assert Memory(store, FeedbackTable()).of([store.candidate(2)], store.scored()).tried == ()
+
+
+@pytest.mark.parametrize(
+    ("switch", "missing"), [("metrics", "scored"), ("failures", "failed"), ("findings", "rejected")]
+)
+def test_each_part_can_be_switched_off(tmp_path: Path, switch: str, missing: str) -> None:
+    store = seeded(tmp_path)
+    bred(store, Scored({"error": 0.4, "params": 300.0}))
+    bred(store, Failed("train", "ValueError"))
+    bred(store, "no")
+    assert missing not in [outcome for outcome, _ in told(store, **{switch: False})]
+    assert len(told(store, **{switch: False})) == 2
+    assert told(store, relatives=0) == []
+
+
+def test_what_is_told_is_bounded_in_number_and_length(tmp_path: Path) -> None:
+    store = seeded(tmp_path)
+    for _ in range(9):
+        bred(store, "x y\n" * 999)
+    found = told(store, relatives=3, characters=50)
+    assert len(found) == 3
+    assert all(len(reason) <= 50 and reason.endswith("...") and "\n" not in reason for _, reason in found)
+
+
+def test_the_infrastructures_faults_and_a_persons_refusal_are_not_told(tmp_path: Path) -> None:
+    store = seeded(tmp_path)
+    (proposal,) = store.draw("lm.rewrite", [1], 1, {})
+    store.arrive(proposal.candidate, "x = 1\n", "d")
+    store.start(proposal.candidate)
+    lost = Failed("train", "zygote lost", Fault.INFRASTRUCTURE)
+    store.settle(Evaluation(proposal.candidate, "full", 0, lost, 1.0, 1.0))
+    assert told(store) == []
+    store.start(proposal.candidate)
+    store.hold(proposal.candidate)
+    store.refuse(proposal.candidate)
+    assert told(store) == []
+    assert store.mendable() == []
+
+
+def test_a_child_is_mended_once_and_a_repair_never(tmp_path: Path) -> None:
+    store = seeded(tmp_path)
+    memory = Memory(store, FeedbackTable())
+    assert memory.mendable(Steering(), chat=True) is None
+    bred(store, Failed("constraint", "error 0.9 is above 0.5"))
+    bred(store, "expected code, got an empty reply", source="")
+    assert memory.mendable(Steering(), chat=True) is None
+    older = bred(store, Failed("dry_run", "ValueError"), source=MODEL.format(width=3))
+    reply = bred(store, "block 1 of 1: no such lines", source="<<<<<<< SEARCH")
+    bred(store, Failed("dry_run", "ValueError"), operator="lm.repair", source=MODEL.format(width=4))
+    newest, mine = (memory.mendable(Steering(), chat=chat) for chat in (True, False))
+    assert (newest.id if newest else 0, mine.id if mine else 0) == (reply, older)
+    store.draw("lm.repair", [1], 1, {"repairs": reply})
+    again = memory.mendable(Steering(), chat=True)
+    assert again is not None
+    assert again.id == older
+    assert memory.mendable(Steering(vetoed=frozenset({1})), chat=True) is None
+
+
+def test_findings_about_a_child_are_lines_and_bounded() -> None:
+    reason = "3:4 name: unknown name a; b (use c); 7:0 import: no (hint)"
+    assert findings_about(reason) == ["3:4 name: unknown name a; b (use c)", "7:0 import: no (hint)"]
+    assert len(findings_about("1:0 x" + "; 1:0 x" * 99)) == 8
+
+
+# What helped and what hurt
+
+
+def test_changes_are_layers_more_or_fewer_and_the_widths_of_the_same_ones() -> None:
+    small, large = MODEL.format(width=7), MODEL.format(width=9)
+    assert changes(small, large) == {"larger numbers in the same layers"}
+    assert changes(large, small) == {"smaller numbers in the same layers"}
+    normed = small.replace("x = self.a(x)", "x = nn.functional.relu(self.a(x))").replace(
+        "        self.b", "        self.norm = nn.BatchNorm1d(7)\n        self.b"
+    )
+    assert changes(small, normed) == {"adds BatchNorm1d"}
+    assert changes(normed, small) == {"removes BatchNorm1d"}
+    assert changes(small, small) == changes("(", small) == frozenset()
+
+
+def gains(effect: float, count: int, seed: int = 0) -> list[Gain]:
+    rng = random.Random(seed)
+    made = []
+    for number in range(count):
+        with_it = number % 3 == 0
+        names = {"adds A"} if with_it else {"adds B"} if number % 3 == 1 else set[str]()
+        made.append(Gain(frozenset(names), rng.gauss(effect if with_it else 0.0, 0.1), rng.gauss(0, 0.1)))
+    return made
+
+
+def test_an_effect_is_named_with_its_size_and_bounds() -> None:
+    found = effects(gains(0.2, 120), 5)
+    strongest = found[0]
+    assert (strongest.change, strongest.measure, strongest.count) == ("adds A", "error", 40)
+    assert strongest.low < 2.718281828**-0.2 < strongest.high < 1
+    assert effects(gains(0.2, 120), 0) == []
+    assert all(effect.low <= effect.factor <= effect.high for effect in found)
+
+
+def test_nothing_is_named_of_too_few_children_or_of_none_that_differ() -> None:
+    assert effects(gains(9.0, 3 * LEAST - 3), 5) == []
+    same = [Gain(frozenset({"adds A"} if n % 2 else set()), 0.0, 0.0) for n in range(40)]
+    assert effects(same, 5) == []
+
+
+def test_where_nothing_has_an_effect_hardly_anything_is_named() -> None:
+    """At a level of 5% over all that is looked at: 200 campaigns of noise give about 10 with a name."""
+    named = sum(bool(effects(gains(0.0, 90, seed), 9)) for seed in range(200))
+    assert named <= 22  # the binomial's 99.99% point
+
+
+def test_welchs_interval_is_scipys() -> None:
+    some, others = [1.0, 2.0, 3.0, 4.0], [2.0, 4.0, 6.0, 8.0, 10.0]
+    expected = ttest_ind(some, others, equal_var=False).confidence_interval(0.95)
+    assert welch(some, others, 0.05) == pytest.approx((expected.low, expected.high))
+    assert welch([1.0, 1.0], [1.0, 1.0], 0.05) == (-float("inf"), float("inf"))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.sets(st.sampled_from("abcdef")), st.floats(-5, 5), st.floats(-5, 5)), max_size=60)
+)
+def test_effects_of_any_gains_are_finite_and_leave_out_1(rows: list[tuple[set[str], float, float]]) -> None:
+    for effect in effects([Gain(frozenset(names), error, size) for names, error, size in rows], 20):
+        assert 0 < effect.low <= effect.factor <= effect.high < float("inf")
+        assert effect.high < 1 or effect.low > 1
+
+
+# In a campaign
+
+CHAT = {"name": "small", "backend": "embedded", "chat": True}
+
+
+def config_of(**tables: Any) -> Config:
+    data = {"campaign": {"name": "c", "seed": 5}, "lm": [CHAT], "budget": {"evaluations": 10}}
+    data |= {"evaluation": {"repeats": 1}, **tables}
+    return parse(data, "test")
+
+
+OPERATORS = [
+    {"name": "lm.rewrite", "lm": "small", "samples": 2, "weight": 2.0},
+    {"name": "lm.repair", "lm": "small", "samples": 2, "weight": 2.0},
+    {"name": "syntactic.mutate"},
+]
+
+
+class Widths:
+    """A quick operator that writes another width."""
+
+    name, arity, samples = "syntactic.mutate", 1, 1
+
+    async def propose(self, order: Order, rng: random.Random, complete: object) -> list[Draft]:
+        return [Draft(MODEL.format(width=rng.randint(20, 999)), "other width") for _ in range(order.count)]
+
+
+def answer(request: LMRequest, index: int) -> str:
+    """By the request alone: a model, one with a finding, or prose."""
+    kind = (request.seed + index) % 4
+    source = MODEL.format(width=1000 + request.seed % 5000 + index)
+    if kind == 0:
+        return source.replace("return self.b(x)", "return nope(x)")
+    return "I can't." if kind == 1 else f"```python\n{source}```"
+
+
+def score(source: str) -> Outcome:
+    digest = sum(map(ord, source))
+    return Failed("train", "ValueError: odd") if digest % 5 == 0 else hashed_score(source)
+
+
+def run(
+    store: Store,
+    config: Config,
+    lm: Any,
+    *,
+    workers: int = 1,
+    turns: Turns | None = None,
+    templates: Any = None,
+) -> Ending:
+    async def go() -> Ending:
+        built = [build_operator(table, config, templates or Templates()) for table in config.operators]
+        operators = [Widths() if each.name == "syntactic.mutate" else each for each in built]
+        parts = Parts(StubEvaluator(0.002, score), {"input_shape": (40,)}, operators, {"small": lm}, workers)
+        return await Campaign(store, config, parts, turns).run()
+
+    return asyncio.run(go())
+
+
+def archive_at(folder: Path) -> Store:
+    store = create(folder, name="c", seed=5)
+    for width in (7, 9):
+        source = MODEL.format(width=width)
+        store.add_seed(f"seed{width}", source, source_digest(source))
+    return store
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_repairs_and_feedback_replay_without_a_model(tmp_path: Path, workers: int) -> None:
+    config = config_of(operators=OPERATORS)
+    first = archive_at(tmp_path / "first")
+    assert run(first, config, ScriptedLM(answer, chat=True), workers=workers).complete
+    calls = first.lm_calls()
+    assert any("What became of earlier changes" in call.prompt for call in calls)
+    mended = [p for p in first.proposals() if "repairs" in p.context]
+    assert mended
+    for proposal in mended:
+        broken = first.candidate(int(str(proposal.context["repairs"])))
+        assert broken.state in (State.FAILED, State.REJECTED)
+        assert broken.number is not None
+        assert proposal.number > broken.number
+        assert proposal.parents == broken.parents
+        assert broken.id not in proposal.parents
+    batches = {(p.batch, p.context["repairs"]) for p in mended}
+    assert len({broken for _, broken in batches}) == len(batches)
+    again = archive_at(tmp_path / "again")
+    turns = recorded_turns(tmp_path / "first")
+    ending = run(again, config, ReplayLM(calls, chat=True), workers=workers, turns=turns)
+    assert ending.complete, ending.reason
+    settled = (State.SCORED, State.REJECTED, State.DUPLICATE, State.FAILED)
+    replayed = {c.id: c for c in again.candidates()}
+    assert [replayed[c.id] for c in first.candidates() if c.state in settled] == [
+        c for c in first.candidates() if c.state in settled
+    ]
+    contexts = {p.number: p.context for p in again.proposals()}
+    assert all(contexts[p.number] == p.context for p in first.proposals() if p.number in contexts)
+
+
+def test_a_changed_template_makes_a_replay_fail_with_the_difference(tmp_path: Path) -> None:
+    config = config_of(operators=OPERATORS)
+    first = archive_at(tmp_path / "first")
+    run(first, config, ScriptedLM(answer, chat=True))
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "_answer.j2").write_text("Answer in one file, please.")
+    ending = run(
+        archive_at(tmp_path / "again"),
+        config,
+        ReplayLM(first.lm_calls(), chat=True),
+        turns=recorded_turns(tmp_path / "first"),
+        templates=open_templates(tmp_path, config),
+    )
+    assert ending.error
+    assert "never asked" in ending.reason
+    assert "+Answer in one file, please." in ending.reason
+
+
+@pytest.mark.parametrize(
+    ("models", "chat", "is_told"), [("none", True, False), ("chat", False, False), ("all", False, True)]
+)
+def test_who_is_told_is_a_choice(tmp_path: Path, models: str, chat: bool, is_told: bool) -> None:
+    operators = [{"name": "lm.rewrite", "lm": "small", "weight": 4.0, "samples": 1}, OPERATORS[2]]
+    config = config_of(operators=operators, lm=[{**CHAT, "chat": chat}], feedback={"models": models})
+    store = archive_at(tmp_path)
+    run(store, config, ScriptedLM(lambda request, index: "\n        self.a = 1", chat=chat))
+    assert any("feedback" in p.context for p in store.proposals()) == is_told
+    assert not any("feedback" in p.context for p in store.proposals() if p.operator == "syntactic.mutate")
+    assert any("# tried: " in call.prompt for call in store.lm_calls()) == is_told
+
+
+def test_with_nothing_to_mend_another_operator_takes_the_slot(tmp_path: Path) -> None:
+    config = config_of(operators=OPERATORS[1:])
+    store = archive_at(tmp_path)
+    ending = run(store, config, ScriptedLM([f"```\n{MODEL.format(width=5)}```"], chat=True))
+    assert ending.complete
+    drawn = {p.operator for p in store.proposals() if "repairs" not in p.context}
+    assert drawn == {"syntactic.mutate"}
+
+
+# A campaign's own templates
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("rewrite.j2", "{{ tagrets }}", "rewrite.j2:1: no value 'tagrets'"),
+        ("rewrit.j2", "", "no prompt has this name; nearest known: rewrite"),
+        ("scoped.j2", "{% for %}", "scoped.j2:1: "),
+        ("scoped.j2", b"\xff", "expected UTF-8 text, got byte 0xff"),
+    ],
+)
+def test_a_bad_template_is_one_line_before_anything_is_spent(
+    tmp_path: Path, name: str, text: str | bytes, said: str
+) -> None:
+    folder = tmp_path / "prompts"
+    folder.mkdir()
+    (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(UserError, match="prompts") as caught:
+        open_templates(tmp_path, config_of(operators=OPERATORS))
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("folder", ["nope", "../prompts", "/etc"])
+def test_a_template_folder_that_is_not_there_or_elsewhere_is_named(tmp_path: Path, folder: str) -> None:
+    config = config_of(operators=OPERATORS, prompts={"folder": folder})
+    with pytest.raises(UserError, match=r"prompts\.folder: expected"):
+        open_templates(tmp_path, config)
+
+
+@pytest.mark.parametrize(
+    ("operator", "chat", "said"),
+    [
+        ({"name": "lm.rewrite", "lm": "small", "reply": "edits"}, False, "wants a model with chat = true"),
+        ({"name": "lm.scoped", "lm": "small", "reply": "edits"}, True, "expected one of lm.rewrite"),
+        ({"name": "lm.crossover"}, True, "wants lm = ''"),
+    ],
+)
+def test_edits_want_a_chat_model_and_an_operator_that_takes_them(
+    operator: dict[str, object], chat: bool, said: str
+) -> None:
+    with pytest.raises(UserError, match=said):
+        config_of(operators=[operator], lm=[{**CHAT, "chat": chat}])

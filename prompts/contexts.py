@@ -156,10 +156,12 @@ class Repair:
 
 @dataclass(frozen=True)
 class RepairStatement:
-    """The statement of a failed child that a finding points at, which a base model writes again."""
+    """A statement of a failed child that a finding is about, which a base model writes again.
+
+    What stood there is not shown: a base model would copy it.
+    """
 
     before: str
-    statement: str
     findings: Sequence[str]
     indent: str
     lead: str

@@ -60,9 +60,7 @@ SAMPLES: dict[str, Context] = {
         _FIRST, _METRICS, "conv", _BLOCK, _METRICS, _TARGETS, "Model", ("num_classes",), "edits"
     ),
     "repair": Repair(_IMPORTS, _FIRST, _FOUND, _TARGETS, _HEAD),
-    "repair_statement": RepairStatement(
-        _BEFORE.rstrip("\n"), "self.a = nn.Linear(30, 10)", _FOUND, " " * 8, "self.a = nn."
-    ),
+    "repair_statement": RepairStatement(_BEFORE.rstrip("\n"), _FOUND, " " * 8, "self.a = nn."),
     "repair_chat": RepairChat(_FIRST, "", _FOUND, "Model"),
     "repair_chat_attempt": RepairChat(
         _FIRST, "<<<<<<< SEARCH\nself.c\n=======\n", _FOUND, "Model", ("num_classes",), "edits"

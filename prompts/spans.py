@@ -56,6 +56,8 @@ class Span:
     lead: str
     name: str = ""
     call: Call | None = None
+    called: str = ""
+    """Of `insert`: how the new layer is called ("": on the target of the call it stands behind)."""
 
     @property
     def shown(self) -> str:
@@ -89,8 +91,9 @@ def splice(source: str, span: Span, text: str) -> str:
     lines = source.split("\n")
     call = span.call
     if span.kind == INSERT and call is not None:
-        line = f"{call.indent}{call.target} = self.{span.name}({call.target})"
-        lines[call.after : call.after] = [line]  # behind the span: forward stands below __init__
+        called = span.called or f"{call.target} = self.{span.name}({call.target})"
+        # Behind the span: forward stands below __init__.
+        lines[call.after : call.after] = textwrap.indent(called, call.indent).split("\n")
     if span.kind == CALLED_LAYER and call is not None:
         text, rest = _layers_and_rest(text)
         if rest:
@@ -180,12 +183,21 @@ def _calls(
         }
         if isinstance(statement, cst.Return):
             returned |= called
-        elif m.matches(statement, m.Assign(targets=[m.AssignTarget(m.Name())])):
-            target = cst.ensure_type(cst.ensure_type(statement, cst.Assign).targets[0].target, cst.Name)
+        elif (target := _target(statement)) is not None:
             text = module.code_for_node(statement)
             call = Call(place.start.line - 1, place.end.line, " " * place.start.column, target.value, text)
             found |= dict.fromkeys(called, call)
     return found, returned
+
+
+def _target(statement: cst.BaseSmallStatement) -> cst.Name | None:
+    """`x` of a statement `x = ...` or `x, _ = ...`."""
+    if not m.matches(statement, m.Assign(targets=[m.AssignTarget(m.Name() | m.Tuple())])):
+        return None
+    target: cst.BaseExpression = cst.ensure_type(statement, cst.Assign).targets[0].target
+    if isinstance(target, cst.Tuple) and target.elements:
+        target = target.elements[0].value
+    return target if isinstance(target, cst.Name) else None
 
 
 def _attribute(statement: cst.BaseSmallStatement) -> str:

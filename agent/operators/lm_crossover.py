@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from agent.lm.seam import Complete
 from agent.operators.base import Draft, Order
-from agent.operators.lm_drafts import LINE_STOPS, LMOperator, drafts, refused
+from agent.operators.lm_drafts import LAYER_STOPS, LMOperator, drafts, refused
 from prompts.blocks import Block, blocks
 from prompts.contexts import Crossover, CrossoverChat
 from prompts.edits import edited
@@ -91,7 +91,7 @@ class LMCrossover(LMOperator):
         )
         prompt = self.templates.render(context)
         most = min(self.max_tokens, LINE_TOKENS)
-        reply = await self.ask(order, rng, complete, prompt, stop=LINE_STOPS, max_tokens=most)
+        reply = await self.ask(order, rng, complete, prompt, stop=LAYER_STOPS, max_tokens=most)
 
         def parse(text: str, cut: bool) -> Parsed:
             return whole(spanned(source, span, text, order.entry, cut=cut))
@@ -104,4 +104,5 @@ def _for_block(place: Span, block: Block, source: str) -> Span:
     name = unused("_".join(block.layers), source)
     values = [text.partition(" = ")[2] for text in block.layers.values()]
     begun = values[0].partition("(")[0] if len(values) == 1 else "nn.Sequential"
-    return replace(place, name=name, lead=f"self.{name} = {begun}(")
+    called = block.called(name, place.call.target) if place.call else ""
+    return replace(place, name=name, lead=f"self.{name} = {begun}(", called=called)

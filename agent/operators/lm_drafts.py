@@ -19,7 +19,10 @@ STOPS = ("\nclass ", "\n#", "\ndef ", "\n```")
 """Where a class has surely ended. Four, because that is what an OpenAI-compatible server takes."""
 
 LINE_STOPS = ("\n", "  #")
-"""Where a statement has ended."""
+"""Where a statement on one line has ended."""
+
+LAYER_STOPS = ("\n        self.", "\n\n", "\n    def ", "  #")
+"""Where a layer of a class's constructor has ended, which may take several lines."""
 
 
 @dataclass(frozen=True)

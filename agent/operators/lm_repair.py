@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.lm.seam import Complete
 from agent.operators.base import Broken, Draft, Order
-from agent.operators.lm_drafts import LINE_STOPS, LMOperator, drafts, refused
+from agent.operators.lm_drafts import LAYER_STOPS, LINE_STOPS, LMOperator, drafts, refused
 from prompts.contexts import Repair, RepairChat, RepairStatement
 from prompts.edits import edited
 from prompts.outline import header, merged, outline
@@ -51,10 +50,11 @@ class LMRepair(LMOperator):
         if span is None:
             return await self._whole(order, rng, complete, broken, source)
         before = "\n".join(source.split("\n")[: span.start])
-        context = RepairStatement(before, span.text, broken.findings, span.indent, span.lead, order.feedback)
+        context = RepairStatement(before, broken.findings, span.indent, span.lead, order.feedback)
         prompt = self.templates.render(context)
         most = min(self.max_tokens, LINE_TOKENS)
-        reply = await self.ask(order, rng, complete, prompt, stop=LINE_STOPS, max_tokens=most)
+        stop = LAYER_STOPS if span.kind == LAYER else LINE_STOPS
+        reply = await self.ask(order, rng, complete, prompt, stop=stop, max_tokens=most)
 
         def parse(text: str, cut: bool) -> Parsed:
             return spanned(source, span, text, order.entry, cut=cut)
@@ -122,7 +122,7 @@ def _blamed(source: str, broken: Broken, entry: str, rng: random.Random) -> Span
     named = set(re.findall(r"self\.(\w+)\(", " ".join(span.text for span in here)))
     named |= set(_MODULE.findall(" ".join(broken.findings)))
     about = [*here, *(span for span in spans if span.kind == LAYER and span.name in named)]
-    return rng.choice(_once(about)) if about else None
+    return rng.choice(about) if about else None
 
 
 def _line(source: str, text: str, number: int) -> int | None:
@@ -135,8 +135,3 @@ def _line(source: str, text: str, number: int) -> int | None:
     code = lines[number - 1].partition("  #")[0].strip()
     same = [at for at, line in enumerate(kept) if line.strip() == code]
     return same[0] if len(same) == 1 else None
-
-
-def _once(spans: Sequence[Span]) -> list[Span]:
-    """One span a statement, the one that leaves the most to write."""
-    return list({(span.start, span.end): span for span in reversed(spans)}.values())

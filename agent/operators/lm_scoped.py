@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from agent.lm.seam import Complete
 from agent.operators.base import Draft, Order
-from agent.operators.lm_drafts import LINE_STOPS, LMOperator, drafts, refused
+from agent.operators.lm_drafts import LAYER_STOPS, LINE_STOPS, LMOperator, drafts, refused
 from prompts.contexts import Context, Scoped, ScopedChat
 from prompts.replies import Parsed
 from prompts.span_replies import span_answered, spanned
@@ -27,7 +27,11 @@ CHAT_WEIGHTS: Mapping[str, float] = {LAYER: 1, INSERT: 1, STATEMENT: 1, CALLED_L
 METHOD_TOKENS = 192
 """Tokens of a method: that of the largest baseline takes 180."""
 
-METHOD_STOPS = ("\n    def ", "\n    @", "\nclass ", "\ndef ")
+STOPS: Mapping[str, Sequence[str]] = {
+    METHOD: ("\n    def ", "\n    @", "\nclass ", "\ndef "),
+    CALLED_LAYER: ("\n",),
+    STATEMENT: LINE_STOPS,
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class LMScoped(LMOperator):
             return refused(order, "expected a layer or a statement to change, the parent has none")
         span = _choose(spans, CHAT_WEIGHTS if self.chat else WEIGHTS, rng)
         prompt = self.templates.render(self._context(order, source, span, spans))
-        stop = {METHOD: METHOD_STOPS, CALLED_LAYER: ("\n",)}.get(span.kind, LINE_STOPS)
+        stop = STOPS.get(span.kind, LAYER_STOPS)
         most = max(self.max_tokens, METHOD_TOKENS) if span.kind == METHOD else self.max_tokens
         reply = await self.ask(order, rng, complete, prompt, stop=stop, max_tokens=most)
 

@@ -17,7 +17,9 @@ from agent.feedback import Memory, as_json
 from agent.grading import EvaluatorSeam, Grader
 from agent.lm.seam import LM, LMError
 from agent.operators.base import Operator
+from agent.patience import Patience
 from agent.plan import Plan, Share, Span, stream
+from agent.purse import OutOfBudgetError, Purse
 from agent.seeding.lineage import Openings
 from agent.seeding.record import Record
 from agent.selection import Steering, select, targets
@@ -35,9 +37,6 @@ MOST_CALLS = 2
 
 REPAIR = "lm.repair"
 """The operator whose children begin with a failed one."""
-
-MOST_UNANSWERED = 3
-"""Batches in a row that an LM may fail to answer before the run stops."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,11 @@ class Breeding:
         self._store, self._config, self._parts = store, config, parts
         self._turns, self._budget, self._grader = turns, budget, grader
         self._memory = Memory(store, config.feedback)
-        self._writer = Writer(store, config, parts.offers, config.campaign.seed, Openings(store, parts.seeds))
+        prices = {lm.name: lm for lm in config.lm}
+        self._purse = Purse(store, config.budget, prices, unlimited=turns.recorded)
+        self._patience = Patience(config.budget.stall)
+        openings = Openings(store, parts.seeds)
+        self._writer = Writer(store, config, parts.offers, config.campaign.seed, openings, self._purse)
         self._ordered = parts.workers == 1 and not turns.recorded
         self._writing: dict[asyncio.Task[list[Bred]], tuple[int, int]] = {}
         self._grading: dict[asyncio.Task[bool], tuple[int, bool]] = {}
@@ -96,11 +99,10 @@ class Breeding:
         self._settled = 0
         self._next_slot = 0
         self._done: set[int] = set()
-        self._idle = 0
-        self._unanswered = 0
         self._stopping = False
         self._wake = asyncio.Event()
         turns.watch(self._wake.set)
+        self._purse.watch(self._wake.set)
         self._plan = self._resume()
 
     def stop(self) -> None:
@@ -109,9 +111,9 @@ class Breeding:
         self._wake.set()
 
     async def run(self) -> Ending:
-        """Breeds until the budget is spent, a stop, a stall, or the end of the record.
+        """Breeds until the budget is spent, a stop, or the end of the record, or until going on is no use.
 
-        Raises LMError where no further call can work; the archive is sound after each.
+        What was paid for or is being trained comes to its end first.
         """
         try:
             while (ending := self._ending()) is None:
@@ -120,9 +122,8 @@ class Breeding:
                 self._admit_ready()
                 if self._ending() is None:
                     await self._progress()
-            if self._stopping:
-                while self._writing:
-                    await self._progress()
+            while self._writing and not ending.complete:
+                await self._progress()
             while self._grading and not self._turns.recorded:
                 await self._progress()
             return ending
@@ -166,13 +167,10 @@ class Breeding:
             return None if self._turns.next() else Ending("the replay is at its end", complete=True)
         if spent := self._budget.spent():
             return Ending(spent, complete=True)
-        if self._idle >= self._config.budget.stall:
-            return Ending(
-                f"stalled: the last {self._idle} proposals brought no new candidate to train "
-                "(budget.stall); see `evoarch status` for what the operators yield",
-                complete=False,
-                error=True,
-            )
+        if reason := self._patience.over():
+            return Ending(reason, complete=False, error=True)
+        if (spent := self._purse.spent()) and not (self._writing or self._ready or self._grading):
+            return Ending(spent, complete=True)
         return None
 
     # Drawing and writing
@@ -182,6 +180,8 @@ class Breeding:
             while (step := self._turns.next()) and step[0] == "drawn":
                 self._draw(self._turns.span(step[1]), self._turns.steering(step[1]))
                 self._turns.done(step)
+            return
+        if self._purse.spent():
             return
         # With one worker nothing that depends on timing may move a draw.
         waiting = 0 if self._ordered else sum(count for _, count in self._writing.values())
@@ -302,7 +302,7 @@ class Breeding:
             return next((s for s, bred in self._ready.items() if _candidate_id(bred) == step[1]), None)
         if len(self._grading) >= self._parts.workers or self._ending():
             return None
-        if self._ordered:
+        if self._ordered and not self._purse.spent():
             return self._next_slot if self._next_slot in self._ready else None
         return min(self._ready, default=None)
 
@@ -322,10 +322,19 @@ class Breeding:
         self._turns.done(("admitted", identity))
         return None
 
-    def _settle_slot(self, *, trained: bool) -> None:
+    def _lost(self, candidate: int) -> str:
+        """Why the infrastructure lost a child that was graded, or ""."""
+        if self._store.candidate(candidate).state is not State.QUEUED:
+            return ""
+        return self._store.last_failure(candidate)
+
+    def _settle_slot(self, *, trained: bool, lost: str = "") -> None:
         """A draw follows each slot that settles: what it sees must not depend on how many do at once."""
         self._settled += 1
-        self._idle = 0 if trained else self._idle + 1
+        if lost:
+            self._patience.lost(lost)
+        else:
+            self._patience.settled(trained=trained)
         if not self._turns.recorded and self._ending() is None:
             self._draw_due()
 
@@ -340,21 +349,28 @@ class Breeding:
             return
         woken = asyncio.create_task(self._wake.wait())
         done, _ = await asyncio.wait(
-            {*tasks, woken}, timeout=self._patience(), return_when=asyncio.FIRST_COMPLETED
+            {*tasks, woken}, timeout=self._time_left(), return_when=asyncio.FIRST_COMPLETED
         )
         woken.cancel()
         self._wake.clear()
         for task in [task for task in self._grading if task in done]:
             candidate, released = self._grading.pop(task)
             if task.result() and not released:
-                self._settle_slot(trained=self._store.has_trained(candidate))
+                self._settle_slot(trained=self._store.has_trained(candidate), lost=self._lost(candidate))
             elif released:
-                self._idle = 0  # Somebody is there, and something was trained or tried.
+                self._patience.settled(trained=True)  # Somebody is there, and something was tried.
         for write in [task for task in self._writing if task in done]:
             del self._writing[write]
-            self._take_in(write.result())
+            try:
+                self._take_in(write.result())
+            except OutOfBudgetError:
+                continue  # It stays as it was drawn, and a run with a larger budget makes it.
+            except LMError as error:
+                if self._turns.recorded:
+                    raise
+                self._patience.refused(str(error))
 
-    def _patience(self) -> float | None:
+    def _time_left(self) -> float | None:
         """Seconds until the budget's end has to be noticed; once it is over there is nothing to notice."""
         return self._budget.seconds_left() or None
 
@@ -363,9 +379,7 @@ class Breeding:
             self._ready[slot_of(bred.proposal)] = bred
         if any(bred.asked for bred in batch) and not self._turns.recorded:
             unanswered = all(bred.unanswered for bred in batch)
-            self._unanswered = self._unanswered + 1 if unanswered else 0
-        if self._unanswered >= MOST_UNANSWERED:
-            raise LMError(f"{batch[0].problem} ({self._unanswered} calls in a row)")
+            self._patience.answered(batch[0].problem if unanswered else "")
 
     async def _abandon(self) -> None:
         """Ends what is still under way; it stands in the archive and is made again by the next run."""

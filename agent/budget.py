@@ -1,4 +1,4 @@
-"""The budget: evaluations, wall clock and tokens, counted from the archive."""
+"""The budget of evaluations and wall clock, counted from the archive; `purse.py` keeps tokens and money."""
 
 from __future__ import annotations
 
@@ -35,8 +35,6 @@ class Budget:
             return f"all {self._table.evaluations} evaluations of the budget are made"
         if self.out_of_time():
             return f"the budget's {self._table.wall_clock:g} s of wall clock are over"
-        if self._table.tokens and self._store.tokens().total >= self._table.tokens:
-            return f"the budget's {self._table.tokens} LM tokens are spent"
         return ""
 
     def out_of_time(self) -> bool:

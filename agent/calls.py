@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from agent.lm.fakes import request_text
 from agent.lm.seam import LM, LMError, LMReply, LMRequest
+from agent.purse import OutOfBudgetError, Purse
+from archive.call_log import PROMPT_MARGIN
 from archive.records import LMCall
 from archive.store import Store
 
@@ -18,30 +21,43 @@ def request_digest(model: str, request: LMRequest) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+CHECK = 0
+"""The batch of calls that show whether a model answers; proposals are numbered from 1."""
+
+
+async def check(store: Store, lm: LM, purse: Purse) -> None:
+    """Whether `lm` works, its calls in the archive; under a spent budget it is not asked. Raises LMError."""
+    with suppress(OutOfBudgetError):
+        await lm.check(LoggedCalls(store, lm, CHECK, purse, again=True))
+
+
 @dataclass(frozen=True)
 class LoggedCalls:
-    """`complete` of one batch: log, send, settle. An answer that is already there is not paid for twice."""
+    """`complete` of one batch: log, send, settle. An answer that is already there is not paid for twice.
+
+    `purse` says when there is room for a call, and what one may cost at most. `again`: ask whatever was
+    answered before.
+    """
 
     store: Store
     lm: LM
     batch: int
+    purse: Purse
+    again: bool = False
 
     async def __call__(self, request: LMRequest) -> LMReply:
         digest = request_digest(self.lm.name, request)
-        known = self.store.settled_call(self.batch, digest)
+        known = None if self.again else self.store.settled_call(self.batch, digest)
         if known is not None:
             return LMReply(known.replies, known.finish_reasons, 0, 0, 0.0)
-        prompt = request_text(request)
-        call = self.store.log_sent(
-            LMCall(
-                self.batch, self.lm.name, digest, prompt, {**request.as_json(), "prompt": "", "messages": ()}
-            )
-        )
+        await self.purse.room()
+        call = self.store.log_sent(self._bounded(request, digest))
         try:
             reply = await self.lm.complete(request)
         except LMError as error:
             # A server may have worked for an answer that never came: such a call stands at its upper bound.
             (self.store.log_lost if error.retriable else self.store.log_failed)(call, str(error))
+            self.purse.settled()
             raise
         # Text that is no valid Unicode is escaped, so that any tool reads it and a replay gets the same.
         texts = tuple(text.encode("utf-8", "backslashreplace").decode() for text in reply.texts)
@@ -59,4 +75,22 @@ class LoggedCalls:
             },
             cpu_seconds=spent if isinstance(spent, float) else 0.0,
         )
+        self.purse.settled()
         return reply
+
+    def _bounded(self, request: LMRequest, digest: str) -> LMCall:
+        """The call as it is logged before it is sent: with the most that it can cost."""
+        prompt = request_text(request)
+        # No tokenizer makes more than one token of a byte.
+        asked = len(prompt.encode("utf-8", "backslashreplace")) + PROMPT_MARGIN
+        answered = request.n * request.max_tokens
+        return LMCall(
+            self.batch,
+            self.lm.name,
+            digest,
+            prompt,
+            {**request.as_json(), "prompt": "", "messages": ()},
+            prompt_tokens=asked,
+            completion_tokens=answered,
+            price=self.purse.price(self.lm.name, asked, answered),
+        )

@@ -62,7 +62,7 @@ class Campaign:
         if self._stopping:
             return STOPPED
         if not self._store.scored():
-            return Ending("no seed was scored: there is nothing to breed from", complete=False, error=True)
+            return self._nothing_to_breed_from()
         self._check_objectives()
         self._breeding = Breeding(
             self._store, self._config, self._parts, self._turns, self._budget, self._grader
@@ -73,6 +73,13 @@ class Campaign:
             if self._stopping:
                 return STOPPED
         return ending
+
+    def _nothing_to_breed_from(self) -> Ending:
+        lost = self._store.candidates(state=State.QUEUED, operator="seed", sources=False)
+        if lost:
+            reason = f"the infrastructure lost every seed: {self._store.last_failure(lost[0].id)}"
+            return Ending(f"{reason}; see `evoarch doctor`", complete=False, error=True)
+        return Ending("no seed was scored: there is nothing to breed from", complete=False, error=True)
 
     def _check_objectives(self) -> None:
         """What a task measures shows in its seeds' scores. Raises UserError for an objective that is not."""

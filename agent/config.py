@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -80,9 +81,7 @@ def load(folder: Path, overrides: Iterable[str] = ()) -> Config:
         raise UserError(f"{path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not valid TOML: {error}") from None
-    for override in overrides:
-        _override(data, override)
-    config = parse(data, str(path))
+    config = parse(overridden(data, overrides), str(path))
     for file in config.seeds.files:
         if not (folder / file).is_file():
             raise UserError(f"{path}: seeds.files: expected a model file, got {file!r}, which is not there")
@@ -102,6 +101,14 @@ def _to_json(data: Mapping[str, Any]) -> str:
     import json
 
     return json.dumps(data, default=str)
+
+
+def overridden(data: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """`data` with each `table.key=value`. Raises UserError."""
+    changed = copy.deepcopy(dict(data))
+    for override in overrides:
+        _override(changed, override)
+    return changed
 
 
 def _override(data: dict[str, Any], text: str) -> None:

@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from agent.config import Config, load, overridden, parse
 from agent.errors import UserError
+from agent.lm.fakes import ReplayLM
+from agent.lm.seam import LM
+from agent.lm.settings import LMSettings
 from agent.plan import Span
 from agent.selection import Steering
 from agent.turns import RecordedTurns, Step
 from archive.records import Event, Fault, LMCall
 from archive.store import open_archive
+
+
+def recorded_config(folder: Path, overrides: Sequence[str] = ()) -> Config:
+    """What the last run of the campaign in `folder` ran under, its `--set` included, and `overrides`.
+
+    An archive that does not say so gives what its campaign.toml has now.
+    """
+    store = open_archive(folder, write=False)
+    try:
+        known = store.last_event_detail("session").get("config")
+    finally:
+        store.close()
+    if not isinstance(known, Mapping):
+        return load(folder, overrides)
+    place = f"{folder}: the configuration that it ran under"
+    return parse(overridden(known, overrides), place)
+
+
+def replayed(folder: Path, settings: LMSettings) -> LM:
+    """Answers as the model `settings` did in the campaign in `folder`."""
+    calls = [call for call in recorded_calls(folder) if call.model in (settings.name, settings.model)]
+    return ReplayLM(calls, name=settings.name, chat=settings.chat)
 
 
 def recorded_calls(folder: Path) -> Sequence[LMCall]:

@@ -11,14 +11,15 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 from agent.breeding import Parts
+from agent.calls import check
 from agent.campaign import Campaign
 from agent.config import FILE, Config, load
 from agent.errors import UserError, nearest
 from agent.lm.build import build_lm
-from agent.lm.fakes import ReplayLM
 from agent.lm.seam import LM, LMError
 from agent.operators.build import build_operator
-from agent.replay import recorded_calls, recorded_turns
+from agent.purse import Purse
+from agent.replay import recorded_config, recorded_turns, replayed
 from agent.report.versions import versions
 from agent.seeding.add import opening_of
 from agent.seeding.lineage import check_unchanged
@@ -119,7 +120,7 @@ async def open_session(
     """
     if replay is not None:
         _copy_campaign(replay, folder)
-    config = load(folder, overrides)
+    config = recorded_config(replay, overrides) if replay else load(folder, overrides)
     templates = open_templates(folder, config)
     task = load_task(config.campaign.task)
     recipe = choose_recipe(task, config.evaluation.recipe)
@@ -134,7 +135,7 @@ async def open_session(
     level = choose_level(detect(), config.sandbox.level, unsafe=unsafe)
     async with AsyncExitStack() as stack:
         stack.enter_context(RunLock(folder))
-        lms = await _open_lms(stack, config, replay)
+        lms = _build_lms(stack, config, replay)
         runner = await open_walls(level, task, config.sandbox)
         stack.push_async_callback(runner.close)
         evaluator = measuring(
@@ -154,6 +155,7 @@ async def open_session(
             store = create(folder, name=config.campaign.name, seed=config.campaign.seed)
             stack.callback(store.close)
         _add_seeds(store, sources)
+        await _check_lms(store, config, lms)
         detail = {"level": str(level), "versions": versions(), "config": config.model_dump(mode="json")}
         store.event("session", detail={**detail, "prompts": templates.digests()})
         workers = worker_count(config)
@@ -171,19 +173,25 @@ async def open_session(
         yield Session(store, config, Campaign(store, config, parts, turns), level)
 
 
-async def _open_lms(stack: AsyncExitStack, config: Config, replay: Path | None) -> dict[str, LM]:
+def _build_lms(stack: AsyncExitStack, config: Config, replay: Path | None) -> dict[str, LM]:
     lms: dict[str, LM] = {}
     for settings in config.lm:
         if not any(table.lm == settings.name for table in config.operators):
             continue
-        lm: LM = ReplayLM(recorded_calls(replay), name=settings.name) if replay else build_lm(settings)
+        lm = replayed(replay, settings) if replay else build_lm(settings)
         stack.push_async_callback(lm.close)
-        try:
-            await lm.check()
-        except LMError as error:
-            raise UserError(f"[[lm]] {settings.name}: {error}") from None
         lms[settings.name] = lm
     return lms
+
+
+async def _check_lms(store: Store, config: Config, lms: Mapping[str, LM]) -> None:
+    """Says what would stop the run later while nothing is spent but these calls. Raises UserError."""
+    purse = Purse(store, config.budget, {lm.name: lm for lm in config.lm})
+    for name, lm in lms.items():
+        try:
+            await check(store, lm, purse)
+        except LMError as error:
+            raise UserError(f"[[lm]] {name}: {error}") from None
 
 
 def _copy_campaign(source: Path, folder: Path) -> None:

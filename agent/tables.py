@@ -26,13 +26,16 @@ class CampaignTable(Table):
 
 class BudgetTable(Table):
     """Where the campaign ends. `evaluations`: candidates that entered training, seeds and repeats apart.
-    `wall_clock`: seconds over all runs. `tokens`: LM tokens, prompt and completion. 0: no limit.
+    `wall_clock`: seconds over all runs. `tokens`: LM tokens, prompt and completion. `money`: for LM calls, in
+    the unit of their prices. 0: no limit. A call is sent only while those under way, each at the most it can
+    take, leave room for one.
     `stall`: stop after so many proposals in a row that brought no training.
     """
 
     evaluations: Annotated[int, Field(ge=1)] = 100
     wall_clock: Annotated[float, Field(ge=0)] = 0.0
     tokens: Annotated[int, Field(ge=0)] = 0
+    money: Annotated[float, Field(ge=0)] = 0.0
     stall: Annotated[int, Field(ge=1)] = 300
 
 

@@ -11,6 +11,7 @@ from agent.feedback import findings_about, from_json
 from agent.lm.seam import LM, LMError
 from agent.operators.base import Broken, Draft, Operator, Order, Parent
 from agent.plan import stream
+from agent.purse import OutOfBudgetError, Purse
 from agent.seeding.frozen import Opening
 from agent.seeding.lineage import Openings
 from agent.selection import notes_in
@@ -101,18 +102,20 @@ class Writer:
     offers: Mapping[str, object]
     seed: int
     openings: Openings
+    purse: Purse
 
     async def write(self, batch: Sequence[Proposal], operator: Operator, lm: LM | None) -> list[Bred]:
         """The batch's children, in its order. An LM that gives up on a call costs its children, not the run.
 
-        Raises LMError (not retriable) when no further call can work either.
+        Raises LMError (not retriable) when no further call can work either, OutOfBudgetError where none
+        may be sent.
         """
         first = batch[0]
         parents = [self.store.candidate(i) for i in first.parents]
         openings = [self.openings.of(i) for i in first.parents]
         broken = self._broken(first, openings)
         order = order_of(batch, parents, self.offers, openings, broken)
-        complete = LoggedCalls(self.store, lm, first.batch) if lm else None
+        complete = LoggedCalls(self.store, lm, first.batch, self.purse) if lm else None
         unanswered = False
         try:
             drafts = await operator.propose(order, stream(self.seed, "proposal", first.batch), complete)
@@ -121,7 +124,7 @@ class Writer:
                 raise
             unanswered = True
             drafts = [Draft("", problem=f"the LM did not answer: {error}")] * order.count
-        except ArchiveError:
+        except (ArchiveError, OutOfBudgetError):
             raise
         except Exception as error:  # noqa: BLE001 an operator's fault costs its children; raised, it would meet every rerun
             drafts = [Draft("", problem=f"{operator.name} failed: {error!r}")] * order.count

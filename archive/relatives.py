@@ -78,6 +78,15 @@ class Relatives(Connected):
         )
         return [row[0] for row in rows]
 
+    def last_failure(self, candidate: int) -> str:
+        """Stage and reason of its newest failed evaluation, whoever is to blame; "" where there is none."""
+        found = self._value(
+            "SELECT stage || ': ' || reason FROM evaluations WHERE candidate = ? AND outcome = 'failed'"
+            " ORDER BY id DESC LIMIT 1",
+            candidate,
+        )
+        return str(found or "")
+
     def reason(self, candidate: int) -> str:
         """Why it has no score: its findings, or the stage and reason of its failure; "" where it has one."""
         return str(self._value(f"SELECT {_REASON} FROM candidates WHERE id = ?", candidate) or "")

@@ -64,9 +64,18 @@ class Totals(Connected):
         (prompt, completion), (failed, wasted) = sums.get("settled", (0, 0)), sums.get("failed", (0, 0))
         return Tokens(prompt + failed, completion + wasted, sum(sums.get("lost", (0, 0))))
 
-    def price(self) -> float:
-        """Money for LM calls, in the config's unit; lost calls at their upper bound."""
-        return self._sum("SELECT sum(price) FROM lm_calls WHERE state <> 'sent'")
+    def tokens_under_way(self) -> int:
+        """The upper bound of the calls that were sent and have no answer yet."""
+        return self._count(
+            "SELECT total(prompt_tokens) + total(completion_tokens) FROM lm_calls WHERE state = 'sent'"
+        )
+
+    def price(self, *, under_way: bool = False) -> float:
+        """Money for LM calls, in the config's unit; lost calls, and if wanted those under way, at their
+        upper bound.
+        """
+        where = "TRUE" if under_way else "state <> 'sent'"
+        return self._sum(f"SELECT sum(price) FROM lm_calls WHERE {where}")
 
     def cpu_seconds(self) -> float:
         """CPU seconds of everything: evaluations, what duplicates took, and the LM where it is ours."""
@@ -135,7 +144,7 @@ class Totals(Connected):
 
     def _count(self, sql: str) -> int:
         found = self._value(sql)
-        return found if isinstance(found, int) else 0
+        return int(found) if isinstance(found, int | float) else 0
 
     def _sum(self, sql: str) -> float:
         found = self._value(sql)

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from agent.lm.seam import LMError, LMReply, LMRequest
+from agent.lm.seam import Complete, LMError, LMReply, LMRequest
 from agent.lm.settings import LMSettings
 from agent.lm.transformers import ROOT, TransformersLM
 
@@ -93,7 +93,7 @@ class EmbeddedLM:
         self._inner: TransformersLM | None = None
         self._turn = asyncio.Lock()
 
-    async def check(self) -> None:
+    async def check(self, complete: Complete | None = None) -> None:
         await (await self._ready()).check()
 
     async def complete(self, request: LMRequest) -> LMReply:

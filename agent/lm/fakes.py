@@ -6,7 +6,7 @@ import difflib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
-from agent.lm.seam import LMError, LMReply, LMRequest
+from agent.lm.seam import Complete, LMError, LMReply, LMRequest
 from archive.records import LMCall
 
 
@@ -39,7 +39,7 @@ class ScriptedLM:
         self.chat = chat
         self._next = 0
 
-    async def check(self) -> None:
+    async def check(self, complete: Complete | None = None) -> None:
         """Always works."""
 
     async def complete(self, request: LMRequest) -> LMReply:
@@ -83,7 +83,7 @@ class ReplayLM:
             else:
                 self._unanswered[key] = call.error or "the record has no answer"
 
-    async def check(self) -> None:
+    async def check(self, complete: Complete | None = None) -> None:
         if not self._calls:
             raise LMError("expected settled calls to replay, the archive has none")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import openai
 
-from agent.lm.seam import LMError, LMReply, LMRequest
+from agent.lm.seam import Complete, LMError, LMReply, LMRequest
 from agent.lm.settings import LMSettings
 
 MAX_STOPS = 4
@@ -43,11 +43,12 @@ class OpenAILM:
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._client: openai.AsyncOpenAI | None = None
 
-    async def check(self) -> None:
+    async def check(self, complete: Complete | None = None) -> None:
         """One call of one token: says now what would otherwise stop the run later."""
         ask = "Say one word."
         messages = ({"role": "user", "content": ask},) if self.chat else ()
-        await self.complete(LMRequest("" if self.chat else ask, messages, max_tokens=1, temperature=0.0))
+        request = LMRequest("" if self.chat else ask, messages, max_tokens=1, temperature=0.0)
+        await (complete or self.complete)(request)
 
     async def complete(self, request: LMRequest) -> LMReply:
         if request.soft_prompt:

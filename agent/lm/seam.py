@@ -50,6 +50,9 @@ class LMError(Exception):
         self.retriable = retriable
 
 
+Complete = Callable[[LMRequest], Awaitable[LMReply]]
+
+
 class LM(Protocol):
     """A language model. `name` stands in the archive; `chat` says whether it wants messages."""
 
@@ -59,13 +62,12 @@ class LM(Protocol):
     @property
     def chat(self) -> bool: ...
 
-    async def check(self) -> None:
-        """Say before anything is spent whether calls can work: raises LMError with what to set."""
+    async def check(self, complete: Complete | None = None) -> None:
+        """Say early whether calls can work: raises LMError with what to set. A call that this takes goes
+        through `complete`, by default the model's own, so that a campaign counts it.
+        """
         ...
 
     async def complete(self, request: LMRequest) -> LMReply: ...
 
     async def close(self) -> None: ...
-
-
-Complete = Callable[[LMRequest], Awaitable[LMReply]]

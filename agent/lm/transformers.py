@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from agent.lm.seam import LMError, LMReply, LMRequest
+from agent.lm.seam import Complete, LMError, LMReply, LMRequest
 from agent.lm.settings import LMSettings
 
 LINE_LIMIT = 64 << 20
@@ -44,7 +44,7 @@ class TransformersLM:
         """The worker's process id while it runs."""
         return self._process.pid if self._process is not None else None
 
-    async def check(self) -> None:
+    async def check(self, complete: Complete | None = None) -> None:
         """Loads the model."""
         async with self._turn:
             await self._start()

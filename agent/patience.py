@@ -1,0 +1,56 @@
+"""When a run should give up: nothing new comes, the LM does not answer, or the machine loses every child."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MOST_UNANSWERED = 3
+"""Batches in a row that an LM may fail to answer before the run stops."""
+
+MOST_LOST = 3
+"""Children in a row that the infrastructure may lose, each after its retries, before the run stops."""
+
+
+@dataclass
+class Patience:
+    """What went wrong in a row. `stall`: proposals that may bring no training before the run stops."""
+
+    stall: int
+    _idle: int = 0
+    _lost: int = 0
+    _reason: str = ""
+    _unanswered: int = 0
+    _error: str = ""
+
+    def settled(self, *, trained: bool) -> None:
+        """A proposal came to its end; whether it was trained."""
+        self._idle = 0 if trained else self._idle + 1
+        self._lost = 0 if trained else self._lost
+
+    def lost(self, reason: str) -> None:
+        """The infrastructure lost a child: that says nothing of the operators."""
+        self._lost, self._reason = self._lost + 1, reason
+
+    def answered(self, error: str = "") -> None:
+        """A batch that asked an LM came back: with replies, or with none because of `error`."""
+        self._unanswered, self._error = (self._unanswered + 1, error) if error else (0, "")
+
+    def refused(self, error: str) -> None:
+        """An LM said that no further call can work."""
+        self._unanswered, self._error = MOST_UNANSWERED, error
+
+    def over(self) -> str:
+        """Why the run should stop, or ""."""
+        if self._unanswered >= MOST_UNANSWERED:
+            return self._error
+        if self._lost >= MOST_LOST:
+            return (
+                f"the infrastructure lost {self._lost} children in a row, none by its own fault: "
+                f"{self._reason}; `evoarch doctor` tells what this machine offers"
+            )
+        if self._idle >= self.stall:
+            return (
+                f"stalled: the last {self._idle} proposals brought no new candidate to train "
+                "(budget.stall); see `evoarch status` for what the operators yield"
+            )
+        return ""

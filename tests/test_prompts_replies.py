@@ -240,6 +240,23 @@ def test_blocks_are_statements_with_their_layers_and_helpers() -> None:
     assert blocks("def Model():\n    return None\n", "Model") == ()
 
 
+def test_a_block_of_one_layer_is_called_elsewhere_as_it_was() -> None:
+    source = SOURCE.replace("x = self.norm(self.block(x))", "h, _ = self.block(h + F.relu(h))")
+    block = next(block for block in blocks(source, "Model") if block.name == "block")
+    assert block.called("other", "x") == "x, _ = self.other(x + F.relu(x))"
+    wider = next(block for block in blocks(SOURCE, "Model") if block.name == "block")
+    assert wider.called("other", "x") == ""  # two layers
+    residual = source.replace("F.relu(h))", "F.relu(y))")
+    assert [b.called("other", "x") for b in blocks(residual, "Model") if b.name == "block"] == [""]
+
+
+def test_a_place_behind_a_layer_that_gives_a_tuple_is_found() -> None:
+    source = SOURCE.replace("x = self.norm(self.block(x))", "x, _ = self.block(x)")
+    span = next(span for span in find(source, "Model") if span.name == "block_act")
+    child = spanned(source, span, "GELU()", "Model").source
+    assert "        x, _ = self.block(x)\n        x = self.block_act(x)\n" in child
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.text(st.characters(), max_size=200) | st.text("\n ([{'\"=:x1#`\ud800\0", max_size=80))
 def test_no_reply_makes_a_parser_raise(reply: str) -> None:

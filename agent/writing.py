@@ -154,17 +154,17 @@ class Writer:
     ) -> Bred:
         text = clean(draft.source or draft.text)
         if draft.problem:
-            return Bred(proposal, text, problem=clean(draft.problem))
+            return Bred(proposal, text, problem=clean(draft.problem), change=draft.change)
         source, findings, opening = draft.source, list[Finding](), None
         if changed and (opening := changed[1]):
             source, findings = opening.merged(draft.source, changed[0].source, entry)
         findings = findings or findings_of(source, self.config, self.offers, opening=opening)
         if findings:
-            return Bred(proposal, text, problem=in_one_line(findings))
+            return Bred(proposal, text, problem=in_one_line(findings), change=draft.change)
         try:
             return Bred(proposal, source, source_digest(source), change=draft.change)
         except GenomeError as error:
-            return Bred(proposal, text, problem=str(error))
+            return Bred(proposal, text, problem=str(error), change=draft.change)
 
 
 MOST_KEPT = 20_000

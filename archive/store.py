@@ -139,11 +139,12 @@ class Store(Browse, Totals, Relatives, CallLog, Verdicts):
                 text=as_text(text),
             )
 
-    def reject(self, candidate: int, source: str, reason: str, text: str = "") -> None:
+    def reject(self, candidate: int, source: str, reason: str, text: str = "", change: str = "") -> None:
         """Its operator answered with nothing that can be run: proposed -> rejected. `source` may be ""."""
         with self.transaction():
             self._expect(candidate, "to be rejected", State.PROPOSED)
-            columns = {"source": as_text(source), "note": as_text(reason), "text": as_text(text)}
+            columns = {"source": source, "note": reason, "text": text, "change": change}
+            columns = {name: as_text(value) for name, value in columns.items()}
             self._set(candidate, "rejected", state=State.REJECTED, **columns)
 
     def duplicate(

@@ -8,35 +8,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from agent.budget import Budget
 from agent.config import Config
+from agent.drawing import Drawing
 from agent.errors import UserError
-from agent.feedback import Memory, as_json
 from agent.grading import EvaluatorSeam, Grader
 from agent.lm.seam import LM, LMError
 from agent.operators.base import Operator
 from agent.patience import Patience
-from agent.plan import Plan, Share, Span, stream
+from agent.plan import Plan, Share, Span
 from agent.purse import OutOfBudgetError, Purse
 from agent.seeding.lineage import Openings
 from agent.seeding.record import Record
-from agent.selection import Steering, select, targets
+from agent.selection import Steering
 from agent.tables import OperatorTable
 from agent.turns import Turns
 from agent.writing import Bred, Writer
 from archive.records import Candidate, Proposal, State
 from archive.store import Store
 
-TEMPERATURES = (0.2, 0.6, 0.8, 1.0)
-"""What a prompt's temperature is drawn from (EvoPrompting, section 4.1)."""
-
 MOST_CALLS = 2
 """Batches that may wait for one LM at a time; an LM that is further behind its share is asked no more."""
-
-REPAIR = "lm.repair"
-"""The operator whose children begin with a failed one."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +79,7 @@ class Breeding:
     ) -> None:
         self._store, self._config, self._parts = store, config, parts
         self._turns, self._budget, self._grader = turns, budget, grader
-        self._memory = Memory(store, config.feedback)
+        self._drawing = Drawing(store, config, parts.operators)
         prices = {lm.name: lm for lm in config.lm}
         self._purse = Purse(store, config.budget, prices, unlimited=turns.recorded)
         self._patience = Patience(config.budget.stall)
@@ -198,49 +192,7 @@ class Breeding:
         return next(lm.concurrency for lm in self._config.lm if lm.name == table.lm)
 
     def _draw(self, span: Span, steering: Steering) -> None:
-        """Chooses parents, targets and temperature from the archive as it is now, and writes them down."""
-        if span.operator >= len(self._parts.operators):
-            raise UserError("replay: the campaign's [[operators]] were edited after it was recorded", code=1)
-        operator = self._parts.operators[span.operator]
-        rng = stream(self._config.campaign.seed, "draw", self._store.next_number())
-        scored = self._store.scored(sources=False)
-        broken: Candidate | None = None
-        if operator.name == REPAIR:
-            broken = self._memory.mendable(steering, chat=self._chat(span.operator))
-            if broken is None and (other := self._instead()) is not None:
-                span = replace(span, operator=other)
-                operator = self._parts.operators[other]
-        if broken is not None:
-            # A failed child is no parent: what mends it descends from its parents.
-            parents = [self._store.candidate(parent) for parent in broken.parents]
-        else:
-            parents = select(scored, operator.arity, rng, self._config.selection, steering)
-        context = {
-            "slot": span.slot,
-            "count": span.count,
-            "table": span.operator,
-            "metrics": {str(p.id): dict(p.metrics) for p in parents},
-            "targets": targets([p.metrics for p in parents]) if parents else {},
-            "temperature": rng.choice(TEMPERATURES),
-            **({"repairs": broken.id} if broken else {}),
-            **steering.as_json([p.id for p in parents]),
-        }
-        told, asks = self._config.feedback.models, bool(self._config.operators[span.operator].lm)
-        if parents and asks and (told == "all" or (told == "chat" and self._chat(span.operator))):
-            context |= as_json(self._memory.of(parents, scored))
-        self._write(self._store.draw(operator.name, [p.id for p in parents], span.count, context))
-
-    def _chat(self, operator: int) -> bool:
-        """Whether this operator's model is instructed."""
-        name = self._config.operators[operator].lm
-        return any(lm.chat for lm in self._config.lm if lm.name == name)
-
-    def _instead(self) -> int | None:
-        """Who makes the children where nothing is to be mended; the record keeps that, not the choice."""
-        tables = self._config.operators
-        others = [number for number, table in enumerate(tables) if table.name != REPAIR]
-        rng = stream(self._config.campaign.seed, "instead", self._store.next_number())
-        return rng.choices(others, [tables[number].weight for number in others])[0] if others else None
+        self._write(self._drawing.draw(span, steering))
 
     def _write(self, batch: Sequence[Proposal]) -> None:
         index = self._table_of(batch[0])

@@ -34,7 +34,7 @@ from pathlib import Path
 
 import torch
 
-from agent.breeding import TEMPERATURES
+from agent.drawing import TEMPERATURES
 from agent.lm.embedded import EmbeddedLM
 from agent.lm.seam import LM, LMReply, LMRequest
 from agent.lm.settings import LMSettings

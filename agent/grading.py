@@ -50,7 +50,9 @@ class Grader:
         source, repairs, sound = await self._dry_run(candidate, may_repair=kind == "search")
         if isinstance(sound, Failed):
             await self.turns.wait(step)
-            self._settle(candidate, kind, 0, Evaluated(sound, 0.0, 0.0))
+            # The failure is of the source after its repairs, which the candidate does not keep.
+            tried = {"repairs": list(repairs), "source": source} if repairs != candidate.repairs else {}
+            self._settle(candidate, kind, 0, Evaluated(sound, 0.0, 0.0, detail=tried))
             self.turns.done(step)
             return True
         if repairs != candidate.repairs or sound.function_digest:

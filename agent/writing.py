@@ -144,9 +144,12 @@ class Writer:
         if not isinstance(identity, int):
             return None
         child = self.store.candidate(identity)
+        # What failed is the child after its shape repairs; what was rejected is a view already.
+        tried = [each.detail.get("source", child.source) for each in self.store.evaluations(identity)]
+        text = str(tried[-1]) if tried and child.state is State.FAILED else child.source
         opening = openings[0] if openings else None
-        whole = opening is not None and child.state is State.FAILED
-        text = opening.view(child.source) if opening and whole else child.source
+        if opening is not None and child.state is State.FAILED:
+            text = opening.view(text)
         return Broken(identity, text, findings_about(self.store.reason(identity)))
 
     def _read(

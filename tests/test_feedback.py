@@ -32,6 +32,7 @@ from archive.store import Store, create
 from evaluators.fakes import StubEvaluator, hashed_score
 from prompts.render import Templates
 from sandbox.genome import source_digest
+from sandbox.outcome import Raised
 
 MODEL = """\
 import torch.nn as nn
@@ -267,12 +268,15 @@ def run(
     *,
     workers: int = 1,
     turns: Turns | None = None,
-    templates: Any = None,
+    templates: Templates | None = None,
+    quick: Any = None,
+    evaluator: Any = None,
 ) -> Ending:
     async def go() -> Ending:
         built = [build_operator(table, config, templates or Templates()) for table in config.operators]
-        operators = [Widths() if each.name == "syntactic.mutate" else each for each in built]
-        parts = Parts(StubEvaluator(0.002, score), {"input_shape": (40,)}, operators, {"small": lm}, workers)
+        operators = [quick or Widths() if each.name == "syntactic.mutate" else each for each in built]
+        measuring = evaluator or StubEvaluator(0.002, score)
+        parts = Parts(measuring, {"input_shape": (40,)}, operators, {"small": lm}, workers)
         return await Campaign(store, config, parts, turns).run()
 
     return asyncio.run(go())
@@ -401,3 +405,33 @@ def test_edits_want_a_chat_model_and_an_operator_that_takes_them(
 ) -> None:
     with pytest.raises(UserError, match=said):
         config_of(operators=[operator], lm=[{**CHAT, "chat": chat}])
+
+
+def test_what_is_mended_is_the_source_that_failed_after_its_shape_repairs(tmp_path: Path) -> None:
+    """The finding's sizes and lines are of that source, and not of the one that the operator wrote."""
+
+    class Shapes(StubEvaluator):
+        async def dry_run(self, source: str) -> Any:
+            wide = source.count("30")
+            if "Linear(40, 7)" in source or "Linear(40, 9)" in source or "sound" in source:
+                return await super().dry_run(source)
+            message = "mat1 and mat2 shapes cannot be multiplied (4x40 and 30x10)" if wide else "no way on"
+            return Raised("dry_run", "RuntimeError", message, 7 if wide else 11, "a", ((4, 40),))
+
+    config = config_of(operators=[{"name": "lm.repair", "lm": "small"}, {"name": "syntactic.mutate"}])
+    store = archive_at(tmp_path)
+    wrong = MODEL.format(width=8).replace("nn.Linear(40, 8)", "nn.Linear(30, 8)")
+
+    class Wrong(Widths):
+        async def propose(self, order: Order, rng: random.Random, complete: object) -> list[Draft]:
+            text = wrong.replace("return", f"x = x * {rng.randint(2, 99)}\n        return")
+            return [Draft(text) for _ in range(order.count)]
+
+    lm = ScriptedLM(
+        lambda request, index: f"```\n{MODEL.format(width=request.seed + 40)}sound = 1\n```", chat=True
+    )
+    run(store, config, lm, quick=Wrong(), evaluator=Shapes(0.0, score))
+    prompts = [call.prompt for call in store.lm_calls()]
+    assert prompts
+    assert all("RuntimeError: no way on (line 11" in prompt for prompt in prompts)
+    assert all("nn.Linear(40, 8)" in prompt and "nn.Linear(30, 8)" not in prompt for prompt in prompts)

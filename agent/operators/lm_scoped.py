@@ -25,7 +25,7 @@ model, and a method takes several times the tokens of a line."""
 CHAT_WEIGHTS: Mapping[str, float] = {LAYER: 1, INSERT: 1, STATEMENT: 1, CALLED_LAYER: 1, METHOD: 1}
 
 METHOD_TOKENS = 192
-"""Tokens of a method: that of the largest baseline takes 180."""
+"""Tokens of a method: `forward` of the largest baseline takes 191 of SmolLM2's."""
 
 STOPS: Mapping[str, Sequence[str]] = {
     METHOD: ("\n    def ", "\n    @", "\nclass ", "\ndef "),

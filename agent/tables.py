@@ -48,9 +48,10 @@ class SeedsTable(Table):
 class SelectionTable(Table):
     """`pareto`: binary tournaments by Pareto rank, then crowding (Deb et al. 2002, NSGA-II, III.C), sizes on
     a log scale. `scalar`: uniform from the `survivors` best by -(params x error) (EvoPrompting, section 3).
+    Controls: `uniform` from all that were scored, `seeds`: from the seeds alone.
     """
 
-    method: Literal["pareto", "scalar"] = "pareto"
+    method: Literal["pareto", "scalar", "uniform", "seeds"] = "pareto"
     objectives: Annotated[tuple[str, ...], Field(min_length=1)] = ("error", "params")
     survivors: Annotated[int, Field(ge=1)] = 10
 

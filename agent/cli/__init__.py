@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from agent.cli import campaigns, candidates, export, machine, models, report, review, seed
+from agent.cli import campaigns, candidates, compare, export, machine, models, report, review, seed
 from agent.errors import UserError
 from archive.errors import ArchiveError
 from evaluators.task import TaskError
@@ -53,6 +53,7 @@ for command in (
     candidates.diff,
     candidates.lineage,
     export.export,
+    compare.compare,
     review.review,
     report.report,
     models.check,

@@ -1,0 +1,92 @@
+"""Arms: overlays on campaign.toml. A table's keys are merged, a list of tables replaces the whole list."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from agent.errors import UserError, nearest
+
+FOLDER = "arms"
+"""Where a campaign's folder keeps arms of its own, as NAME.toml."""
+
+_SYNTACTIC = [
+    {"name": "syntactic.mutate", "weight": 4.0},
+    {"name": "syntactic.crossover", "weight": 1.0},
+]
+_SMALL = {"name": "small", "backend": "embedded"}
+
+ARMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "syntactic": ("mutation and crossover by rule", {"lm": [], "operators": _SYNTACTIC}),
+    "syntactic-no-selection": (
+        "the same, parents drawn uniformly from all that were scored",
+        {"lm": [], "operators": _SYNTACTIC, "selection": {"method": "uniform"}},
+    ),
+    "random": (
+        "every child drawn from nothing, from the layer vocabulary",
+        {"lm": [], "operators": [{"name": "random"}]},
+    ),
+    "grammar": (
+        "derivations of a typed grammar, evolved",
+        {
+            "lm": [],
+            "operators": [
+                {"name": "grammar.mutate", "weight": 4.0},
+                {"name": "grammar.crossover", "weight": 1.0},
+                {"name": "grammar.draw", "weight": 0.5},
+            ],
+        },
+    ),
+    "grammar-random": (
+        "every child drawn from nothing, from the grammar",
+        {"lm": [], "operators": [{"name": "grammar.draw"}]},
+    ),
+    "lm": (
+        "the embedded model rewrites a statement, a layer or a method of a parent",
+        {"lm": [_SMALL], "operators": [{"name": "lm.scoped", "lm": "small"}]},
+    ),
+    "lm-no-selection": (
+        "the same, parents drawn uniformly from all that were scored",
+        {
+            "lm": [_SMALL],
+            "operators": [{"name": "lm.scoped", "lm": "small"}],
+            "selection": {"method": "uniform"},
+        },
+    ),
+    "best-of-n": (
+        "the embedded model, parents always the seeds: sampling without evolution",
+        {
+            "lm": [_SMALL],
+            "operators": [{"name": "lm.scoped", "lm": "small"}],
+            "selection": {"method": "seeds"},
+        },
+    ),
+}
+"""What `--arms` knows: a name, what it is in words, and its overlay."""
+
+
+def find(folder: Path, name: str) -> tuple[str, Mapping[str, Any]]:
+    """An arm in words and its overlay: one of the campaign's own, or a built-in. Raises UserError."""
+    path = folder / FOLDER / f"{name}.toml"
+    if path.is_file():
+        try:
+            return f"as {FOLDER}/{name}.toml says", tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UserError(f"{path}: not valid TOML: {error}") from None
+    if name not in ARMS:
+        own = [file.stem for file in sorted((folder / FOLDER).glob("*.toml"))]
+        raise UserError(f"--arms: no arm {name!r} and no {path}; {nearest(name, [*ARMS, *own])}")
+    return ARMS[name]
+
+
+def overlaid(data: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+    """`data` of a campaign.toml under `overlay`."""
+    merged = dict(data)
+    for key, value in overlay.items():
+        below = merged.get(key)
+        merged[key] = (
+            {**below, **value} if isinstance(value, Mapping) and isinstance(below, Mapping) else value
+        )
+    return merged

@@ -12,7 +12,7 @@ CORPUS := vit-pytorch==1.26.11 pytorchcv==0.0.74
 # torch first and pinned: a bare requirement may resolve to a build with gigabytes of CUDA libraries.
 TORCH := $(shell sed -n 's/^\(torch==.*\)$$/\1/p' constraints.txt)
 
-# The other scripts there need a second installation or draw pictures; each says so in its first lines.
+# The other scripts there need a second installation, draw pictures or take long; each says so in its first lines.
 BENCHMARKS := pipeline isolation throughput kill fuzz review seeding_corpus
 
 .PHONY: setup demo test test-slow check bench browser clean vetting-docs security-table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agent.lm.command import CommandLM
 from agent.lm.embedded import EmbeddedLM
 from agent.lm.openai import OpenAILM
 from agent.lm.seam import LM
@@ -12,6 +13,8 @@ from agent.lm.transformers import TransformersLM
 def build_lm(settings: LMSettings) -> LM:
     """Nothing is loaded, connected or spent yet: `check` does that."""
     match settings.backend:
+        case "command":
+            return CommandLM(settings)
         case "openai":
             return OpenAILM(settings)
         case "transformers":

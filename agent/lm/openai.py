@@ -62,7 +62,11 @@ class OpenAILM:
             missing = request.n - len(first.texts)
             if first.texts and missing > 0 and "content_filter" not in first.reasons:
                 seeds = range(request.seed + 1, request.seed + 1 + missing)
-                answers += await asyncio.gather(*(self._ask(request, 1, seed) for seed in seeds))
+                asked = (self._ask(request, 1, seed) for seed in seeds)
+                rest = await asyncio.gather(*asked, return_exceptions=True)
+                answers += [answer for answer in rest if isinstance(answer, _Answer)]
+                # The first answer is there and paid for, whatever became of the others.
+                problem = next((str(error) for error in rest if isinstance(error, Exception)), "")
             elif not first.texts:
                 problem = "the server answered with no choices"
         except openai.BadRequestError as error:

@@ -13,17 +13,19 @@ class LMSettings(BaseModel):
 
     backend openai: `model`, `base_url` (default: OPENAI_BASE_URL, else api.openai.com), `key_env` names the
     environment variable with the key. backend transformers: `path` to a folder or a GGUF file. backend
-    embedded: nothing more. Prices are money per million tokens; `timeout` seconds per attempt.
+    embedded: nothing more. backend command: `command`, a program and its arguments, run once a sample with
+    the prompt on its standard input. Prices are money per million tokens; `timeout` seconds per attempt.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    backend: Literal["openai", "transformers", "embedded"] = "embedded"
+    backend: Literal["openai", "transformers", "embedded", "command"] = "embedded"
     name: str = ""
     model: str = ""
     base_url: str | None = None
     key_env: str = "OPENAI_API_KEY"
     path: Path | None = None
+    command: tuple[str, ...] = ()
     chat: bool = False
     concurrency: int = Field(default=4, ge=1)
     retries: int = Field(default=4, ge=0)
@@ -41,4 +43,6 @@ class LMSettings(BaseModel):
             raise ValueError('backend "openai" needs model, e.g. model = "gpt-4.1-mini"')
         if self.backend == "transformers" and self.path is None:
             raise ValueError('backend "transformers" needs path, a model folder or a GGUF file')
+        if self.backend == "command" and not self.command:
+            raise ValueError('backend "command" needs command, e.g. command = ["llm", "-m", "some-model"]')
         return self

@@ -1,4 +1,7 @@
-"""A helper process that ends when its parent does, however that ends."""
+"""A helper process that ends when its parent does, however that ends.
+
+As a script, `tether.py PARENT PROGRAM ARGUMENT...`, it becomes that program, which then ends so too.
+"""
 
 from __future__ import annotations
 
@@ -20,3 +23,11 @@ def die_with_parent(parent: int) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before the line above
         os._exit(0)
+
+
+if __name__ == "__main__":
+    die_with_parent(int(sys.argv[1]))
+    try:
+        os.execvp(sys.argv[2], sys.argv[2:])
+    except OSError as problem:
+        sys.exit(f"{sys.argv[2]}: {problem.strerror}")

@@ -262,7 +262,7 @@ class Breeding:
         """Records what arrived: rejected, a duplicate, or a candidate to grade."""
         identity = bred.proposal.candidate
         if bred.problem:
-            self._store.reject(identity, bred.source, bred.problem, change=bred.change)
+            self._store.reject(identity, bred.source, bred.problem, change=bred.change, parsed=bred.parsed)
         elif (first := self._store.find_source(bred.digest, exclude=identity)) is not None:
             self._store.duplicate(
                 identity, of=first, source=bred.source, source_digest=bred.digest, reason="same source"

@@ -60,6 +60,7 @@ class Drawing:
             "metrics": {str(p.id): dict(p.metrics) for p in parents},
             "targets": targets([p.metrics for p in parents]) if parents else {},
             "temperature": rng.choice(TEMPERATURES),
+            **({"lm": lm} if (lm := self.config.operators[span.operator].lm) else {}),
             **({"repairs": broken.id} if broken else {}),
             **steering.as_json([p.id for p in parents]),
             **self._feedback(span, parents, scored),

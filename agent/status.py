@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from agent.config import Config
+from agent.costs import Costs, costs_of
+from agent.idle import Idle, idle_of
 from agent.selection import objectives
 from archive.lock import is_locked
 from archive.pareto import fitness, front
@@ -46,7 +48,12 @@ class Status:
     front: list[Point]
     seeds: list[Point]
     tokens: Mapping[str, int]
-    operators: Mapping[str, Mapping[str, int]]
+    money: float
+    operators: Mapping[str, Mapping[str, float]]
+    """`Store.yields`, by language model too where there are several."""
+    costs: Costs
+    idle: Idle | None
+    """None in a live view, which looks too often for it."""
     level: str
     cpu_s: float
     elapsed_s: float
@@ -72,8 +79,8 @@ def elites(store: Store, config: Config) -> list[Candidate]:
     return store.some([places[i][0] for i in front(rows, goals)])
 
 
-def read_status(store: Store, config: Config) -> Status:
-    """The status of a campaign from its archive alone; safe while it runs."""
+def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
+    """The status of a campaign from its archive alone; safe while it runs. `live`: it is looked at often."""
     counts = store.counts()
     goals = objectives(config.selection)
     names = sorted({"error", "params", *(goal.name for goal in goals)})
@@ -85,6 +92,7 @@ def read_status(store: Store, config: Config) -> Status:
     winner = store.candidate(places[top][0]) if top is not None else None
     state, reason = standing(store)
     tokens = store.tokens()
+    yields = store.yields(models=len(config.lm) > 1)
     return Status(
         name=config.campaign.name,
         state=state,
@@ -102,7 +110,10 @@ def read_status(store: Store, config: Config) -> Status:
         front=[point(c) for c in sorted(on_front, key=lambda c: c.metrics["params"])],
         seeds=[point(c) for c in store.candidates(operator="seed", sources=False)],
         tokens={"prompt": tokens.prompt, "completion": tokens.completion, "lost": tokens.lost},
-        operators=store.yields(),
+        money=store.price(),
+        operators=yields,
+        costs=costs_of(yields),
+        idle=None if live else idle_of(store.slot_events()),
         level=str(store.last_event_detail("session").get("level", "")),
         cpu_s=round(store.cpu_seconds(), 3),
         elapsed_s=round(store.elapsed(), 3),
@@ -128,7 +139,10 @@ def not_begun(folder: Path, config: Config) -> Status:
         front=[],
         seeds=[],
         tokens={"prompt": 0, "completion": 0, "lost": 0},
+        money=0.0,
         operators={},
+        costs={},
+        idle=None,
         level="",
         cpu_s=0.0,
         elapsed_s=0.0,

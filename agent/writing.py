@@ -35,6 +35,8 @@ class Bred:
     asked: bool = False
     """Whether an LM was asked; `unanswered`: and did not answer."""
     unanswered: bool = False
+    parsed: bool = True
+    """Whether a source could be read, whatever was found in it."""
 
 
 def findings_of(
@@ -157,7 +159,7 @@ class Writer:
     ) -> Bred:
         text = clean(draft.source or draft.text)
         if draft.problem:
-            return Bred(proposal, text, problem=clean(draft.problem), change=draft.change)
+            return Bred(proposal, text, problem=clean(draft.problem), change=draft.change, parsed=False)
         source, findings, opening = draft.source, list[Finding](), None
         if changed and (opening := changed[1]):
             source, findings = opening.merged(draft.source, changed[0].source, entry)

@@ -157,13 +157,13 @@ class Queries(Connected):
         chosen = {column: value for column, value in filters.items() if value is not None}
         where = " AND ".join(["id > ?", *(f"{column} = ?" for column in chosen)])
         rows = self._rows(f"SELECT * FROM events WHERE {where} ORDER BY id", after, *chosen.values())
-        return [_event(row) for row in rows]
+        return [event_of(row) for row in rows]
 
     def last_event(self, *kinds: str) -> Event | None:
         """The newest event, or the newest of these kinds."""
         where = f"kind IN ({', '.join('?' * len(kinds))})" if kinds else "TRUE"
         rows = self._rows(f"SELECT * FROM events WHERE {where} ORDER BY id DESC LIMIT 1", *kinds)
-        return _event(rows[0]) if rows else None
+        return event_of(rows[0]) if rows else None
 
     def last_event_detail(self, kind: str) -> Mapping[str, object]:
         """What the newest event of this kind says, {} where there is none."""
@@ -223,7 +223,8 @@ class Queries(Connected):
         ]
 
 
-def _event(row: sqlite3.Row) -> Event:
+def event_of(row: sqlite3.Row) -> Event:
+    """A row of the diary."""
     return Event(row["id"], row["time"], row["kind"], row["candidate"], json.loads(row["detail"]))
 
 

@@ -18,6 +18,7 @@ from archive.schema import FILE, build, connect
 from archive.totals import Totals
 from archive.verdicts import Verdicts
 from archive.writer import as_json, as_text
+from archive.yields import Yields
 
 
 def create(folder: Path, *, name: str, seed: int, facts: Mapping[str, object] | None = None) -> Store:
@@ -42,7 +43,7 @@ def open_archive(folder: Path, *, write: bool, clock: Callable[[], float] = time
     return Store(folder, path, connect(path, write=write), clock)
 
 
-class Store(Browse, Totals, Relatives, CallLog, Verdicts):
+class Store(Browse, Totals, Relatives, CallLog, Verdicts, Yields):
     """A campaign's archive. Opened for reading, it refuses every method below."""
 
     def add_seed(self, name: str, source: str, source_digest: str, *, operator: str = "seed") -> Candidate:
@@ -139,13 +140,26 @@ class Store(Browse, Totals, Relatives, CallLog, Verdicts):
                 text=as_text(text),
             )
 
-    def reject(self, candidate: int, source: str, reason: str, text: str = "", change: str = "") -> None:
-        """Its operator answered with nothing that can be run: proposed -> rejected. `source` may be ""."""
+    def reject(
+        self,
+        candidate: int,
+        source: str,
+        reason: str,
+        text: str = "",
+        change: str = "",
+        *,
+        parsed: bool = False,
+    ) -> None:
+        """Its operator answered with nothing that can be run: proposed -> rejected. `source` may be "".
+
+        `parsed`: a source could be read, and vetting found fault with it.
+        """
         with self.transaction():
             self._expect(candidate, "to be rejected", State.PROPOSED)
             columns = {"source": source, "note": reason, "text": text, "change": change}
             columns = {name: as_text(value) for name, value in columns.items()}
-            self._set(candidate, "rejected", state=State.REJECTED, **columns)
+            detail = {"parsed": True} if parsed else {}
+            self._set(candidate, "rejected", detail, state=State.REJECTED, **columns)
 
     def duplicate(
         self,

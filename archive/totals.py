@@ -1,4 +1,4 @@
-"""What the archive adds up to: counts, costs, the operators' yields. Bred candidates; seeds stand apart."""
+"""What the archive adds up to: counts and costs. Bred candidates; seeds stand apart."""
 
 from __future__ import annotations
 
@@ -103,44 +103,6 @@ class Totals(Connected):
             ) - runs.time)) FROM runs
             """
         )
-
-    def yields(self) -> dict[str, dict[str, int]]:
-        """By operator: proposed, vetted (let in, so not rejected), new (no duplicate), scored, failed, and
-        improved: scored with error x params below that of each of its parents.
-        """
-        rows = self._rows(
-            """
-            SELECT operator,
-                count(*) AS proposed,
-                sum(state NOT IN ('proposed', 'rejected')) AS vetted,
-                sum(state NOT IN ('proposed', 'rejected', 'duplicate')) AS new,
-                sum(state = 'scored') AS scored,
-                sum(state = 'failed') AS failed
-            FROM candidates WHERE number IS NOT NULL GROUP BY operator ORDER BY operator
-            """
-        )
-        improved = {
-            row[0]: row[1]
-            for row in self._rows(
-                """
-                SELECT operator, count(*) FROM (
-                    SELECT child.operator AS operator FROM candidates AS child
-                    JOIN parents ON parents.candidate = child.id
-                    JOIN candidates AS parent ON parent.id = parents.parent
-                    WHERE child.state = 'scored' AND child.number IS NOT NULL
-                    GROUP BY child.id
-                    HAVING max(child.error * child.params) < min(parent.error * parent.params)
-                ) GROUP BY operator
-                """
-            )
-        }
-        return {
-            row["operator"]: {
-                **{key: row[key] for key in ("proposed", "vetted", "new", "scored", "failed")},
-                "improved": improved.get(row["operator"], 0),
-            }
-            for row in rows
-        }
 
     def _count(self, sql: str) -> int:
         found = self._value(sql)

@@ -235,8 +235,21 @@ def test_yields_of_the_operators(store: Store) -> None:
     batch = store.draw("lm.rewrite", [seed], 3, {})
     store.reject(batch[0].candidate, "", "prose")
     store.duplicate(batch[1].candidate, seed, reason="same source")
-    counts = {"proposed": 5, "vetted": 3, "new": 2, "scored": 2, "failed": 0, "improved": 1}
-    assert store.yields() == {"lm.rewrite": counts}
+    store.reject(batch[2].candidate, "x = 1", "1:0 entry: no Model", parsed=True)
+    answered = store.log_sent(replace(call(), batch=batch[0].batch))
+    store.log_settled(answered, settled_reply(10, 20), cpu_seconds=3.0)
+    counts = {"proposed": 5, "parsed": 4, "vetted": 3, "new": 2, "scored": 2, "failed": 0, "improved": 1}
+    costs = {"cpu_s": 2 * 1.5 + 3.0, "tokens": 30, "money": 0.25}
+    assert store.yields() == {"lm.rewrite": {**counts, **costs}}
+
+
+def test_yields_of_two_models_with_one_operator(store: Store) -> None:
+    seed = seeded(store, error=0.2)
+    for name in ("large", "small", "small"):
+        store.draw("lm.rewrite", [seed], 1, {"lm": name})
+    store.draw("random", [], 1, {})
+    proposed = {arm: each["proposed"] for arm, each in store.yields(models=True).items()}
+    assert proposed == {"lm.rewrite, large": 1, "lm.rewrite, small": 2, "random": 1}
 
 
 def test_tokens_stand_at_their_bound_until_they_are_counted(store: Store) -> None:

@@ -39,7 +39,7 @@ async def live(session: Session, work: Awaitable[Ending]) -> Ending:
 async def _show(session: Session, task: asyncio.Future[Ending]) -> None:
     screen = Console(stderr=True)
     began = time.monotonic()
-    start = read_status(session.store, session.config).evaluations
+    start = read_status(session.store, session.config, live=True).evaluations
     last_line = 0.0
 
     def pace(status: Status) -> tuple[float, float | None]:
@@ -53,12 +53,12 @@ async def _show(session: Session, task: asyncio.Future[Ending]) -> None:
             await asyncio.wait({task}, timeout=REFRESH)
             if time.monotonic() - last_line >= PLAIN or task.done():
                 last_line = time.monotonic()
-                status = read_status(session.store, session.config)
+                status = read_status(session.store, session.config, live=True)
                 click.echo(plain(status, *pace(status)), err=True)
         return
     with Live(console=screen, refresh_per_second=4, transient=True) as view:
         while not task.done():
-            status = read_status(session.store, session.config)
+            status = read_status(session.store, session.config, live=True)
             view.update(picture(status, *pace(status)))
             await asyncio.wait({task}, timeout=REFRESH)
 
@@ -104,9 +104,30 @@ def front_table(status: Status) -> RenderableType:
 
 
 def operator_table(status: Status) -> RenderableType:
-    keys = ["proposed", "vetted", "new", "scored", "improved"]
+    keys = ["proposed", "parsed", "vetted", "new", "scored", "improved"]
     rows = [[name, *[yields.get(key, 0) for key in keys]] for name, yields in status.operators.items()]
     return table("operators", ["operator", *keys], rows)
+
+
+def cost_table(status: Status) -> RenderableType:
+    """What the operators took, and what a new valid child and an improvement cost."""
+    units = {"cpu_s": "CPU s", "tokens": "tokens", "money": "money"}
+    if not status.money:
+        del units["money"]
+    heads = [*units.values()]
+    heads += [f"{unit}/{word}" for word in ("new", "improved") for unit in units.values()]
+    rows: list[list[object]] = []
+    for name, costs in status.costs.items():
+        whole = status.operators.get(name) or {
+            unit: sum(each[unit] for each in status.operators.values()) for unit in units
+        }
+        passed = [costs[success][unit] for success in ("new", "improved") for unit in units]
+        rows.append([name, *[_amount(value) for value in (*[whole[unit] for unit in units], *passed)]])
+    return table("cost", ["operator", *heads], rows)
+
+
+def _amount(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"
 
 
 def summary(screen: Console, status: Status) -> None:
@@ -125,10 +146,17 @@ def summary(screen: Console, status: Status) -> None:
     screen.print(
         f"{clock(status.elapsed_s)} of wall clock, {cell(status.cpu_s)} CPU s, "
         f"LM tokens {tokens['prompt']:,} in {tokens['completion']:,} out {tokens['lost']:,} lost, "
-        f"isolation {level}\n"
+        + (f"money {status.money:.4g}, " if status.money else "")
+        + f"isolation {level}"
     )
+    if idle := status.idle:
+        screen.print(
+            f"slots idle for {idle.share:.1%} of {cell(idle.available)} slot-seconds in the steady state"
+        )
+    screen.print()
     if status.operators:
         screen.print(operator_table(status), "")
+        screen.print(cost_table(status), "")
     seeds = [[p.id, p.name, int(p.params or 0) or None, p.error, p.seeds] for p in status.seeds]
     screen.print(table("seeds", ["id", "name", "params", "error", "seeds"], seeds), "")
     screen.print(front_table(status))

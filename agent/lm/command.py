@@ -67,7 +67,7 @@ class CommandLM:
             -(-sum(map(len, texts)) // CHARACTERS_A_TOKEN),
         )
         price = tokens[0] * self.settings.price_prompt + tokens[1] * self.settings.price_completion
-        detail: dict[str, object] = {"usage": "estimated"} | ({"problem": str(errors[0])} if errors else {})
+        detail = {"usage": "estimated", **({"problem": str(errors[0])} if errors else {})}
         cut = tuple(_cut(text, request.stop) for text in texts)
         seconds = time.monotonic() - began
         return LMReply(cut, ("stop",) * len(cut), *tokens, seconds, price / 1e6, detail)

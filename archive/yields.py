@@ -1,0 +1,99 @@
+"""What each operator brought and what it took, and how busy the evaluation slots were."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from archive.connection import Connected
+from archive.queries import event_of
+from archive.records import Event
+
+_ENDS = ("settled", "duplicate", "requeued", "held")
+_MARKS = ("run", "stop", "recovered")
+
+
+class Yields(Connected):
+    """Sums over bred candidates, by operator."""
+
+    def yields(self, *, models: bool = False) -> dict[str, dict[str, float]]:
+        """By operator, and with `models` by the language model it asked too ("lm.rewrite, large"): proposed,
+        parsed (a source could be read), vetted (let in), new (no duplicate), scored, failed, improved (scored
+        with error x params below that of each of its parents); cpu_s (its evaluations, what its duplicates
+        took, and a model of ours), tokens and money (of its calls that have ended, lost ones at their bound).
+        """
+        model = "coalesce(', ' || json_extract(context, '$.lm'), '')" if models else "''"
+        bred = f"WITH bred AS (SELECT candidate, batch, number, operator || {model} AS arm FROM proposals)"
+        rows = self._rows(
+            f"""
+            {bred} SELECT arm,
+                count(*) AS proposed,
+                sum(state NOT IN ('proposed', 'rejected')) AS vetted,
+                sum(state NOT IN ('proposed', 'rejected', 'duplicate')) AS new,
+                sum(state = 'scored') AS scored,
+                sum(state = 'failed') AS failed,
+                total(cpu_seconds) AS cpu_s
+            FROM bred JOIN candidates ON candidates.id = bred.candidate GROUP BY arm ORDER BY arm
+            """
+        )
+        parsed = self._rows(
+            f"""
+            {bred} SELECT arm, count(*) FROM bred JOIN events ON events.candidate = bred.candidate
+            WHERE kind = 'rejected' AND json_extract(detail, '$.parsed') GROUP BY arm
+            """
+        )
+        improved = self._rows(
+            f"""
+            {bred} SELECT arm, count(*) FROM (
+                SELECT arm FROM bred JOIN candidates AS child ON child.id = bred.candidate
+                JOIN parents ON parents.candidate = child.id
+                JOIN candidates AS parent ON parent.id = parents.parent
+                WHERE child.state = 'scored'
+                GROUP BY child.id
+                HAVING max(child.error * child.params) < min(parent.error * parent.params)
+            ) GROUP BY arm
+            """
+        )
+        trained = self._rows(
+            f"""
+            {bred} SELECT arm, total(cpu_seconds) FROM bred
+            JOIN evaluations ON evaluations.candidate = bred.candidate WHERE kind = 'search' GROUP BY arm
+            """
+        )
+        called = self._rows(
+            f"""
+            {bred} SELECT arm, total(cpu_seconds),
+                total(prompt_tokens) + total(completion_tokens), total(price)
+            FROM lm_calls JOIN bred ON bred.number = lm_calls.batch WHERE state <> 'sent' GROUP BY arm
+            """
+        )
+        found: dict[str, dict[str, float]] = {
+            row["arm"]: {
+                "proposed": row["proposed"],
+                "parsed": row["vetted"],
+                **{key: row[key] for key in ("vetted", "new", "scored", "failed")},
+                "improved": 0,
+                "cpu_s": row["cpu_s"],
+                "tokens": 0,
+                "money": 0.0,
+            }
+            for row in rows
+        }
+        for arm, count in parsed:
+            found[arm]["parsed"] += count
+        for arm, count in improved:
+            found[arm]["improved"] = count
+        for arm, seconds in trained:
+            found[arm]["cpu_s"] += seconds
+        for arm, seconds, tokens, money in called:
+            found[arm]["cpu_s"] += seconds
+            found[arm] |= {"tokens": int(tokens), "money": money}
+        return found
+
+    def slot_events(self) -> Sequence[Event]:
+        """When runs began and ended, and bred candidates took and left an evaluation slot, in order."""
+        kinds = ", ".join(f"'{kind}'" for kind in ("started", *_ENDS, *_MARKS))
+        rows = self._rows(
+            f"SELECT * FROM events WHERE kind IN ({kinds}) AND (candidate IS NULL"
+            " OR candidate IN (SELECT id FROM candidates WHERE number IS NOT NULL)) ORDER BY id"
+        )
+        return [event_of(row) for row in rows]

@@ -22,7 +22,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import math
 import os
 import platform
 import random
@@ -42,6 +41,7 @@ from agent.operators.base import Broken, Draft, Operator, Order, Parent
 from agent.operators.build import ASKING, QUICK
 from agent.operators.lm_repair import readable
 from agent.operators.shape_repair import repair
+from agent.report.numbers import wilson
 from agent.selection import targets
 from archive.records import Scored
 from evaluators.evaluation import Sound, failure_of
@@ -236,13 +236,6 @@ def show(result: Result, proposals: int, end: str = "\r") -> None:
     )  # fmt: skip
 
 
-def wilson(hits: int, count: int) -> tuple[float, float]:
-    """Wilson's score interval of a share, 95% (Wilson 1927)."""
-    z = 1.959964
-    middle, spread = hits + z * z / 2, z * math.sqrt(hits * (count - hits) / count + z * z / 4)
-    return max(0.0, (middle - spread) / (count + z * z)), min(1.0, (middle + spread) / (count + z * z))
-
-
 def rate(result: Result, rng: random.Random, draws: int = 2000) -> tuple[float, float, float]:
     """New valid children per CPU-minute, and the 95% bootstrap interval over calls (percentiles)."""
     valid = [0] * len(result.cpu)
@@ -272,8 +265,8 @@ def table(results: Mapping[str, Result]) -> str:
         cells = [f"`{name}`", str(count)]
         for at in range(len(LEVELS)):
             hits = sum(child.level >= at for child in result.children)
-            low, high = wilson(hits, count)
-            cells.append(f"{100 * hits / count:.0f}% ({100 * low:.0f}-{100 * high:.0f})")
+            share = wilson(hits / count, count)
+            cells.append(f"{100 * hits / count:.0f}% ({100 * share.low:.0f}-{100 * share.high:.0f})")
         middle, low, high = rate(result, random.Random(0))
         cells.append(f"{middle:.3g} ({low:.3g}-{high:.3g})")
         lines.append("| " + " | ".join(cells) + " |")
@@ -311,12 +304,13 @@ async def run(arguments: argparse.Namespace) -> dict[str, Result]:
             found[name] = known
     if missing := [name for name in names if name not in found]:
         await measure_all(arguments, missing, found, settings)
-    return {name: found[name] for name in names}
+    return {name: found[name] for name in names if name in found}
 
 
 async def measure_all(
     arguments: argparse.Namespace, names: Sequence[str], found: dict[str, Result], settings: dict[str, object]
 ) -> None:
+    """Measures `names` in their order, and writes each result down as soon as it is whole."""
     task = load_task("mnist1d")
     runner = await start(program_for(task))
     lm = EmbeddedLM(LMSettings(backend="embedded", threads=arguments.threads))
@@ -327,19 +321,17 @@ async def measure_all(
             asks = name in ASKING
             result = Result(name, settings)
             if name == "lm.repair":
-                result.broken = [
-                    one for other in ASKING for one in broken_of(arguments.state, other, settings)
-                ]
+                others = [found[other] for other in ASKING if other in found]
+                result.broken = [one for other in others for one in other.broken]
                 if not result.broken:
-                    print(
-                        "lm.repair: nothing broken to mend; measure another LM operator first",
-                        file=sys.stderr,
-                    )
+                    print("lm.repair: nothing to mend; measure another LM operator first", file=sys.stderr)
                     continue
             await measure(bench, chosen(name, arguments), lm if asks else None, result, arguments.proposals)
             found[name] = result
             arguments.state.mkdir(parents=True, exist_ok=True)
-            (arguments.state / f"{name}.json").write_text(json.dumps(asdict(result)), encoding="utf-8")
+            scratch = arguments.state / "unfinished"
+            scratch.write_text(json.dumps(asdict(result)), encoding="utf-8")
+            scratch.replace(arguments.state / f"{name}.json")
     finally:
         await lm.close()
         await runner.close()
@@ -366,14 +358,6 @@ def chosen(name: str, arguments: argparse.Namespace) -> Operator:
     if name == "lm.rewrite":
         return replace(ASKING[name], samples=arguments.batch, max_tokens=arguments.rewrite_tokens)
     return replace(ASKING[name], samples=min(arguments.batch, 4) if name == "lm.repair" else arguments.batch)
-
-
-def broken_of(state: Path, name: str, settings: Mapping[str, object]) -> list[dict[str, object]]:
-    path = state / f"{name}.json"
-    if name == "lm.repair" or not path.exists():
-        return []
-    result = _read(path)
-    return result.broken if result.settings == settings else []
 
 
 def _read(path: Path) -> Result:

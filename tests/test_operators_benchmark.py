@@ -23,12 +23,6 @@ def result_of(script: dict[str, Any], levels: list[int], cpu: list[float]) -> An
     return result
 
 
-def test_wilsons_interval_is_the_known_one(script: dict[str, Any]) -> None:
-    """Newcombe 1998, table I: 81 of 263 and 0 of 20."""
-    assert script["wilson"](81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
-    assert script["wilson"](0, 20) == pytest.approx((0.0, 0.1611), abs=1e-4)
-
-
 def test_a_rate_counts_valid_children_over_the_cpu_time_of_all_calls(script: dict[str, Any]) -> None:
     result = result_of(script, [4, 3, 2, -1, 3, 0, 1, -1], [10.0, 20.0])
     middle, low, high = script["rate"](result, random.Random(0))

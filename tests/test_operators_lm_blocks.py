@@ -150,6 +150,16 @@ def test_a_finding_in_a_file_with_prose_is_found_in_the_stripped_one() -> None:
         assert "Two layers" not in asked(lm)
 
 
+def test_a_base_model_is_not_told_the_name_that_was_wrong() -> None:
+    child = BASE.replace("nn.Conv1d(", "nn.ConvX(")
+    finding = "build: AttributeError: module 'torch.nn' has no attribute 'ConvX' (line 8)"
+    lm = ScriptedLM(["Conv1d(1, 8, 3)"])
+    (draft,) = propose(LMRepair(), lm, order(broken=Broken(7, child, [finding])))
+    assert "# mended: build: AttributeError: module 'torch.nn' has no such attribute (line 8)" in asked(lm)
+    assert "ConvX" not in asked(lm)
+    assert draft.source == BASE
+
+
 def test_without_a_place_a_base_model_writes_the_whole_class_again() -> None:
     lm = ScriptedLM(["\n" + BASE.split("super().__init__()\n")[1]])
     (draft,) = propose(LMRepair(), lm, order(broken=Broken(7, WIDE, ["predict: the logits are not finite"])))

@@ -24,6 +24,9 @@ LINE_TOKENS = 64
 """Tokens of one statement."""
 
 _PLACE = re.compile(r"^(\d+):\d+ |\(line (\d+)\b")
+_WRONG_NAME = re.compile(r"has no attribute '(\w+)'")
+"""A base model that reads a wrong name writes it again."""
+
 _MODULE = re.compile(r"\bin (\w+)(?:\.[\w.]+)?[,)]")
 
 
@@ -50,7 +53,8 @@ class LMRepair(LMOperator):
         if span is None:
             return await self._whole(order, rng, complete, broken, source)
         before = "\n".join(source.split("\n")[: span.start])
-        context = RepairStatement(before, broken.findings, span.indent, span.lead, order.feedback)
+        findings = [_WRONG_NAME.sub("has no such attribute", each) for each in broken.findings]
+        context = RepairStatement(before, findings, span.indent, span.lead, order.feedback)
         prompt = self.templates.render(context)
         most = min(self.max_tokens, LINE_TOKENS)
         stop = LAYER_STOPS if span.kind == LAYER else LINE_STOPS
@@ -122,6 +126,8 @@ def _blamed(source: str, broken: Broken, entry: str, rng: random.Random) -> Span
     named = set(re.findall(r"self\.(\w+)\(", " ".join(span.text for span in here)))
     named |= set(_MODULE.findall(" ".join(broken.findings)))
     about = [*here, *(span for span in spans if span.kind == LAYER and span.name in named)]
+    wrong = {name for finding in broken.findings for name in _WRONG_NAME.findall(finding)}
+    about = [span for span in about if not any(name in span.lead for name in wrong)]
     return rng.choice(about) if about else None
 
 

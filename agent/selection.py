@@ -69,9 +69,8 @@ def select(
         pool = [c for place, c in enumerate(ordered) if place < table.survivors or c.id in steering.pinned]
         return rng.sample(pool, min(count, len(pool)))
     if table.method in ("uniform", "seeds"):
-        pool = [
-            c for c in view if table.method == "uniform" or c.operator == "seed" or c.id in steering.pinned
-        ]
+        everyone = table.method == "uniform"
+        pool = [c for c in view if everyone or c.operator == "seed" or c.id in steering.pinned]
         return rng.sample(pool, min(count, len(pool)))
     rows = [candidate.metrics for candidate in view]
     goals = objectives(table)

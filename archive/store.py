@@ -12,6 +12,7 @@ from pathlib import Path
 from archive.browse import Browse
 from archive.call_log import CallLog
 from archive.errors import ArchiveError, one_line
+from archive.outlays import Outlays
 from archive.records import Candidate, Evaluation, Failed, Fault, Proposal, Scored, State
 from archive.relatives import Relatives
 from archive.schema import FILE, build, connect
@@ -43,7 +44,7 @@ def open_archive(folder: Path, *, write: bool, clock: Callable[[], float] = time
     return Store(folder, path, connect(path, write=write), clock)
 
 
-class Store(Browse, Totals, Relatives, CallLog, Verdicts, Yields):
+class Store(Browse, Totals, Relatives, CallLog, Verdicts, Yields, Outlays):
     """A campaign's archive. Opened for reading, it refuses every method below."""
 
     def add_seed(self, name: str, source: str, source_digest: str, *, operator: str = "seed") -> Candidate:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from agent.cli.common import folder_argument
-from agent.compare.runs import carry_out, plan
+from agent.cli.common import folder_argument, json_option, print_json
+from agent.compare.arms import find
+from agent.compare.comparison import compared
+from agent.compare.curves import read
+from agent.compare.page import write
+from agent.compare.runs import FOLDER, Run, carry_out, plan
+from agent.config import load
 from agent.errors import UserError
+
+INTERRUPTED = 130
 
 
 def _arms(text: str, seeds: int) -> dict[str, int]:
@@ -28,24 +37,57 @@ def _arms(text: str, seeds: int) -> dict[str, int]:
 @folder_argument
 @click.option("--arms", "arms_text", required=True, help="Names between commas; NAME:N for N seeds of one.")
 @click.option("--seeds", default=5, show_default=True, type=click.IntRange(min=1), help="Runs of each arm.")
-@click.option(
-    "--evaluations", type=click.IntRange(min=1), help="The budget of a run.  [default: the campaign's]"
-)
+@click.option("--evaluations", type=click.IntRange(min=1), help="Budget of a run.  [default: the campaign's]")
 @click.option("--jobs", type=click.IntRange(min=1), help="Runs at a time.  [default: one per core]")
-def compare(folder: Path, arms_text: str, seeds: int, evaluations: int | None, jobs: int | None) -> None:
-    """Run arms of a campaign at one budget.
+@click.option("--report-only", is_flag=True, help="Start no run; report on those that are finished.")
+@json_option
+def compare(
+    folder: Path,
+    arms_text: str,
+    seeds: int,
+    evaluations: int | None,
+    jobs: int | None,
+    report_only: bool,
+    as_json: bool,
+) -> None:
+    """Run arms of a campaign at one budget and say which differ. Resumable: the same command goes on.
+
+    An arm is an overlay on campaign.toml, built in or in DIR/arms/NAME.toml.
 
     \b
     Examples:
       evoarch compare demo --arms syntactic,random --seeds 5
       evoarch compare demo --arms syntactic,random,lm:3 --seeds 10 --evaluations 150
+      evoarch compare demo --arms syntactic,random --report-only --json
     """
-    runs = plan(folder, _arms(arms_text, seeds), evaluations or 0)
-    failed = asyncio.run(
-        carry_out(runs, jobs or len(os.sched_getaffinity(0)), lambda line: click.echo(line, err=True))
-    )
+    arms = _arms(arms_text, seeds)
+    runs = plan(folder, arms, evaluations or 0)
+    failed: list[Run] = []
+    if not report_only:
+        try:
+            failed = asyncio.run(_carry_out(runs, jobs or len(os.sched_getaffinity(0))))
+        except asyncio.CancelledError:
+            raise UserError("stopped; the same command goes on from here", code=INTERRUPTED) from None
+    finished = [run for run in runs if run.finished()]
+    if not finished:
+        raise UserError(f"{folder / FOLDER}: no run is finished yet; nothing to compare", code=1)
+    missing = {arm: sum(run.arm == arm and run not in finished for run in runs) for arm in arms}
+    words = {arm: find(folder, arm)[0] for arm in arms}
+    comparison = compared(words, [read(run) for run in finished], missing)
+    written = write(comparison, folder / FOLDER, load(folder).campaign.name)
+    if as_json:
+        print_json(comparison.as_json())
+    else:
+        for sentence in comparison.words:
+            click.echo(f"- {sentence}")
+        click.echo(f"report: {written[-1]}")
     if failed:
-        raise UserError(
-            f"{len(failed)} of {len(runs)} runs ended with an error; the same command tries them again",
-            code=1,
-        )
+        raise UserError(f"{len(failed)} runs ended with an error; the same command tries them again", code=1)
+
+
+async def _carry_out(runs: Sequence[Run], jobs: int) -> list[Run]:
+    loop, main = asyncio.get_running_loop(), asyncio.current_task()
+    assert main is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, main.cancel)
+    return await carry_out(runs, jobs, lambda line: click.echo(line, err=True))

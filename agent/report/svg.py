@@ -76,6 +76,14 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Band:
+    """The area between two lines: (x, low, high) in order of x."""
+
+    points: Sequence[tuple[float, float, float]]
+    kind: str
+
+
+@dataclass(frozen=True)
 class Chart:
     """A figure: what it is called and what is in it. `figure` names it in the page and in exported files."""
 
@@ -85,6 +93,7 @@ class Chart:
     y: Axis
     lines: Sequence[Line] = field(default_factory=tuple)
     dots: Sequence[Dot] = field(default_factory=tuple)
+    bands: Sequence[Band] = field(default_factory=tuple)
 
 
 def draw(chart: Chart, link: Link = lambda _: None, style: str = "") -> Markup:
@@ -96,6 +105,7 @@ def draw(chart: Chart, link: Link = lambda _: None, style: str = "") -> Markup:
     # The only text that is not escaped: this project's own style sheet.
     own = Markup("<style>") + Markup(style) + Markup("</style>") if style else Markup("")
     parts = [head, own, Markup("<title>{}</title>").format(chart.title), _frame(chart)]
+    parts += [_band(chart, band) for band in chart.bands]
     parts += [_line(chart, line) for line in chart.lines]
     parts += [_dot(chart, dot, link) for dot in chart.dots]
     return Markup("").join([*parts, Markup("</svg>")])
@@ -153,6 +163,13 @@ def _line(chart: Chart, line: Line) -> Markup:
     for (_, _), (x, y) in pairwise(places):
         path += f"H{x}V{y}" if line.steps else f"L{x} {y}"
     return Markup('<path class="line {}" d="{}"><title>{}</title></path>').format(line.kind, path, line.label)
+
+
+def _band(chart: Chart, band: Band) -> Markup:
+    there = [(x, high) for x, _, high in band.points]
+    back = [(x, low) for x, low, _ in reversed(band.points)]
+    places = " ".join(f"{_x(chart, x)},{_y(chart, y)}" for x, y in [*there, *back])
+    return Markup('<polygon class="band {}" points="{}"/>').format(band.kind, places)
 
 
 def _dot(chart: Chart, dot: Dot, link: Link) -> Markup:

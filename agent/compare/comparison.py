@@ -1,0 +1,123 @@
+"""Everything that is known of a comparison, as one value: values by arm, differences, what can be said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from agent.compare.curves import MEASURES, PRIMARY, Curve, Measure
+from agent.compare.statistics import LEVEL, Difference, differences, interval, least_p
+
+
+@dataclass(frozen=True)
+class Table:
+    """One measure at one budget: `axis` is `evaluations` or `CPU seconds`, `budget` how many of them."""
+
+    measure: Measure
+    axis: str
+    budget: float
+    values: Mapping[str, tuple[float, ...]]
+    differences: tuple[Difference, ...]
+
+    def summary(self, arm: str) -> tuple[float, float, float]:
+        """Mean over runs and its 95% interval."""
+        return interval(self.values[arm])
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`arms`: a name and what it is in words. `missing`: runs that are not finished, by arm."""
+
+    arms: Mapping[str, str]
+    curves: tuple[Curve, ...]
+    missing: Mapping[str, int]
+    tables: tuple[Table, ...]
+    words: tuple[str, ...]
+
+    def of(self, arm: str) -> list[Curve]:
+        return [curve for curve in self.curves if curve.arm == arm]
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "arms": dict(self.arms),
+            "missing": dict(self.missing),
+            "words": list(self.words),
+            "tables": [
+                {
+                    "measure": table.measure.name,
+                    "axis": table.axis,
+                    "budget": table.budget,
+                    "values": {arm: list(values) for arm, values in table.values.items()},
+                    "differences": [asdict(difference) for difference in table.differences],
+                }
+                for table in self.tables
+            ],
+        }
+
+
+def compared(
+    arms: Mapping[str, str], curves: Sequence[Curve], missing: Mapping[str, int] | None = None
+) -> Comparison:
+    """The comparison of finished runs, at the budget that all of them spent. ValueError without any."""
+    if not curves:
+        raise ValueError("expected at least one finished run, got none")
+    present = {arm: words for arm, words in arms.items() if any(curve.arm == arm for curve in curves)}
+    count = min(curve.points[-1].evaluations for curve in curves)
+    seconds = min(curve.points[-1].cpu_seconds for curve in curves)
+    tables = []
+    for axis, budget in (("evaluations", float(count)), ("CPU seconds", seconds)):
+        for measure in MEASURES:
+            values = {
+                arm: tuple(
+                    (
+                        curve.at_evaluations(count) if axis == "evaluations" else curve.at_seconds(budget)
+                    ).value(measure.name)
+                    for curve in curves
+                    if curve.arm == arm
+                )
+                for arm in present
+            }
+            tests = tuple(differences(values, up=measure.up)) if len(values) > 1 else ()
+            tables.append(Table(measure, axis, budget, values, tests))
+    missing = {arm: number for arm, number in (missing or {}).items() if number}
+    return Comparison(present, tuple(curves), missing, tuple(tables), said(tables, missing))
+
+
+def said(tables: Sequence[Table], missing: Mapping[str, int]) -> tuple[str, ...]:
+    """What can and what cannot be claimed, in sentences."""
+    words = []
+    for table in (table for table in tables if table.measure.name == PRIMARY):
+        for difference in table.differences:
+            words.append(_claim(table, difference))
+    if missing:
+        left = ", ".join(f"{arm}: {number}" for arm, number in missing.items())
+        words.append(f"Not all runs are finished ({left} to go): what stands here can still change.")
+    words.append(
+        "Errors here are the search's own, of one training seed on the validation examples: the best of many "
+        "is better by luck than it is. They compare arms, they do not tell how good a model is; "
+        "`evoarch confirm` does."
+    )
+    return tuple(words)
+
+
+def _claim(table: Table, difference: Difference) -> str:
+    at = f"{table.budget:,.0f} {table.axis}"
+    sizes = [len(table.values[arm]) for arm in (difference.first, difference.second)]
+    figures = (
+        f"difference in {table.measure.name} {difference.mean:+.3f} [{difference.low:+.3f}, "
+        f"{difference.high:+.3f}], p = {difference.corrected:.3g} after Holm's correction, wins in "
+        f"{difference.effect:.0%} of pairs of runs"
+    )
+    if difference.told_apart:
+        ahead, behind = difference.first, difference.second
+        if (difference.mean > 0) is not table.measure.up:
+            ahead, behind = behind, ahead
+        return f"At {at}, {ahead} is better than {behind} ({figures})."
+    least = least_p(*sizes)
+    if least * len(table.differences) >= LEVEL:
+        return (
+            f"At {at}, {difference.first} and {difference.second} cannot be told apart by {sizes[0]} and "
+            f"{sizes[1]} runs, whatever they show: the smallest p that so few can give is {least:.3g} "
+            f"before the correction ({figures})."
+        )
+    return f"At {at}, nothing says that {difference.first} and {difference.second} differ ({figures})."

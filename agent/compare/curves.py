@@ -1,0 +1,108 @@
+"""What a run had reached after each evaluation and each CPU second, as selection saw it: first seeds only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from agent.compare.runs import Run
+from archive.outlays import Outlay
+from archive.pareto import Objective, fitness, hypervolume
+from archive.store import open_archive
+
+GOALS = (Objective("error"), Objective("params", log=True))
+REFERENCE = {"error": 0.5, "params": 1_000_000.0}
+"""The hypervolume's point: the ceiling of ten classes, and a size that no baseline reaches. One for all
+arms, so that volumes (error x decades of parameters) can be compared."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A figure of a run, with what it is in words; `up`: more is better."""
+
+    name: str
+    words: str
+    up: bool
+
+
+MEASURES = (
+    Measure("hypervolume", "hypervolume of the front (error x decades of parameters)", True),
+    Measure("fitness", "log10 of the lowest error x parameters", False),
+    Measure("error", "lowest validation error", False),
+)
+PRIMARY = MEASURES[0].name
+
+
+@dataclass(frozen=True)
+class Point:
+    """After `evaluations` children and `cpu_seconds` of everything; the measures by their names."""
+
+    evaluations: int
+    cpu_seconds: float
+    hypervolume: float
+    fitness: float
+    error: float
+
+    def value(self, measure: str) -> float:
+        return float(getattr(self, measure))
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A run's points, in order; the first one is what the seeds give."""
+
+    arm: str
+    seed: int
+    points: tuple[Point, ...]
+
+    def at_evaluations(self, count: int) -> Point:
+        """The last point with at most `count` evaluations."""
+        return [point for point in self.points if point.evaluations <= count][-1]
+
+    def at_seconds(self, seconds: float) -> Point:
+        """The last point that had cost at most `seconds`; the seeds' point where there is none."""
+        return ([point for point in self.points if point.cpu_seconds <= seconds] or [self.points[0]])[-1]
+
+    def as_json(self) -> dict[str, object]:
+        return {"arm": self.arm, "seed": self.seed, "points": [asdict(point) for point in self.points]}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, object]) -> Curve:
+        """Read back from `as_json`. Raises KeyError or TypeError for what is none."""
+        points = data["points"]
+        assert isinstance(points, list)
+        return cls(str(data["arm"]), int(str(data["seed"])), tuple(Point(**point) for point in points))
+
+
+def curve_of(outlays: Sequence[Outlay], arm: str, seed: int) -> Curve:
+    """A run's curve. Baselines are in every arm, so they are part of what is reached, at no evaluations."""
+    points: list[Point] = []
+    rows: list[Mapping[str, float]] = []
+    for outlay in outlays:
+        if outlay.metrics and outlay.seed == 0:
+            rows.append(outlay.metrics)
+        if outlay.kind == "repeat":
+            continue
+        point = Point(outlay.evaluations, outlay.cpu_seconds, *_reached(rows))
+        if points and points[-1].evaluations == point.evaluations:
+            points[-1] = point
+        else:
+            points.append(point)
+    return Curve(arm, seed, tuple(points))
+
+
+def _reached(rows: Sequence[Mapping[str, float]]) -> tuple[float, float, float]:
+    if not rows:
+        return 0.0, math.inf, 1.0
+    volume = hypervolume(rows, GOALS, REFERENCE)
+    return volume, math.log10(-max(fitness(row) for row in rows)), min(row["error"] for row in rows)
+
+
+def read(run: Run) -> Curve:
+    """The curve of a run that is finished or under way."""
+    store = open_archive(run.folder, write=False)
+    try:
+        return curve_of(store.outlays(), run.arm, run.seed)
+    finally:
+        store.close()

@@ -1,0 +1,87 @@
+"""The page about a comparison: Markdown and HTML from one value, curves with bands as SVG."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from agent.compare.comparison import Comparison
+from agent.compare.curves import MEASURES, Curve, Measure
+from agent.report.svg import Axis, Band, Chart, Line, draw
+
+COLOURS = ("#0b6e99", "#c2410c", "#4d7c0f", "#7c3aed", "#a16207", "#be123c", "#0f766e", "#57534e")
+"""Of arms, in their order; dark enough for text on white."""
+GRID = 60
+
+
+def style() -> str:
+    """The style sheet of the pictures: arms by number."""
+    rules = [
+        f".line.arm{i} {{ stroke: {c}; }} .band.arm{i} {{ fill: {c}; }} .key{i} {{ color: {c}; }}"
+        for i, c in enumerate(COLOURS)
+    ]
+    base = (
+        "svg.chart { font: 11px system-ui, sans-serif; max-width: 640px; } "
+        ".grid { stroke: #e5e7eb; } .tick, .label { fill: #374151; } "
+        ".line { fill: none; stroke-width: 2; } .band { opacity: 0.15; stroke: none; } "
+    )
+    return base + " ".join(rules)
+
+
+def chart(comparison: Comparison, measure: Measure, axis: str) -> Chart:
+    """Mean over runs with its 95% band (1.96 standard errors), up to what every run spent."""
+    by_count = axis == "evaluations"
+    ends = [c.points[-1].evaluations if by_count else c.points[-1].cpu_seconds for c in comparison.curves]
+    grid = np.linspace(0 if by_count else min(ends) / GRID, min(ends), GRID)
+    lines, bands, low, high = [], [], [], []
+    for number, arm in enumerate(comparison.arms):
+        values = np.array([_sampled(c, measure, grid, by_count) for c in comparison.of(arm)])
+        mean = values.mean(0)
+        error = 1.96 * values.std(0, ddof=1) / len(values) ** 0.5 if len(values) > 1 else np.zeros(len(grid))
+        kind = f"arm{number % len(COLOURS)}"
+        lines.append(Line(list(zip(grid.tolist(), mean.tolist(), strict=True)), kind, label=arm))
+        edges = zip(grid.tolist(), (mean - error).tolist(), (mean + error).tolist(), strict=True)
+        bands.append(Band(list(edges), kind))
+        low.append(float((mean - error).min()))
+        high.append(float((mean + error).max()))
+    x, y = Axis(axis, float(grid[0]), float(grid[-1])), Axis.over(measure.name, [*low, *high])
+    return Chart(f"{measure.name}-{axis}", f"{measure.words}, by {axis}", x, y, lines, bands=bands)
+
+
+def _sampled(curve: Curve, measure: Measure, grid: NDArray[np.float64], by_count: bool) -> list[float]:
+    points = [curve.at_evaluations(int(x)) if by_count else curve.at_seconds(float(x)) for x in grid]
+    return [point.value(measure.name) for point in points]
+
+
+def write(comparison: Comparison, folder: Path, title: str) -> list[Path]:
+    """report.md, report.html and a picture for each measure and axis, into `folder`."""
+    environment = Environment(
+        loader=PackageLoader("agent.compare"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=lambda name: bool(name and ".html" in name),
+        keep_trailing_newline=True,
+    )
+    pictures: list[tuple[str, Markup]] = []
+    for axis in ("evaluations", "CPU seconds"):
+        for measure in MEASURES:
+            name = f"{measure.name}-{axis.replace(' ', '-')}.svg"
+            pictures.append((name, draw(chart(comparison, measure, axis), style=style())))
+    written = []
+    for name, picture in pictures:
+        written.append(_put(folder / name, str(picture)))
+    context = {"title": title, "comparison": comparison, "pictures": pictures, "style": Markup(style())}
+    for form in ("md", "html"):
+        text = environment.get_template(f"report.{form}.j2").render(context)
+        written.append(_put(folder / f"report.{form}", text))
+    return written
+
+
+def _put(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path

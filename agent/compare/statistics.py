@@ -1,0 +1,115 @@
+"""What a difference between arms is worth: exact tests, Holm's correction, intervals, effect sizes."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+LEVEL = 0.05
+MOST_EXACT = 200_000
+"""Regroupings up to which the test is exact; above it, so many are drawn at random."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Arm `first` against arm `second` on one measure, as mean(first) - mean(second).
+
+    `low` and `high`: 95% interval of the difference (Welch);
+    the mean alone where an arm has one value or equal ones. `effect`: the share of pairs of runs that
+    `first` wins, ties half (Vargha and Delaney 2000's A): 0.5 is no difference. `p`: two-sided permutation
+    test of the means; `corrected`: after Holm's correction over all pairs of arms.
+    """
+
+    first: str
+    second: str
+    mean: float
+    low: float
+    high: float
+    effect: float
+    p: float
+    corrected: float
+    exact: bool
+
+    @property
+    def told_apart(self) -> bool:
+        """Whether the corrected test rejects that the arms are equal, at LEVEL."""
+        return self.corrected < LEVEL
+
+
+def permutation(a: Sequence[float], b: Sequence[float]) -> tuple[float, bool]:
+    """Two-sided p of equal means, and whether every regrouping was looked at.
+
+    1.0 where a group has fewer than two values: nothing can be said then.
+    """
+    if min(len(a), len(b)) < 2:
+        return 1.0, True
+    found = stats.permutation_test(
+        (np.asarray(a), np.asarray(b)),
+        lambda x, y, axis: np.mean(x, axis=axis) - np.mean(y, axis=axis),
+        permutation_type="independent",
+        alternative="two-sided",
+        n_resamples=MOST_EXACT,
+        vectorized=True,
+        rng=np.random.default_rng(0),
+    )
+    return float(found.pvalue), math.comb(len(a) + len(b), len(a)) <= MOST_EXACT
+
+
+def least_p(first: int, second: int) -> float:
+    """The smallest two-sided p that groups of these sizes can give."""
+    return 1.0 if min(first, second) < 2 else 2 / math.comb(first + second, first)
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """Holm's step-down correction (Holm 1979): p values that may be compared with one level."""
+    order = np.argsort(values)
+    corrected, most = [0.0] * len(values), 0.0
+    for place, index in enumerate(order):
+        most = max(most, min(1.0, (len(values) - place) * values[index]))
+        corrected[index] = most
+    return corrected
+
+
+def effect(a: Sequence[float], b: Sequence[float]) -> float:
+    """P(a > b) + P(a = b) / 2 over all pairs."""
+    wins = [(x > y) + 0.5 * (x == y) for x, y in itertools.product(a, b)]
+    return float(np.mean(wins))
+
+
+def interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Mean and its 95% interval by Student's t; of a single value, the value alone."""
+    mean = float(np.mean(values))
+    if len(values) < 2 or _all_equal(values):
+        return mean, mean, mean
+    half = float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
+    return mean, mean - half, mean + half
+
+
+def differences(values: Mapping[str, Sequence[float]], *, up: bool) -> list[Difference]:
+    """Every pair of arms on one measure; `up`: more is better, so that `effect` counts wins."""
+    pairs = list(itertools.combinations(values, 2))
+    tests = [permutation(values[a], values[b]) for a, b in pairs]
+    found = []
+    for (a, b), (p, exact), corrected in zip(pairs, tests, holm([p for p, _ in tests]), strict=True):
+        mean, low, high = _welch(values[a], values[b])
+        wins = effect(values[a], values[b])
+        found.append(Difference(a, b, mean, low, high, wins if up else 1 - wins, p, corrected, exact))
+    return found
+
+
+def _welch(a: Sequence[float], b: Sequence[float]) -> tuple[float, float, float]:
+    mean = float(np.mean(a) - np.mean(b))
+    if min(len(a), len(b)) < 2 or _all_equal(a) or _all_equal(b):
+        return mean, mean, mean
+    spread = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
+    return mean, float(spread.low), float(spread.high)
+
+
+def _all_equal(values: Sequence[float]) -> bool:
+    """Whether values differ by no more than their rounding: a variance of that would mean nothing."""
+    return float(np.ptp(values)) <= 1e-9 * float(np.max(np.abs(values)))

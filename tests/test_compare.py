@@ -1,0 +1,181 @@
+"""Comparing arms: overlays, runs that resume, statistics with known values, what is said."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.cli import main
+from agent.compare.arms import ARMS, find, overlaid
+from agent.compare.comparison import compared
+from agent.compare.curves import REFERENCE, Curve, Point, curve_of
+from agent.compare.runs import plan
+from agent.compare.statistics import differences, effect, holm, interval, least_p, permutation
+from agent.config import load
+from agent.errors import UserError
+from archive.outlays import Outlay
+
+values = st.lists(st.floats(-5, 5), min_size=2, max_size=5)
+
+
+def campaign(folder: Path) -> Path:
+    done = CliRunner().invoke(
+        main, ["init", str(folder), "--evaluations", "2", "--lm", "none", "--seed", "7"]
+    )
+    assert done.exit_code == 0, done.output
+    return folder
+
+
+def test_an_overlay_merges_tables_and_replaces_lists() -> None:
+    data = {"budget": {"evaluations": 5, "tokens": 1}, "operators": [{"name": "random"}], "lm": [1]}
+    merged = overlaid(data, {"budget": {"evaluations": 9}, "operators": [], "selection": {"method": "x"}})
+    assert merged == {
+        "budget": {"evaluations": 9, "tokens": 1},
+        "operators": [],
+        "lm": [1],
+        "selection": {"method": "x"},
+    }
+
+
+@pytest.mark.parametrize("arm", sorted(ARMS))
+def test_every_built_in_arm_is_a_whole_configuration(tmp_path: Path, arm: str) -> None:
+    folder = campaign(tmp_path / "c")
+    (run,) = plan(folder, {arm: 1})
+    config = load(run.folder)
+    assert (config.campaign.seed, config.campaign.profile, config.evaluation.workers) == (7, arm, 1)
+
+
+def test_runs_share_seeds_and_stand_in_a_balanced_order(tmp_path: Path) -> None:
+    folder = campaign(tmp_path / "c")
+    runs = plan(folder, {"syntactic": 3, "random": 2})
+    assert [(run.arm, run.seed) for run in runs] == [
+        ("syntactic", 7),
+        ("random", 7),
+        ("syntactic", 8),
+        ("random", 8),
+        ("syntactic", 9),
+    ]
+    assert plan(folder, {"syntactic": 3, "random": 2}) == runs
+
+
+def test_another_configuration_does_not_mix_with_what_was_begun(tmp_path: Path) -> None:
+    folder = campaign(tmp_path / "c")
+    plan(folder, {"random": 1})
+    with pytest.raises(UserError, match="begun under another configuration"):
+        plan(folder, {"random": 1}, evaluations=99)
+
+
+def test_an_own_arm_and_an_unknown_one(tmp_path: Path) -> None:
+    folder = campaign(tmp_path / "c")
+    (folder / "arms").mkdir()
+    (folder / "arms" / "wide.toml").write_text("[constraints]\nparams = 100000\n")
+    assert find(folder, "wide")[1] == {"constraints": {"params": 100000}}
+    with pytest.raises(UserError, match="nearest known: random"):
+        find(folder, "randm")
+    (folder / "arms" / "bad.toml").write_text("[")
+    with pytest.raises(UserError, match=r"bad\.toml: not valid TOML"):
+        find(folder, "bad")
+
+
+@pytest.mark.parametrize(
+    ("arms", "said"), [("a:0", "NAME:SEEDS"), ("a,,b", "NAME:SEEDS"), ("x", "no arm 'x'")]
+)
+def test_bad_arms_get_one_line(tmp_path: Path, arms: str, said: str) -> None:
+    folder = campaign(tmp_path / "c")
+    done = CliRunner().invoke(main, ["compare", str(folder), "--arms", arms])
+    assert done.exit_code == 2
+    assert said in done.output
+    assert "Traceback" not in done.output
+
+
+@pytest.mark.slow
+def test_arms_are_run_once_and_reported(tmp_path: Path) -> None:
+    folder = campaign(tmp_path / "c")
+    text = (folder / "campaign.toml").read_text().replace("repeats = 3", "repeats = 1")
+    text = text.replace('"seeds/gru.py", ', "").replace(', "seeds/residual_cnn.py"', "")
+    (folder / "campaign.toml").write_text(text)
+    command = ["compare", str(folder), "--arms", "random,grammar-random", "--seeds", "1", "--json"]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 0, done.output
+    archives = sorted((folder / "compare").glob("*/*/archive.db"))
+    assert len(archives) == 2
+    before = [path.stat().st_mtime_ns for path in archives]
+    again = CliRunner().invoke(main, command)
+    assert again.exit_code == 0
+    assert [path.stat().st_mtime_ns for path in archives] == before
+    found = json.loads(again.stdout)
+    assert {table["measure"] for table in found["tables"]} == {"hypervolume", "fitness", "error"}
+    assert "cannot be told apart by 1 and 1 runs" in found["words"][0]
+    assert (folder / "compare" / "report.html").read_text().count("<svg") == 6
+    assert (folder / "compare" / "report.md").exists()
+
+
+def outlay(
+    candidate: int, count: int, cpu: float, error: float, *, kind: str = "search", seed: int = 0
+) -> Outlay:
+    return Outlay(candidate, kind, seed, count, cpu, {"error": error, "params": 1000.0} if error else {})
+
+
+def test_a_curve_takes_first_seeds_only_and_holds_its_best() -> None:
+    curve = curve_of(
+        [
+            outlay(1, 0, 2.0, 0.2, kind="seed"),
+            outlay(2, 1, 3.0, 0.3),
+            outlay(3, 2, 5.0, 0.0),
+            outlay(4, 3, 6.0, 0.1),
+            outlay(4, 3, 9.0, 0.01, kind="repeat", seed=1),
+        ],
+        "a",
+        0,
+    )
+    assert [point.error for point in curve.points] == [0.2, 0.2, 0.2, 0.1]
+    assert curve.at_evaluations(2).error == 0.2
+    assert curve.at_seconds(6.0).evaluations == 3
+    assert curve.at_seconds(0.1) == curve.points[0]
+    assert curve.points[-1].fitness == pytest.approx(2.0)
+    assert curve.points[-1].hypervolume == pytest.approx((REFERENCE["error"] - 0.1) * 3)
+    assert Curve.from_json(json.loads(json.dumps(curve.as_json()))) == curve
+
+
+def test_known_values_of_the_statistics() -> None:
+    assert permutation([1, 2, 3, 4, 5], [6, 7, 8, 9, 10]) == (pytest.approx(2 / 252), True)
+    assert least_p(5, 5) == pytest.approx(2 / 252)
+    assert permutation([1], [2, 3]) == (1.0, True)
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert effect([1, 2], [0, 2]) == 0.625
+    assert interval([1.0, 2.0, 3.0])[1:] == pytest.approx((2 - 4.302653 / 3**0.5, 2 + 4.302653 / 3**0.5))
+    assert interval([2.0]) == (2.0, 2.0, 2.0)
+
+
+@given(values, values)
+def test_a_difference_turns_its_sign_with_its_arms(a: list[float], b: list[float]) -> None:
+    (there,) = differences({"a": a, "b": b}, up=True)
+    (back,) = differences({"b": b, "a": a}, up=True)
+    assert there.mean == pytest.approx(-back.mean)
+    assert there.effect == pytest.approx(1 - back.effect)
+    assert there.p == pytest.approx(back.p)
+    assert 0 < there.p <= there.corrected <= 1
+
+
+def flat(arm: str, seed: int, height: float) -> Curve:
+    return Curve(arm, seed, (Point(0, 1.0, 0.0, 3.0, 0.5), Point(5, 9.0, height, 3.0 - height, 0.5)))
+
+
+def test_what_is_said_follows_from_the_test() -> None:
+    arms = {"a": "one", "b": "other"}
+    apart = [flat("a", s, 1 + s / 100) for s in range(5)] + [flat("b", s, s / 100) for s in range(5)]
+    assert "a is better than b" in compared(arms, apart).words[0]
+    alike = [flat("a", s, s / 100) for s in range(5)] + [flat("b", s, s / 100) for s in range(5)]
+    assert "nothing says that a and b differ" in compared(arms, alike).words[0]
+    few = [flat("a", s, 1) for s in range(2)] + [flat("b", s, 0) for s in range(2)]
+    assert "cannot be told apart by 2 and 2 runs" in compared(arms, few).words[0]
+    assert any(
+        "Not all runs are finished (b: 3 to go)" in line for line in compared(arms, few, {"b": 3}).words
+    )
+    assert math.isclose(compared(arms, few).tables[0].budget, 5)

@@ -1,7 +1,7 @@
 """The steady state: draw ahead, admit to free slots, wait for whatever ends first.
 
-One coroutine owns all choices. With one worker children are admitted in slot order, so that the same
-seed gives the same campaign; with more, whoever is ready goes first, and a replay follows the record.
+One coroutine owns all choices. In strict order (one worker) children are admitted by slot, so that the same
+seed gives the same campaign; otherwise whoever is ready goes first, and a replay follows the record.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from agent.grading import EvaluatorSeam, Grader
 from agent.lm.seam import LM, LMError
 from agent.operators.base import Operator
 from agent.patience import Patience
-from agent.plan import Plan, Share, Span
+from agent.plan import Plan, Share, Span, stream
+from agent.portfolio import Portfolio
 from agent.purse import OutOfBudgetError, Purse
 from agent.seeding.lineage import Openings
 from agent.seeding.record import Record
@@ -30,7 +31,7 @@ from archive.records import Candidate, Proposal, State
 from archive.store import Store
 
 MOST_CALLS = 2
-"""Batches that may wait for one LM at a time; an LM that is further behind its share is asked no more."""
+"""Batches that may wait for one LM at a time; slots of one that is further behind go to quick operators."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,10 @@ class Breeding:
         self._patience = Patience(config.budget.stall)
         openings = Openings(store, parts.seeds)
         self._writer = Writer(store, config, parts.offers, config.campaign.seed, openings, self._purse)
-        self._ordered = parts.workers == 1 and not turns.recorded
+        strict = config.evaluation.order == "strict" or (
+            config.evaluation.order == "auto" and not any(table.lm for table in config.operators)
+        )
+        self._ordered = parts.workers == 1 and strict and not turns.recorded
         self._writing: dict[asyncio.Task[list[Bred]], tuple[int, int]] = {}
         self._grading: dict[asyncio.Task[bool], tuple[int, bool]] = {}
         self._ready: dict[int, Bred | Candidate] = {}
@@ -146,7 +150,9 @@ class Breeding:
             share_of(table, operator, self._parts.workers)
             for table, operator in zip(self._config.operators, self._parts.operators, strict=True)
         ]
-        return Plan(shares, self._config.campaign.seed, taken)
+        bandit = self._config.portfolio.method == "bandit" and not self._turns.recorded
+        choose = Portfolio(self._store, self._config).choose if bandit else None
+        return Plan(shares, self._config.campaign.seed, taken, choose)
 
     def _pass(self, slot: int) -> None:
         """The next slot to admit lies behind `slot` and all that were settled out of order."""
@@ -182,11 +188,25 @@ class Breeding:
         for span in self._plan.due(self._settled, self._settled + waiting):
             table = self._config.operators[span.operator]
             calls = [op for op, _ in self._writing.values() if self._config.operators[op].lm == table.lm]
+            spans = [span]
             if table.lm and not self._ordered and len(calls) >= MOST_CALLS * self._concurrency(table):
-                continue
-            self._plan.take(span)
-            notes = self._store.notes() if self._config.review.notes else {}
-            self._draw(span, Steering(self._store.vetoed(), self._store.pinned(), notes))
+                if span.slot >= self._settled + waiting + self._parts.workers:
+                    continue
+                spans = self._instead(span)
+            if spans:
+                self._plan.take(span)
+            for each in spans:
+                notes = self._store.notes() if self._config.review.notes else {}
+                self._draw(each, Steering(self._store.vetoed(), self._store.pinned(), notes))
+
+    def _instead(self, span: Span) -> list[Span]:
+        """The slots of an LM that is too far behind, given to operators that answer on the spot."""
+        tables = self._config.operators
+        quick = [number for number, table in enumerate(tables) if not table.lm]
+        weights = [tables[number].weight for number in quick]
+        slots = range(span.slot, span.slot + span.count) if quick else ()
+        seed = self._config.campaign.seed
+        return [Span(slot, 1, stream(seed, "instead", slot).choices(quick, weights)[0]) for slot in slots]
 
     def _concurrency(self, table: OperatorTable) -> int:
         return next(lm.concurrency for lm in self._config.lm if lm.name == table.lm)

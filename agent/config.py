@@ -19,6 +19,7 @@ from agent.tables import (
     EvaluationTable,
     FeedbackTable,
     OperatorTable,
+    PortfolioTable,
     PromptsTable,
     ReviewTable,
     SandboxTable,
@@ -38,6 +39,7 @@ class Config(Table):
 
     campaign: CampaignTable
     budget: BudgetTable = BudgetTable()
+    portfolio: PortfolioTable = PortfolioTable()
     seeds: SeedsTable = SeedsTable()
     selection: SelectionTable = SelectionTable()
     constraints: ConstraintsTable = ConstraintsTable()

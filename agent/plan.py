@@ -1,15 +1,15 @@
 """The plan: which operator makes the child in each slot. A slot is a child's place in the processing order.
 
-The plan is a function of the campaign seed alone. Operators that take long (an LM) are asked some slots
-ahead of their turn, the quick ones just before it, so that evaluation waits for neither and a run with
-one worker is the same every time.
+By weights the plan is a function of the campaign seed alone; a bandit (`portfolio.py`) looks at the archive.
+Operators that take long (an LM) are asked some slots ahead of their turn, the quick ones just before it, so
+that evaluation waits for neither.
 """
 
 from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -42,12 +42,21 @@ class Span:
 
 
 class Plan:
-    """Spans of slots in order. `taken`: first slots and counts of spans drawn earlier."""
+    """Spans of slots in order. `taken`: first slots and counts of spans drawn earlier. `choose`: who fills a
+    slot, by default a draw by the weights that is a function of the seed.
+    """
 
-    def __init__(self, shares: Sequence[Share], seed: int, taken: Mapping[int, int]) -> None:
+    def __init__(
+        self,
+        shares: Sequence[Share],
+        seed: int,
+        taken: Mapping[int, int],
+        choose: Callable[[int], int] | None = None,
+    ) -> None:
         self._shares = shares
         self._seed = seed
         self._taken = dict(taken)
+        self._choose = choose or self._by_weight
         self._next = 0
         self._open: list[Span] = []
 
@@ -71,9 +80,12 @@ class Plan:
         if slot in self._taken:
             self._next += self._taken[slot]
             return
-        weights = [share.weight / share.samples for share in self._shares]
-        operator = stream(self._seed, "plan", slot).choices(range(len(self._shares)), weights)[0]
+        operator = self._choose(slot)
         gap = min((taken - slot for taken in self._taken if taken > slot), default=1 << 30)
         span = Span(slot, min(self._shares[operator].samples, gap), operator)
         self._open.append(span)
         self._next += span.count
+
+    def _by_weight(self, slot: int) -> int:
+        weights = [share.weight / share.samples for share in self._shares]
+        return stream(self._seed, "plan", slot).choices(range(len(self._shares)), weights)[0]

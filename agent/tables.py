@@ -39,6 +39,20 @@ class BudgetTable(Table):
     stall: Annotated[int, Field(ge=1)] = 300
 
 
+class PortfolioTable(Table):
+    """Who makes the children. `weights`: each operator its share. `bandit`: whoever brings most improvements
+    for the cost, which is `cost`: CPU seconds, LM tokens, money (LM calls at their price, and `cpu_hour` for
+    an hour of CPU), or proposals. What n proposals ago was learned counts `decay`^n; the share `explore` of
+    the choices is made by the weights, which also tilt the beginning.
+    """
+
+    method: Literal["weights", "bandit"] = "weights"
+    cost: Literal["cpu", "tokens", "money", "proposals"] = "cpu"
+    cpu_hour: Annotated[float, Field(ge=0)] = 0.0
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.99
+    explore: Annotated[float, Field(ge=0, le=1)] = 0.1
+
+
 class SeedsTable(Table):
     """`files`: model files relative to the campaign's folder; the first generation."""
 
@@ -69,10 +83,14 @@ class EvaluationTable(Table):
     """`workers` 0: one per core, less one for an LM on this machine. Seconds and MiB, `memory`
     above the warm zygote.
     `repeats`: training seeds an elite needs at the campaign's end. `repairs`: shape repairs a child may get.
+    `order`: with one worker, "strict" admits children in the order of their slots, so that the same seed
+    gives the same campaign whatever the timing, and a late LM call keeps the slot waiting; "ready" admits
+    whoever is there, and only a replay gives the same again. "auto": strict where no operator asks an LM.
     """
 
     recipe: str = "fast"
     workers: Annotated[int, Field(ge=0)] = 0
+    order: Literal["auto", "strict", "ready"] = "auto"
     wall_clock: Annotated[float, Field(gt=0)] = 60.0
     cpu_seconds: Annotated[float, Field(gt=0)] = 60.0
     memory: Annotated[int, Field(ge=16)] = 2048

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from archive.connection import Connected
 from archive.queries import event_of
@@ -10,6 +13,24 @@ from archive.records import Event
 
 _ENDS = ("settled", "duplicate", "requeued", "held")
 _MARKS = ("run", "stop", "recovered")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One proposal that came to its end. `event` ended it; `table` is its operator's place in the config.
+
+    `improved`: error x params below that of each parent, both as they stood then. The costs are its own
+    evaluation's, and its share of the call that asked for it.
+    """
+
+    event: int
+    operator: str
+    lm: str
+    table: int
+    improved: bool
+    cpu_seconds: float
+    tokens: float
+    money: float
 
 
 class Yields(Connected):
@@ -97,3 +118,49 @@ class Yields(Connected):
             " OR candidate IN (SELECT id FROM candidates WHERE number IS NOT NULL)) ORDER BY id"
         )
         return [event_of(row) for row in rows]
+
+    def trials_after(self, event: int) -> list[Trial]:
+        """The proposals that came to their end after `event`, in that order; a repeat ends nothing."""
+        rows = self._rows(
+            """
+            WITH ended AS (
+                SELECT max(events.id) AS event, candidate FROM events
+                JOIN candidates ON candidates.id = events.candidate
+                WHERE events.id > ? AND kind IN ('rejected', 'duplicate', 'refused', 'settled')
+                    AND coalesce(json_extract(detail, '$.kind'), 'search') = 'search'
+                    AND number IS NOT NULL
+                    AND state IN ('rejected', 'duplicate', 'scored', 'failed', 'stopped')
+                GROUP BY candidate
+            )
+            SELECT ended.event, proposals.operator, proposals.context, candidates.cpu_seconds AS spent,
+                (SELECT total(cpu_seconds) FROM evaluations AS e
+                    WHERE e.candidate = ended.candidate AND kind = 'search') AS trained,
+                (SELECT json_array(error, params) FROM evaluations AS e
+                    WHERE e.candidate = ended.candidate AND kind = 'search' AND outcome = 'scored'
+                    ORDER BY id DESC LIMIT 1) AS score,
+                (SELECT json_array(total(cpu_seconds), total(prompt_tokens) + total(completion_tokens),
+                    total(price)) FROM lm_calls WHERE lm_calls.batch = proposals.batch) AS call
+            FROM ended JOIN candidates ON candidates.id = ended.candidate
+            JOIN proposals ON proposals.candidate = ended.candidate ORDER BY ended.event
+            """,
+            event,
+        )
+        return [_trial(row) for row in rows]
+
+
+def _trial(row: sqlite3.Row) -> Trial:
+    context = json.loads(row["context"])
+    parents = [each["error"] * each["params"] for each in context.get("metrics", {}).values()]
+    error, params = json.loads(row["score"]) if row["score"] else (None, None)
+    cpu_seconds, tokens, money = json.loads(row["call"])
+    count = int(context.get("count", 1))
+    return Trial(
+        event=row["event"],
+        operator=row["operator"],
+        lm=str(context.get("lm", "")),
+        table=int(context.get("table", 0)),
+        improved=error is not None and bool(parents) and error * params < min(parents),
+        cpu_seconds=row["spent"] + row["trained"] + cpu_seconds / count,
+        tokens=tokens / count,
+        money=money / count,
+    )

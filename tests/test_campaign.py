@@ -175,7 +175,7 @@ def test_one_worker_is_the_same_whatever_the_timing(tmp_path: Path) -> None:
         store = archive_at(tmp_path / name)
         lm = SlowLM(lambda noise=noise, spread=spread: noise.random() * spread)  # type: ignore[misc]
         evaluator = StubEvaluator(seconds=0.0 if name == "a" else 0.002)
-        config = config_of(budget={"evaluations": 40}, **LM_TABLES)
+        config = config_of(budget={"evaluations": 40}, evaluation={"order": "strict"}, **LM_TABLES)
         run(store, config, operators=[Asked(3), Scale(problem_share=0.3)], evaluator=evaluator, lm=lm)
         records.append(record(store))
     settled = [[row for row in rows if row[3] is not State.PROPOSED] for rows in records]
@@ -270,7 +270,7 @@ def test_an_lm_that_never_answers_stops_the_run_and_loses_nothing(tmp_path: Path
 
 
 def test_a_stop_is_resumable_and_ends_where_one_run_would_have(tmp_path: Path) -> None:
-    config = config_of(budget={"evaluations": 25}, **LM_TABLES)
+    config = config_of(budget={"evaluations": 25}, evaluation={"order": "strict"}, **LM_TABLES)
     operators = [Asked(3), Scale(problem_share=0.3)]
     whole = archive_at(tmp_path / "whole")
     run(whole, config, operators=operators, lm=SlowLM())

@@ -67,7 +67,7 @@ def _configured(folder: Path, data: Mapping[str, Any], run: Run, evaluations: in
     own: dict[str, Any] = {
         "campaign": {"name": f"{data['campaign']['name']} {run.arm} {run.seed}", "seed": run.seed},
         # One worker: the same seed gives the same campaign, and arms share a machine fairly.
-        "evaluation": {"workers": 1},
+        "evaluation": {"workers": 1, "order": "strict"},
     }
     if evaluations:
         own["budget"] = {"evaluations": evaluations}

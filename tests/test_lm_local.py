@@ -26,7 +26,9 @@ from agent.lm.openai import OpenAILM
 from agent.lm.seam import LM, LMError, LMRequest
 from agent.lm.settings import LMSettings
 from agent.lm.transformers import ROOT, TransformersLM
-from agent.operators.base import Operator, Order, Parent
+from agent.operators.base import Broken, Operator, Order, Parent
+from agent.operators.lm_crossover import LMCrossover
+from agent.operators.lm_repair import LMRepair
 from agent.operators.lm_rewrite import LMRewrite
 from agent.operators.lm_scoped import LMScoped
 
@@ -99,13 +101,17 @@ class TestEmbedded(LMContract):
         ask = LMRequest(messages=({"role": "user", "content": "Say hello."},), max_tokens=5)
         assert self.ask(model, runner, ask).prompt_tokens > 10
 
-    @pytest.mark.parametrize(("operator", "least"), [(LMScoped(), 3), (LMRewrite(max_tokens=100), 1)])
+    @pytest.mark.parametrize(
+        ("operator", "least"),
+        [(LMScoped(), 3), (LMRewrite(max_tokens=100), 1), (LMCrossover(), 1), (LMRepair(), 1)],
+    )
     def test_real_proposals_become_new_sources(
         self, model: EmbeddedLM, runner: asyncio.Runner, operator: Operator, least: int
     ) -> None:
-        order = Order(
-            8, [Parent(1, MODEL, {"params": 4535.0, "error": 0.1})], {"params": 4000, "error": 0.09}
-        )
+        parent = Parent(1, MODEL, {"params": 4535.0, "error": 0.1})
+        finding = "build: AttributeError: module 'torch.nn' has no attribute 'Conv' (line 9)"
+        broken = Broken(2, MODEL.replace("nn.Conv1d(25, 25,", "nn.Conv("), [finding])
+        order = Order(8, [parent], {"params": 4000, "error": 0.09}, broken=broken)
         drafts = runner.run(operator.propose(order, random.Random(5), model.complete))
         assert len(drafts) == 8
         assert len({draft.source for draft in drafts if draft.source} - {MODEL}) >= least

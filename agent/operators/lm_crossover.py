@@ -90,8 +90,7 @@ class LMCrossover(LMOperator):
             block.text, metrics, before, order.targets, span.indent, span.lead, order.feedback
         )
         prompt = self.templates.render(context)
-        most = min(self.max_tokens, LINE_TOKENS)
-        reply = await self.ask(order, rng, complete, prompt, stop=LAYER_STOPS, max_tokens=most)
+        reply = await self.ask(order, rng, complete, prompt, stop=LAYER_STOPS, tokens=LINE_TOKENS)
 
         def parse(text: str, cut: bool) -> Parsed:
             return whole(spanned(source, span, text, order.entry, cut=cut))

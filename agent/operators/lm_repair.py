@@ -56,9 +56,8 @@ class LMRepair(LMOperator):
         findings = [_WRONG_NAME.sub("has no such attribute", each) for each in broken.findings]
         context = RepairStatement(before, findings, span.indent, span.lead, order.feedback)
         prompt = self.templates.render(context)
-        most = min(self.max_tokens, LINE_TOKENS)
         stop = LAYER_STOPS if span.kind == LAYER else LINE_STOPS
-        reply = await self.ask(order, rng, complete, prompt, stop=stop, max_tokens=most)
+        reply = await self.ask(order, rng, complete, prompt, stop=stop, tokens=LINE_TOKENS)
 
         def parse(text: str, cut: bool) -> Parsed:
             return spanned(source, span, text, order.entry, cut=cut)

@@ -24,6 +24,12 @@ model, and a method takes several times the tokens of a line."""
 
 CHAT_WEIGHTS: Mapping[str, float] = {LAYER: 1, INSERT: 1, STATEMENT: 1, CALLED_LAYER: 1, METHOD: 1}
 
+LINE_TOKENS = 64
+"""Tokens of a statement, or of a layer with its call."""
+
+ANSWER_TOKENS = 384
+"""Tokens of a chat model's answer: a method, its code fence, and a sentence or two that nobody asked for."""
+
 METHOD_TOKENS = 192
 """Tokens of a method: `forward` of the largest baseline takes 191 of SmolLM2's."""
 
@@ -36,9 +42,8 @@ STOPS: Mapping[str, Sequence[str]] = {
 
 @dataclass(frozen=True)
 class LMScoped(LMOperator):
-    """Draws `samples` variants of one span of the first parent. `max_tokens` bounds a statement."""
+    """Draws `samples` variants of one span of the first parent."""
 
-    max_tokens: int = 64
     name: str = "lm.scoped"
     arity: int = 1
 
@@ -51,8 +56,10 @@ class LMScoped(LMOperator):
         span = _choose(spans, CHAT_WEIGHTS if self.chat else WEIGHTS, rng)
         prompt = self.templates.render(self._context(order, source, span, spans))
         stop = STOPS.get(span.kind, LAYER_STOPS)
-        most = max(self.max_tokens, METHOD_TOKENS) if span.kind == METHOD else self.max_tokens
-        reply = await self.ask(order, rng, complete, prompt, stop=stop, max_tokens=most)
+        tokens = METHOD_TOKENS if span.kind == METHOD else LINE_TOKENS
+        reply = await self.ask(
+            order, rng, complete, prompt, stop=stop, tokens=tokens, chat_tokens=ANSWER_TOKENS
+        )
 
         def parse(text: str, cut: bool) -> Parsed:
             read = span_answered if self.chat else spanned

@@ -57,7 +57,7 @@ class LMOperator:
         tokens: int = CLASS_TOKENS,
         chat_tokens: int = CHAT_TOKENS,
     ) -> LMReply:
-        """One call for `order.count` samples; `tokens` is what a base model needs for one, `chat_tokens` a chat model.
+        """One call for `order.count` samples, of `tokens` each from a base model, `chat_tokens` from a chat model.
 
         Raises LMError when the call itself failed.
         """

@@ -58,7 +58,7 @@ class Campaign:
         return ending
 
     async def _run(self) -> Ending:
-        await self._grade_seeds()
+        await self.grade_seeds()
         if self._stopping:
             return STOPPED
         if not self._store.scored():
@@ -88,7 +88,8 @@ class Campaign:
             if name not in known:
                 raise UserError(f"selection.objectives: no metric {name!r}; {nearest(name, known)}")
 
-    async def _grade_seeds(self) -> None:
+    async def grade_seeds(self) -> None:
+        """Those that have no outcome yet."""
         queued = self._store.candidates(state=State.QUEUED)
         seeds = [c for c in queued if c.operator == "seed" and self._turns.ends(c.id)]
 

@@ -52,6 +52,7 @@ class Session:
     store: Store
     config: Config
     campaign: Campaign
+    parts: Parts
     level: Level
 
 
@@ -119,7 +120,7 @@ async def open_session(
     Raises UserError or ArchiveError with one clear line.
     """
     if replay is not None:
-        _copy_campaign(replay, folder)
+        copy_campaign(replay, folder)
     config = recorded_config(replay, overrides) if replay else load(folder, overrides)
     templates = open_templates(folder, config)
     task = load_task(config.campaign.task)
@@ -170,7 +171,7 @@ async def open_session(
             cores,
         )
         turns: Turns | None = recorded_turns(replay) if replay else None
-        yield Session(store, config, Campaign(store, config, parts, turns), level)
+        yield Session(store, config, Campaign(store, config, parts, turns), parts, level)
 
 
 def _build_lms(stack: AsyncExitStack, config: Config, replay: Path | None) -> dict[str, LM]:
@@ -194,8 +195,8 @@ async def _check_lms(store: Store, config: Config, lms: Mapping[str, LM]) -> Non
             raise UserError(f"[[lm]] {name}: {error}") from None
 
 
-def _copy_campaign(source: Path, folder: Path) -> None:
-    """A replay runs in a folder of its own, which begins as a copy of the other's configuration."""
+def copy_campaign(source: Path, folder: Path) -> None:
+    """A replay, or a dry run, is in a folder of its own, which begins as a copy of the other's files."""
     config = load(source)
     if (folder / DATABASE).exists():
         raise UserError(f"{folder}: has an archive already; a replay wants a new folder")

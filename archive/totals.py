@@ -64,6 +64,10 @@ class Totals(Connected):
         (prompt, completion), (failed, wasted) = sums.get("settled", (0, 0)), sums.get("failed", (0, 0))
         return Tokens(prompt + failed, completion + wasted, sum(sums.get("lost", (0, 0))))
 
+    def mean_seconds(self) -> float:
+        """Wall-clock seconds of a scored evaluation, seeds too; 0 where there is none."""
+        return self._sum("SELECT avg(seconds) FROM evaluations WHERE outcome = 'scored'")
+
     def tokens_under_way(self) -> int:
         """The upper bound of the calls that were sent and have no answer yet."""
         return self._count(

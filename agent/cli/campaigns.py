@@ -12,9 +12,11 @@ import click
 
 from agent.breeding import Ending
 from agent.cli.common import console, folder_argument, json_option, print_json
+from agent.cli.forecast import forecast
 from agent.cli.views import live, summary
 from agent.config import load
 from agent.errors import UserError
+from agent.rehearsal import rehearse
 from agent.session import Session, open_session
 from agent.starter import LM_TABLES, write_campaign
 from agent.status import not_begun, read_status
@@ -53,8 +55,13 @@ def init(folder: Path, task_name: str, name: str | None, seed: int, evaluations:
 @click.option(
     "--unsafe", is_flag=True, help="Run where the system has no isolation to offer. Trusted code only."
 )
+@click.option(
+    "--dry-run", is_flag=True, help="Make one child of each operator in a copy, and estimate the whole cost."
+)
 @json_option
-def run(folder: Path, overrides: tuple[str, ...], replay: Path | None, unsafe: bool, as_json: bool) -> None:
+def run(
+    folder: Path, overrides: tuple[str, ...], replay: Path | None, unsafe: bool, dry_run: bool, as_json: bool
+) -> None:
     """Start a campaign or go on with it, until its budget is spent. Ctrl-C stops it, resumable.
 
     \b
@@ -62,7 +69,17 @@ def run(folder: Path, overrides: tuple[str, ...], replay: Path | None, unsafe: b
       evoarch run demo
       evoarch run demo --set budget.evaluations=200
       evoarch run demo-again --replay demo
+      evoarch run demo --dry-run
     """
+    if dry_run:
+        if replay:
+            raise UserError("--dry-run asks the models, --replay asks nobody: expected one of them")
+        found = asyncio.run(rehearse(folder, overrides, unsafe=unsafe))
+        if as_json:
+            print_json(found.as_json())
+        else:
+            forecast(console(), found)
+        return
     try:
         ending = asyncio.run(_run(folder, overrides, replay, unsafe, quiet=as_json))
     except asyncio.CancelledError:

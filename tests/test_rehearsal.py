@@ -1,0 +1,120 @@
+"""`run --dry-run`: a child of each operator in a copy, the campaign untouched, and the arithmetic."""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from agent.cli import main
+from agent.config import Config, parse
+from agent.estimate import Tried, estimate
+
+PROGRAM = """\
+import sys
+sys.stdin.read()
+print("nn.Conv1d(1, 9, 5, stride=2, padding=1)")
+"""
+
+TOML = """
+[campaign]
+name = "c"
+
+[budget]
+evaluations = 40
+
+[seeds]
+files = ["seeds/small.py"]
+
+[evaluation]
+workers = 1
+
+[[lm]]
+name = "echo"
+backend = "command"
+command = {command}
+price_completion = 1e6
+
+[[operators]]
+name = "lm.scoped"
+lm = "echo"
+samples = 4
+
+[[operators]]
+name = "syntactic.mutate"
+"""
+
+SEED = """\
+import torch.nn as nn
+import torch.nn.functional as F
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv1d(1, 8, 5, stride=2, padding=1)
+        self.linear = nn.Linear(152, 10)
+
+    def forward(self, x):
+        return self.linear(F.relu(self.conv(x.unsqueeze(1))).flatten(1))
+"""
+
+
+def files(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_a_dry_run_makes_one_child_of_each_operator_and_leaves_the_campaign_alone(tmp_path: Path) -> None:
+    (tmp_path / "seeds").mkdir()
+    (tmp_path / "seeds" / "small.py").write_text(SEED)
+    command = json.dumps([sys.executable, "-I", "-c", PROGRAM])
+    (tmp_path / "campaign.toml").write_text(TOML.format(command=command))
+    before = files(tmp_path)
+    done = CliRunner().invoke(main, ["run", str(tmp_path), "--dry-run", "--json"])
+    assert done.exit_code == 0, done.output
+    assert files(tmp_path) == before
+    found = json.loads(done.stdout)
+    asked, quick = found["tried"]
+    assert (asked["operator"], asked["lm"], quick["operator"]) == ("lm.scoped", "echo", "syntactic.mutate")
+    assert asked["completion_tokens"] > 0
+    assert asked["outcome"] in ("sound", "failed", "rejected")
+    assert quick["outcome"] in ("sound", "failed", "rejected")
+    assert quick["prompt_tokens"] == 0
+    assert found["evaluations"] == 40
+    # Half the children are asked for, four a call: one prompt for four samples.
+    wanted = 5 * asked["prompt_tokens"] + 20 * asked["completion_tokens"]
+    assert found["tokens"] == wanted
+    assert found["money"] == pytest.approx(20 * asked["completion_tokens"])
+    assert found["seconds"] > 0
+    assert found["hours"] == max(found["slot_hours"], found["lm_hours"]) > 0
+    text = CliRunner().invoke(main, ["run", str(tmp_path), "--dry-run", "--replay", str(tmp_path)])
+    assert text.exit_code == 2
+    assert "expected one of them" in text.stderr
+
+
+def config() -> Config:
+    lm = {"name": "big", "backend": "openai", "model": "m", "concurrency": 2, "price_prompt": 2.0}
+    operators = [{"name": "lm.rewrite", "lm": "big"}, {"name": "random"}]
+    return parse({"campaign": {"name": "c"}, "lm": [lm], "operators": operators}, "test")
+
+
+def test_the_estimate_counts_calls_by_their_samples_and_proposals_by_their_share() -> None:
+    asked = Tried("lm.rewrite", "big", "sound", "", 0.5, 8, 1000, 200, 0.0, 30.0)
+    quick = Tried("random", "", "sound", "", 0.5, 1)
+    known = estimate([asked, quick], config(), left=80, proposals=100, trained=40, seconds=9.0, workers=2)
+    # 80 evaluations take 200 proposals, of which 100 are asked for in 12.5 calls.
+    assert known.share == 0.4
+    assert known.tokens == 12.5 * 1000 + 100 * 200
+    assert known.money == pytest.approx(12.5 * 1000 * 2 / 1e6)
+    assert known.slot_hours == pytest.approx(80 * 9 / 2 / 3600)
+    assert known.lm_hours == pytest.approx(12.5 * 30 / 2 / 3600)
+    assert known.hours == known.slot_hours
+    early = estimate([asked, quick], config(), left=80, proposals=19, trained=2, seconds=9.0, workers=2)
+    assert early.share == 1.0
+    assert early.tokens == 5 * 1000 + 40 * 200

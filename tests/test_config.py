@@ -40,7 +40,7 @@ def test_set_overrides_a_key_in_a_table_and_in_a_list_of_tables(folder: Path) ->
         ("budgets.evaluations=2", ["budgets", "unknown key", "budget"]),
         ("budget.evaluations=many", ["budget.evaluations", "integer", "'many'"]),
         ("budget.evaluations=0", ["budget.evaluations", "greater than or equal to 1", "0"]),
-        ("selection.method=best", ["selection.method", "'pareto' or 'scalar'", "'best'"]),
+        ("selection.method=best", ["selection.method", "'pareto', 'scalar'", "'best'"]),
         ("seeds.files=['nowhere.py']", ["seeds.files", "nowhere.py", "not there"]),
         ("operators.0.lm=big", ["lm.scoped", "'big'", "small"]),
         ("operators.0.weigth=1.0", ["operators.0.weigth", "unknown key", "weight"]),

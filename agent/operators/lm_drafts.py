@@ -57,7 +57,7 @@ class LMOperator:
         tokens: int = CLASS_TOKENS,
         chat_tokens: int = CHAT_TOKENS,
     ) -> LMReply:
-        """One call for `order.count` samples, of `tokens` each from a base model, `chat_tokens` from a chat model.
+        """One call for `order.count` samples: `tokens` each of a base model, `chat_tokens` of a chat model.
 
         Raises LMError when the call itself failed.
         """

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from agent.breeding import STOPPED, Breeding, Ending, Parts
 from agent.budget import Budget
 from agent.config import Config
 from agent.errors import UserError, nearest
 from agent.grading import Grader
+from agent.ladder import Ladder
 from agent.lm.seam import LMError
+from agent.rungs import ladder
 from agent.seeding.lineage import Openings
 from agent.selection import objectives
 from agent.turns import FreeTurns, Turns
 from archive.pareto import front
 from archive.records import Candidate, State
 from archive.store import Store
+from evaluators.segments import Staged
 
 
 class Campaign:
@@ -34,6 +37,7 @@ class Campaign:
             self._turns,
             self._budget,
             Openings(store, parts.seeds),
+            _ladder(store, config, parts, self._turns),
         )
         self._breeding: Breeding | None = None
         self._stopping = False
@@ -110,11 +114,20 @@ class Campaign:
         while not self._stopping and not self._budget.out_of_time():
             scored = self._store.scored()
             elites = {scored[i].id for i in front([c.metrics for c in scored], goals)}
-            short = [c for c in scored if (c.id in elites or c.operator == "seed") and c.seeds < needed]
+            # A score that began with a parent's weights is none to confirm with.
+            warm = self._store.inherited()
+            short = [
+                c
+                for c in scored
+                if (c.id in elites or c.operator == "seed")
+                and (c.seeds < needed or (c.id in warm and not self._store.has_evaluation(c.id, 1)))
+            ]
             tried = self._store.repeats_made()
 
-            async def repeat(candidate: Candidate) -> None:
-                for number in range(1, needed):
+            last = {c.id: needed + (c.id in warm) for c in short}
+
+            async def repeat(candidate: Candidate, last: Mapping[int, int] = last) -> None:
+                for number in range(1, last[candidate.id]):
                     if self._stopping or self._budget.out_of_time():
                         return
                     if not self._store.has_evaluation(candidate.id, number):
@@ -142,3 +155,20 @@ class Campaign:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _ladder(store: Store, config: Config, parts: Parts, turns: Turns) -> Ladder:
+    """The rungs of the campaign's evaluator. Raises UserError where it has no such, or can't inherit."""
+    table = config.evaluation
+    if not (table.rungs or table.inherit):
+        return Ladder(store, config, turns, (), 0)
+    if not isinstance(parts.evaluator, Staged):
+        key = "rungs" if table.rungs else "inherit"
+        raise UserError(
+            f"evaluation.{key}: expected a task that is trained in parts; {config.campaign.task} brings its"
+            " own training"
+        )
+    classes = parts.offers.get("num_classes")
+    rungs = ladder(table.rungs, parts.evaluator.steps)
+    known = classes if isinstance(classes, int) else None
+    return Ladder(store, config, turns, rungs, parts.evaluator.steps, known)

@@ -64,6 +64,7 @@ class Memory:
         told = {
             State.SCORED: self._table.metrics,
             State.FAILED: self._table.failures,
+            State.STOPPED: self._table.failures,
             State.REJECTED: self._table.findings,
             State.DUPLICATE: self._table.findings,
         }

@@ -9,19 +9,19 @@ from typing import Protocol
 
 from agent.budget import Budget
 from agent.config import Config
+from agent.ladder import Ladder
 from agent.operators.shape_repair import repair
 from agent.seeding.lineage import Openings
 from agent.turns import Turns
 from agent.writing import findings_of
-from archive.records import Candidate, Evaluation, Failed, Fault, Outcome
+from archive.records import FULL, Candidate, Evaluation, Failed, Fault, Outcome
 from archive.store import Store
 from archive.weights import save_weights
 from evaluators.evaluation import Sound, failure_of
+from evaluators.segments import Segment, Staged
 from evaluators.task import Evaluated
 from sandbox.genome import source_digest
 from sandbox.outcome import Broken, ChildOutcome, Raised
-
-RUNG = "full"
 
 
 class EvaluatorSeam(Protocol):
@@ -43,6 +43,7 @@ class Grader:
     turns: Turns
     budget: Budget
     openings: Openings
+    ladder: Ladder
 
     async def grade(self, candidate: Candidate, kind: str) -> bool:
         """Whether `candidate` is settled; False: the budget ended before it, and it stays queued."""
@@ -67,21 +68,28 @@ class Grader:
         if outcome is None and kind == "search" and self._must_wait(candidate, sound):
             self.store.hold(candidate.id)
             return True
-        if outcome is None and kind == "search" and not self.budget.take_evaluation():
+        # One that passed a rung in a run that was cut off has cost its unit already.
+        costs = kind == "search" and not self.store.has_trained(candidate.id)
+        if outcome is None and costs and not self.budget.take_evaluation():
             self.store.requeue(candidate.id)
             return False
-        digest = self.store.candidate(candidate.id).source_digest or ""
+        digest, rung = self.store.candidate(candidate.id).source_digest or "", FULL
         if outcome is not None:
             evaluated = Evaluated(outcome, 0.0, 0.0)
         else:
-            evaluated = await self.train(source, digest, 0)
-            if kind == "search" and _lost(evaluated):
+            ended = await self.ladder.climb(candidate, source, digest, kind, self.train)
+            if ended is None:
+                return True
+            rung, evaluated = ended
+            if costs and _lost(evaluated) and not self.store.has_trained(candidate.id):
                 self.budget.return_evaluation()
         if sound.layers:
             evaluated = replace(evaluated, detail={**evaluated.detail, "layers": list(sound.layers)})
         await self.turns.wait(step)
-        self._settle(candidate, kind, 0, evaluated)
+        self._settle(candidate, kind, 0, evaluated, rung)
         self.turns.done(step)
+        if not _lost(evaluated):
+            self.ladder.forget(candidate.id)
         return True
 
     async def repeat(self, candidate: Candidate, number: int) -> None:
@@ -89,16 +97,24 @@ class Grader:
         evaluated = await self.train(candidate.source, candidate.source_digest or "", number)
         self._settle(candidate, "repeat", number, evaluated)
 
-    async def train(self, source: str, digest: str, repeat: int) -> Evaluated:
-        """Train and predict; an infrastructure fault is tried again, a bounded number of times."""
+    async def train(self, source: str, digest: str, repeat: int, segment: Segment | None = None) -> Evaluated:
+        """Train (all steps, or a segment of them) and predict; an infrastructure fault is tried again, a
+        bounded number of times.
+        """
         retries = self.config.evaluation.retries
         while True:
-            evaluated = await self.evaluator.evaluate(source, digest=digest, repeat=repeat)
+            evaluated = await self._evaluate(source, digest, repeat, segment)
             if (lost := _lost(evaluated)) and retries:
                 retries -= 1
                 self.store.event("retried", detail={"reason": lost.reason})
                 continue
             return evaluated
+
+    async def _evaluate(self, source: str, digest: str, repeat: int, segment: Segment | None) -> Evaluated:
+        if segment is None:
+            return await self.evaluator.evaluate(source, digest=digest, repeat=repeat)
+        assert isinstance(self.evaluator, Staged), "a ladder has segments only where the evaluator has"
+        return await self.evaluator.evaluate_segment(source, digest=digest, repeat=repeat, segment=segment)
 
     async def _dry_run(
         self, candidate: Candidate, *, may_repair: bool
@@ -159,14 +175,16 @@ class Grader:
             return Failed("static", reason)
         return None
 
-    def _settle(self, candidate: Candidate, kind: str, seed: int, evaluated: Evaluated) -> None:
+    def _settle(
+        self, candidate: Candidate, kind: str, seed: int, evaluated: Evaluated, rung: str = FULL
+    ) -> None:
         # Weights before the row that names them: a crash in between leaves a file nobody counts.
         if evaluated.weights:
-            save_weights(Path(self.store.folder), candidate.id, RUNG, seed, evaluated.weights)
+            save_weights(Path(self.store.folder), candidate.id, rung, seed, evaluated.weights)
         self.store.settle(
             Evaluation(
                 candidate=candidate.id,
-                rung=RUNG,
+                rung=rung,
                 seed=seed,
                 outcome=evaluated.outcome,
                 seconds=evaluated.seconds,

@@ -87,7 +87,8 @@ def _refuse_late_seeds(events: Sequence[Event]) -> None:
 def _outcome(event: Event) -> bool:
     """Whether its candidate comes to an outcome; what the infrastructure lost is made again."""
     lost = event.detail.get("fault") == Fault.INFRASTRUCTURE
-    return event.kind in ("rejected", "duplicate") or (event.kind == "settled" and not lost)
+    stopped = event.kind == "rung" and bool(event.detail.get("stopped"))
+    return event.kind in ("rejected", "duplicate") or stopped or (event.kind == "settled" and not lost)
 
 
 def steps_of(events: Sequence[Event]) -> tuple[list[Step], set[int]]:
@@ -112,6 +113,8 @@ def steps_of(events: Sequence[Event]) -> tuple[list[Step], set[int]]:
             order[("admitted", identity)] = event.id
         elif event.kind in ("fingerprinted", "repaired", "duplicate"):
             order.setdefault(("sound", identity), event.id)
+        elif event.kind == "rung":
+            order[(str(event.detail["rung"]), identity)] = event.id
         elif _outcome(event) and identity not in settled:
             order[("settled", identity)] = event.id
         if _outcome(event):

@@ -21,6 +21,7 @@ from agent.operators.build import build_operator
 from agent.purse import Purse
 from agent.replay import recorded_config, recorded_turns, replayed
 from agent.report.versions import versions
+from agent.rungs import held
 from agent.seeding.add import opening_of
 from agent.seeding.lineage import check_unchanged
 from agent.seeding.record import Record, beside, records
@@ -125,6 +126,8 @@ async def open_session(
     templates = open_templates(folder, config)
     task = load_task(config.campaign.task)
     recipe = choose_recipe(task, config.evaluation.recipe)
+    if config.evaluation.rungs:
+        recipe = held(recipe, config.evaluation.rungs)
     sources = {file: _read(folder / file) for file in config.seeds.files}
     if not sources and not (folder / DATABASE).exists():
         raise UserError(f"{folder / FILE}: seeds.files: expected at least one model file, got none")
@@ -208,16 +211,28 @@ def copy_campaign(source: Path, folder: Path) -> None:
         shutil.copyfile(source / file, target)
 
 
+_MEASURE = (
+    ("campaign", "task"),
+    ("campaign", "seed"),
+    ("evaluation", "recipe"),
+    ("evaluation", "rungs"),
+    ("evaluation", "inherit"),
+)
+_DEFAULTS: Mapping[str, object] = {"rungs": [], "inherit": False}
+
+
 def _refuse_other_measure(store: Store, config: Config, folder: Path) -> None:
     """Scores of another task, split or recipe can't stand beside those that are there. Raises UserError."""
     began = store.last_event_detail("session").get("config")
     if not isinstance(began, Mapping) or store.last_event("settled") is None:
         return
     now = config.model_dump(mode="json")
-    for table, key in (("campaign", "task"), ("campaign", "seed"), ("evaluation", "recipe")):
-        if now[table][key] != began[table][key]:
+    for table, key in _MEASURE:
+        # A key that the record lacks was added later, and had its default.
+        was = began[table].get(key, _DEFAULTS.get(key))
+        if now[table][key] != was:
             raise UserError(
-                f"{folder / FILE}: {table}.{key}: expected {began[table][key]!r}, as this campaign was "
+                f"{folder / FILE}: {table}.{key}: expected {was!r}, as this campaign was "
                 f"measured so far, got {now[table][key]!r}; `evoarch init` begins another one"
             )
 

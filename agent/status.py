@@ -10,6 +10,7 @@ from agent.config import Config
 from agent.costs import Costs, costs_of
 from agent.idle import Idle, idle_of
 from agent.selection import objectives
+from agent.turned_away import RungStatus, rung_statuses
 from archive.lock import is_locked
 from archive.pareto import fitness, front
 from archive.records import Candidate, State
@@ -47,6 +48,9 @@ class Status:
     best: Point | None
     front: list[Point]
     seeds: list[Point]
+    rungs: list[RungStatus]
+    inherited: Mapping[str, int]
+    """Bred candidates that began with a parent's weights, and the training steps in these."""
     tokens: Mapping[str, int]
     money: float
     operators: Mapping[str, Mapping[str, float]]
@@ -109,6 +113,8 @@ def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
         best=point(winner) if winner else None,
         front=[point(c) for c in sorted(on_front, key=lambda c: c.metrics["params"])],
         seeds=[point(c) for c in store.candidates(operator="seed", sources=False)],
+        rungs=rung_statuses(store, [c.id for c in on_front]),
+        inherited=dict(zip(("candidates", "steps"), store.ancestral_steps(), strict=True)),
         tokens={"prompt": tokens.prompt, "completion": tokens.completion, "lost": tokens.lost},
         money=store.price(),
         operators=yields,
@@ -138,6 +144,8 @@ def not_begun(folder: Path, config: Config) -> Status:
         best=None,
         front=[],
         seeds=[],
+        rungs=[],
+        inherited={"candidates": 0, "steps": 0},
         tokens={"prompt": 0, "completion": 0, "lost": 0},
         money=0.0,
         operators={},

@@ -79,9 +79,27 @@ class ConstraintsTable(Table):
     params: Annotated[int, Field(ge=1)] | None = None
 
 
+class RungTable(Table):
+    """A pause in training, after `share` of the recipe's steps, where a child is judged by what it reached.
+
+    It trains on if it is among the best `keep` (a share; at least one does) of the last `window` children
+    that arrived here, itself included, by Pareto rank of the objectives. `reject_steps`: on a rung of at
+    least so many optimiser steps, a child whose accuracy is below twice that of guessing is rejected whatever
+    the others do (0: never).
+    """
+
+    share: Annotated[float, Field(gt=0, lt=1)]
+    keep: Annotated[float, Field(gt=0, le=1)] = 0.4
+    window: Annotated[int, Field(ge=1)] = 40
+    reject_steps: Annotated[int, Field(ge=0)] = 100
+
+
 class EvaluationTable(Table):
     """`workers` 0: one per core, less one for an LM on this machine. Seconds and MiB, `memory`
     above the warm zygote.
+    `rungs`: where training pauses and the weaker children stop, in order of their shares; with any, an
+    annealed recipe trains up to the last of them at a constant rate. `inherit`: a child begins with its first
+    parent's weights where they fit (experimental); further training seeds always begin anew.
     `repeats`: training seeds an elite needs at the campaign's end. `repairs`: shape repairs a child may get.
     `order`: with one worker, "strict" admits children in the order of their slots, so that the same seed
     gives the same campaign whatever the timing, and a late LM call keeps the slot waiting; "ready" admits
@@ -98,6 +116,8 @@ class EvaluationTable(Table):
     repeats: Annotated[int, Field(ge=1)] = 3
     repairs: Annotated[int, Field(ge=0)] = 6
     retries: Annotated[int, Field(ge=0)] = 3
+    rungs: tuple[RungTable, ...] = ()
+    inherit: bool = False
 
     def limits(self) -> Limits:
         return Limits(self.wall_clock, self.cpu_seconds, self.memory << 20, self.output << 20)

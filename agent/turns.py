@@ -12,7 +12,7 @@ from agent.plan import Span
 from agent.selection import Steering
 
 Step = tuple[str, int]
-"""(kind, id): `drawn` with the batch; `admitted`, `sound` and `settled` with the candidate."""
+"""(kind, id): `drawn` with the batch; `admitted`, `sound`, `settled` or a rung's name with the candidate."""
 
 
 class Turns(Protocol):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from archive.errors import ArchiveError
 from archive.queries import HEAD, Queries
-from archive.records import Candidate, Proposal, State
+from archive.records import FULL, Candidate, Proposal, State
 from archive.schema import ENTERED
 
 ORDERS = ("id", "error", "params", "generation", "cpu_seconds")
@@ -29,7 +29,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Trial:
-    """One evaluation without its wide columns; `scores` is empty where it failed.
+    """One evaluation without its wide columns; `scores` is empty where it failed or stood on an earlier rung.
 
     `entered`: whether it cost a unit of the budget.
     """
@@ -115,13 +115,17 @@ class Browse(Queries):
         # A metric that has no column stands in the wide JSON.
         wanted = ", ".join(column or "json_extract(metrics, ?)" for column in columns)
         paths = [f'$."{name}"' for name, column in zip(metrics, columns, strict=True) if column is None]
+        # Rungs before the last make no elites, and a candidate enters training once however many it climbs.
+        first = "NOT EXISTS (SELECT 1 FROM evaluations AS e WHERE e.candidate = evaluations.candidate"
+        first += f" AND e.id < evaluations.id AND {ENTERED})"
         for row in self._rows(
-            f"SELECT id, candidate, kind, seed, cpu_seconds, outcome, {ENTERED}, {wanted} FROM evaluations"
-            " WHERE id > ? ORDER BY id",
+            f"SELECT id, candidate, kind, seed, cpu_seconds, outcome = 'scored' AND rung = ?,"
+            f" {ENTERED} AND {first}, {wanted} FROM evaluations WHERE id > ? ORDER BY id",
+            FULL,
             *paths,
             after,
         ):
-            whole = row[5] == "scored" and all(value is not None for value in row[7:])
+            whole = row[5] and all(value is not None for value in row[7:])
             scores = tuple(row[7:]) if whole else ()
             yield Trial(row[0], row[1], row[2], row[3], row[4], bool(row[6]), scores)
 

@@ -184,6 +184,16 @@ class Queries(Connected):
         sql = "SELECT 1 FROM evaluations WHERE candidate = ? AND seed = ? AND fault IS NOT 'infrastructure'"
         return bool(self._rows(sql, candidate, seed))
 
+    def arrivals(self, rung: str, most: int) -> list[dict[str, float]]:
+        """The metrics of the last `most` bred candidates that were judged on a rung, oldest first."""
+        rows = self._rows(
+            "SELECT metrics FROM evaluations WHERE rung = ? AND kind = 'search' AND outcome = 'scored'"
+            " AND json_extract(detail, '$.decision') <> 'exempt' ORDER BY id DESC LIMIT ?",
+            rung,
+            most,
+        )
+        return [json.loads(row[0]) for row in reversed(rows)]
+
     def has_trained(self, candidate: int) -> bool:
         """Whether it has entered training, as `entered_training` counts."""
         return bool(self._rows(f"SELECT 1 FROM evaluations WHERE candidate = ? AND {ENTERED}", candidate))

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+FULL = "full"
+"""The name of the last rung: all training steps of the recipe. Only its scores make elites."""
+
 
 class State(StrEnum):
     """Where a candidate stands. `proposed` means an operator was asked for it and has not answered."""

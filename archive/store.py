@@ -262,6 +262,21 @@ class Store(Browse, Totals, Relatives, CallLog, Verdicts, Yields, Outlays):
                 self._set(candidate, "settled", detail, state=after)
         return identity
 
+    def reach(self, evaluation: Evaluation, decision: str, *, note: str = "") -> int:
+        """Record the score of a running candidate on a rung before the last, and what was decided there.
+
+        Without `note` it trains on; with one, which says why not, it is `stopped`. Returns the evaluation's
+        id. Raises ArchiveError where it is not running, or has been on this rung before.
+        """
+        with self.transaction():
+            self._expect(evaluation.candidate, "to reach a rung", State.RUNNING)
+            identity = self._insert_evaluation(evaluation)
+            detail = {"evaluation": identity, "kind": evaluation.kind, "rung": evaluation.rung}
+            detail |= {"decision": decision, "stopped": bool(note)}
+            columns = {"state": State.STOPPED, "note": as_text(note)} if note else {"state": State.RUNNING}
+            self._set(evaluation.candidate, "rung", detail, **columns)
+        return identity
+
     def _insert_evaluation(self, evaluation: Evaluation) -> int:
         outcome = evaluation.outcome
         failed = outcome if isinstance(outcome, Failed) else None
@@ -295,13 +310,18 @@ class Store(Browse, Totals, Relatives, CallLog, Verdicts, Yields, Outlays):
         return self._insert("evaluations", columns)
 
     def _pooled(self, evaluation: Evaluation) -> dict[str, object]:
-        """Columns of the candidate: means over its scored training seeds on the evaluation's rung."""
+        """Columns of the candidate: means over its scored training seeds on the evaluation's rung.
+
+        A score that began with a parent's weights counts only while there is none from scratch.
+        """
         rows = self._rows(
-            "SELECT metrics FROM evaluations WHERE candidate = ? AND rung = ? AND outcome = 'scored'",
+            "SELECT metrics, json_extract(detail, '$.inherited') IS NOT NULL FROM evaluations"
+            " WHERE candidate = ? AND rung = ? AND outcome = 'scored'",
             evaluation.candidate,
             evaluation.rung,
         )
-        scores: list[dict[str, float]] = [json.loads(row[0]) for row in rows]
+        cold = [row for row in rows if not row[1]]
+        scores: list[dict[str, float]] = [json.loads(row[0]) for row in cold or rows]
         shared = [key for key in scores[0] if all(key in score for score in scores)]
         means = {key: _mean([score[key] for score in scores]) for key in shared}
         return {

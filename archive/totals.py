@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archive.connection import Connected
@@ -39,6 +41,39 @@ class Totals(Connected):
         candidate that is still running: it may yet fail its dry run.
         """
         return self._count(f"SELECT count(DISTINCT candidate) FROM evaluations WHERE {ENTERED}")
+
+    def rungs(self) -> dict[str, dict[str, int]]:
+        """Decisions about bred candidates on the rungs before the last: rung to decision to count."""
+        counts: dict[str, dict[str, int]] = {}
+        for rung, decision, count in self._rows(
+            "SELECT json_extract(detail, '$.rung') AS rung, json_extract(detail, '$.decision') AS decision,"
+            " count(*) FROM events WHERE kind = 'rung' AND json_extract(detail, '$.kind') = 'search'"
+            " GROUP BY rung, decision ORDER BY rung, decision"
+        ):
+            counts.setdefault(rung, {})[decision] = count
+        return counts
+
+    def decided_as(self, decisions: Sequence[str], rung: str) -> list[int]:
+        """The candidates about which one of these was decided on this rung, in order."""
+        rows = self._rows(
+            "SELECT candidate FROM events WHERE kind = 'rung' AND json_extract(detail, '$.rung') = ?"
+            " AND json_extract(detail, '$.decision') IN (SELECT value FROM json_each(?)) ORDER BY id",
+            rung,
+            json.dumps(list(decisions)),
+        )
+        return [row[0] for row in rows]
+
+    def inherited(self) -> set[int]:
+        """The candidates whose first training began with a parent's weights."""
+        return {row[0] for row in self._rows("SELECT candidate FROM events WHERE kind = 'inherited'")}
+
+    def ancestral_steps(self) -> tuple[int, int]:
+        """How many bred candidates began with a parent's weights, and the training steps in them."""
+        row = self._rows(
+            "SELECT count(*), total(steps) FROM (SELECT max(json_extract(detail, '$.steps')) AS steps"
+            " FROM events WHERE kind = 'inherited' GROUP BY candidate)"
+        )[0]
+        return int(row[0]), int(row[1])
 
     def repeats_made(self) -> int:
         """Further training seeds, failed ones too."""

@@ -47,6 +47,13 @@ def save_weights(
     return path
 
 
+def remove_weights(folder: Path, candidate: int, rung: str, seed: int) -> None:
+    """Delete the file, if it is there."""
+    path = weights_path(folder, candidate, rung, seed)
+    with one_line(path):
+        path.unlink(missing_ok=True)
+
+
 def load_weights(folder: Path, candidate: int, rung: str, seed: int) -> dict[str, NDArray[np.generic]]:
     """Tensors by name. Raises ArchiveError where the file is missing or damaged."""
     path = weights_path(folder, candidate, rung, seed)

@@ -12,6 +12,7 @@ import numpy as np
 from archive.records import Failed, Fault, Outcome, Scored
 from evaluators.agreement import chosen_checkpoint, disagree, smoothed_error
 from evaluators.params import carried, count_params
+from evaluators.segments import Segment, inherited_share, split_state, wrong_state
 from evaluators.task import Evaluated, Floats, Recipe, SupervisedTask
 from sandbox.job import Job, Runner
 from sandbox.limits import Limits
@@ -53,6 +54,7 @@ class _Weights:
 
     checkpoints: tuple[Mapping[str, Array], ...]
     ties: object
+    state: Mapping[str, Array]
 
 
 class Evaluator:
@@ -108,16 +110,26 @@ class Evaluator:
             layers=_layers(outcome.notes.get("layers")),
         )
 
+    @property
+    def steps(self) -> int:
+        return self._recipe.steps
+
     async def evaluate(self, source: str, *, digest: str, repeat: int) -> Evaluated:
         """Train and score once. `digest` is the genome's source digest; `repeat` counts from 0."""
-        return await _Evaluation(self, source, digest, repeat).run()
+        whole = Segment(0, self.steps)
+        return await self.evaluate_segment(source, digest=digest, repeat=repeat, segment=whole)
+
+    async def evaluate_segment(self, source: str, *, digest: str, repeat: int, segment: Segment) -> Evaluated:
+        """As evaluators.segments.Staged says."""
+        return await _Evaluation(self, source, digest, repeat, segment).run()
 
 
 class _Evaluation:
     """One evaluation in progress: what it has spent and what it learnt."""
 
-    def __init__(self, evaluator: Evaluator, source: str, digest: str, repeat: int) -> None:
+    def __init__(self, evaluator: Evaluator, source: str, digest: str, repeat: int, segment: Segment) -> None:
         self._of, self._source, self._name = evaluator, source, (digest, repeat)
+        self._segment = segment
         self._usages: list[Usage] = []
         self._detail: dict[str, object] = {"isolation": evaluator._runner.level.value}
 
@@ -134,6 +146,11 @@ class _Evaluation:
         if best is None:
             return self._ended(Failed("predict", "the logits are not finite"))
         weights, logits = trained.checkpoints[best], first[best]
+        if self._segment.stop < self._of.steps:
+            params = count_params(weights, trained.ties)
+            error = smoothed_error(logits.argmax(1) == targets)
+            score = Scored({"error": error, "params": float(params)})
+            return self._ended(score, state=trained.state)
         second = await self._predict_otherwise(weights)
         if isinstance(second, Failed):
             return self._ended(second)
@@ -149,17 +166,21 @@ class _Evaluation:
         return self._ended(outcome, correct=np.packbits(correct).tobytes(), weights=weights)
 
     async def _train(self) -> _Weights | Failed:
-        recipe, train = self._of._recipe, self._of._splits.train
+        recipe, train, segment = self._of._recipe, self._of._splits.train, self._segment
         outcome = await self._child(
             "train",
-            {"inputs": train.inputs, "targets": train.targets},
-            {"recipe": asdict(recipe)},
+            {"inputs": train.inputs, "targets": train.targets, **segment.arrays()},
+            {"recipe": asdict(recipe), "start": segment.start, "stop": segment.stop},
             "train",
         )
         if not isinstance(outcome, Finished):
             return failure_of(outcome, "train")
         self._detail["curve"] = _curve(outcome.notes.get("curve"))
-        return _weights_of(outcome, recipe.checkpoints)
+        trained = _weights_of(outcome, _checkpoints(recipe, segment), bool(segment.stop < recipe.steps))
+        if segment.inherit and isinstance(trained, _Weights):
+            share = inherited_share(trained.checkpoints[0], segment.inherit)
+            self._detail["inherited_share"] = round(share, 4)
+        return trained
 
     async def _predict(
         self, checkpoints: tuple[Mapping[str, Array], ...], inputs: Floats, batch: int, purpose: str
@@ -233,7 +254,12 @@ class _Evaluation:
         return derived_seed(self._of._seed, *self._name, purpose)
 
     def _ended(
-        self, outcome: Outcome, *, correct: bytes = b"", weights: Mapping[str, Array] | None = None
+        self,
+        outcome: Outcome,
+        *,
+        correct: bytes = b"",
+        weights: Mapping[str, Array] | None = None,
+        state: Mapping[str, Array] | None = None,
     ) -> Evaluated:
         self._detail["peak_rss"] = max((u.peak_rss for u in self._usages), default=0)
         return Evaluated(
@@ -243,6 +269,7 @@ class _Evaluation:
             correct=correct,
             weights=weights or {},
             detail=self._detail,
+            state=state or {},
         )
 
 
@@ -282,10 +309,21 @@ def _raised(outcome: Raised) -> str:
     return f"{outcome.kind}: {message}" + (f" ({', '.join(where)})" if where else "")
 
 
-def _weights_of(outcome: Finished, count: int) -> _Weights | Failed:
-    """The checkpoints that a training child owes: `count` of them, alike in names, dtypes and shapes."""
+def _checkpoints(recipe: Recipe, segment: Segment) -> int:
+    """How many checkpoints the training of a segment owes."""
+    if segment.stop < recipe.steps:
+        return 1
+    marks = (recipe.steps * (k + 1) // recipe.checkpoints for k in range(recipe.checkpoints))
+    return sum(mark > segment.start for mark in marks)
+
+
+def _weights_of(outcome: Finished, count: int, goes_on: bool = False) -> _Weights | Failed:
+    """The checkpoints that a training child owes: `count` of them, alike in names, dtypes and shapes; and
+    where training `goes_on`, the state for it.
+    """
+    arrays, state = split_state(outcome.arrays)
     checkpoints: list[dict[str, Array]] = [{} for _ in range(count)]
-    for name, array in outcome.arrays.items():
+    for name, array in arrays.items():
         number, _, rest = name.partition("/")
         if not (number.isdecimal() and number == str(int(number)) and int(number) < count and rest):
             return Failed("train", f"the reply must name tensors 0/... to {count - 1}/..., got {name!r}")
@@ -293,7 +331,9 @@ def _weights_of(outcome: Finished, count: int) -> _Weights | Failed:
     signatures = [{n: (a.dtype, a.shape) for n, a in weights.items()} for weights in checkpoints]
     if not signatures[0] or any(signature != signatures[0] for signature in signatures):
         return Failed("train", f"the reply must hold {count} checkpoints of the same tensors")
-    return _Weights(tuple(checkpoints), outcome.notes.get("ties"))
+    if goes_on and (problem := wrong_state(state, checkpoints[0])):
+        return Failed("train", problem)
+    return _Weights(tuple(checkpoints), outcome.notes.get("ties"), state if goes_on else {})
 
 
 def _layers(noted: object) -> tuple[Mapping[str, object], ...]:

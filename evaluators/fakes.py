@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
 
 from archive.records import Outcome, Scored
 from evaluators.evaluation import Sound
+from evaluators.segments import Segment
 from evaluators.task import Evaluated
 from sandbox.outcome import ChildOutcome
 
@@ -29,6 +33,18 @@ class StubEvaluator:
         outcome = self._score(source)
         params = outcome.metrics["params"] if isinstance(outcome, Scored) else 0
         return Sound(function_digest="", params=int(params))
+
+    steps = 400
+
+    async def evaluate_segment(self, source: str, *, digest: str, repeat: int, segment: Segment) -> Evaluated:
+        """The same score on every rung; the state is the step that was reached."""
+        went_on = int(segment.state["step"]) if segment.state else 0
+        if went_on != segment.start:
+            raise ValueError(f"a segment from step {segment.start} was given the state of step {went_on}")
+        evaluated = await self.evaluate(source, digest=digest, repeat=repeat)
+        if segment.stop == self.steps:
+            return evaluated
+        return replace(evaluated, state={"step": np.array(segment.stop)})
 
     async def evaluate(self, source: str, *, digest: str, repeat: int) -> Evaluated:
         await asyncio.sleep(self._seconds)

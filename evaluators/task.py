@@ -23,7 +23,8 @@ class TaskError(ValueError):
 class Recipe:
     """How a candidate is trained. `rate` is the peak (onecycle) or constant learning rate; `steps` are
     optimiser steps of `batch` examples; weights are kept at `checkpoints` evenly spaced steps (1: the last),
-    and the one with the lowest validation error counts (chosen by the trusted process).
+    and the one with the lowest validation error counts (chosen by the trusted process). With rungs, an
+    annealed recipe trains its first `hold` steps at a constant rate (evaluators.inside.schedule).
     """
 
     name: str
@@ -34,6 +35,7 @@ class Recipe:
     weight_decay: float = 0.01
     schedule: str = "onecycle"
     checkpoints: int = 1
+    hold: int = 0
 
 
 @dataclass(frozen=True)
@@ -99,3 +101,5 @@ class Evaluated:
     correct: bytes = b""
     weights: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     detail: Mapping[str, object] = field(default_factory=dict)
+    state: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+    """What a further segment of the training goes on from; empty where there is none."""

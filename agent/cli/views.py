@@ -17,6 +17,7 @@ from agent.breeding import Ending
 from agent.cli.common import cell, table
 from agent.session import Session
 from agent.status import Point, Status, read_status
+from agent.turned_away import in_words
 
 REFRESH = 0.5
 """Seconds between two looks at the archive."""
@@ -152,6 +153,13 @@ def summary(screen: Console, status: Status) -> None:
     if idle := status.idle:
         screen.print(
             f"slots idle for {idle.share:.1%} of {cell(idle.available)} slot-seconds in the steady state"
+        )
+    for rung in status.rungs:
+        screen.print(in_words(rung))
+    if status.inherited["candidates"]:
+        screen.print(
+            f"{status.inherited['candidates']} children began with their parents' weights, which had seen "
+            f"{status.inherited['steps']:,} training steps"
         )
     screen.print()
     if status.operators:

@@ -13,7 +13,7 @@ from agent.errors import UserError
 from agent.report.numbers import Interval, examples, wilson
 from agent.report.text import cell
 from agent.report.versions import versions
-from archive.records import Candidate, Evaluation, Scored, State
+from archive.records import FULL, Candidate, Evaluation, Scored, State
 from archive.store import Store
 from archive.weights import weights_path
 from sandbox.genome import source_digest, strip_prose
@@ -51,7 +51,7 @@ def model_file(store: Store, config: Config, candidate: Candidate, weights: str 
             f"(`evoarch list {store.folder} --state scored`)",
             code=1,
         )
-    evaluations = store.evaluations(candidate.id)
+    evaluations = [each for each in store.evaluations(candidate.id) if each.rung == FULL]
     return "\n".join(_header(store, config, candidate, evaluations, weights)) + "\n" + clean(candidate.source)
 
 
@@ -114,7 +114,8 @@ def _line(store: Store, candidate: Candidate) -> str:
 
 def copy_weights(store: Store, candidate: Candidate, target: Path) -> None:
     """The weights of the candidate's first training seed. Raises UserError where none are kept."""
-    scored = [e for e in store.evaluations(candidate.id) if isinstance(e.outcome, Scored)]
+    own = store.evaluations(candidate.id)
+    scored = [e for e in own if isinstance(e.outcome, Scored) and e.rung == FULL]
     source = (
         weights_path(Path(store.folder), candidate.id, scored[0].rung, scored[0].seed) if scored else None
     )

@@ -1,4 +1,4 @@
-"""Training: inputs and targets in, weights at fixed steps out."""
+"""Training: inputs and targets in, weights at fixed steps out; whole, or from one step to another."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, autograd, nn
-from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
 from evaluators.inside.build import Announce, Reply, build, check_logits, materialise, state_of
 from evaluators.inside.losses import LOSSES
+from evaluators.inside.resume import inherit, part_of, restore, snapshot
+from evaluators.inside.schedule import scheduler
 
 CURVE_POINTS = 40
 """At most this many points of the training loss are noted."""
@@ -21,44 +22,62 @@ CURVE_POINTS = 40
 def train(
     genome: ModuleType | None, arrays: Mapping[str, Tensor], options: Mapping[str, Any], announce: Announce
 ) -> Reply:
-    """Train a fresh model on `arrays["inputs"]` (n, *shape) float32 and `arrays["targets"]` (n,) int64.
+    """Train a model on `arrays["inputs"]` (n, *shape) float32 and `arrays["targets"]` (n,) int64.
 
-    `options`: entry, offers, kwargs, loss, recipe. The reply holds `<checkpoint>/<name>` for each tensor of
-    the state dict, checkpoints counted from 0; the notes hold `ties` and `curve` (mean training loss over
-    evenly cut stretches). Raises FloatingPointError as soon as the loss is not finite.
+    `options`: entry, offers, kwargs, loss, recipe; optionally `start` and `stop`, the steps of the recipe
+    (counted from 0) that are done here, by default all. From a `start` above 0 it goes on from the tensors
+    `state/...` in `arrays`, which are `resume.snapshot`'s; at 0 it may begin with a parent's, `inherit/...`.
+
+    The reply holds `<checkpoint>/<name>` for each tensor of the state dict, checkpoints counted from 0 among
+    those that lie in the segment (a segment that stops early has one, at its end), and `state/...` where
+    `stop` is not the recipe's end; the notes hold `ties` and `curve` (mean training loss over evenly cut
+    stretches). Raises FloatingPointError as soon as the loss is not finite.
     """
     announce("build")
     model = build(genome, options)
     announce("train")
     recipe = options["recipe"]
+    start, stop = options.get("start", 0), options.get("stop", recipe["steps"])
     inputs, targets = arrays["inputs"], arrays["targets"]
     materialise(model, inputs[:2])
+    inherit(model, part_of(arrays, "inherit/"))
     classes = options["offers"]["num_classes"]
     loss_of = LOSSES[options["loss"]]
     optimiser = _optimiser(model, recipe)
-    schedule = _schedule(optimiser, recipe)
+    before_step = scheduler(optimiser, recipe, start)
     # Its own generator: how often a model draws must not change which examples it sees.
     order = torch.Generator().manual_seed(torch.initial_seed())
-    batches = _batches(len(targets), min(recipe["batch"], len(targets)), recipe["steps"], order)
-    marks = {recipe["steps"] * (k + 1) // recipe["checkpoints"]: k for k in range(recipe["checkpoints"])}
+    batches = _batches(len(targets), min(recipe["batch"], len(targets)), stop, order)
+    if start:
+        restore(model, optimiser, part_of(arrays, "state/"))
+    marks = {step: number for number, step in enumerate(_marks(recipe, start, stop))}
     tensors: dict[str, Tensor] = {}
     ties: dict[str, str] = {}
     losses: list[float] = []
-    for step, batch in enumerate(batches, start=1):
+    for step, batch in enumerate(batches[start:], start=start):
+        before_step(step)
         optimiser.zero_grad(set_to_none=True)
         logits = check_logits(model(inputs.index_select(0, batch)), len(batch), classes)
         loss = loss_of(logits, targets.index_select(0, batch))
         losses.append(loss.item())
         if not math.isfinite(losses[-1]):
-            raise FloatingPointError(f"the training loss became {losses[-1]} at step {step}")
+            raise FloatingPointError(f"the training loss became {losses[-1]} at step {step + 1}")
         autograd.backward(loss)
         optimiser.step()
-        if schedule is not None:
-            schedule.step()
-        if step in marks:
+        if step + 1 in marks:
             state, ties = state_of(model)
-            tensors |= {f"{marks[step]}/{name}": value.clone() for name, value in state.items()}
+            tensors |= {f"{marks[step + 1]}/{name}": value.clone() for name, value in state.items()}
+    if stop < recipe["steps"]:
+        tensors |= {f"state/{name}": value for name, value in snapshot(model, optimiser).items()}
     return tensors, {"ties": ties, "curve": _curve(losses)}
+
+
+def _marks(recipe: Mapping[str, Any], start: int, stop: int) -> list[int]:
+    """After which steps weights are kept: the recipe's even spacing, in its last segment."""
+    if stop < recipe["steps"]:
+        return [stop]
+    count = recipe["checkpoints"]
+    return [mark for k in range(count) if (mark := recipe["steps"] * (k + 1) // count) > start]
 
 
 def _optimiser(model: nn.Module, recipe: Mapping[str, Any]) -> torch.optim.Optimizer:
@@ -70,14 +89,6 @@ def _optimiser(model: nn.Module, recipe: Mapping[str, Any]) -> torch.optim.Optim
     fused = all(p.is_floating_point() for p in parameters)
     rate, decay = recipe["rate"], recipe["weight_decay"]
     return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay, fused=fused)
-
-
-def _schedule(optimiser: torch.optim.Optimizer, recipe: Mapping[str, Any]) -> LRScheduler | None:
-    if recipe["schedule"] == "constant":
-        return None
-    if recipe["schedule"] != "onecycle":
-        raise ValueError(f"recipe.schedule: expected onecycle or constant, got {recipe['schedule']!r}")
-    return OneCycleLR(optimiser, max_lr=recipe["rate"], total_steps=recipe["steps"])
 
 
 def _batches(examples: int, size: int, steps: int, order: torch.Generator) -> list[Tensor]:

@@ -1,0 +1,49 @@
+"""What training goes on from: all that an interrupted one held, or tensors of a parent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from evaluators.inside.overlap import overlap
+
+
+def part_of(arrays: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors under `prefix`, by their names without it."""
+    return {name[len(prefix) :]: value for name, value in arrays.items() if name.startswith(prefix)}
+
+
+def snapshot(model: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """`model/<name>`, `optimiser/<parameter>/<moment>` and `rng`: training goes on from it bit by bit."""
+    held = {f"model/{name}": value.detach().clone() for name, value in model.state_dict().items()}
+    for number, moments in optimiser.state_dict()["state"].items():
+        held |= {f"optimiser/{number}/{name}": value.detach().clone() for name, value in moments.items()}
+    return {**held, "rng": torch.get_rng_state()}
+
+
+def restore(model: nn.Module, optimiser: torch.optim.Optimizer, held: Mapping[str, Tensor]) -> None:
+    """The inverse of `snapshot`. Raises RuntimeError where the tensors are not those of this model."""
+    model.load_state_dict(part_of(held, "model/"))
+    state: dict[int, dict[str, Any]] = {}
+    for path, value in part_of(held, "optimiser/").items():
+        number, _, name = path.partition("/")
+        state.setdefault(int(number), {})[name] = value.clone()
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    torch.set_rng_state(held["rng"])
+
+
+def inherit(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Copy a parent's tensors into an untrained model: whole where name and shape match, else the slice that
+    both have where only widths differ (`overlap`). The slice keeps what is not overwritten as initialised.
+    """
+    with torch.no_grad():
+        for name, value in model.state_dict().items():
+            given = tensors.get(name)
+            if given is None or not value.is_floating_point() or not given.is_floating_point():
+                continue
+            if shared := overlap(tuple(value.shape), tuple(given.shape)):
+                part = tuple(slice(size) for size in shared)
+                value[part] = given[part].to(value.dtype)

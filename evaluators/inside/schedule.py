@@ -1,0 +1,58 @@
+"""The learning rate at a step: a function of the step alone, so that training may stop and go on anywhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
+
+HELD = 0.25
+"""The constant rate of the first rungs, as a share of the recipe's peak."""
+
+RISE = 0.3
+"""The share of the annealed rung in which the rate rises from the constant one to the peak."""
+
+
+def scheduler(
+    optimiser: torch.optim.Optimizer, recipe: Mapping[str, Any], start: int
+) -> Callable[[int], None]:
+    """What to call before each step (counted from 0); training begins at `start`.
+
+    With `recipe["hold"]` steps held at a constant rate, the rest is annealed (`annealed`). Without, the
+    recipe's own schedule: torch's OneCycleLR, or a constant rate. Raises ValueError for another name.
+    """
+    kind, peak = recipe["schedule"], recipe["rate"]
+    if kind not in ("constant", "onecycle"):
+        raise ValueError(f"recipe.schedule: expected onecycle or constant, got {kind!r}")
+    if kind == "constant":
+        return lambda step: None
+    if not recipe["hold"]:
+        if start:
+            raise ValueError(
+                f"a onecycle schedule begins at step 0, got {start}; expected a recipe with hold"
+            )
+        cycle: LRScheduler = OneCycleLR(optimiser, max_lr=peak, total_steps=recipe["steps"])
+        return lambda step: cycle.step() if step else None
+
+    def set_rate(step: int) -> None:
+        for group in optimiser.param_groups:
+            group["lr"] = peak * annealed(step, recipe["hold"], recipe["steps"])
+
+    return set_rate
+
+
+def annealed(step: int, hold: int, steps: int) -> float:
+    """The rate at `step` (from 0) as a share of the peak: `HELD` for `hold` steps, then a rise to 1 and a
+    fall to 0 at `steps`, both along a half cosine.
+
+    A constant rate first, since accuracies under one rank models as they end up; one cycle from there.
+    """
+    if step < hold:
+        return HELD
+    turn = hold + RISE * (steps - hold)
+    if step < turn:
+        return HELD + (1.0 - HELD) * 0.5 * (1.0 - math.cos(math.pi * (step - hold) / (turn - hold)))
+    return 0.5 * (1.0 + math.cos(math.pi * (step - turn) / (steps - turn)))

@@ -24,7 +24,7 @@ AUDITED = 20
 
 
 class Decision(StrEnum):
-    """What became of an arrival. `EXEMPT`: a seed, or an audit. `AUDITED_...`: turned away, yet trained on."""
+    """What became of an arrival. `EXEMPT`: a seed or an audit. `AUDITED_...`: turned away, yet trained on."""
 
     PROMOTED = "promoted"
     STOPPED = "stopped"

@@ -23,6 +23,7 @@ profile = "{profile}"
 evaluations = {evaluations}          # candidates that enter training; seeds and repeats are counted apart
 wall_clock = 0            # seconds over all runs; 0: no limit
 tokens = 0                # LM tokens, prompt and completion; 0: no limit
+money = 0                 # for LM calls, by the prices in [[lm]]; 0: no limit
 
 [seeds]                   # the first generation: your model files, or the task's baselines
 files = [{files}]

@@ -265,7 +265,7 @@ def test_a_fault_that_stays_ends_the_run_with_one_line_and_keeps_what_is_paid(
     server.fault = lambda handler, number: (
         number > 2 and not handler.send(code, json.dumps({"error": {"message": f"no, {KEY}"}}))
     )
-    folder = prepared(tmp_path / "c", server.url, 6)
+    folder = prepared(tmp_path / "c", server.url, 200, QUICK)
     done = run(folder)
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.split("\n") if line.startswith("evoarch: far at")]
@@ -276,19 +276,18 @@ def test_a_fault_that_stays_ends_the_run_with_one_line_and_keeps_what_is_paid(
     assert paid == 2
     # Mended, the run goes on, and what was answered is not asked again.
     server.fault = lambda handler, number: False
-    assert run(folder).returncode == 0
+    trained = rows(folder, "SELECT count(*) FROM evaluations WHERE kind = 'search'")[0][0]
+    assert run(folder, "--set", f"budget.evaluations={trained + 2}").returncode == 0
     batches = rows(folder, "SELECT batch FROM lm_calls WHERE batch > 0 AND state = 'settled'")
-    assert len(batches) == len(set(batches))
+    assert len(batches) == len(set(batches)) >= 1
     for path in folder.rglob("*"):
         if path.is_file():
             assert KEY.encode() not in path.read_bytes(), path
 
 
-def test_after_kills_settled_and_lost_calls_are_what_the_server_counted(
-    server: Server, tmp_path: Path
-) -> None:
+def test_after_kills_settled_and_lost_calls_are_the_servers_count(server: Server, tmp_path: Path) -> None:
     server.delay = 0.3
-    folder = prepared(tmp_path / "c", server.url, 12)
+    folder = prepared(tmp_path / "c", server.url, 10, QUICK)
     rng = random.Random(1)
     for kill in range(3):
         process = subprocess.Popen(

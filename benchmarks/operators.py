@@ -298,7 +298,7 @@ async def run(arguments: argparse.Namespace) -> dict[str, Result]:
         for key in ("proposals", "batch", "rewrite_tokens", "threads", "seed", "recipe")
     }
     found: dict[str, Result] = {}
-    for name in names:
+    for name in {*names, *ASKING}:  # lm.repair mends what earlier runs left broken
         path = arguments.state / f"{name}.json"
         if path.exists() and (known := _read(path)).settings == settings:
             found[name] = known

@@ -100,8 +100,8 @@ class Totals(Connected):
         return Tokens(prompt + failed, completion + wasted, sum(sums.get("lost", (0, 0))))
 
     def mean_seconds(self) -> float:
-        """Wall-clock seconds of a scored evaluation, seeds too; 0 where there is none."""
-        return self._sum("SELECT avg(seconds) FROM evaluations WHERE outcome = 'scored'")
+        """Wall-clock seconds of a scored evaluation on the last rung, seeds too; 0 where there is none."""
+        return self._sum("SELECT avg(seconds) FROM evaluations WHERE outcome = 'scored' AND rung = 'full'")
 
     def tokens_under_way(self) -> int:
         """The upper bound of the calls that were sent and have no answer yet."""

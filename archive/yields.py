@@ -11,7 +11,7 @@ from archive.connection import Connected
 from archive.queries import event_of
 from archive.records import Event
 
-_ENDS = ("settled", "duplicate", "requeued", "held")
+_ENDS = ("settled", "duplicate", "requeued", "held", "rung")
 _MARKS = ("run", "stop", "recovered")
 
 
@@ -114,7 +114,8 @@ class Yields(Connected):
         """When runs began and ended, and bred candidates took and left an evaluation slot, in order."""
         kinds = ", ".join(f"'{kind}'" for kind in ("started", *_ENDS, *_MARKS))
         rows = self._rows(
-            f"SELECT * FROM events WHERE kind IN ({kinds}) AND (candidate IS NULL"
+            f"SELECT * FROM events WHERE kind IN ({kinds})"
+            " AND (kind <> 'rung' OR json_extract(detail, '$.stopped')) AND (candidate IS NULL"
             " OR candidate IN (SELECT id FROM candidates WHERE number IS NOT NULL)) ORDER BY id"
         )
         return [event_of(row) for row in rows]
@@ -126,7 +127,7 @@ class Yields(Connected):
             WITH ended AS (
                 SELECT max(events.id) AS event, candidate FROM events
                 JOIN candidates ON candidates.id = events.candidate
-                WHERE events.id > ? AND kind IN ('rejected', 'duplicate', 'refused', 'settled')
+                WHERE events.id > ? AND kind IN ('rejected', 'duplicate', 'refused', 'settled', 'rung')
                     AND coalesce(json_extract(detail, '$.kind'), 'search') = 'search'
                     AND number IS NOT NULL
                     AND state IN ('rejected', 'duplicate', 'scored', 'failed', 'stopped')
@@ -137,7 +138,7 @@ class Yields(Connected):
                     WHERE e.candidate = ended.candidate AND kind = 'search') AS trained,
                 (SELECT json_array(error, params) FROM evaluations AS e
                     WHERE e.candidate = ended.candidate AND kind = 'search' AND outcome = 'scored'
-                    ORDER BY id DESC LIMIT 1) AS score,
+                    AND rung = 'full' ORDER BY id DESC LIMIT 1) AS score,
                 (SELECT json_array(total(cpu_seconds), total(prompt_tokens) + total(completion_tokens),
                     total(price)) FROM lm_calls WHERE lm_calls.batch = proposals.batch) AS call
             FROM ended JOIN candidates ON candidates.id = ended.candidate

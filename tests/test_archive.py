@@ -243,6 +243,21 @@ def test_yields_of_the_operators(store: Store) -> None:
     assert store.yields() == {"lm.rewrite": {**counts, **costs}}
 
 
+def test_a_rung_ends_a_trial_and_leaves_a_slot_only_where_it_stops(store: Store) -> None:
+    seed = seeded(store, error=0.2)
+    goes_on, stopped = running(store, (seed,)), running(store, (seed,))
+    store.reach(replace(scored(goes_on, 0.01), rung="early"), "promoted")
+    store.reach(replace(scored(stopped, 0.01), rung="early"), "stopped", note="below the better half")
+    ended = [(e.kind, e.candidate) for e in store.slot_events() if e.kind != "started"]
+    assert ended == [("rung", stopped)]
+    (trial,) = store.trials_after(0)
+    # A score on an early rung improves on nothing.
+    assert (trial.operator, trial.improved, trial.cpu_seconds) == ("random", False, 1.5)
+    store.settle(scored(goes_on, 0.01))
+    (later,) = store.trials_after(trial.event)
+    assert later.cpu_seconds == 3.0
+
+
 def test_yields_of_two_models_with_one_operator(store: Store) -> None:
     seed = seeded(store, error=0.2)
     for name in ("large", "small", "small"):

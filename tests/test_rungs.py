@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ from agent.status import Status, read_status
 from agent.tables import RungTable
 from agent.turns import Turns
 from archive.pareto import Objective
-from archive.records import FULL, Failed, Fault, State
+from archive.records import FULL, Failed, Fault, Scored, State
 from archive.store import Store, create
 from evaluators.fakes import StubEvaluator
 from evaluators.segments import Segment, wrong_state
@@ -347,3 +348,49 @@ def test_a_failure_on_a_rung_is_a_failure_there(store: Store) -> None:
     assert len(failed) == 3
     assert [e.rung for e in store.evaluations(failed[0].id)] == ["rung1"]
     assert store.entered_training() == 3
+
+
+def test_children_that_inherit_are_charged_and_confirmed_from_scratch(store: Store) -> None:
+    class Weighted(StubEvaluator):
+        """Leaves weights; a warm start halves the error."""
+
+        given: ClassVar[list[bool]] = []
+
+        async def evaluate_segment(self, source: str, **asked: Any) -> Evaluated:
+            evaluated = await super().evaluate_segment(source, **asked)
+            warm = bool(asked["segment"].inherit)
+            if asked["segment"].start == 0:
+                self.given.append(warm)
+            if asked["segment"].stop < self.steps:
+                return evaluated
+            assert isinstance(evaluated.outcome, Scored)
+            metrics = dict(evaluated.outcome.metrics)
+            halved = Scored({**metrics, "error": metrics["error"] / 2}) if warm else evaluated.outcome
+            weights = {"layer.weight": np.zeros((10, 40), np.float32)}
+            share = {"inherited_share": 1.0} if warm else {}
+            return replace(evaluated, outcome=halved, weights=weights, detail=share)
+
+    config = config_of(8, evaluation={"inherit": True, "repeats": 2})
+    assert run(store, config, Weighted()).complete
+    # The seed begins from nothing, every child with its parent's weights.
+    assert Weighted.given == [False] + [True] * 8
+    status = read_status(store, config)
+    assert status.inherited["candidates"] == 8
+    assert "8 children began with their parents' weights" in summary_text(status)
+    for candidate in store.candidates():
+        first = store.evaluations(candidate.id)[0].detail.get("inherited")
+        if not candidate.parents:
+            assert first is None
+            continue
+        assert isinstance(first, Mapping)
+        steps = 400 * (candidate.generation)
+        assert first == {"from": candidate.parents[0], "steps": steps, "share": 1.0}
+    assert status.inherited["steps"] == sum(400 * c.generation for c in store.candidates())
+    for elite in status.front:
+        if elite.operator == "seed":
+            continue
+        scores = [e.outcome for e in store.evaluations(elite.id)]
+        assert len(scores) == 3, "one warm, and as many from scratch as an elite needs"
+        assert elite.seeds == 2
+        assert isinstance(scores[1], Scored)
+        assert elite.error == scores[1].metrics["error"]

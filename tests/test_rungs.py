@@ -377,15 +377,15 @@ def test_children_that_inherit_are_charged_and_confirmed_from_scratch(store: Sto
     status = read_status(store, config)
     assert status.inherited["candidates"] == 8
     assert "8 children began with their parents' weights" in summary_text(status)
-    for candidate in store.candidates():
+    for candidate in store.scored():
         first = store.evaluations(candidate.id)[0].detail.get("inherited")
         if not candidate.parents:
             assert first is None
             continue
         assert isinstance(first, Mapping)
-        steps = 400 * (candidate.generation)
+        steps = 400 * candidate.generation
         assert first == {"from": candidate.parents[0], "steps": steps, "share": 1.0}
-    assert status.inherited["steps"] == sum(400 * c.generation for c in store.candidates())
+    assert status.inherited["steps"] == sum(400 * c.generation for c in store.scored())
     for elite in status.front:
         if elite.operator == "seed":
             continue

@@ -96,6 +96,11 @@ class Evaluator:
             "loss": task.loss,
         }
 
+    @property
+    def options(self) -> Mapping[str, object]:
+        """What every child of this evaluator is told: entry, offers, kwargs, loss."""
+        return self._options
+
     async def dry_run(self, source: str) -> Sound | ChildOutcome:
         """A few examples forward and backward. A genome that can't be trained comes back as what it did."""
         job = Job("dry_run", source, options=self._options, seed=DRY_RUN_SEED, limits=self._limits)

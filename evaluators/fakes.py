@@ -1,19 +1,20 @@
-"""A public fake of the evaluator, for tests and benchmarks of everything around it. It trains nothing."""
+"""Public fakes of what measures, for tests and benchmarks of everything around it. They train nothing."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from archive.records import Outcome, Scored
+from archive.records import Failed, Outcome, Scored
 from evaluators.evaluation import Sound
+from evaluators.sealed import Graded
 from evaluators.segments import Segment
 from evaluators.task import Evaluated
-from sandbox.outcome import ChildOutcome
+from sandbox.outcome import Array, ChildOutcome
 
 
 def hashed_score(source: str) -> Outcome:
@@ -49,3 +50,36 @@ class StubEvaluator:
     async def evaluate(self, source: str, *, digest: str, repeat: int) -> Evaluated:
         await asyncio.sleep(self._seconds)
         return Evaluated(self._score(source), self._seconds, 0.0)
+
+
+class StubConfirmer:
+    """A confirmer whose candidates are right at random: with the chance that `accuracy` says of the source.
+
+    `tests` are sizes by name. Seeds of training do not differ but by chance. `opened` counts openings.
+    """
+
+    def __init__(
+        self, accuracy: Callable[[str, float], float], tests: Mapping[str, int] | None = None
+    ) -> None:
+        self._accuracy = accuracy
+        self._tests = dict(tests or {"public": 200, "fresh": 1000})
+        self.trained: list[tuple[str, float, int]] = []
+        self.opened: list[tuple[str, int]] = []
+
+    async def select(self, source: str, *, digest: str, repeat: int, rate: float) -> Evaluated:
+        self.trained.append((digest, rate, repeat))
+        error = 1.0 - self._accuracy(source, rate)
+        weights = {"w": np.zeros(1, np.float32)}
+        return Evaluated(Scored({"error": error, "params": 10.0}), 0.0, 0.0, weights=weights)
+
+    async def open(
+        self, source: str, weights: Mapping[str, Array], *, digest: str, repeat: int, rate: float
+    ) -> Mapping[str, Graded] | Failed:
+        self.opened.append((digest, repeat))
+        seed = int.from_bytes(hashlib.sha256(f"{digest} {repeat}".encode()).digest()[:4], "big")
+        rng = np.random.default_rng(seed)
+        chance = self._accuracy(source, rate)
+        return {
+            name: Graded((rng.random(count) < chance).astype(np.float32))
+            for name, count in self._tests.items()
+        }

@@ -21,14 +21,14 @@ def rows(split: Split) -> set[bytes]:
 
 def test_splits_share_no_example_and_cover_the_training_set() -> None:
     splits = Mnist1d().splits(3)
-    train, held, test = rows(splits.train), rows(splits.validation), rows(Mnist1d().sealed_test())
+    train, held, test = rows(splits.train), rows(splits.validation), rows(Mnist1d().sealed_tests(0)["public"])
     assert (len(train), len(held), len(test)) == (3500, 500, 1000)
     assert not train & held
     assert not (train | held) & test
 
 
 def test_the_data_are_those_of_the_published_seed() -> None:
-    test = Mnist1d().sealed_test()
+    test = Mnist1d().sealed_tests(0)["public"]
     assert test.inputs.shape == (1000, 40)
     assert test.inputs.dtype == np.float32
     assert test.targets.dtype == np.int64
@@ -68,9 +68,9 @@ def test_baselines_have_the_published_sizes(name: str, count: int) -> None:
     assert model(torch.zeros(2, 40)).shape == (2, 10)
 
 
-def test_there_are_four_baselines_and_two_recipes() -> None:
+def test_there_are_four_baselines_and_three_recipes() -> None:
     assert set(Mnist1d().seeds) == set(COUNTS)
-    assert set(Mnist1d().recipes) == {"fast", "paper"}
+    assert set(Mnist1d().recipes) == {"fast", "full", "paper"}
 
 
 def test_tasks_are_found_by_name() -> None:

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from agent.cli import campaigns, candidates, compare, export, machine, models, report, review, seed
+from agent.cli import campaigns, candidates, compare, confirm, export, machine, models, report, review, seed
 from agent.errors import UserError
 from archive.errors import ArchiveError
 from evaluators.task import TaskError
@@ -54,6 +54,7 @@ for command in (
     candidates.lineage,
     export.export,
     compare.compare,
+    confirm.confirm,
     review.review,
     report.report,
     models.check,

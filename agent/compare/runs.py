@@ -16,6 +16,7 @@ import tomli_w
 from agent.compare.arms import find, overlaid
 from agent.config import FILE, load, parse
 from agent.errors import UserError
+from agent.slots import in_slots
 from archive.schema import FILE as DATABASE
 from archive.store import open_archive
 
@@ -104,26 +105,18 @@ async def carry_out(runs: Sequence[Run], jobs: int, say: Callable[[str], None]) 
     waiting = [run for run in runs if not run.finished()]
     total, failed = len(runs), list[Run]()
     say(f"{total - len(waiting)} of {total} runs are there, {len(waiting)} to do")
-    queue = iter(waiting)
     done = total - len(waiting)
 
-    async def slot() -> None:
+    async def one(run: Run) -> None:
         nonlocal done
-        for run in queue:
-            if await _carry_out(run):
-                failed.append(run)
-                say(f"{run.arm} seed {run.seed}: ended with an error; {run.folder / LOG} says why")
-                continue
-            done += 1
-            say(f"{done}/{total} {run.arm} seed {run.seed}")
+        if await _carry_out(run):
+            failed.append(run)
+            say(f"{run.arm} seed {run.seed}: ended with an error; {run.folder / LOG} says why")
+            return
+        done += 1
+        say(f"{done}/{total} {run.arm} seed {run.seed}")
 
-    tasks = [asyncio.create_task(slot()) for _ in range(max(1, jobs))]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    await in_slots(waiting, one, jobs)
     return failed
 
 

@@ -97,6 +97,12 @@ class ClrsEvaluator:
         """Train and score once. `digest` is the genome's source digest; `repeat` counts from 0."""
         return await _Evaluation(self, source, digest, repeat).run()
 
+    async def grade(
+        self, source: str, weights: Weights, *, digest: str, repeat: int
+    ) -> NDArray[np.float32] | Failed:
+        """Of each example, the share of right answers that these weights give: (examples,), 0 to 1."""
+        return await _Evaluation(self, source, digest, repeat).grade(weights)
+
 
 class _Evaluation:
     """One evaluation in progress: what it has spent and what it learnt."""
@@ -146,6 +152,13 @@ class _Evaluation:
             settled = Failed("constraint", f"error {graded.error:.3f} is above {limit}")
         bits = np.packbits(once.correct & twice.correct).tobytes()
         return self._ended(settled, correct=bits, weights=weights)
+
+    async def grade(self, weights: Weights) -> NDArray[np.float32] | Failed:
+        found = await self._predict((weights,), np.arange(self._of.examples), ROWS, "test")
+        if isinstance(found, Failed):
+            return found
+        graded = self._score(found[0])
+        return graded if isinstance(graded, Failed) else graded.by_example
 
     def _score(self, logits: Logits) -> Score | Failed:
         try:

@@ -22,12 +22,14 @@ SINKHORN_STEPS, SINKHORN_TEMPERATURE = 25, 0.1
 class Score:
     """`value` is the benchmark's (0..1, the mean over outputs; for scalars the mean squared error).
 
-    `correct` holds one bit for each graded element, in the order of outputs, for paired comparisons.
+    `correct` holds one bit for each graded element, in the order of outputs, for paired comparisons;
+    `by_example` the share of right elements of each example, the mean over outputs, (examples,) float32.
     """
 
     value: float
     by_output: Mapping[str, float]
     correct: Bits
+    by_example: NDArray[np.float32]
 
     @property
     def error(self) -> float:
@@ -47,6 +49,7 @@ def score(features: Sequence[Feature], logits: Mapping[str, Array], truth: Mappi
     chosen = decisions(outputs, logits)
     values: dict[str, float] = {}
     bits: list[Bits] = []
+    shares: list[NDArray[np.float64]] = []
     masks = {f"{f.name}_mask" for f in outputs if f.kind == "permutation_pointer"}
     for feature in outputs:
         name = feature.name
@@ -57,8 +60,10 @@ def score(features: Sequence[Feature], logits: Mapping[str, Array], truth: Mappi
             mask = f"{name}_mask"
             said, right = fused(said, chosen[mask]), fused(right, truth[mask].argmax(-1))
         graded = np.zeros(0, np.bool_)
+        kept = np.ones(right.shape, np.bool_)
         if feature.kind == "mask":
             values[name], graded = _f1(said, right)
+            kept = right != -1
         elif feature.kind == "scalar":
             values[name] = float(((np.asarray(said, np.float64) - right) ** 2).mean())
         else:
@@ -68,7 +73,21 @@ def score(features: Sequence[Feature], logits: Mapping[str, Array], truth: Mappi
             graded = np.asarray(said == right).ravel()
             values[name] = float(graded.mean())
         bits.append(graded)
-    return Score(float(np.mean(list(values.values()))), values, np.concatenate(bits))
+        if graded.size:
+            shares.append(_by_example(graded, kept))
+    value = float(np.mean(list(values.values())))
+    by_example = np.mean(shares, axis=0) if shares else np.zeros(0)
+    return Score(value, values, np.concatenate(bits), by_example.astype(np.float32))
+
+
+def _by_example(graded: Bits, kept: Bits) -> NDArray[np.float64]:
+    """The share of right ones among the graded elements of each example; 1 where none of it is graded."""
+    right = np.zeros(kept.shape)
+    right[kept] = graded
+    rows = (len(kept), -1)
+    counts = kept.reshape(rows).sum(1)
+    shares: NDArray[np.float64] = np.where(counts, right.reshape(rows).sum(1) / np.maximum(counts, 1), 1.0)
+    return shares
 
 
 def decisions(features: Sequence[Feature], logits: Mapping[str, Array]) -> dict[str, Array]:

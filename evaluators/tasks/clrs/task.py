@@ -8,6 +8,7 @@ from importlib import resources
 
 from evaluators.program import inside_program
 from evaluators.task import Recipe
+from evaluators.tasks.clrs.confirmer import ClrsConfirmer
 from evaluators.tasks.clrs.evaluator import ClrsEvaluator
 from evaluators.tasks.clrs.inside.feature import reads_edges
 from evaluators.tasks.clrs.recipes import RECIPES, ClrsRecipe, recipes_of
@@ -111,6 +112,16 @@ class ClrsTask:
             limits=limits,
             campaign_seed=campaign_seed,
             ceiling=self.ceiling if ceiling is None else ceiling,
+        )
+
+    def confirmer(
+        self, recipe: Recipe, runner: Runner, *, limits: Limits, campaign_seed: int, test_seed: int
+    ) -> ClrsConfirmer:
+        """Retrains, then asks the benchmark's sealed test of 64 nodes, which is the same for every seed."""
+        if not isinstance(recipe, ClrsRecipe):
+            raise TypeError(f"recipe: expected a ClrsRecipe, got {type(recipe).__name__}")
+        return ClrsConfirmer(
+            self.algorithm, self.scope, recipe, runner, self.offers_of(recipe), limits, campaign_seed
         )
 
 

@@ -1,0 +1,172 @@
+"""confirm: the only command that opens the sealed tests."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from agent.cli.common import console, folder_argument, json_option, print_json, reading, table
+from agent.config import Config, load
+from agent.confirm.record import Record
+from agent.confirm.run import Confirmation, Confirmed, choose, shown
+from agent.errors import UserError
+from agent.session import choose_level, choose_recipe, open_walls
+from archive.lock import RunLock
+from archive.store import open_archive
+from evaluators.sealed import confirming
+from evaluators.tasks import load_task
+from sandbox.level import detect
+
+INTERRUPTED = 130
+
+
+@click.command()
+@folder_argument
+@click.option(
+    "--top", default=3, show_default=True, type=click.IntRange(min=0), help="Elites, the best first."
+)
+@click.option("--candidate", "ids", multiple=True, type=int, help="Confirm this one; may be given again.")
+@click.option("--seeds", default=10, show_default=True, type=click.IntRange(min=1), help="Trainings of each.")
+@click.option("--recipe", help="How to train.  [default: the task's full recipe]")
+@click.option("--jobs", type=click.IntRange(min=1), help="Trainings at a time.  [default: one per core]")
+@click.option("--force", is_flag=True, help="Open a test that was opened before; it is recorded and shown.")
+@click.option("--show", is_flag=True, help="Train and open nothing; show what was found.")
+@click.option("--unsafe", is_flag=True, help="Run where the system has no isolation to offer.")
+@json_option
+def confirm(
+    folder: Path,
+    top: int,
+    ids: tuple[int, ...],
+    seeds: int,
+    recipe: str | None,
+    jobs: int | None,
+    force: bool,
+    show: bool,
+    unsafe: bool,
+    as_json: bool,
+) -> None:
+    """Retrain elites and baselines from scratch, rank them where no search looked, and test them once.
+
+    Every candidate gets the same learning rates, then --seeds trainings at its best one; the ranking is by
+    the error on the selection split. Then the sealed test is opened, once for each, and the opening
+    recorded. Killed, the same command goes on.
+
+    \b
+    Examples:
+      evoarch confirm demo --top 3 --seeds 10
+      evoarch confirm demo --candidate 41 --show --json
+    """
+    config = load(folder)
+    task = load_task(config.campaign.task)
+    name = recipe or ("full" if "full" in task.recipes else config.evaluation.recipe)
+    chosen = choose_recipe(task, name)
+    if show:
+        store, _ = reading(folder)
+        rows = shown(store, Record(store, name), choose(store, top, ids))
+    else:
+        rows = asyncio.run(
+            _confirm(folder, config, top, ids, seeds, chosen.name, jobs, force=force, unsafe=unsafe)
+        )
+    if as_json:
+        print_json([_json(row) for row in rows])
+    else:
+        _print(rows, name)
+
+
+async def _confirm(
+    folder: Path,
+    config: Config,
+    top: int,
+    ids: tuple[int, ...],
+    seeds: int,
+    name: str,
+    jobs: int | None,
+    *,
+    force: bool,
+    unsafe: bool,
+) -> list[Confirmed]:
+    loop, main = asyncio.get_running_loop(), asyncio.current_task()
+    assert main is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, main.cancel)
+    task = load_task(config.campaign.task)
+    recipe = choose_recipe(task, name)
+    level = choose_level(detect(), config.sandbox.level, unsafe=unsafe)
+    try:
+        with RunLock(folder), open_archive(folder, write=True) as store:
+            candidates = choose(store, top, ids)
+            record = Record(store, name)
+            runner = await open_walls(level, task, config.sandbox)
+            try:
+                confirmer = confirming(
+                    task,
+                    recipe,
+                    runner,
+                    limits=config.evaluation.limits(),
+                    campaign_seed=config.campaign.seed,
+                    test_seed=record.test_seed(),
+                )
+                confirmation = Confirmation(
+                    store,
+                    record,
+                    confirmer,
+                    name,
+                    recipe.rate,
+                    seeds,
+                    jobs or len(os.sched_getaffinity(0)),
+                    lambda line: click.echo(line, err=True),
+                )
+                return await confirmation.run(candidates, force=force)
+            finally:
+                await runner.close()
+    except asyncio.CancelledError:
+        raise UserError("stopped; the same command goes on from here", code=INTERRUPTED) from None
+
+
+def _json(row: Confirmed) -> dict[str, object]:
+    kept = {key: value for key, value in asdict(row).items() if key != "candidate"}
+    return {"id": row.candidate.id, "name": row.candidate.name, **kept}
+
+
+def _print(rows: list[Confirmed], recipe: str) -> None:
+    tests = list(dict.fromkeys(name for row in rows for name in row.tests))
+    columns = ["id", "params", "seeds", "rate", "selection error", *[f"{name} test" for name in tests]]
+    columns += ["against the best baseline", "opened"]
+    body: list[list[object]] = []
+    for row in rows:
+        label = f"#{row.candidate.id}" + (f" {row.candidate.name}" if row.baseline else "")
+        if row.selection is None:
+            body.append([label, "", "", "", row.reason, *["" for _ in tests], "", ""])
+            continue
+        last = tests[-1] if tests else ""
+        body.append(
+            [
+                label,
+                f"{row.params:,}",
+                row.seeds,
+                f"{row.rate:g}",
+                f"{100 * row.selection:.2f}%",
+                *[str(row.tests.get(name, "")) for name in tests],
+                _verdict(row, last),
+                f"{row.openings} x" if row.openings else "",
+            ]
+        )
+    console().print(table(f"recipe {recipe}, best first by the selection split", columns, body))
+    if tests:
+        console().print(
+            "Intervals at 95% over training seeds and examples. The ranking was made before the tests were "
+            "opened: the first row is the claim, the others are what stood beside it."
+        )
+
+
+def _verdict(row: Confirmed, test: str) -> str:
+    over = row.over.get(test)
+    if over is None:
+        return "the best baseline" if row.baseline and row.tests else ""
+    word = "better" if over.high < 0 else "worse" if over.low > 0 else "within the noise"
+    return f"{word}: {over}"

@@ -33,8 +33,9 @@ from evaluators.evaluation import Evaluator, Sound
 from evaluators.program import inside_program
 from evaluators.segments import Segment
 from evaluators.task import Evaluated
-from evaluators.tasks import load_task
+from evaluators.tasks.mnist1d import Mnist1d
 from sandbox.genome import source_digest
+from sandbox.outcome import Array
 from sandbox.runner import start
 from sandbox.vet import vet
 
@@ -68,7 +69,7 @@ class Result:
 async def mutants(evaluator: Evaluator, base: str, count: int, seed: int) -> list[tuple[str, float]]:
     """Sound, different children of `base`, and the CPU seconds of their dry runs."""
     rng, found, known = random.Random(f"halving {seed}"), list[tuple[str, float]](), {source_digest(base)}
-    task = load_task("mnist1d")
+    task = Mnist1d()
     while len(found) < count:
         source = base
         for _ in range(rng.choice(CHANGES)):
@@ -103,7 +104,8 @@ async def climb(
         full = await whole.evaluate(source, digest=digest, repeat=0)
         reached: list[tuple[Mapping[str, float], float]] = []
         decisions: list[str] = []
-        at, state = 0, {}  # type: tuple[int, Mapping[str, Any]]
+        at = 0
+        state: Mapping[str, Array] = {}
         for number, rung in enumerate(rungs):
             segment = Segment(at, rung.steps, state)
             evaluated = await parts.evaluate_segment(source, digest=digest, repeat=0, segment=segment)
@@ -171,7 +173,7 @@ def replayed(children: Sequence[Child], rungs: Sequence[Rung], chosen: Mapping[s
 
 
 async def measure(draws: int, children: int, tables: Sequence[RungTable], all_on: bool) -> list[list[Child]]:
-    task = load_task("mnist1d")
+    task = Mnist1d()
     recipe = task.recipes["fast"]
     rungs = ladder(tables, recipe.steps)
     runner = await start(inside_program())
@@ -232,7 +234,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     found = asyncio.run(measure(arguments.draws, arguments.children, tables, arguments.all))
     print(f"mean:   {line(mean([result_of(each) for each in found]))}")
     if arguments.all:
-        others(found, ladder(tables, load_task("mnist1d").recipes["fast"].steps))
+        others(found, ladder(tables, Mnist1d().recipes["fast"].steps))
     if arguments.rows:
         arguments.rows.write_text(json.dumps([[vars(child) for child in each] for each in found]))
 

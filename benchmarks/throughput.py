@@ -1,17 +1,21 @@
-"""Children per minute: dry run, training and both predictions of ConvBase under the fast recipe.
+"""Children per minute: dry run, training, both predictions of ConvBase under the fast recipe; and with rungs.
 
-    python benchmarks/throughput.py [children] [workers]
+    python benchmarks/throughput.py [children] [workers] [--draws 5] [--mutants 40]
 
-One single-thread child per worker, all behind the walls of this machine. Prints one JSON line.
+One single-thread child per worker, all behind the walls of this machine. Prints one JSON line; then, with
+`--draws` above 0, what halving.py measures in the same run: the regret of the winner over rungs and the share
+of the CPU time of training every child in full.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import os
-import sys
 import time
+
+import halving
 
 from evaluators.evaluation import Evaluator, Sound
 from evaluators.program import inside_program
@@ -50,7 +54,14 @@ async def measure(children: int, workers: int) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    arguments = [int(argument) for argument in sys.argv[1:]]
-    children = arguments[0] if arguments else 40
-    workers = arguments[1] if len(arguments) > 1 else len(os.sched_getaffinity(0))
-    print(json.dumps(asyncio.run(measure(children, workers))))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("children", type=int, nargs="?", default=40)
+    parser.add_argument("workers", type=int, nargs="?", default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--draws", type=int, default=5, help="draws over rungs; 0: none")
+    parser.add_argument("--mutants", type=int, default=40, help="children of each draw")
+    arguments = parser.parse_args()
+    print(json.dumps(asyncio.run(measure(arguments.children, arguments.workers))), flush=True)
+    if arguments.draws:
+        halving.main(["--draws", str(arguments.draws), "--children", str(arguments.mutants)])

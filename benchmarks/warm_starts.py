@@ -27,7 +27,7 @@ from evaluators.evaluation import Evaluator, Sound
 from evaluators.program import inside_program
 from evaluators.segments import Segment
 from evaluators.task import Evaluated
-from evaluators.tasks import load_task
+from evaluators.tasks.mnist1d import Mnist1d
 from sandbox.genome import source_digest
 from sandbox.runner import start
 from sandbox.vet import vet
@@ -47,7 +47,7 @@ class Pair:
 
 async def mutant(evaluator: Evaluator, source: str, rng: random.Random, known: set[str]) -> str:
     """A sound child of `source` that is none of `known`; it is added to them."""
-    task = load_task("mnist1d")
+    task = Mnist1d()
     while True:
         parent = Parent(0, source, {"error": 0.1, "params": 5000.0})
         drafts = await SyntacticMutate().propose(Order(1, [parent], offers=task.offers), rng, None)
@@ -66,7 +66,7 @@ def error_of(evaluated: Evaluated) -> float:
 
 
 async def measure(pairs: int, warm: int, converged: int, seed: int) -> list[Pair]:
-    task = load_task("mnist1d")
+    task = Mnist1d()
     recipe = task.recipes["fast"]
     runner = await start(inside_program())
 
@@ -119,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     rng = np.random.default_rng(arguments.seed)
     drawn = [taus([found[i] for i in rng.integers(len(found), size=len(found))]) for _ in range(RESAMPLES)]
     low, high = np.nanpercentile([one - other for one, other in drawn], [2.5, 97.5])
-    charged = arguments.warm + load_task("mnist1d").recipes["fast"].steps
+    charged = arguments.warm + Mnist1d().recipes["fast"].steps
     shares = [pair.share for pair in found]
     print(
         f"{'training':24} {'steps':>6} {'charged':>8}  Kendall with converged ({arguments.converged} steps)"

@@ -10,7 +10,15 @@ import torch
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
 HELD = 0.25
-"""The constant rate of the first rungs, as a share of the recipe's peak."""
+"""The constant rate of the first rungs, as a share of the recipe's peak. Validation errors of the recipe
+`fast` of MNIST-1D over its four baselines, two splits each, with `hold` at 40 and at 100 of 400 steps (one
+plain cycle: 0.162):
+
+    held  conv_base     gru           mlp           residual_cnn  mean
+    0.25  0.098, 0.093  0.109, 0.142  0.377, 0.364  0.019, 0.018  0.151, 0.154
+    0.5   0.081, 0.071  0.125, 0.132  0.388, 0.372  0.031, 0.027  0.156, 0.151
+    1.0   0.139, 0.143  0.126, 0.121  0.439, 0.429  0.051, 0.056  0.189, 0.187
+"""
 
 RISE = 0.3
 """The share of the annealed rung in which the rate rises from the constant one to the peak."""

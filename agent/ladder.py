@@ -168,4 +168,4 @@ def _note(decision: Decision, rung: Rung, metrics: Mapping[str, float]) -> str:
     error = f"error {metrics['error']:.3f} after {rung.steps} training steps"
     if decision is Decision.REJECTED:
         return f"{rung.name}: {error}: below twice the accuracy of guessing"
-    return f"{rung.name}: {error}: not among the best {rung.table.keep:g} of the last {rung.table.window}"
+    return f"{rung.name}: {error}: not among the best {rung.table.keep:.0%} of the recent"

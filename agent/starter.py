@@ -37,7 +37,7 @@ recipe = "fast"           # or "paper": 8000 steps
 workers = 0               # 0: one per core, less one where an embedded LM needs it
 wall_clock = 60.0         # seconds a child may take to train
 memory = 2048             # MiB a child may take above the warm process it is forked from
-rungs = []                # [{{ share = 0.1, keep = 0.4 }}]: after 10% of the steps the best 40% train on
+rungs = []                # [{{ share = 0.1, keep = 0.4 }}]: after a tenth of the steps the best 40% train on
 repeats = 3               # training seeds that an elite and a baseline get at the end
 
 [review]                  # what a person says in `evoarch review`

@@ -39,7 +39,7 @@ from sandbox.outcome import Array
 from sandbox.runner import start
 from sandbox.vet import vet
 
-RUNGS = (RungTable(share=0.1, keep=0.4),)
+RUNGS = (RungTable(share=0.1, keep=0.4), RungTable(share=0.25, keep=0.4))
 OBJECTIVES = [Objective("error")]
 CHANGES = (1, 2, 3)
 

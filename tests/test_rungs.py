@@ -223,7 +223,7 @@ def test_a_campaign_with_rungs_scores_only_what_climbed_them_all(store: Store) -
         if candidate.state is State.STOPPED:
             assert FULL not in climbed
             assert not candidate.metrics
-            assert "not among the best 0.5 of the last 40" in candidate.note
+            assert "not among the best 50% of the recent" in candidate.note
         elif candidate.state is State.SCORED:
             assert climbed == ["rung1", "rung2", FULL]
     seed = store.candidates(operator="seed")[0]

@@ -80,6 +80,14 @@ def test_no_objective_at_all_is_one_line(folder: Path) -> None:
     assert "selection.objectives" in result.output
 
 
+def test_rungs_out_of_order_are_one_line(folder: Path) -> None:
+    result = evoarch("run", str(folder), "--set", "evaluation.rungs=[{share=0.5}, {share=0.2}]")
+    assert result.exit_code == 2
+    assert result.output.count("\n") == 1
+    assert "evaluation.rungs: expected rising shares" in result.output
+    assert "got steps 200, 80" in result.output
+
+
 SMALL = ["--set", "evaluation.repeats=1", "--set", 'seeds.files=["seeds/mlp.py"]']
 
 
@@ -90,6 +98,9 @@ def test_what_a_campaign_is_measured_by_stays_and_its_budget_may_grow(folder: Pa
     result = evoarch("run", str(folder), *SMALL, "--set", "campaign.seed=7")
     assert result.exit_code == 2
     assert "campaign.seed: expected 0, as this campaign was measured so far, got 7" in result.output
+    result = evoarch("run", str(folder), *SMALL, "--set", "evaluation.rungs=[{share=0.5}]")
+    assert result.exit_code == 2
+    assert "evaluation.rungs: expected [], as this campaign was measured so far" in result.output
     result = evoarch("run", str(folder), *SMALL, "--set", "budget.evaluations=1", "--json")
     assert result.exit_code == 0
     status = json.loads(result.stdout)

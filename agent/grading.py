@@ -17,7 +17,8 @@ from agent.writing import findings_of
 from archive.records import FULL, Candidate, Evaluation, Failed, Fault, Outcome
 from archive.store import Store
 from archive.weights import save_weights
-from evaluators.evaluation import Sound, failure_of
+from evaluators.failures import failure_of
+from evaluators.replies import Sound
 from evaluators.segments import Segment, Staged
 from evaluators.task import Evaluated
 from sandbox.genome import source_digest

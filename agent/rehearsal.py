@@ -25,7 +25,8 @@ from agent.session import Session, copy_campaign, open_session
 from agent.writing import Bred, Writer
 from archive.schema import FILE as DATABASE
 from archive.store import Store
-from evaluators.evaluation import Sound, failure_of
+from evaluators.failures import failure_of
+from evaluators.replies import Sound
 
 
 async def rehearse(folder: Path, overrides: Sequence[str] = (), *, unsafe: bool = False) -> Estimate:

@@ -33,8 +33,9 @@ from archive.lock import RunLock
 from archive.records import Failed, Outcome
 from archive.schema import FILE as DATABASE
 from archive.store import Store, create, open_archive
-from evaluators.evaluation import Sound, failure_of
+from evaluators.failures import failure_of
 from evaluators.own import Measuring, measuring, program_for
+from evaluators.replies import Sound
 from evaluators.task import Recipe, Task
 from evaluators.tasks import load_task
 from sandbox.environment import InterpreterError, environment_of

@@ -15,7 +15,7 @@ import asyncio
 import math
 
 from archive.records import Scored
-from evaluators.evaluation import Sound
+from evaluators.replies import Sound
 from evaluators.tasks.clrs.evaluator import ClrsEvaluator
 from evaluators.tasks.clrs.recipes import ClrsRecipe
 from evaluators.tasks.clrs.task import ClrsTask

@@ -29,8 +29,9 @@ from agent.rungs import Decision, Rung, decide, held, ladder
 from agent.tables import RungTable
 from archive.pareto import Objective
 from archive.records import Scored
-from evaluators.evaluation import Evaluator, Sound
+from evaluators.evaluation import Evaluator
 from evaluators.program import inside_program
+from evaluators.replies import Sound
 from evaluators.segments import Segment
 from evaluators.task import Evaluated
 from evaluators.tasks.mnist1d import Mnist1d

@@ -44,8 +44,9 @@ from agent.operators.shape_repair import repair
 from agent.report.numbers import wilson
 from agent.selection import targets
 from archive.records import Scored
-from evaluators.evaluation import Sound, failure_of
+from evaluators.failures import failure_of
 from evaluators.own import Measuring, measuring, program_for
+from evaluators.replies import Sound
 from evaluators.task import Task
 from evaluators.tasks import load_task
 from sandbox.genome import source_digest

@@ -28,8 +28,8 @@ from agent.lm.build import build_lm
 from agent.lm.seam import Complete, LMRequest
 from agent.operators.base import Draft, Order
 from archive.store import create
-from evaluators.evaluation import Sound
 from evaluators.fakes import hashed_score
+from evaluators.replies import Sound
 from evaluators.task import Evaluated
 from sandbox.genome import source_digest
 from sandbox.job import Job, Program

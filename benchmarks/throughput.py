@@ -17,8 +17,9 @@ import time
 
 import halving
 
-from evaluators.evaluation import Evaluator, Sound
+from evaluators.evaluation import Evaluator
 from evaluators.program import inside_program
+from evaluators.replies import Sound
 from evaluators.tasks import load_task
 from sandbox.runner import start
 

@@ -23,8 +23,9 @@ from scipy.stats import kendalltau
 from agent.operators.base import Order, Parent
 from agent.operators.syntactic_mutate import SyntacticMutate
 from archive.records import Scored
-from evaluators.evaluation import Evaluator, Sound
+from evaluators.evaluation import Evaluator
 from evaluators.program import inside_program
+from evaluators.replies import Sound
 from evaluators.segments import Segment
 from evaluators.task import Evaluated
 from evaluators.tasks.mnist1d import Mnist1d

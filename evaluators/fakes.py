@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from archive.records import Failed, Outcome, Scored
-from evaluators.evaluation import Sound
+from evaluators.replies import Sound
 from evaluators.sealed import Graded
 from evaluators.segments import Segment
 from evaluators.task import Evaluated

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol, runtime_checkable
 
-from evaluators.evaluation import Evaluator, Sound
+from evaluators.evaluation import Evaluator
 from evaluators.program import inside_program
+from evaluators.replies import Sound
 from evaluators.task import Evaluated, Recipe, SupervisedTask, Task, TaskError
 from sandbox.job import Program, Runner
 from sandbox.limits import Limits

@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archive.records import Failed
-from evaluators.evaluation import Evaluator, derived_seed, failure_of
+from evaluators.evaluation import Evaluator
+from evaluators.failures import failure_of
+from evaluators.flow import derived_seed
 from evaluators.params import carried
 from evaluators.task import Evaluated, Recipe, Split, Splits, SupervisedTask, Task, TaskError
 from sandbox.job import Job, Runner

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from archive.records import Scored
-from evaluators.evaluation import Sound
+from evaluators.replies import Sound
 from evaluators.task import Evaluated
 from evaluators.tasks.clrs import data, prepare, sampling
 from evaluators.tasks.clrs.recipes import RECIPES

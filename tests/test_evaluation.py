@@ -14,9 +14,12 @@ from hypothesis.extra.numpy import arrays
 
 from archive.records import Failed, Fault, Scored
 from evaluators.agreement import chosen_checkpoint, disagree, smoothed_error
-from evaluators.evaluation import Evaluator, Sound, derived_seed, failure_of
+from evaluators.evaluation import Evaluator
+from evaluators.failures import failure_of
+from evaluators.flow import derived_seed
 from evaluators.params import carried, count_params
 from evaluators.program import ENTRY, inside_program
+from evaluators.replies import Sound
 from evaluators.task import Evaluated, Recipe
 from evaluators.tasks.mnist1d import Mnist1d
 from sandbox.job import Job, Runner

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from archive.records import Failed, Outcome, Scored
-from evaluators.evaluation import Evaluator, Sound
+from evaluators.evaluation import Evaluator
 from evaluators.program import inside_program
+from evaluators.replies import Sound
 from evaluators.task import Evaluated, Recipe
 from evaluators.tasks.mnist1d import Mnist1d
 from sandbox.job import Runner

@@ -11,8 +11,8 @@ import pytest
 from agent.errors import UserError
 from agent.session import choose_level, open_walls
 from agent.tables import SandboxTable
-from evaluators.evaluation import Sound
 from evaluators.own import measuring
+from evaluators.replies import Sound
 from evaluators.tasks import load_task
 from sandbox.environment import InterpreterError, environment_of, own
 from sandbox.level import detect

@@ -14,8 +14,9 @@ from agent.config import Config, load
 from agent.errors import UserError
 from agent.seeding.add import ENTRY, Seed, Wanted, check_free, prepare, seed_findings, write_seed
 from agent.session import choose_level, open_walls
-from evaluators.evaluation import Sound, failure_of
+from evaluators.failures import failure_of
 from evaluators.own import measuring
+from evaluators.replies import Sound
 from evaluators.task import Task
 from evaluators.tasks import load_task
 from sandbox.level import detect

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from archive.records import Failed
-from evaluators.evaluation import derived_seed
+from evaluators.flow import derived_seed
 from evaluators.sealed import Graded
 from evaluators.task import Evaluated
 from evaluators.tasks.clrs.evaluator import ClrsEvaluator

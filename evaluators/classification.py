@@ -1,0 +1,51 @@
+"""Grading of logits against class numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from archive.records import Failed
+from evaluators.agreement import chosen_checkpoint, disagree, smoothed_error
+from evaluators.examples import again, plainly, read_outputs
+from evaluators.flow import Grade, Question
+from evaluators.task import Floats, Splits
+from sandbox.outcome import Array, Finished
+
+
+class Classification:
+    """Grades float32 logits (n, classes). An example is correct only where both predictions say its class."""
+
+    prefix = ""
+    worthless = "the logits are not finite"
+
+    def __init__(self, splits: Splits, classes: int) -> None:
+        self._splits, self._classes = splits, classes
+
+    def training(self) -> Mapping[str, Array]:
+        return {"inputs": self._splits.train.inputs, "targets": self._splits.train.targets}
+
+    def question(self) -> Question:
+        return plainly(self._splits)
+
+    def otherwise(self, rng: np.random.Generator) -> Question:
+        return again(self._splits, rng)
+
+    def read(self, reply: Finished, asked: Question, checkpoints: int) -> Sequence[Floats] | Failed:
+        return read_outputs(reply, asked, (checkpoints, len(asked.order), self._classes), self._count)
+
+    @property
+    def _count(self) -> int:
+        return len(self._splits.validation.inputs)
+
+    def choose(self, answers: Sequence[Floats]) -> int | None:
+        return chosen_checkpoint(np.stack(list(answers)), self._splits.validation.targets)
+
+    def disagree(self, first: Floats, second: Floats) -> str:
+        return disagree(first, second)
+
+    def grade(self, first: Floats, second: Floats) -> Grade | Failed:
+        targets = self._splits.validation.targets
+        correct = (first.argmax(1) == targets) & (second.argmax(1) == targets)
+        return Grade(smoothed_error(correct), correct)

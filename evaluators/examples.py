@@ -1,0 +1,51 @@
+"""How a data set of examples is asked about: plainly, and otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from archive.records import Failed
+from evaluators.flow import Question
+from evaluators.task import Floats, Splits
+from sandbox.outcome import Finished
+
+DECOYS = 5
+"""The second prediction sees one more input for this many, drawn from the training inputs."""
+
+BATCHES = 7
+"""About how many batches the validation inputs make up in the second prediction; the first has one."""
+
+
+def plainly(splits: Splits) -> Question:
+    """The validation inputs in their own order, in one batch."""
+    inputs = splits.validation.inputs
+    return Question({"inputs": inputs}, np.arange(len(inputs)), len(inputs))
+
+
+def again(splits: Splits, rng: np.random.Generator) -> Question:
+    """The same in another order and batch size.
+
+    Training inputs are mixed in, so that nothing a model may gather over all it sees stays the same.
+    """
+    count, known = len(splits.validation.inputs), len(splits.train.inputs)
+    decoys = rng.choice(known, size=min(known, 1 + count // DECOYS), replace=False)
+    pool = np.concatenate([splits.validation.inputs, splits.train.inputs[decoys]])
+    order = rng.permutation(len(pool))
+    return Question({"inputs": pool[order]}, order, 1 + count // BATCHES)
+
+
+def read_outputs(
+    reply: Finished, asked: Question, expected: tuple[int, ...], count: int
+) -> Sequence[Floats] | Failed:
+    """The first `count` examples' outputs of each checkpoint, in their own order.
+
+    `expected` is the shape of the float32 reply: checkpoints, questions, and what there is of each.
+    """
+    logits = reply.arrays.get("logits")
+    if logits is None or logits.shape != expected or logits.dtype != np.float32:
+        got = "nothing" if logits is None else f"{logits.dtype} {logits.shape}"
+        return Failed("predict", f"the reply must hold float32 logits {expected}, got {got}")
+    back = np.argsort(asked.order)[:count]
+    return [np.asarray(part, np.float32)[back] for part in logits]

@@ -1,0 +1,98 @@
+"""What a child sends back, read with distrust: weights by checkpoint, a layer table, a loss curve."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from archive.records import Failed
+from evaluators.params import count_params
+from evaluators.segments import Segment, split_state, wrong_state
+from evaluators.task import Recipe
+from sandbox.outcome import Array, Finished, Usage
+
+MOST_LAYERS = 201
+"""Rows of a layer table that are kept."""
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A genome that passed the dry run. `function_digest` is "" when unsure: then it duplicates nothing.
+
+    `params` counts the untrained weights, by the same rule as a score.
+    """
+
+    function_digest: str
+    params: int
+    usage: Usage = field(default_factory=Usage)
+    layers: tuple[Mapping[str, object], ...] = ()
+    """What the child said of its layers: name, kind, shape, params, flops. For people, never for a score."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a training child sent, by checkpoint, each with the same names and shapes."""
+
+    checkpoints: tuple[Mapping[str, Array], ...]
+    ties: object
+    state: Mapping[str, Array]
+
+
+def sound_of(outcome: Finished) -> Sound:
+    """What a dry run that finished found."""
+    digest = outcome.notes.get("function_digest")
+    return Sound(
+        function_digest=digest if isinstance(digest, str) and len(digest) == 64 else "",
+        params=count_params(outcome.arrays, outcome.notes.get("ties")),
+        usage=outcome.usage,
+        layers=_layers(outcome.notes.get("layers")),
+    )
+
+
+def checkpoints_of(recipe: Recipe, segment: Segment) -> int:
+    """How many checkpoints the training of a segment owes."""
+    if segment.stop < recipe.steps:
+        return 1
+    marks = (recipe.steps * (k + 1) // recipe.checkpoints for k in range(recipe.checkpoints))
+    return sum(mark > segment.start for mark in marks)
+
+
+def weights_of(outcome: Finished, count: int, goes_on: bool = False) -> Weights | Failed:
+    """The checkpoints that a training child owes: `count` of them, alike in names, dtypes and shapes; and
+    where training `goes_on`, the state for it.
+    """
+    arrays, state = split_state(outcome.arrays)
+    checkpoints: list[dict[str, Array]] = [{} for _ in range(count)]
+    for name, array in arrays.items():
+        number, _, rest = name.partition("/")
+        if not (number.isdecimal() and number == str(int(number)) and int(number) < count and rest):
+            return Failed("train", f"the reply must name tensors 0/... to {count - 1}/..., got {name!r}")
+        checkpoints[int(number)][rest] = array
+    signatures = [{n: (a.dtype, a.shape) for n, a in weights.items()} for weights in checkpoints]
+    if not signatures[0] or any(signature != signatures[0] for signature in signatures):
+        return Failed("train", f"the reply must hold {count} checkpoints of the same tensors")
+    if goes_on and (problem := wrong_state(state, checkpoints[0])):
+        return Failed("train", problem)
+    return Weights(tuple(checkpoints), outcome.notes.get("ties"), state if goes_on else {})
+
+
+def curve_of(noted: object) -> list[float]:
+    """The training loss as the child tells it: shown, never believed."""
+    if not isinstance(noted, list):
+        return []
+    return [float(v) for v in noted[:100] if isinstance(v, int | float) and math.isfinite(v)]
+
+
+def _layers(noted: object) -> tuple[Mapping[str, object], ...]:
+    """The rows that have the agreed form; of what a child says besides, nothing is kept."""
+    rows: list[Mapping[str, object]] = []
+    for row in noted[:MOST_LAYERS] if isinstance(noted, list) else []:
+        if not isinstance(row, dict):
+            continue
+        name, kind, shape = row.get("name"), row.get("kind"), row.get("shape")
+        sizes = [row.get("params"), row.get("flops"), *(shape if isinstance(shape, list) else [None])]
+        if isinstance(name, str) and isinstance(kind, str) and all(type(n) is int and n >= 0 for n in sizes):
+            kept = {"name": name[:120], "kind": kind[:60], "shape": sizes[2:8]}
+            rows.append({**kept, "params": sizes[0], "flops": sizes[1]})
+    return tuple(rows)

@@ -9,7 +9,7 @@ import torch
 from evaluators.inside.build import build
 from evaluators.task import Split
 from evaluators.tasks import TASKS, UnknownTask, load_task
-from evaluators.tasks.mnist1d import Mnist1d
+from evaluators.tasks.mnist1d import Mnist1d, ShuffledMnist1d
 from sandbox.child import load
 
 COUNTS = {"conv_base": 5_210, "gru": 5_134, "mlp": 15_210, "residual_cnn": 91_082}
@@ -71,6 +71,19 @@ def test_baselines_have_the_published_sizes(name: str, count: int) -> None:
 def test_there_are_four_baselines_and_three_recipes() -> None:
     assert set(Mnist1d().seeds) == set(COUNTS)
     assert set(Mnist1d().recipes) == {"fast", "full", "paper"}
+
+
+def test_the_shuffled_variant_moves_every_split_by_one_permutation() -> None:
+    plain, moved = Mnist1d(), ShuffledMnist1d()
+    before, after = plain.splits(3), moved.splits(3)
+    order = [int(np.flatnonzero((before.train.inputs == c[:, None]).all(0))[0]) for c in after.train.inputs.T]
+    assert sorted(order) == list(range(40))
+    assert order != list(range(40))
+    np.testing.assert_array_equal(after.validation.inputs, before.validation.inputs[:, order])
+    np.testing.assert_array_equal(after.validation.targets, before.validation.targets)
+    np.testing.assert_array_equal(
+        moved.selection_splits(3).train.inputs, plain.selection_splits(3).train.inputs[:, order]
+    )
 
 
 def test_tasks_are_found_by_name() -> None:

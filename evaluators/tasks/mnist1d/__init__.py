@@ -16,6 +16,9 @@ import numpy as np
 from evaluators.task import Recipe, Split, Splits
 from evaluators.tasks.mnist1d.generator import fresh, own_state
 
+SHUFFLE = 1
+"""Seed of the permutation of `mnist1d-shuffled`."""
+
 VALIDATION = 500
 """Examples drawn from the 4,000 for validation; 3,500 stay for training."""
 
@@ -103,3 +106,31 @@ class Mnist1d:
         confirmation. The first call for a seed takes about a minute.
         """
         return {"fresh": fresh(FRESH, seed), "public": _dataset()[1]}
+
+
+class ShuffledMnist1d(Mnist1d):
+    """The task `mnist1d-shuffled`: the 40 positions of every example in one fixed random order, so that what
+    convolutions assume of space no longer holds (Greydanus and Kobak, 2020, "shuffled features").
+
+    The permutation is this task's own (`SHUFFLE`), the same for every split and seed.
+    """
+
+    name = "mnist1d-shuffled"
+
+    def splits(self, seed: int) -> Splits:
+        return _both(super().splits(seed))
+
+    def selection_splits(self, seed: int) -> Splits:
+        return _both(super().selection_splits(seed))
+
+    def sealed_tests(self, seed: int) -> Mapping[str, Split]:
+        return {name: _shuffled(split) for name, split in super().sealed_tests(seed).items()}
+
+
+def _both(splits: Splits) -> Splits:
+    return Splits(train=_shuffled(splits.train), validation=_shuffled(splits.validation))
+
+
+def _shuffled(split: Split) -> Split:
+    order = np.random.default_rng(SHUFFLE).permutation(split.inputs.shape[1])
+    return Split(np.ascontiguousarray(split.inputs[:, order]), split.targets)

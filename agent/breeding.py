@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from agent.admission import admit
 from agent.budget import Budget
 from agent.config import Config
 from agent.drawing import Drawing
@@ -25,6 +26,7 @@ from agent.seeding.lineage import Openings
 from agent.seeding.record import Record
 from agent.selection import Steering
 from agent.tables import OperatorTable
+from agent.tuning.seam import Tuner
 from agent.turns import Turns
 from agent.writing import Bred, Writer
 from archive.records import Candidate, Proposal, State
@@ -47,6 +49,7 @@ class Parts:
     workers: int
     seeds: Mapping[str, Record] = field(default_factory=dict)
     cores: int = 0
+    tuner: Tuner | None = None
 
 
 @dataclass(frozen=True)
@@ -259,7 +262,7 @@ class Breeding:
             bred = self._ready.pop(slot)
             if self._ordered:
                 self._pass(slot + 1)
-            candidate = bred if isinstance(bred, Candidate) else self._admit(bred)
+            candidate = bred if isinstance(bred, Candidate) else admit(self._store, self._turns, bred)
             if candidate is None:
                 self._settle_slot(trained=False)
                 continue
@@ -277,22 +280,6 @@ class Breeding:
         if self._ordered and not self._purse.spent():
             return self._next_slot if self._next_slot in self._ready else None
         return min(self._ready, default=None)
-
-    def _admit(self, bred: Bred) -> Candidate | None:
-        """Records what arrived: rejected, a duplicate, or a candidate to grade."""
-        identity = bred.proposal.candidate
-        if bred.problem:
-            self._store.reject(identity, bred.source, bred.problem, change=bred.change, parsed=bred.parsed)
-        elif (first := self._store.find_source(bred.digest, exclude=identity)) is not None:
-            self._store.duplicate(
-                identity, of=first, source=bred.source, source_digest=bred.digest, reason="same source"
-            )
-        else:
-            self._store.arrive(identity, bred.source, bred.digest, bred.change)
-            self._turns.done(("admitted", identity))
-            return self._store.candidate(identity)
-        self._turns.done(("admitted", identity))
-        return None
 
     def _lost(self, candidate: int) -> str:
         """Why the infrastructure lost a child that was graded, or ""."""

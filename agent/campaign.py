@@ -12,6 +12,7 @@ from agent.errors import UserError, nearest
 from agent.grading import Grader
 from agent.ladder import Ladder
 from agent.lm.seam import LMError
+from agent.rounds import Rounds
 from agent.rungs import ladder
 from agent.seeding.lineage import Openings
 from agent.selection import objectives
@@ -39,7 +40,7 @@ class Campaign:
             Openings(store, parts.seeds),
             _ladder(store, config, parts, self._turns),
         )
-        self._breeding: Breeding | None = None
+        self._breeding: Breeding | Rounds | None = None
         self._stopping = False
 
     def stop(self) -> None:
@@ -68,7 +69,8 @@ class Campaign:
         if not self._store.scored():
             return self._nothing_to_breed_from()
         self._check_objectives()
-        self._breeding = Breeding(
+        search = Breeding if self._config.rounds is None else Rounds
+        self._breeding = search(
             self._store, self._config, self._parts, self._turns, self._budget, self._grader
         )
         ending = await self._breeding.run()

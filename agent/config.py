@@ -22,16 +22,22 @@ from agent.tables import (
     PortfolioTable,
     PromptsTable,
     ReviewTable,
+    RoundsTable,
     SandboxTable,
     SeedsTable,
     SelectionTable,
     Table,
+    TuningTable,
 )
 
 FILE = "campaign.toml"
 
 EDITING = ("lm.rewrite", "lm.crossover", "lm.repair")
 """Operators whose chat models may answer with edits."""
+
+
+LOCAL = ("embedded", "transformers")
+"""Backends that take a soft prompt."""
 
 
 class Config(Table):
@@ -48,6 +54,8 @@ class Config(Table):
     review: ReviewTable = ReviewTable()
     prompts: PromptsTable = PromptsTable()
     feedback: FeedbackTable = FeedbackTable()
+    rounds: RoundsTable | None = None
+    tuning: TuningTable = TuningTable()
     lm: tuple[LMSettings, ...] = ()
     operators: tuple[OperatorTable, ...] = Field(min_length=1)
 
@@ -66,6 +74,27 @@ class Config(Table):
                 )
             if operator.reply == "edits" and not self.lm[names.index(operator.lm)].chat:
                 raise ValueError(f'operator {operator.name}: reply = "edits" wants a model with chat = true')
+        return self
+
+    @model_validator(mode="after")
+    def _rounds_can_be_made(self) -> Config:
+        if self.tuning.enabled and self.rounds is None:
+            raise ValueError(
+                "tuning.enabled: soft prompts are trained between rounds; expected [rounds]"
+            )
+        if self.rounds is None:
+            return self
+        if self.review.required:
+            raise ValueError("review.required: a round waits for nobody; expected false beside [rounds]")
+        asking = next((each for each in self.operators if each.name == "lm.rewrite"), None)
+        if asking is None:
+            raise ValueError('[rounds] wants an [[operators]] table with name = "lm.rewrite", got none')
+        backend = next(lm.backend for lm in self.lm if lm.name == asking.lm)
+        if self.tuning.enabled and backend not in LOCAL:
+            raise ValueError(
+                f"tuning.enabled: expected an [[lm]] of backend {' or '.join(LOCAL)}, got {backend};"
+                " `evoarch tuning export` writes the data for its own fine-tuning"
+            )
         return self
 
 

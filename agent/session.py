@@ -27,6 +27,8 @@ from agent.seeding.lineage import check_unchanged
 from agent.seeding.record import Record, beside, records
 from agent.tables import SandboxTable
 from agent.templates import open_templates, template_files
+from agent.tuning.files import FOLDER
+from agent.tuning.tuner import build_tuner
 from agent.turns import Turns
 from archive.filesystem import wal_problem
 from archive.lock import RunLock
@@ -140,7 +142,7 @@ async def open_session(
     level = choose_level(detect(), config.sandbox.level, unsafe=unsafe)
     async with AsyncExitStack() as stack:
         stack.enter_context(RunLock(folder))
-        lms = _build_lms(stack, config, replay)
+        lms = _build_lms(stack, config, folder, replay)
         runner = await open_walls(level, task, config.sandbox)
         stack.push_async_callback(runner.close)
         evaluator = measuring(
@@ -173,17 +175,18 @@ async def open_session(
             workers,
             seeds,
             cores,
+            None if replay else build_tuner(config, folder),
         )
         turns: Turns | None = recorded_turns(replay) if replay else None
         yield Session(store, config, Campaign(store, config, parts, turns), parts, level)
 
 
-def _build_lms(stack: AsyncExitStack, config: Config, replay: Path | None) -> dict[str, LM]:
+def _build_lms(stack: AsyncExitStack, config: Config, folder: Path, replay: Path | None) -> dict[str, LM]:
     lms: dict[str, LM] = {}
     for settings in config.lm:
         if not any(table.lm == settings.name for table in config.operators):
             continue
-        lm = replayed(replay, settings) if replay else build_lm(settings)
+        lm = replayed(replay, settings) if replay else build_lm(settings, folder / FOLDER)
         stack.push_async_callback(lm.close)
         lms[settings.name] = lm
     return lms

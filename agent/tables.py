@@ -174,6 +174,50 @@ class FeedbackTable(Table):
     effects: Annotated[int, Field(ge=0, le=20)] = 4
 
 
+class RoundsTable(Table):
+    """EvoPrompting's rounds (Chen et al. 2023, Algorithms 1-3) in the place of the steady state.
+
+    `rounds` T; `prompts` m a round; `samples` n a prompt; `examples` k parents in a prompt; `survivors` p
+    that become the next round's parents; `threshold`: the largest validation error (unsmoothed, 0..1) of a
+    child that is kept; `temperatures`: one of them is drawn for each prompt. `parents`: the `top` by
+    -(params x error), or for ablations `random` ones of those kept, or the `seeds` in every round.
+    """
+
+    rounds: Annotated[int, Field(ge=1)] = 10
+    prompts: Annotated[int, Field(ge=1)] = 10
+    samples: Annotated[int, Field(ge=1)] = 16
+    examples: Annotated[int, Field(ge=1)] = 2
+    survivors: Annotated[int, Field(ge=1)] = 10
+    threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
+    temperatures: Annotated[tuple[float, ...], Field(min_length=1)] = (0.2, 0.6, 0.8, 1.0)
+    parents: Literal["top", "random", "seeds"] = "top"
+
+
+class TuningTable(Table):
+    """A soft prompt (Lester et al. 2021), trained between rounds on children that were kept and did not
+    become parents. For local models alone; `evoarch tuning export` writes the same data for others.
+
+    `tokens`: its length. `epochs` over the data of a round; gradients of `accumulation` batches of `batch`
+    examples make one step of `optimiser` at `learning_rate`. `sequence`: the most tokens of an example; a
+    longer one loses its end. `held_out`: the largest share of the examples that is not trained on but
+    measured, whole lineages at a time. `device`: "auto" takes CUDA where it is there. `threads` 0: one per
+    core (nothing is evaluated meanwhile). `dtype`: of the frozen model's weights.
+    """
+
+    enabled: bool = False
+    tokens: Annotated[int, Field(ge=1, le=512)] = 16
+    epochs: Annotated[int, Field(ge=1)] = 5
+    batch: Annotated[int, Field(ge=1)] = 4
+    accumulation: Annotated[int, Field(ge=1)] = 4
+    optimiser: Literal["adafactor", "adamw"] = "adafactor"
+    learning_rate: Annotated[float, Field(gt=0)] = 0.1
+    sequence: Annotated[int, Field(ge=16)] = 512
+    held_out: Annotated[float, Field(ge=0, lt=1)] = 0.25
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    threads: Annotated[int, Field(ge=0)] = 0
+
+
 OperatorName = Literal[
     "lm.rewrite",
     "lm.scoped",

@@ -92,6 +92,7 @@ def order_of(
         offers=offers,
         broken=broken,
         feedback=from_json(context),
+        soft_prompt=str(context.get("soft_prompt", "")),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from agent.lm.command import CommandLM
 from agent.lm.embedded import EmbeddedLM
 from agent.lm.openai import OpenAILM
@@ -10,14 +12,14 @@ from agent.lm.settings import LMSettings
 from agent.lm.transformers import TransformersLM
 
 
-def build_lm(settings: LMSettings) -> LM:
-    """Nothing is loaded, connected or spent yet: `check` does that."""
+def build_lm(settings: LMSettings, soft_prompts: Path | None = None) -> LM:
+    """Nothing is loaded, connected or spent yet: `check` does that. `soft_prompts`: their folder."""
     match settings.backend:
         case "command":
             return CommandLM(settings)
         case "openai":
             return OpenAILM(settings)
         case "transformers":
-            return TransformersLM(settings)
+            return TransformersLM(settings, soft_prompts)
         case "embedded":
-            return EmbeddedLM(settings)
+            return EmbeddedLM(settings, soft_prompts)

@@ -86,8 +86,8 @@ def _save(source: Path, folder: Path) -> None:
 class EmbeddedLM:
     """The transformers backend on that folder, which it makes at the first call."""
 
-    def __init__(self, settings: LMSettings) -> None:
-        self.settings = settings
+    def __init__(self, settings: LMSettings, soft_prompts: Path | None = None) -> None:
+        self.settings, self._soft_prompts = settings, soft_prompts
         self.name = settings.name or "SmolLM2-135M"
         self.chat = settings.chat
         self._inner: TransformersLM | None = None
@@ -110,5 +110,5 @@ class EmbeddedLM:
                 settings = self.settings.model_copy(
                     update={"backend": "transformers", "path": folder, "name": self.name}
                 )
-                self._inner = TransformersLM(settings)
+                self._inner = TransformersLM(settings, self._soft_prompts)
             return self._inner

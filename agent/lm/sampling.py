@@ -21,6 +21,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
+from agent.tuning.files import load_soft_prompt
+
 TOP_K = 64
 """Candidates kept per step before top_p: a small model's tail is noise. 64 leaves digits and names free."""
 
@@ -55,6 +57,24 @@ class Sampler:
         self.ends = set(ends if isinstance(ends, list) else [ends]) | {self.tokenizer.eos_token_id}
         self._ids: list[int] = []
         self._cache: Any = None
+        self._soft_prompt = ""
+        self._prefix: torch.Tensor | None = None
+
+    def _use(self, soft_prompt: str) -> int:
+        """Puts the soft prompt of that file ("": none) before every prompt; its length in tokens."""
+        if soft_prompt != self._soft_prompt:
+            self._ids, self._cache, self._prefix = [], None, None
+            if soft_prompt:
+                self._prefix = torch.from_numpy(load_soft_prompt(Path(soft_prompt)))
+            self._soft_prompt = soft_prompt
+        return 0 if self._prefix is None else len(self._prefix)
+
+    def _embedded(self, ids: Sequence[int]) -> torch.Tensor:
+        """Embeddings (1, ids, width); place i of the soft prompt stands as the id -1 - i."""
+        table = self.model.get_input_embeddings().weight
+        assert self._prefix is not None
+        rows = [table[i] if i >= 0 else self._prefix[-1 - i].to(table.dtype) for i in ids]
+        return torch.stack(rows).unsqueeze(0)
 
     def encode(self, prompt: str, messages: Sequence[dict[str, str]]) -> list[int]:
         if messages:
@@ -74,13 +94,16 @@ class Sampler:
         seed: int,
         max_tokens: int,
         stop: Sequence[str],
+        soft_prompt: str = "",
     ) -> dict[str, Any]:
         """`n` texts, their finish reasons (stop or length), token counts and CPU seconds.
 
-        Raises TooLongError.
+        `soft_prompt`: a file of embeddings that stand before the prompt. Raises TooLongError, and ValueError
+        where that file does not hold.
         """
         began = time.process_time()
-        ids = self.encode(prompt, messages)
+        before = self._use(soft_prompt)
+        ids = [*range(-1, -1 - before, -1), *self.encode(prompt, messages)]
         room = min(max_tokens, self.context - len(ids))
         if room <= 0:
             raise TooLongError(f"prompt of {len(ids)} tokens leaves no room in a context of {self.context}")
@@ -128,9 +151,11 @@ class Sampler:
         if cache is not None and shared < len(self._ids):
             cache.crop(shared - len(self._ids))  # negative: how many tokens to remove
         self._cache = None  # dropped until whole again, should the forward pass fail
-        out = self.model(
-            torch.tensor([ids[shared:]]), past_key_values=cache, use_cache=True, logits_to_keep=1
-        )
+        if any(i < 0 for i in ids[shared:]):
+            given = {"inputs_embeds": self._embedded(ids[shared:])}
+        else:
+            given = {"input_ids": torch.tensor([ids[shared:]])}
+        out = self.model(**given, past_key_values=cache, use_cache=True, logits_to_keep=1)
         self._ids, self._cache = ids, out.past_key_values
         return out.logits[:, -1], _copied(self._cache)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from agent.lm.seam import Complete, LMError, LMReply, LMRequest
 from agent.lm.settings import LMSettings
+from agent.tuning.files import path_of
 
 LINE_LIMIT = 64 << 20
 """Bytes of the longest line from the worker: 64 samples of 4096 tokens stay far below."""
@@ -24,13 +25,14 @@ ROOT = Path(__file__).resolve().parents[2]
 class TransformersLM:
     """A folder saved by transformers, or a GGUF file. Starts its process at the first call.
 
+    `soft_prompts`: the folder with those that requests may name by their digest.
     One request at a time; the n samples of a request are one batch. Belongs to one event loop.
     """
 
-    def __init__(self, settings: LMSettings) -> None:
+    def __init__(self, settings: LMSettings, soft_prompts: Path | None = None) -> None:
         if settings.path is None:
             raise LMError("expected [[lm]] path, a model folder or a GGUF file, got none")
-        self.settings = settings
+        self.settings, self._soft_prompts = settings, soft_prompts
         self.path = settings.path
         self.name = settings.name or settings.model or settings.path.stem
         self.chat = settings.chat
@@ -50,8 +52,7 @@ class TransformersLM:
             await self._start()
 
     async def complete(self, request: LMRequest) -> LMReply:
-        if request.soft_prompt:
-            raise LMError(f"{self.name}: soft prompts are not supported by this backend")
+        soft_prompt = self._soft_prompt(request.soft_prompt)
         async with self._turn:
             process = await self._start()
             began = time.monotonic()
@@ -66,6 +67,7 @@ class TransformersLM:
                 "seed": request.seed,
                 "max_tokens": min(request.max_tokens, self.settings.max_tokens),
                 "stop": list(request.stop),
+                "soft_prompt": soft_prompt,
             }
             answer = await self._ask(process, asked)
         seconds = time.monotonic() - began
@@ -83,6 +85,17 @@ class TransformersLM:
             price / 1e6,
             {"cpu_seconds": answer["cpu_seconds"]},
         )
+
+    def _soft_prompt(self, digest: str) -> str:
+        """The file of that digest, "" for none."""
+        if not digest:
+            return ""
+        if self._soft_prompts is None:
+            raise LMError(f"{self.name}: soft prompt {digest[:12]}: this model was given no folder of them")
+        path = path_of(self._soft_prompts, digest).resolve()
+        if not path.is_file():
+            raise LMError(f"{self.name}: expected the soft prompt {path}, which is not there")
+        return str(path)
 
     async def close(self) -> None:
         process, self._process = self._process, None

@@ -39,6 +39,7 @@ class Order:
     """What is wanted: `count` children of `parents`. `targets` are the metrics to ask for in the prompt.
 
     `broken` is the child to mend, for `lm.repair` alone. `feedback` may stand in a prompt.
+    `soft_prompt`: the digest of the one to ask with.
     """
 
     count: int
@@ -49,6 +50,7 @@ class Order:
     offers: Mapping[str, object] = field(default_factory=dict)
     broken: Broken | None = None
     feedback: Feedback = NOTHING
+    soft_prompt: str = ""
 
 
 @dataclass(frozen=True)

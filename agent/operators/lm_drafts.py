@@ -73,6 +73,7 @@ class LMOperator:
                 seed=rng.getrandbits(31),
                 max_tokens=self.max_tokens or (chat_tokens if self.chat else tokens),
                 stop=() if self.chat else tuple(stop),
+                soft_prompt=order.soft_prompt,
             )
         )
 

@@ -79,9 +79,7 @@ class Config(Table):
     @model_validator(mode="after")
     def _rounds_can_be_made(self) -> Config:
         if self.tuning.enabled and self.rounds is None:
-            raise ValueError(
-                "tuning.enabled: soft prompts are trained between rounds; expected [rounds]"
-            )
+            raise ValueError("tuning.enabled: soft prompts are trained between rounds; expected [rounds]")
         if self.rounds is None:
             return self
         if self.review.required:

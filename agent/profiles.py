@@ -35,7 +35,14 @@ _PAPER: Overlay = {
         "temperatures": [0.2, 0.6, 0.8, 1.0],
         "parents": "top",
     },
-    "tuning": {"enabled": True, "tokens": 16, "epochs": 5, "batch": 4, "accumulation": 4, "learning_rate": 0.1},
+    "tuning": {
+        "enabled": True,
+        "tokens": 16,
+        "epochs": 5,
+        "batch": 4,
+        "accumulation": 4,
+        "learning_rate": 0.1,
+    },
     "operators": [{"name": "lm.rewrite", "lm": "small", "samples": 16}],
 }
 
@@ -59,7 +66,8 @@ _SMALL: Overlay = {
 PROFILES: Mapping[str, Profile] = {
     "evoprompting": Profile("the whole algorithm, as in the paper", _PAPER),
     "evoprompting-small": Profile(
-        "the same at a size for one CPU: T=3, m=3, n=8, p=2, shape repair, recipe fast", _merged(_PAPER, _SMALL)
+        "the same for one CPU: T=3, m=3, n=8, p=2, shape repair, recipe fast",
+        _merged(_PAPER, _SMALL),
     ),
     "naive-few-shot": Profile(
         "the paper's baseline: parents always the seeds, no tuning",

@@ -45,7 +45,7 @@ class Rounds:
         self._store, self._config, self._parts = store, config, parts
         self._turns, self._budget, self._grader = turns, budget, grader
         self._table: RoundsTable = config.rounds
-        self._index = [each.name for each in config.operators].index(REWRITE)
+        self._index = next(i for i, each in enumerate(config.operators) if each.name == REWRITE)
         self._operator: Operator = parts.operators[self._index]
         lm = next(each for each in config.lm if each.name == config.operators[self._index].lm)
         self._lm = parts.lms[lm.name]
@@ -63,7 +63,7 @@ class Rounds:
         turns.watch(self._wake.set)
 
     def stop(self) -> None:
-        """Finish what is being written and graded, begin nothing new; training a soft prompt is broken off."""
+        """Finish what is being written and graded, begin nothing new; tuning is broken off."""
         self._stopping = True
         self._wake.set()
 

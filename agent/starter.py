@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
+import tomli_w
+
+from agent.compare.arms import overlaid
 from agent.config import FILE
 from agent.errors import UserError
+from agent.profiles import Profile
 from evaluators.task import Task
 
 TEMPLATE = """\
@@ -93,11 +98,37 @@ name = "random"
 weight = 0.5
 """
 
+EVALUATIONS = 100
+"""The budget that `init` writes where nobody said."""
+
 LM_TABLES = {"embedded": EMBEDDED, "openai": OPENAI, "none": ""}
 
 
+PROFILED = """\
+# A campaign of evoarch, by the profile {name}: {words}.
+# `evoarch run DIR --set table.key=value` overrides a key for a run; docs/evoprompting.md says more.
+
+"""
+
+
+def profiled(text: str, name: str, profile: Profile, evaluations: int | None) -> str:
+    """The campaign.toml `text` under a profile; `evaluations` in the place of the profile's, if any."""
+    merged = overlaid(tomllib.loads(text), profile.overlay)
+    merged["campaign"] = {**merged["campaign"], "profile": name}
+    if evaluations is not None:
+        merged["budget"] = {**merged["budget"], "evaluations": evaluations}
+    return PROFILED.format(name=name, words=profile.words) + tomli_w.dumps(merged)
+
+
 def write_campaign(
-    folder: Path, task: Task, *, name: str, seed: int, evaluations: int, lm: str
+    folder: Path,
+    task: Task,
+    *,
+    name: str,
+    seed: int,
+    evaluations: int | None,
+    lm: str,
+    profile: tuple[str, Profile] | None = None,
 ) -> list[Path]:
     """Writes campaign.toml and seeds/ into `folder`; the paths written. Raises UserError if one is there."""
     config = folder / FILE
@@ -110,11 +141,13 @@ def write_campaign(
         task=task.name,
         seed=seed,
         profile="default" if lm != "none" else "syntactic",
-        evaluations=evaluations,
+        evaluations=evaluations or EVALUATIONS,
         files=", ".join(f'"seeds/{path.name}"' for path in files),
         lm=LM_TABLES[lm],
         operators=(LM_OPERATORS if lm != "none" else "") + SYNTACTIC_OPERATORS,
     )
+    if profile is not None:
+        text = profiled(text, *profile, evaluations)
     try:
         seeds.mkdir(parents=True, exist_ok=True)
         # The configuration last: it says that the folder is whole.

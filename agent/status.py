@@ -9,6 +9,7 @@ from pathlib import Path
 from agent.config import Config
 from agent.costs import Costs, costs_of
 from agent.idle import Idle, idle_of
+from agent.round_status import RoundStatus, round_statuses
 from agent.selection import objectives
 from agent.turned_away import RungStatus, rung_statuses
 from archive.lock import is_locked
@@ -51,6 +52,7 @@ class Status:
     rungs: list[RungStatus]
     inherited: Mapping[str, int]
     """Bred candidates that began with a parent's weights, and the training steps in these."""
+    rounds: list[RoundStatus]
     tokens: Mapping[str, int]
     money: float
     operators: Mapping[str, Mapping[str, float]]
@@ -115,6 +117,7 @@ def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
         seeds=[point(c) for c in store.candidates(operator="seed", sources=False)],
         rungs=rung_statuses(store, [c.id for c in on_front]),
         inherited=dict(zip(("candidates", "steps"), store.ancestral_steps(), strict=True)),
+        rounds=round_statuses(store, config),
         tokens={"prompt": tokens.prompt, "completion": tokens.completion, "lost": tokens.lost},
         money=store.price(),
         operators=yields,
@@ -146,6 +149,7 @@ def not_begun(folder: Path, config: Config) -> Status:
         seeds=[],
         rungs=[],
         inherited={"candidates": 0, "steps": 0},
+        rounds=[],
         tokens={"prompt": 0, "completion": 0, "lost": 0},
         money=0.0,
         operators={},

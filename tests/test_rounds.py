@@ -1,4 +1,4 @@
-"""EvoPrompting in rounds: the choices against a transcription of the paper, and whole campaigns with fakes."""
+"""EvoPrompting in rounds: its choices against a transcription of the paper, and whole campaigns."""
 
 import asyncio
 import random
@@ -83,7 +83,9 @@ def transcription(
     return parents, trained, [each[0] for each in history]
 
 
-scores = st.one_of(st.none(), st.tuples(st.integers(1, 6).map(float), st.integers(0, 10).map(lambda n: n / 10)))
+scores = st.one_of(
+    st.none(), st.tuples(st.integers(1, 6).map(float), st.integers(0, 10).map(lambda n: n / 10))
+)
 
 
 @given(
@@ -154,7 +156,7 @@ class CountingTuner:
 
 def by_number(source: str) -> Outcome:
     scale = float(source.split("self.scale = ")[1].split("\n")[0])
-    if scale > 0.9:
+    if scale > 0.57:
         return Failed("train", "it diverged")
     return Scored({"error": scale, "params": 100.0})
 
@@ -162,7 +164,7 @@ def by_number(source: str) -> Outcome:
 def scales(request: Any, index: int) -> str:
     """A class whose score follows from the call's seed; some can't be parsed, some score badly."""
     rng = random.Random(f"{request.seed}/{index}")
-    return "???" if rng.random() < 0.1 else REST.format(scale=round(rng.uniform(0.05, 1.0), 4))
+    return "???" if rng.random() < 0.1 else REST.format(scale=round(rng.uniform(0.05, 0.6), 4))
 
 
 def config_of(**tables: Any) -> Config:
@@ -180,14 +182,20 @@ def config_of(**tables: Any) -> Config:
 
 def archive_at(folder: Path) -> Store:
     store = create(folder, name="c", seed=3)
-    for name, scale in (("one", "0.5"), ("two", "0.6")):
+    for name, scale in (("one", "0.5"), ("two", "0.55")):
         source = MODEL.format(scale=scale)
         store.add_seed(name, source, source_digest(source))
     return store
 
 
 async def go(
-    store: Store, config: Config, *, lm: Any = None, tuner: Any = None, turns: Turns | None = None, workers: int = 1
+    store: Store,
+    config: Config,
+    *,
+    lm: Any = None,
+    tuner: Any = None,
+    turns: Turns | None = None,
+    workers: int = 1,
 ) -> Ending:
     operator = LMRewrite()
     lms = {"small": lm or ScriptedLM(scales, name="small")}
@@ -227,11 +235,18 @@ def test_a_campaign_makes_its_rounds_as_the_paper_says(tmp_path: Path) -> None:
     )
     # The soft prompt goes on from the last one, and every prompt of the round is asked with it.
     assert [(number, after) for number, after, _ in tuner.asked] == [(1, ""), (2, "soft-1")]
-    assert [request.soft_prompt for request in lm.requests] == ["", "", "soft-1", "soft-1", "soft-2", "soft-2"]
+    assert [request.soft_prompt for request in lm.requests] == [
+        "",
+        "",
+        "soft-1",
+        "soft-1",
+        "soft-2",
+        "soft-2",
+    ]
     assert [each.candidate for each in tuner.asked[0][2].training] == trained[0]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.integers(1, 80))
 def test_a_run_cut_off_anywhere_goes_on_to_the_same_campaign(cut: int) -> None:
     with tempfile.TemporaryDirectory() as whole, tempfile.TemporaryDirectory() as parted:
@@ -266,7 +281,12 @@ def test_a_stop_in_the_midst_of_tuning_is_resumed(tmp_path: Path) -> None:
 
     async def stopped() -> Ending:
         parts = Parts(
-            StubEvaluator(0.0, by_number), {}, [LMRewrite()], {"small": ScriptedLM(scales, name="small")}, 1, tuner=tuner
+            StubEvaluator(0.0, by_number),
+            {},
+            [LMRewrite()],
+            {"small": ScriptedLM(scales, name="small")},
+            1,
+            tuner=tuner,
         )
         campaign = Campaign(store, config_of(), parts)
         run = asyncio.create_task(campaign.run())

@@ -6,7 +6,19 @@ import sys
 
 import click
 
-from agent.cli import campaigns, candidates, compare, confirm, export, machine, models, report, review, seed
+from agent.cli import (
+    campaigns,
+    candidates,
+    compare,
+    confirm,
+    export,
+    machine,
+    models,
+    report,
+    review,
+    seed,
+    tuning,
+)
 from agent.errors import UserError
 from archive.errors import ArchiveError
 from evaluators.task import TaskError
@@ -60,6 +72,7 @@ for command in (
     models.check,
     models.evaluate,
     seed.seed,
+    tuning.tuning,
     machine.tasks,
     machine.doctor,
 ):

@@ -16,9 +16,10 @@ from agent.cli.forecast import forecast
 from agent.cli.views import live, summary
 from agent.config import load
 from agent.errors import UserError
+from agent.profiles import PROFILES, profile
 from agent.rehearsal import rehearse
 from agent.session import Session, open_session
-from agent.starter import LM_TABLES, write_campaign
+from agent.starter import EVALUATIONS, LM_TABLES, write_campaign
 from agent.status import not_begun, read_status
 from archive.schema import FILE as DATABASE
 from archive.store import open_archive
@@ -30,18 +31,41 @@ from evaluators.tasks import load_task
 @click.option("--task", "task_name", default="mnist1d", show_default=True, help="What to search on.")
 @click.option("--name", help="The campaign's name.  [default: the folder's]")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
-@click.option("--evaluations", default=100, show_default=True, type=click.IntRange(min=1), help="The budget.")
+@click.option(
+    "--evaluations",
+    type=click.IntRange(min=1),
+    help=f"The budget.  [default: {EVALUATIONS}, or the profile's]",
+)
 @click.option("--lm", type=click.Choice(sorted(LM_TABLES)), default="embedded", show_default=True)
-def init(folder: Path, task_name: str, name: str | None, seed: int, evaluations: int, lm: str) -> None:
+@click.option("--profile", "profile_name", metavar="NAME", help=f"One of: {', '.join(PROFILES)}.")
+def init(
+    folder: Path,
+    task_name: str,
+    name: str | None,
+    seed: int,
+    evaluations: int | None,
+    lm: str,
+    profile_name: str | None,
+) -> None:
     """Write a campaign's folder: campaign.toml, commented, and seeds/.
 
     \b
-    Example:
+    Examples:
       evoarch init demo --task mnist1d --evaluations 80
+      evoarch init paper --task mnist1d --profile evoprompting
     """
+    chosen = (profile_name, profile(profile_name)) if profile_name else None
+    if chosen and lm == "none":
+        raise UserError(f"--profile {profile_name}: expected a language model, got --lm none")
     task = load_task(task_name)
     written = write_campaign(
-        folder, task, name=name or folder.resolve().name, seed=seed, evaluations=evaluations, lm=lm
+        folder,
+        task,
+        name=name or folder.resolve().name,
+        seed=seed,
+        evaluations=evaluations,
+        lm=lm,
+        profile=chosen,
     )
     for path in written:
         click.echo(f"wrote {path}")

@@ -100,6 +100,29 @@ def _row(point: Point) -> list[object]:
     return [point.id, point.name, int(point.params or 0), point.error, point.seeds]
 
 
+def round_table(status: Status) -> RenderableType:
+    """What each round of EvoPrompting brought, and what its soft prompt did to the held-out loss."""
+    heads = [
+        "round",
+        "state",
+        "parents",
+        "proposed",
+        "parsed",
+        "valid",
+        "novel",
+        "copied",
+        "scored",
+        "trained on",
+    ]
+    rows: list[list[object]] = []
+    for each in status.rounds:
+        shares = (f"{share:.0%}" if share is not None else "-" for share in each.shares())
+        counts = [each.number + 1, each.state, each.parents, each.proposed, *shares, each.scored]
+        loss = "-" if each.before is None else f"{each.before:.3f} -> {each.after:.3f}"
+        rows.append([*counts, each.trained_on, loss])
+    return table("rounds", [*heads, "trained on", "held-out loss"], rows)
+
+
 def front_table(status: Status) -> RenderableType:
     return table("front", ["id", "operator", "params", "error", "seeds"], [_row(p) for p in status.front])
 
@@ -162,6 +185,8 @@ def summary(screen: Console, status: Status) -> None:
             f"{status.inherited['steps']:,} training steps"
         )
     screen.print()
+    if status.rounds:
+        screen.print(round_table(status), "")
     if status.operators:
         screen.print(operator_table(status), "")
         screen.print(cost_table(status), "")

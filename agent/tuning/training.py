@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import random
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,9 +125,11 @@ def encode(tokenizer: Any, pair: Pair, most: int) -> tuple[list[int], list[int]]
 
 def _with_soft_prompt(model: Any, tokens: int, start: NDArray[np.float32] | None, seed: int) -> Any:
     # peft reads text and vocabulary from a saved tokenizer; the beginning is set here, so that it needs none.
-    tuned: Any = get_peft_model(
-        model, PromptTuningConfig(task_type=TaskType.CAUSAL_LM, num_virtual_tokens=tokens)
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by a name that will go
+        tuned: Any = get_peft_model(
+            model, PromptTuningConfig(task_type=TaskType.CAUSAL_LM, num_virtual_tokens=tokens)
+        )
     weight = tuned.prompt_encoder["default"].embedding.weight
     vocabulary = model.get_input_embeddings().weight
     if start is None:
@@ -145,7 +148,7 @@ def _optimiser(weight: Any, table: TuningTable) -> Any:
     if table.optimiser == "adamw":
         return torch.optim.AdamW([weight], lr=table.learning_rate, weight_decay=0.0)
     # Lester et al. 2021, appendix A.1: constant rate, no parameter scaling, decay 1e-5.
-    return Adafactor(
+    return Adafactor(  # type: ignore[no-untyped-call]
         [weight],
         lr=table.learning_rate,
         scale_parameter=False,

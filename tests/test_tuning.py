@@ -1,0 +1,161 @@
+"""Soft prompts: the split, the training, its resumption, and what a sampler does with one."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.lm.sampling import Sampler
+from agent.tables import TuningTable
+from agent.tuning.data import Example, example, split
+from agent.tuning.files import load_soft_prompt, path_of, save_soft_prompt
+from agent.tuning.training import Checkpoint, train
+from prompts.outline import Outline
+from prompts.replies import completed
+from sandbox.genome import source_digest
+
+TABLE = TuningTable(tokens=4, epochs=4, batch=2, accumulation=2)
+PAIRS = [("ab", "cdcdcdcd"), ("ba", "cdcdcd"), ("aa", "cdcdcdcdcd"), ("bb", "cdcd"), ("abab", "cdcdcd")]
+
+
+@given(st.lists(st.integers(1, 6), max_size=40), st.floats(0, 0.99), st.integers(0, 99))
+def test_no_lineage_stands_on_both_sides(lineages: list[int], share: float, seed: int) -> None:
+    found = [Example(number, lineage, "p", "c") for number, lineage in enumerate(lineages)]
+    data = split(found, share, random.Random(seed))
+    assert {*data.training, *data.held_out} == set(found)
+    assert not {each.lineage for each in data.training} & {each.lineage for each in data.held_out}
+    assert len(data.held_out) <= share * len(found)
+
+
+def test_a_prompt_and_its_completion_are_the_file_again() -> None:
+    source = """import torch.nn as nn
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(40, 10)
+
+    def forward(self, x):
+        return self.layer(x)
+"""
+    found = example(source, {"params": 410.0, "error": 0.25}, {})
+    assert found is not None
+    assert '# metrics: {"params": "410", "val_error": "0.250"}' in found.prompt
+    head = found.prompt[found.prompt.index("class Model") :]
+    parsed = completed(head, found.completion, Outline(("import torch.nn as nn",)), "Model")
+    assert source_digest(parsed.source) == source_digest(source)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder of a few thousand parameters, drawn at random, one token a letter."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny")
+    letters = {letter: place for place, letter in enumerate(["</s>", *"abcdefgh"])}
+    inner = Tokenizer(models.WordLevel(letters, unk_token="</s>"))
+    inner.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="</s>").save_pretrained(folder)
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = LlamaConfig(
+        vocab_size=9, max_position_embeddings=128, bos_token_id=0, eos_token_id=0, pad_token_id=0, **shape
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+def trained(folder: Path, **settings: Any) -> Any:
+    sampler = Sampler(folder)
+    return train(sampler.model, sampler.tokenizer, PAIRS[:4], PAIRS[4:], TABLE, seed=1, **settings)
+
+
+def test_training_lowers_the_loss_and_leaves_the_model_alone(tiny: Path) -> None:
+    sampler = Sampler(tiny)
+    weights = {name: value.clone() for name, value in sampler.model.state_dict().items()}
+    found = train(sampler.model, sampler.tokenizer, PAIRS[:4], PAIRS[4:], TABLE, seed=1)
+    assert found.values.shape == (4, 32)
+    assert found.losses[-1] < found.losses[0]
+    assert found.before is not None
+    assert found.after is not None
+    assert found.after < found.before
+    after = sampler.model.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in weights.items())
+
+
+def test_a_training_that_was_cut_off_ends_as_if_it_had_not_been(tiny: Path, tmp_path: Path) -> None:
+    whole = trained(tiny)
+
+    class CutError(Exception):
+        pass
+
+    heard: list[object] = []
+
+    def say(said: dict[str, object]) -> None:
+        heard.append(said["epoch"])
+        if said["epoch"] == 3 and heard.count(3) == 1:
+            raise CutError
+
+    kept = Checkpoint(tmp_path / "round-1.checkpoint", "digest")
+    with pytest.raises(CutError):
+        trained(tiny, checkpoint=kept, say=say)
+    again = trained(tiny, checkpoint=kept, say=say)
+    assert heard == [1, 2, 3, 3, 4]
+    np.testing.assert_array_equal(again.values, whole.values)
+    assert (again.losses, again.before, again.after) == (whole.losses, whole.before, whole.after)
+    # Of other data it begins anew.
+    assert Checkpoint(kept.path, "other").load() is None
+
+
+def test_a_soft_prompt_is_sampled_with_as_it_was_trained(tiny: Path, tmp_path: Path) -> None:
+    """The sampler's first token is the most likely one of the model behind the same embeddings."""
+    found = trained(tiny)
+    path = path_of(tmp_path, save_soft_prompt(tmp_path, found.values))
+    np.testing.assert_array_equal(load_soft_prompt(path), found.values)
+    sampler = Sampler(tiny)
+
+    def ask(prompt: str, soft_prompt: str) -> Any:
+        return sampler.sample(
+            prompt=prompt,
+            messages=(),
+            n=2,
+            temperature=0.0,
+            top_p=1.0,
+            seed=0,
+            max_tokens=6,
+            stop=(),
+            soft_prompt=soft_prompt,
+        )
+
+    plain, tuned = ask("ab", ""), ask("ab", str(path))
+    assert tuned["prompt_tokens"] == plain["prompt_tokens"] + TABLE.tokens
+    with torch.inference_mode():
+        table = sampler.model.get_input_embeddings().weight
+        rows = torch.cat([torch.from_numpy(found.values), table[torch.tensor(sampler.encode("ab", ()))]])
+        expected = int(sampler.model(inputs_embeds=rows.unsqueeze(0)).logits[0, -1].argmax())
+    assert sampler.encode(tuned["texts"][0][:1], ()) == [expected]
+    # A shared beginning is taken from the cache, and the cache is of this soft prompt alone.
+    assert ask("aba", str(path)) | {"cpu_seconds": 0} == _fresh(tiny, "aba", str(path))
+    assert ask("ab", "")["texts"] == plain["texts"]
+
+
+def _fresh(folder: Path, prompt: str, soft_prompt: str) -> dict[str, Any]:
+    found = Sampler(folder).sample(
+        prompt=prompt, messages=(), n=2, temperature=0.0, top_p=1.0, seed=0, max_tokens=6, stop=(),
+        soft_prompt=soft_prompt,
+    )  # fmt: skip
+    return found | {"cpu_seconds": 0}
+
+
+def test_a_damaged_soft_prompt_is_refused(tmp_path: Path) -> None:
+    path = path_of(tmp_path, save_soft_prompt(tmp_path, np.ones((2, 3), np.float32)))
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(ValueError, match=str(path)):
+        load_soft_prompt(path)

@@ -16,7 +16,12 @@ from evaluators.tasks import load_task
 
 @click.group()
 def tuning() -> None:
-    """The data that models learn from a campaign."""
+    """The data that models learn from in a campaign.
+
+    \b
+    Example:
+      evoarch tuning export demo -o demo.jsonl
+    """
 
 
 @tuning.command()

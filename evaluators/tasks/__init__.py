@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 
 from evaluators.task import Task, TaskError
 from evaluators.tasks.clrs import clrs_tasks
+from evaluators.tasks.digits import Digits
 from evaluators.tasks.mnist1d import Mnist1d, ShuffledMnist1d
 
 TASKS: Mapping[str, Callable[[], Task]] = {
     "mnist1d": Mnist1d,
     "mnist1d-shuffled": ShuffledMnist1d,
+    "digits": Digits,
     **clrs_tasks(),
 }
 """Every task that `--task` knows: its name and what makes it."""

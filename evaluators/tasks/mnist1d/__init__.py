@@ -92,20 +92,24 @@ class Mnist1d:
         order = np.random.default_rng(seed).permutation(len(pool.targets))
         held, kept = order[:VALIDATION], order[VALIDATION:]
         return Splits(
-            train=Split(pool.inputs[kept], pool.targets[kept]),
-            validation=Split(pool.inputs[held], pool.targets[held]),
+            train=self._arranged(Split(pool.inputs[kept], pool.targets[kept])),
+            validation=self._arranged(Split(pool.inputs[held], pool.targets[held])),
         )
 
     def selection_splits(self, seed: int) -> Splits:
         """All 4,000 published training examples, and 10,000 fresh ones to select on: the same for a seed."""
         pool, _ = _dataset()
-        return Splits(train=pool, validation=fresh(SELECTION, SELECTION_SEED + seed))
+        selecting = fresh(SELECTION, SELECTION_SEED + seed)
+        return Splits(train=self._arranged(pool), validation=self._arranged(selecting))
 
     def sealed_tests(self, seed: int) -> Mapping[str, Split]:
         """`public`: the 1,000 published test examples; `fresh`: 100,000 under `seed`, which is drawn at
         confirmation. The first call for a seed takes about a minute.
         """
-        return {"fresh": fresh(FRESH, seed), "public": _dataset()[1]}
+        return {"fresh": self._arranged(fresh(FRESH, seed)), "public": self._arranged(_dataset()[1])}
+
+    def _arranged(self, split: Split) -> Split:
+        return split
 
 
 class ShuffledMnist1d(Mnist1d):
@@ -117,18 +121,8 @@ class ShuffledMnist1d(Mnist1d):
 
     name = "mnist1d-shuffled"
 
-    def splits(self, seed: int) -> Splits:
-        return _both(super().splits(seed))
-
-    def selection_splits(self, seed: int) -> Splits:
-        return _both(super().selection_splits(seed))
-
-    def sealed_tests(self, seed: int) -> Mapping[str, Split]:
-        return {name: _shuffled(split) for name, split in super().sealed_tests(seed).items()}
-
-
-def _both(splits: Splits) -> Splits:
-    return Splits(train=_shuffled(splits.train), validation=_shuffled(splits.validation))
+    def _arranged(self, split: Split) -> Split:
+        return _shuffled(split)
 
 
 def _shuffled(split: Split) -> Split:

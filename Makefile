@@ -15,7 +15,7 @@ TORCH := $(shell sed -n 's/^\(torch==.*\)$$/\1/p' constraints.txt)
 # The other scripts there need a second installation, draw pictures or take long; each says so in its first lines.
 BENCHMARKS := pipeline isolation throughput kill fuzz review seeding_corpus
 
-.PHONY: setup demo test test-slow check bench browser clean vetting-docs security-table
+.PHONY: setup demo test test-slow check bench results browser clean vetting-docs security-table
 
 setup: $(VENV)/.ready
 
@@ -49,6 +49,9 @@ bench: setup
 
 vetting-docs: setup
 	$(BIN)/python -m sandbox.catalogue > docs/vetting.md
+
+results: setup
+	$(BIN)/python benchmarks/results.py
 
 browser:  # what the tests of the review page need beside Python packages (as root)
 	apt-get install -y --no-install-recommends chromium

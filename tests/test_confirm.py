@@ -135,6 +135,12 @@ def test_what_was_confirmed_can_be_shown_without_training(tmp_path: Path) -> Non
     assert all(row.selection is None for row in other)
 
 
+def test_with_one_seed_the_rate_shown_is_the_one_that_was_tested(tmp_path: Path) -> None:
+    rows = confirm(archive(tmp_path), StubConfirmer(lambda _, rate: 0.5 + 0.2 * rate), seeds=1)
+    assert all((row.rate, row.seeds) == (2.0, 1) for row in rows)
+    assert all(row.selection == pytest.approx(0.1, abs=0.02) for row in rows)
+
+
 def right(rng: np.random.Generator, chances: Sequence[float], count: int) -> list[np.ndarray]:
     return [(rng.random(count) < chance).astype(np.float32) for chance in chances]
 
@@ -215,6 +221,26 @@ def test_only_confirmation_uses_the_sealed_module() -> None:
     }
 
 
+def test_only_the_confirmer_asks_clrs_for_its_test() -> None:
+    """Drawing and verifying the caches goes through all splits; what trains and grades names its own."""
+    tasks = ROOT / "evaluators/tasks/clrs"
+    opened, asked = set(), set()
+    for path in tasks.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                name = (
+                    node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                )
+                if name == "read_split":
+                    opened.add(path.name)
+                elif name == "ClrsEvaluator" and any(key.arg == "split" for key in node.keywords):
+                    asked.add(path.name)
+    assert asked == {"confirmer.py"}
+    assert "evaluator.py" in opened
+    outside = {p for p in _modules() if tasks not in p.parents and "read_split" in p.read_text("utf-8")}
+    assert outside == set()
+
+
 def _searched(folder: Path) -> list[tuple[object, ...]]:
     from archive.store import open_archive
 
@@ -241,6 +267,12 @@ def test_a_search_is_the_same_where_the_sealed_targets_are_noise(
     train, test = mnist1d._dataset()
     monkeypatch.setattr(mnist1d, "_dataset", lambda: (train, noise(test)))
     monkeypatch.setattr(mnist1d, "fresh", lambda count, seed: noise(generator.fresh(count, seed)))
+
+    def tripwire(self: Mnist1d, seed: int) -> object:
+        raise AssertionError("a search asked for a sealed split")
+
+    for name in NAMES:
+        monkeypatch.setattr(Mnist1d, name, tripwire)
     assert _searched(tmp_path / "b") == found
 
 

@@ -136,9 +136,7 @@ class Confirmation:
         self.record.add(candidate.id, training)
 
     def _best_rate(self, candidate: Candidate) -> float | None:
-        first = [t for t in self.record.retrained(candidate.id) if t.repeat == 0]
-        tried = [(t.error, t.rate) for t in first if t.error is not None]
-        return min(tried)[1] if tried else None
+        return _best_rate(self.record.retrained(candidate.id))
 
     def _selection(self, candidate: Candidate, rate: float) -> float:
         found = [t.error for t in self.record.retrained(candidate.id) if t.rate == rate]
@@ -196,14 +194,12 @@ def shown(store: Store, record: Record, candidates: Sequence[Candidate]) -> list
         done = [opening for opening in openings if opening.done]
         if done:
             bits[candidate.id] = record.results(candidate.id, done[-1].number)
-        able = {training.rate for training in trainings if training.error is not None}
-        rates = {rate: [t.error for t in trainings if t.rate == rate] for rate in able}
-        if not rates:
+        rate = _best_rate(trainings)
+        if rate is None:
             reason = trainings[0].reason if trainings else "not retrained yet"
             rows.append(Confirmed(candidate, candidate.operator == "seed", reason=reason))
             continue
-        rate = max(sorted(rates), key=lambda r: len(rates[r]))
-        errors = [1.0 if error is None else error for error in rates[rate]]
+        errors = [1.0 if t.error is None else t.error for t in trainings if t.rate == rate]
         rows.append(
             Confirmed(
                 candidate,
@@ -227,6 +223,12 @@ def shown(store: Store, record: Record, candidates: Sequence[Candidate]) -> list
         row if row is baseline else replace(row, over=_over(bits.get(row.candidate.id, {}), against))
         for row in rows
     ]
+
+
+def _best_rate(trainings: Sequence[Retrained]) -> float | None:
+    """The rate whose first seed had the lowest error on the selection split; None where all failed."""
+    tried = [(t.error, t.rate) for t in trainings if t.repeat == 0 and t.error is not None]
+    return min(tried)[1] if tried else None
 
 
 def _over(own: Mapping[str, list[Right]], against: Mapping[str, list[Right]]) -> dict[str, Estimate]:

@@ -1,4 +1,4 @@
-"""What a soft prompt does to the embedded model: held-out loss, and the shares of what it writes, before and after.
+"""What a soft prompt does to the embedded model: held-out loss and shares of samples, before and after.
 
     python benchmarks/tuning.py [--sources 48] [--seeds 3] [--samples 200] [--state FOLDER]
 
@@ -10,8 +10,8 @@ would show. Of `--samples` samples, without shape repair, a sample is
     valid   if it has no finding and passes the dry run,
     copied  if its source is a baseline or one of the sources,
     novel   if it is valid, not copied, and no sample before it (of the same kind) has its source.
-Shares have Wilson's 95% interval. Each step of each seed is kept in `--state`: a rerun goes on after it, and a
-training that was cut off after its last epoch.
+Shares have Wilson's 95% interval. Each step of each seed is kept in `--state`: a rerun goes on after it, and
+a training that was cut off after its last epoch.
 """
 
 from __future__ import annotations
@@ -200,12 +200,9 @@ def show(results: Sequence[Mapping[str, Any]]) -> None:
             loss = done["tuned"][step]
             cells = [cell(done[step][share], done[step]["samples"]) for share in SHARES]
             print(f"{seed:<6}{step:<8}{loss:>7.3f}  " + "".join(f"{text:<24}" for text in cells))
-    seconds = sum(
-        done["tuned"]["seconds"] + sum(done[s]["seconds"] for s in ("before", "after")) for done in results
-    )
-    print(
-        f"{seconds / 60:.1f} minutes in all, {sum(d['tuned']['seconds'] for d in results) / 60:.1f} of training"
-    )
+    training = sum(done["tuned"]["seconds"] for done in results)
+    sampling = sum(done[step]["seconds"] for done in results for step in ("before", "after"))
+    print(f"{training / 60:.1f} minutes of training, {sampling / 60:.1f} of sampling")
 
 
 def cell(count: int, of: int) -> str:

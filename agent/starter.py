@@ -38,7 +38,7 @@ method = "pareto"         # or "scalar": the best by -(params x error)
 objectives = ["error", "params"]    # all minimised
 
 [evaluation]
-recipe = "fast"           # or "paper": 8000 steps
+recipe = "fast"           # of {recipes}
 workers = 0               # 0: one per core, less one where an embedded LM needs it
 wall_clock = 60.0         # seconds a child may take to train
 memory = 2048             # MiB a child may take above the warm process it is forked from
@@ -92,7 +92,9 @@ weight = 4.0
 [[operators]]             # exchanges blocks between two parents
 name = "syntactic.crossover"
 weight = 1.0
+"""
 
+RANDOM_OPERATOR = """
 [[operators]]             # draws an architecture from nothing
 name = "random"
 weight = 0.5
@@ -120,6 +122,11 @@ def profiled(text: str, name: str, profile: Profile, evaluations: int | None) ->
     return PROFILED.format(name=name, words=profile.words) + tomli_w.dumps(merged)
 
 
+def _random_for(task: Task) -> str:
+    """The table of `random` where it can draw: it makes classifiers of examples, not message functions."""
+    return RANDOM_OPERATOR if {"input_shape", "num_classes"} <= set(task.offers) else ""
+
+
 def write_campaign(
     folder: Path,
     task: Task,
@@ -144,7 +151,8 @@ def write_campaign(
         evaluations=evaluations or EVALUATIONS,
         files=", ".join(f'"seeds/{path.name}"' for path in files),
         lm=LM_TABLES[lm],
-        operators=(LM_OPERATORS if lm != "none" else "") + SYNTACTIC_OPERATORS,
+        operators=(LM_OPERATORS if lm != "none" else "") + SYNTACTIC_OPERATORS + _random_for(task),
+        recipes=", ".join(sorted(task.recipes)),
     )
     if profile is not None:
         text = profiled(text, *profile, evaluations)

@@ -19,6 +19,7 @@ from agent.compare.runs import plan
 from agent.compare.statistics import differences, effect, holm, interval, least_p, permutation
 from agent.config import load
 from agent.errors import UserError
+from agent.profiles import PROFILES
 from archive.outlays import Outlay
 
 values = st.lists(st.floats(-5, 5), min_size=2, max_size=5)
@@ -43,7 +44,7 @@ def test_an_overlay_merges_tables_and_replaces_lists() -> None:
     }
 
 
-@pytest.mark.parametrize("arm", sorted(ARMS))
+@pytest.mark.parametrize("arm", sorted([*ARMS, *PROFILES]))
 def test_every_built_in_arm_is_a_whole_configuration(tmp_path: Path, arm: str) -> None:
     folder = campaign(tmp_path / "c")
     (run,) = plan(folder, {arm: 1})

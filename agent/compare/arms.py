@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import UserError, nearest
+from agent.profiles import PROFILES
 
 FOLDER = "arms"
 """Where a campaign's folder keeps arms of its own, as NAME.toml."""
@@ -68,16 +69,18 @@ ARMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 
 
 def find(folder: Path, name: str) -> tuple[str, Mapping[str, Any]]:
-    """An arm in words and its overlay: one of the campaign's own, or a built-in. Raises UserError."""
+    """An arm in words and its overlay: the campaign's own, a profile, or a built-in. Raises UserError."""
     path = folder / FOLDER / f"{name}.toml"
     if path.is_file():
         try:
             return f"as {FOLDER}/{name}.toml says", tomllib.loads(path.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise UserError(f"{path}: not valid TOML: {error}") from None
+    if name in PROFILES:
+        return PROFILES[name].words, {"lm": [_SMALL], **PROFILES[name].overlay}
     if name not in ARMS:
         own = [file.stem for file in sorted((folder / FOLDER).glob("*.toml"))]
-        raise UserError(f"--arms: no arm {name!r} and no {path}; {nearest(name, [*ARMS, *own])}")
+        raise UserError(f"--arms: no arm {name!r} and no {path}; {nearest(name, [*ARMS, *PROFILES, *own])}")
     return ARMS[name]
 
 

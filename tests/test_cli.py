@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from agent.cli import main
 from archive.lock import RunLock
+from archive.store import open_archive
 from sandbox.level import LevelReport
 from sandbox.limits import Level
 
@@ -235,4 +236,7 @@ def test_no_endpoint_is_said_before_anything_is_spent(tmp_path: Path) -> None:
     result = evoarch("run", str(path), "--set", "lm.0.base_url=http://127.0.0.1:9/v1")
     assert result.exit_code == 2
     assert "127.0.0.1:9" in result.output
-    assert not (path / "archive.db").exists()
+    with open_archive(path, write=False) as store:
+        # The question whether the server is there is a call like any other: logged before it was sent.
+        assert [call.state for call in store.lm_calls()] == ["lost"]
+        assert not store.evaluations()

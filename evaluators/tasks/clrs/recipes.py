@@ -32,7 +32,7 @@ RECIPES = {
 """`search` and `paper`: EvoPrompting (arXiv 2302.14838), section 4.2: 2,000 steps for a child of the search,
 10,000 for a final model, which keeps its best of regular validations (Ibarz et al. 2022, appendix A)."""
 
-FAST_STEPS = {"minimum": 400}
+FAST_STEPS = {"minimum": 600}
 """Where 200 steps do not reach 95% on validation (benchmarks/clrs_fast.py); a minimum runs over all nodes."""
 
 

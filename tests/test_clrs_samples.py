@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from archive.records import Scored
+from archive.records import Failed, Scored
 from evaluators.replies import Sound
+from evaluators.sealed import Graded, confirming
 from evaluators.task import Evaluated
 from evaluators.tasks.clrs import data, prepare, sampling
 from evaluators.tasks.clrs.recipes import RECIPES
 from evaluators.tasks.clrs.specs import algorithms
 from evaluators.tasks.clrs.task import ClrsTask
+from sandbox.limits import Limits
 from sandbox.runner import start
 
 SAMPLES = 4
@@ -148,5 +151,34 @@ def test_bfs_is_learnt_inside_the_walls(environment: Path, monkeypatch: pytest.M
     assert learnt.outcome.metrics["params"] == sound.params
     assert learnt.outcome.metrics["error"] <= 0.08
     assert len(learnt.correct) == 32 * 16 // 8
-    assert "order and batch size" in getattr(leaked.outcome, "reason", "")
+    assert "batch leakage" in getattr(leaked.outcome, "reason", "")
     assert getattr(written, "line", 0) == 8
+
+
+def test_a_confirmation_asks_sixty_four_nodes_with_the_weights_that_were_selected(
+    few: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EVOARCH_CLRS", str(few))
+    task = ClrsTask("bfs")
+    recipe = replace(RECIPES["fast"], steps=2, nodes=())
+
+    async def confirm() -> tuple[Evaluated, Mapping[str, Graded] | Failed, Mapping[str, Graded] | Failed]:
+        runner = await start(task.program())
+        try:
+            confirmer = confirming(task, recipe, runner, limits=Limits(), campaign_seed=0, test_seed=0)
+            standard = task.seeds["standard"]
+            name = {"digest": "standard", "repeat": 0, "rate": 0.01}
+            chosen = await confirmer.select(standard, **name)
+            opened = await confirmer.open(standard, chosen.weights, **name)
+            nothing = {key: value * 0 for key, value in chosen.weights.items()}
+            return chosen, opened, await confirmer.open(standard, nothing, **name)
+        finally:
+            await runner.close()
+
+    chosen, opened, nothing = asyncio.run(confirm())
+    assert isinstance(chosen.outcome, Scored)
+    assert isinstance(opened, Mapping)
+    assert isinstance(nothing, Mapping)
+    assert opened["n64"].right.shape == (SAMPLES,)
+    assert 0 <= opened["n64"].right.min() <= opened["n64"].right.max() <= 1
+    assert opened["n64"].right.tolist() != nothing["n64"].right.tolist()

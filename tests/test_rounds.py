@@ -1,7 +1,9 @@
 """EvoPrompting in rounds: its choices against a transcription of the paper, and whole campaigns."""
 
 import asyncio
+import io
 import random
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +12,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from agent.breeding import Ending, Parts
 from agent.campaign import Campaign
+from agent.cli.views import round_table
 from agent.config import Config, parse
 from agent.errors import UserError
 from agent.evoprompting import Member, enters, select, unsmoothed
@@ -20,6 +24,7 @@ from agent.lm.fakes import ReplayLM, ScriptedLM
 from agent.operators.lm_rewrite import LMRewrite
 from agent.replay import recorded_calls, recorded_turns
 from agent.selection import targets
+from agent.status import read_status
 from agent.tuning.data import TuningData
 from agent.tuning.seam import Tuned
 from agent.turns import Turns
@@ -330,6 +335,21 @@ def test_where_nobody_survives_the_parents_stay(tmp_path: Path) -> None:
     ending = asyncio.run(go(store, config_of(), tuner=CountingTuner(), lm=lm))
     assert ending.complete
     assert [each["parents"] for each in rounds_of(store)] == [[1, 2]] * 3
+
+
+def test_status_has_a_line_for_each_round(tmp_path: Path) -> None:
+    store = archive_at(tmp_path)
+    asyncio.run(go(store, config_of(), tuner=CountingTuner()))
+    screen = Console(width=200, file=io.StringIO(), soft_wrap=True)
+    screen.print(round_table(read_status(store, config_of())))
+    _, heads, *lines = screen.file.getvalue().rstrip().splitlines()  # type: ignore[attr-defined]
+    assert re.split(r"\s{2,}", heads.strip())[-3:] == ["scored", "trained on", "held-out loss"]
+    begun = rounds_of(store)
+    for number, line in enumerate(lines):
+        cells = re.split(r"\s{2,}", line.strip())
+        assert (cells[0], cells[2]) == (str(number + 1), str(len(begun[number]["parents"])))
+        assert cells[-2] == str(len(begun[number]["training"]))
+    assert len(lines) == len(begun) == 3
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,6 @@ def round_table(status: Status) -> RenderableType:
         "novel",
         "copied",
         "scored",
-        "trained on",
     ]
     rows: list[list[object]] = []
     for each in status.rounds:

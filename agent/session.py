@@ -62,7 +62,6 @@ class Session:
 
 def choose_level(report: LevelReport, wanted: str, *, unsafe: bool) -> Level:
     """The level to run at. Raises UserError where the system offers less and nobody said unsafe."""
-    order = [Level.NONE, Level.LANDLOCK, Level.FULL]
     if Level(wanted) is Level.NONE and unsafe:
         return Level.NONE
     if report.level is Level.NONE and not unsafe:
@@ -70,7 +69,7 @@ def choose_level(report: LevelReport, wanted: str, *, unsafe: bool) -> Level:
             f"this system offers no isolation ({'; '.join(report.reasons)}); {report.advice}; "
             "--unsafe runs generated code with all your rights"
         )
-    if not unsafe and order.index(report.level) < order.index(Level(wanted)):
+    if not unsafe and not report.level.at_least(Level(wanted)):
         raise UserError(
             f"sandbox.level: expected at least {wanted}, this system offers {report.level}: "
             f"{'; '.join(report.reasons)}; {report.advice}"

@@ -50,7 +50,7 @@ required = false          # true: a child waits for approval before it is traine
 notes = false             # true: notes on a parent stand in the prompts of lm.rewrite
 
 [sandbox]
-level = "landlock"        # the least isolation that is accepted: full or landlock
+level = "landlock"        # the least isolation accepted: full, container or landlock
 imports = []              # packages that genomes may import beside torch, e.g. ["timm"]
 {lm}
 {operators}"""

@@ -130,7 +130,7 @@ class SandboxTable(Table):
     `vet` "report": findings are shown and the file runs all the same; the wall is the process.
     """
 
-    level: Literal["full", "landlock", "none"] = "landlock"
+    level: Literal["full", "container", "landlock", "none"] = "landlock"
     imports: tuple[str, ...] = ()
     python: str = ""
     preload: tuple[str, ...] = ()

@@ -6,12 +6,15 @@ import os
 import platform
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sandbox import landlock, seccomp, zygote_launch
+from sandbox import container, landlock, seccomp, zygote_launch
 from sandbox.limits import Level
+from sandbox.zygote_launch import Around
 
 _TRY_SECONDS = 20
+_NO_LANDLOCK = "the kernel has no Landlock (Linux 5.13 with CONFIG_SECURITY_LANDLOCK, lsm=landlock)"
+_NO_WALLS = "genomes run with your rights on this system: use another machine, or accept that with --unsafe"
 
 
 @dataclass(frozen=True)
@@ -36,26 +39,31 @@ def find_bwrap() -> str | None:
     return shutil.which("bwrap")
 
 
-def detect(bwrap: str | None = None, landlock_abi: int | None = None) -> LevelReport:
-    """Tries what this machine offers. `bwrap`: a path to try, "" to go without, None to look for one.
+def around_of(level: Level) -> Around:
+    """What puts a zygote's namespaces up at `level`."""
+    if level is Level.FULL:
+        return Around(bwrap=find_bwrap())
+    if level is Level.CONTAINER:
+        return Around(podman=container.find_podman(), name=container.new_name())
+    return Around()
+
+
+def detect(
+    bwrap: str | None = None, landlock_abi: int | None = None, podman: str | None = None
+) -> LevelReport:
+    """Tries what this machine offers. `bwrap`, `podman`: a path, "" to go without, None to look for one.
 
     `landlock_abi` stands in for the kernel's answer (0: none).
     """
     bwrap = find_bwrap() if bwrap is None else bwrap
     version = landlock.abi() if landlock_abi is None else landlock_abi
-    missing = []
-    if not version:
-        missing.append("the kernel has no Landlock (Linux 5.13 with CONFIG_SECURITY_LANDLOCK, lsm=landlock)")
     if not seccomp.available():
-        missing.append(f"no seccomp filter for {platform.machine()} on this kernel")
-    if missing:
         return LevelReport(
-            Level.NONE,
-            tuple(missing),
-            "genomes run with your rights on this system: use another machine, or accept that with --unsafe",
+            Level.NONE, (f"no seccomp filter for {platform.machine()} on this kernel",), _NO_WALLS
         )
+    missing = "" if version else _NO_LANDLOCK
     problem = _bwrap_problem(bwrap)
-    if not problem:
+    if not (missing or problem):
         return LevelReport(Level.FULL)
     advice = (
         "install bubblewrap (Debian, Ubuntu: apt install bubblewrap; Fedora: dnf install bubblewrap)"
@@ -63,30 +71,57 @@ def detect(bwrap: str | None = None, landlock_abi: int | None = None) -> LevelRe
         else "allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces>0, "
         "kernel.apparmor_restrict_unprivileged_userns=0), or run the container with them"
     )
-    return LevelReport(Level.LANDLOCK, (problem,), f"for level full: {advice}")
+    reasons = [reason for reason in (missing, problem) if reason]
+    contained = _container(podman, reasons)
+    if contained.level is Level.CONTAINER:
+        return replace(contained, advice=f"for level full: {advice}" if problem else "")
+    if missing:
+        return LevelReport(Level.NONE, (*reasons, *contained.reasons), _NO_WALLS)
+    return LevelReport(Level.LANDLOCK, (problem, *contained.reasons), f"for level full: {advice}")
 
 
-def choose(wanted: Level | None, unsafe: bool, bwrap: str | None = None) -> LevelReport:
+def choose(
+    wanted: Level | None, unsafe: bool, bwrap: str | None = None, podman: str | None = None
+) -> LevelReport:
     """The level to use: the wanted one, or the best. Raises SandboxUnavailableError.
 
     `none` is never chosen without `unsafe`.
     """
-    if wanted is Level.NONE or (wanted is None and unsafe and detect(bwrap).level is Level.NONE):
+    if wanted is Level.NONE or (
+        wanted is None and unsafe and detect(bwrap, podman=podman).level is Level.NONE
+    ):
         if not unsafe:
             raise SandboxUnavailableError(
                 "isolation none: only with --unsafe, since genomes then run with your rights"
             )
         return LevelReport(Level.NONE, ("asked for with --unsafe",))
-    report = detect(bwrap)
-    order = [Level.NONE, Level.LANDLOCK, Level.FULL]
-    if report.level is Level.NONE or (wanted and order.index(report.level) < order.index(wanted)):
+    if wanted is Level.CONTAINER:
+        # Asked for by name, as tests and comparisons of levels do: also where a better one works.
+        report = _container(podman, []) if seccomp.available() else detect(bwrap, podman=podman)
+    else:
+        report = detect(bwrap, podman=podman)
+    if report.level is Level.NONE or (wanted and not report.level.at_least(wanted)):
         raise SandboxUnavailableError(
             f"isolation: expected {wanted or Level.LANDLOCK}, got {report.level}: "
             f"{'; '.join(report.reasons)}. {report.advice}"
         )
-    if wanted is Level.LANDLOCK and report.level is Level.FULL:
-        return LevelReport(Level.LANDLOCK, ("asked for, though bubblewrap works here",))
+    if wanted is Level.LANDLOCK and report.level is not Level.LANDLOCK:
+        if not landlock.abi():
+            raise SandboxUnavailableError(
+                f"isolation: expected landlock, got {report.level}: no Landlock here"
+            )
+        return LevelReport(Level.LANDLOCK, (f"asked for, though {report.level} works here",))
     return report
+
+
+def _container(podman: str | None, reasons: list[str]) -> LevelReport:
+    """Level `container` if podman gives one, else `none` with the reason. `reasons`: why not a better one."""
+    podman = container.find_podman() if podman is None else podman
+    if problem := container.problem(podman or None):
+        return LevelReport(Level.NONE, (problem,), "install podman (apt install podman; dnf install podman)")
+    assert podman
+    hidden = [] if container.landlock_abi(podman) else ["no Landlock in containers here: the rest stands"]
+    return LevelReport(Level.CONTAINER, (*reasons, *hidden))
 
 
 def _bwrap_problem(bwrap: str | None) -> str:

@@ -7,11 +7,19 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """`full`: bubblewrap and the child's locks. `landlock`: the same without namespaces. `none`: unsafe."""
+    """From the most isolation to the least. `full`: bubblewrap and the child's locks. `container`: podman and
+    the same locks, Landlock where the kernel has it. `landlock`: the locks alone. `none`: unsafe.
+    """
 
     FULL = "full"
+    CONTAINER = "container"
     LANDLOCK = "landlock"
     NONE = "none"
+
+    def at_least(self, other: Level) -> bool:
+        """Whether this level isolates as much as `other`, or more."""
+        order = list(Level)
+        return order.index(self) <= order.index(other)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The only door to a process that runs a genome: one warm zygote, one fork per job.
 
-Covered (each with attacks in tests/corpus/attacks, run at `full` and `landlock`):
+Covered (each with attacks in tests/corpus/attacks, run at each level but `none`):
 - files, the home folder, the environment, credentials: the child opens no path and inherits no descriptor
   but its own answer; at `full` they are not mounted either. The environment is empty.
 - the network and other processes: no socket, no exec, fork or thread, no ptrace, no signal but to itself.
@@ -31,7 +31,7 @@ import numpy as np
 from sandbox import wire, zygote_launch
 from sandbox.environment import InterpreterError, environment_of
 from sandbox.job import Job, Program
-from sandbox.level import LevelReport, SandboxUnavailableError, choose, find_bwrap
+from sandbox.level import LevelReport, SandboxUnavailableError, around_of, choose
 from sandbox.limits import Level, Limits
 from sandbox.outcome import Array, Broken, ChildOutcome, Finished, Killed, Raised, Usage
 from sandbox.parcel import Parcels
@@ -109,8 +109,9 @@ class ZygoteRunner:
             if self._link is None or self._link.lost:
                 if self._link is not None:
                     await self._link.close()
+                around = around_of(self.level)
                 self._link = await ZygoteLink.start(
-                    self.level, self._program, self._packages, self._preload, find_bwrap()
+                    self.level, self._program, self._packages, self._preload, around
                 )
             return self._link
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import re
-import sysconfig
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sandbox import container
 from sandbox.environment import Environment, own
 from sandbox.job import Program
 from sandbox.limits import Level
+from sandbox.mounts import mounts
 
 PACKAGES = ("torch", "numpy", "einops")
 """Distributions that every genome may use; what they require comes along, and nothing else."""
@@ -57,7 +57,6 @@ _INSIDE = (
     "wire",
 )
 _NOBODY = "65534"
-_SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
 
 
 @dataclass(frozen=True)
@@ -67,6 +66,15 @@ class Packages:
     folders: Mapping[str, tuple[str, ...]]
     paths: tuple[str, ...]
     environment: Environment = field(default_factory=own)
+
+
+@dataclass(frozen=True)
+class Around:
+    """What this machine has to put namespaces up with; `name` is that of a container."""
+
+    bwrap: str | None = None
+    podman: str | None = None
+    name: str = ""
 
 
 def installed(distributions: Iterable[str], environment: Environment | None = None) -> Packages:
@@ -145,72 +153,43 @@ def config(program: Program, packages: Packages, preload: Sequence[str], control
     ).encode()
 
 
-def command(level: Level, control: int, config_fd: int, packages: Packages, bwrap: str | None) -> list[str]:
-    """The argument vector. Level `full` needs the path of bubblewrap."""
+def command(level: Level, control: int, config_fd: int, packages: Packages, around: Around) -> list[str]:
+    """The argument vector. `around` has what puts the namespaces of `full` and `container` up."""
     boot = (Path(__file__).parent / "zygote_boot.py").read_text(encoding="utf-8")
-    python = [
-        packages.environment.executable,
-        "-P",
-        "-s",
-        "-S",
-        "-B",
-        "-c",
-        boot,
-        str(control),
-        str(config_fd),
-    ]
-    if level is not Level.FULL:
-        return python
-    if bwrap is None:
-        raise ValueError("level full needs bubblewrap")
-    return [*namespaces(bwrap, packages.paths, packages.environment), *python]
+    python = [packages.environment.executable, "-P", "-s", "-S", "-B", "-c", boot]
+    if level is Level.FULL:
+        if around.bwrap is None:
+            raise ValueError("level full needs bubblewrap")
+        walls = namespaces(around.bwrap, packages.paths, packages.environment)
+        return [*walls, *python, str(control), str(config_fd)]
+    if level is Level.CONTAINER:
+        if around.podman is None:
+            raise ValueError("level container needs podman")
+        what = mounts(packages.paths, packages.environment)
+        walls = container.command(around.podman, around.name, what, ENVIRONMENT)
+        inside = [*walls, *python, *map(str, container.DESCRIPTORS)]
+        return container.placed(control, config_fd, inside)
+    return [*python, str(control), str(config_fd)]
 
 
 def namespaces(bwrap: str, paths: Iterable[str], environment: Environment | None = None) -> list[str]:
     """bubblewrap around the interpreter: only it, the system's libraries and `paths`, read-only."""
-    environment = environment or own()
+    what = mounts(paths, environment or own())
     arguments = [bwrap, "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--clearenv"]
     arguments += ["--uid", _NOBODY, "--gid", _NOBODY, "--hostname", "sandbox", "--cap-drop", "ALL"]
     for name, value in ENVIRONMENT.items():
         arguments += ["--setenv", name, value]
-    for system in _SYSTEM:
-        if os.path.islink(system):
-            arguments += ["--symlink", os.readlink(system), system]
-        elif os.path.exists(system):
-            arguments += ["--ro-bind", system, system]
-    python = environment.executable
-    arguments += ["--ro-bind", python, python]
-    for library in ("lib", "lib64"):
-        folder = os.path.join(environment.base, library)
-        if os.path.isdir(folder) and os.path.realpath(folder) not in _real_system():
-            arguments += ["--ro-bind", os.path.realpath(folder), folder]
-    for hidden in _site_folders(environment):
+    for target, place in what.links:
+        arguments += ["--symlink", target, place]
+    for source, place in what.binds:
+        arguments += ["--ro-bind", source, place]
+    for hidden in what.hidden:
         arguments += ["--tmpfs", hidden]
-    for path in paths:
-        arguments += ["--ro-bind", os.path.realpath(path), path]
+    for source, place in what.packages:
+        arguments += ["--ro-bind", source, place]
     for device in ("/dev/null", "/dev/urandom"):
         arguments += ["--dev-bind", device, device]
     return [*arguments, "--proc", "/proc", "--remount-ro", "/", "--chdir", "/", "--"]
-
-
-def _real_system() -> set[str]:
-    return {os.path.realpath(path) for path in _SYSTEM}
-
-
-def _site_folders(environment: Environment) -> list[str]:
-    """Folders of installed packages that lie inside what is bound for the interpreter."""
-    prefix = environment.base
-    version = "python{}.{}".format(*environment.version)
-    base = {"base": prefix, "platbase": prefix}
-    candidates = {
-        sysconfig.get_path("purelib", vars=base),
-        sysconfig.get_path("platlib", vars=base),
-        f"{prefix}/lib/{version}/site-packages",
-        "/usr/lib/python3/dist-packages",
-        f"/usr/lib/{version}/dist-packages",
-    }
-    bound = ("/usr/lib", "/usr/lib64", f"{prefix}/lib", f"{prefix}/lib64")
-    return sorted(path for path in candidates if os.path.isdir(path) and path.startswith(bound))
 
 
 def _parents(name: str) -> list[str]:

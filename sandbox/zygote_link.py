@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Mapping
 from typing import IO
 
-from sandbox import zygote_launch
+from sandbox import container, zygote_launch
 from sandbox.job import Program
 from sandbox.limits import Level
 
@@ -33,8 +33,15 @@ class ZygoteLostError(RuntimeError):
 class ZygoteLink:
     """One zygote process and the jobs it has. Belongs to the event loop that started it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], channel: socket.socket, errors: IO[bytes]) -> None:
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        channel: socket.socket,
+        errors: IO[bytes],
+        around: zygote_launch.Around,
+    ) -> None:
         self.lost = ""
+        self.around = around
         self._process = process
         self._channel = channel
         self._errors = errors
@@ -51,10 +58,10 @@ class ZygoteLink:
         program: Program,
         packages: zygote_launch.Packages,
         preload: tuple[str, ...],
-        bwrap: str | None,
+        around: zygote_launch.Around,
     ) -> ZygoteLink:
         """Starts a zygote and waits until it is warm. Raises ZygoteLostError with what it said."""
-        controller = 0 if level is Level.FULL else os.getpid()
+        controller = os.getpid() if Level.LANDLOCK.at_least(level) else 0
         config = zygote_launch.config(program, packages, preload, controller)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the zygote
@@ -63,11 +70,12 @@ class ZygoteLink:
             os.write(config_fd, config)
             os.lseek(config_fd, 0, os.SEEK_SET)
             process = subprocess.Popen(
-                zygote_launch.command(level, theirs.fileno(), config_fd, packages, bwrap),
+                zygote_launch.command(level, theirs.fileno(), config_fd, packages, around),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
-                env=dict(zygote_launch.ENVIRONMENT),
+                # podman needs its user's own; it gives the zygote another.
+                env=None if level is Level.CONTAINER else dict(zygote_launch.ENVIRONMENT),
                 cwd=os.sep,
                 pass_fds=(theirs.fileno(), config_fd),
                 # Ctrl-C is for the controller: it decides what its children do.
@@ -81,7 +89,7 @@ class ZygoteLink:
             theirs.close()
             os.close(config_fd)
         ours.setblocking(False)
-        link = cls(process, ours, errors)
+        link = cls(process, ours, errors, around)
         try:
             await asyncio.wait_for(asyncio.shield(link._ready), WARM_SECONDS)
         except TimeoutError:
@@ -97,7 +105,7 @@ class ZygoteLink:
 
     @property
     def pid(self) -> int:
-        """The process that this link started: the zygote, or the bubblewrap around it."""
+        """The process that this link started: the zygote, or the bubblewrap or podman around it."""
         return self._process.pid
 
     async def run(self, request: Mapping[str, object], fds: list[int]) -> Mapping[str, object]:
@@ -125,6 +133,9 @@ class ZygoteLink:
         self._lose("the zygote was closed")
         self._channel.close()
         await asyncio.to_thread(self._process.wait)
+        if self.around.podman:
+            # What was killed is podman's front; the zygote ends when its channel does, unless it hangs.
+            await asyncio.to_thread(container.end, self.around.podman, self.around.name)
         self._errors.close()
 
     async def _send(self, message: bytes, fds: list[int]) -> None:

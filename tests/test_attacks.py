@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from sandbox import container
 from sandbox.level import detect
 from sandbox.limits import Level
 
@@ -17,12 +19,17 @@ HARNESS = Path(__file__).parent / "corpus" / "harness.py"
 NAMES = sorted(path.stem for path in (HARNESS.parent / "attacks").glob("*.py"))
 BEST = detect().level
 needs_landlock = pytest.mark.skipif(BEST is Level.NONE, reason="this kernel has no Landlock or no seccomp")
+NO_CONTAINER = container.problem(container.find_podman())
+needs_container = pytest.mark.skipif(bool(NO_CONTAINER), reason=NO_CONTAINER or "podman works")
 needs_full = pytest.mark.skipif(BEST is not Level.FULL, reason="bubblewrap does not work here")
 
 
 @functools.cache
-def escapes(level: Level, unprivileged: bool) -> dict[str, list[str]]:
-    """What each attack achieved, from one run of the corpus in a process of its own."""
+def escapes(level: Level, unprivileged: bool, where: str = "") -> dict[str, list[str]]:
+    """What each attack achieved, from one run of the corpus in a process of its own.
+
+    `where` tells runs in different surroundings apart.
+    """
     command = [sys.executable, str(HARNESS), level.value, *(["--unprivileged"] if unprivileged else [])]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     if done.returncode == 77:
@@ -47,6 +54,46 @@ def test_no_attack_escapes_landlock_without_privileges(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_no_attack_escapes_full(name: str) -> None:
     assert escapes(Level.FULL, False)[name] == []
+
+
+@pytest.mark.slow
+@needs_container
+@pytest.mark.parametrize("name", NAMES)
+def test_no_attack_escapes_a_container(name: str) -> None:
+    assert escapes(Level.CONTAINER, False)[name] == []
+
+
+@pytest.mark.slow
+@needs_container
+@pytest.mark.parametrize("name", NAMES)
+def test_no_attack_escapes_a_container_without_landlock(name: str, no_landlock: None) -> None:
+    assert escapes(Level.CONTAINER, False, "no landlock")[name] == []
+
+
+@pytest.fixture
+def no_landlock(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """podman's filter of system calls hides Landlock, as older kernels do by having none."""
+    folder = tmp_path_factory.mktemp("podman")
+    real = container.find_podman()
+    profile = {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [
+            {
+                "names": ["landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"],
+                "action": "SCMP_ACT_ERRNO",
+                "errnoRet": 38,
+            }
+        ],
+    }
+    (folder / "profile.json").write_text(json.dumps(profile))
+    option = f"--security-opt=seccomp={folder / 'profile.json'}"
+    podman = folder / "podman"
+    podman.write_text(
+        f'#!/bin/sh\n[ "$1" = run ] || exec {real} "$@"\nshift\nexec {real} run {option} "$@"\n'
+    )
+    podman.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    assert container.landlock_abi(str(podman)) == 0
 
 
 def test_the_attacks_work_where_no_wall_stands() -> None:

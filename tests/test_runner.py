@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import select
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from typing import TypeVar
 import numpy as np
 import pytest
 
+from sandbox import container, landlock, seccomp
 from sandbox.job import Job, Program
 from sandbox.level import SandboxUnavailableError, detect
 from sandbox.limits import Level, Limits
@@ -50,11 +52,15 @@ INSIDE = textwrap.dedent(
 )
 PROGRAM = Program({"inside": INSIDE}, "inside")
 BEST = detect().level
-LEVELS = (
+NO_CONTAINER = container.problem(container.find_podman())
+needs_container = pytest.mark.skipif(bool(NO_CONTAINER), reason=NO_CONTAINER or "podman works")
+ON_PODMAN = pytest.param(Level.CONTAINER, marks=[needs_container, pytest.mark.slow])
+SEEN = (
     [Level.NONE]
-    + ([Level.LANDLOCK] if BEST is not Level.NONE else [])
+    + ([Level.LANDLOCK] if landlock.abi() and seccomp.available() else [])
     + ([BEST] if BEST is Level.FULL else [])
 )
+LEVELS = [*SEEN, ON_PODMAN]
 QUICK = Limits(wall_clock=20.0, cpu_seconds=10.0, memory=512 << 20, output=4 << 20)
 
 
@@ -298,6 +304,7 @@ def test_a_program_that_does_not_warm_up_says_why() -> None:
 
 CONTROLLER = """
 import asyncio, os, sys
+from sandbox import container, landlock, seccomp
 from sandbox.job import Job, Program
 from sandbox.limits import Level
 from sandbox.runner import start
@@ -317,7 +324,7 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", SEEN)
 def test_no_process_outlives_a_killed_controller(level: Level) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", CONTROLLER, level.value, INSIDE],
@@ -336,6 +343,38 @@ def test_no_process_outlives_a_killed_controller(level: Level) -> None:
     assert len(family) >= 5
     for fd in watched:
         # Readable when the process has ended.
+        poller = select.poll()
+        poller.register(fd, select.POLLIN)
+        assert poller.poll(20_000), "a process outlived its controller by 20 s"
+        os.close(fd)
+
+
+@needs_container
+def test_no_container_outlives_a_killed_controller() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", CONTROLLER, "container", INSIDE],
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parent.parent,
+    )
+    with process:
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        # Its parent is podman's monitor, which is nobody's child: it is found by the container's name.
+        front = b"".join(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in _family(process.pid))
+        name = re.search(rb"evoarch-[0-9a-f]{32}", front)
+        assert name is not None, front
+        shown = subprocess.run(
+            ["podman", "inspect", "--format={{.State.Pid}}", name[0].decode()],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        family = _family(int(shown.stdout))
+        watched = [os.pidfd_open(pid) for pid in family]
+        process.kill()
+    assert said == b"running\n"
+    assert len(family) == 4
+    for fd in watched:
         poller = select.poll()
         poller.register(fd, select.POLLIN)
         assert poller.poll(20_000), "a process outlived its controller by 20 s"

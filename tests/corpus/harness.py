@@ -45,6 +45,7 @@ import numpy as np
 ATTACKS = Path(__file__).parent / "attacks"
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
+from sandbox import container  # noqa: E402
 from sandbox.job import Job, Program  # noqa: E402
 from sandbox.level import detect, find_bwrap  # noqa: E402
 from sandbox.limits import Level, Limits  # noqa: E402
@@ -261,6 +262,8 @@ def write_table(page: Path) -> None:
     best = detect().level
     runs = [("none", Level.NONE, [])]
     runs += [("landlock, without root", Level.LANDLOCK, ["--unprivileged"])] if best is not Level.NONE else []
+    contained = not container.problem(container.find_podman())
+    runs += [("container", Level.CONTAINER, [])] if contained else []
     runs += [("full", Level.FULL, [])] if best is Level.FULL else []
     groups = sorted({attack.name.split("_")[0] for attack in attacks()})
     columns: list[dict[str, str]] = []

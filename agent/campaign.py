@@ -14,6 +14,7 @@ from agent.ladder import Ladder
 from agent.lm.seam import LMError
 from agent.rounds import Rounds
 from agent.rungs import ladder
+from agent.screen import Screen
 from agent.seeding.lineage import Openings
 from agent.selection import objectives
 from agent.turns import FreeTurns, Turns
@@ -39,6 +40,7 @@ class Campaign:
             self._budget,
             Openings(store, parts.seeds),
             _ladder(store, config, parts, self._turns),
+            _screen(store, config, parts, self._turns),
         )
         self._breeding: Breeding | Rounds | None = None
         self._stopping = False
@@ -157,6 +159,13 @@ class Campaign:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _screen(store: Store, config: Config, parts: Parts, turns: Turns) -> Screen:
+    """The filter before training. Raises UserError where the evaluator has no zero-cost scores."""
+    screen = Screen(store, config, turns, parts.evaluator)
+    screen.check()
+    return screen
 
 
 def _ladder(store: Store, config: Config, parts: Parts, turns: Turns) -> Ladder:

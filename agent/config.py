@@ -18,6 +18,7 @@ from agent.tables import (
     ConstraintsTable,
     EvaluationTable,
     FeedbackTable,
+    FilterTable,
     OperatorTable,
     PortfolioTable,
     PromptsTable,
@@ -50,6 +51,7 @@ class Config(Table):
     selection: SelectionTable = SelectionTable()
     constraints: ConstraintsTable = ConstraintsTable()
     evaluation: EvaluationTable = EvaluationTable()
+    filter: FilterTable = FilterTable()
     sandbox: SandboxTable = SandboxTable()
     review: ReviewTable = ReviewTable()
     prompts: PromptsTable = PromptsTable()

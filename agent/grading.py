@@ -11,6 +11,7 @@ from agent.budget import Budget
 from agent.config import Config
 from agent.ladder import Ladder
 from agent.operators.shape_repair import repair
+from agent.screen import Screen
 from agent.seeding.lineage import Openings
 from agent.turns import Turns
 from agent.writing import findings_of
@@ -45,6 +46,7 @@ class Grader:
     budget: Budget
     openings: Openings
     ladder: Ladder
+    screen: Screen
 
     async def grade(self, candidate: Candidate, kind: str) -> bool:
         """Whether `candidate` is settled; False: the budget ended before it, and it stays queued."""
@@ -71,10 +73,12 @@ class Grader:
             return True
         # One that passed a rung in a run that was cut off has cost its unit already.
         costs = kind == "search" and not self.store.has_trained(candidate.id)
+        digest, rung = self.store.candidate(candidate.id).source_digest or "", FULL
+        if outcome is None and costs and not await self.screen.passes(candidate, source, digest, sound):
+            return True
         if outcome is None and costs and not self.budget.take_evaluation():
             self.store.requeue(candidate.id)
             return False
-        digest, rung = self.store.candidate(candidate.id).source_digest or "", FULL
         if outcome is not None:
             evaluated = Evaluated(outcome, 0.0, 0.0)
         else:

@@ -101,8 +101,11 @@ class Ladder:
         return not note
 
     def _is_audit(self, candidate: int) -> bool:
-        """Whether an earlier rung turned it away: it is trained in full to see what that costs."""
+        """Whether the filter or an earlier rung turned it away: it is trained in full to see what that
+        costs.
+        """
         said = [str(each.detail.get("decision")) for each in self.store.evaluations(candidate)]
+        said.append(str((self.store.screening(candidate) or {}).get("decision")))
         return Decision.AUDITED_STOPPED in said or Decision.AUDITED_REJECTED in said
 
     def _decide(self, digest: str, rung: Rung, metrics: Mapping[str, float]) -> Decision:

@@ -83,13 +83,13 @@ def decide(
     of which the audit is a function.
     """
     if below_twice_chance(rung, metrics, chance):
-        return Decision.AUDITED_REJECTED if audited(rung, *name) else Decision.REJECTED
+        return Decision.AUDITED_REJECTED if audited(rung.name, *name) else Decision.REJECTED
     recent = earlier[-(rung.table.window - 1) :] if rung.table.window > 1 else []
     # Shares like 0.1 are no binary fractions: 0.1 x 30 is 3, not a little more.
     promoted = math.ceil(rung.table.keep * (len(recent) + 1) - 1e-9)
     if place([*recent, metrics], objectives) < promoted:
         return Decision.PROMOTED
-    return Decision.AUDITED_STOPPED if audited(rung, *name) else Decision.STOPPED
+    return Decision.AUDITED_STOPPED if audited(rung.name, *name) else Decision.STOPPED
 
 
 def below_twice_chance(rung: Rung, metrics: Mapping[str, float], chance: float | None) -> bool:
@@ -107,7 +107,7 @@ def place(rows: Sequence[Mapping[str, float]], objectives: Sequence[Objective]) 
     return sum((r, -s) <= mine for r, s in zip(rank[:-1], spread[:-1], strict=True))
 
 
-def audited(rung: Rung, seed: int, digest: str) -> bool:
+def audited(rung: str, seed: int, digest: str) -> bool:
     """Whether this one of `AUDITED` is trained in full though it is turned away."""
-    text = f"{seed}\n{digest}\naudit {rung.name}"
+    text = f"{seed}\n{digest}\naudit {rung}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") % AUDITED == 0

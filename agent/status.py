@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agent.config import Config
 from agent.costs import Costs, costs_of
+from agent.foretold import Foretold, foretold_in
 from agent.idle import Idle, idle_of
 from agent.round_status import RoundStatus, round_statuses
 from agent.selection import objectives
@@ -50,6 +51,7 @@ class Status:
     front: list[Point]
     seeds: list[Point]
     rungs: list[RungStatus]
+    foretold: list[Foretold]
     inherited: Mapping[str, int]
     """Bred candidates that began with a parent's weights, and the training steps in these."""
     rounds: list[RoundStatus]
@@ -116,6 +118,7 @@ def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
         front=[point(c) for c in sorted(on_front, key=lambda c: c.metrics["params"])],
         seeds=[point(c) for c in store.candidates(operator="seed", sources=False)],
         rungs=rung_statuses(store, [c.id for c in on_front]),
+        foretold=foretold_in(store),
         inherited=dict(zip(("candidates", "steps"), store.ancestral_steps(), strict=True)),
         rounds=round_statuses(store, config),
         tokens={"prompt": tokens.prompt, "completion": tokens.completion, "lost": tokens.lost},
@@ -148,6 +151,7 @@ def not_begun(folder: Path, config: Config) -> Status:
         front=[],
         seeds=[],
         rungs=[],
+        foretold=[],
         inherited={"candidates": 0, "steps": 0},
         rounds=[],
         tokens={"prompt": 0, "completion": 0, "lost": 0},

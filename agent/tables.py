@@ -123,6 +123,21 @@ class EvaluationTable(Table):
         return Limits(self.wall_clock, self.cpu_seconds, self.memory << 20, self.output << 20)
 
 
+class FilterTable(Table):
+    """A zero-cost `score` that turns children away before their training ("": none does).
+
+    A child trains if it is among the best `keep` (a share; at least one does) of the last `window` children,
+    itself included, whose parameters differ from its own by at most the factor `band`. `watch`: scores that
+    are taken and reported beside it, and turn nobody away.
+    """
+
+    score: Literal["", "params", "naswot", "gradsign"] = ""
+    keep: Annotated[float, Field(gt=0, le=1)] = 0.5
+    window: Annotated[int, Field(ge=1)] = 40
+    band: Annotated[float, Field(ge=1, le=100)] = 1.5
+    watch: tuple[Literal["naswot", "gradsign"], ...] = ()
+
+
 class SandboxTable(Table):
     """`level`: the least isolation that is accepted; `imports`: further modules genomes may import.
     `python`: the interpreter of the environment that children run in ("": evoarch's own); `preload`: modules

@@ -1,4 +1,4 @@
-"""What rungs turned away, and an estimate of what that cost, from those that were trained in full anyway."""
+"""What rungs and the filter turned away, and an estimate of what that cost, from the audits."""
 
 from __future__ import annotations
 
@@ -37,8 +37,12 @@ class RungStatus:
 
 
 def rung_statuses(store: Store, elites: Collection[int]) -> list[RungStatus]:
-    """One per rung before the last on which a bred child arrived, in order. `elites`: the front's ids."""
-    return [_status(store, name, counts, elites) for name, counts in store.rungs().items()]
+    """One for the filter and each rung before the last, in order, if somebody was judged there.
+
+    `elites`: the front's ids.
+    """
+    found = [_status(store, name, counts, elites) for name, counts in store.rungs().items()]
+    return [each for each in found if each.arrived]
 
 
 def _status(store: Store, name: str, counts: dict[str, int], elites: Collection[int]) -> RungStatus:

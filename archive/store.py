@@ -16,6 +16,7 @@ from archive.outlays import Outlays
 from archive.records import Candidate, Evaluation, Failed, Fault, Proposal, Scored, State
 from archive.relatives import Relatives
 from archive.schema import FILE, build, connect
+from archive.screens import Screens
 from archive.totals import Totals
 from archive.verdicts import Verdicts
 from archive.writer import as_json, as_text
@@ -44,7 +45,7 @@ def open_archive(folder: Path, *, write: bool, clock: Callable[[], float] = time
     return Store(folder, path, connect(path, write=write), clock)
 
 
-class Store(Browse, Totals, Relatives, CallLog, Verdicts, Yields, Outlays):
+class Store(Browse, Totals, Relatives, CallLog, Verdicts, Screens, Yields, Outlays):
     """A campaign's archive. Opened for reading, it refuses every method below."""
 
     def add_seed(self, name: str, source: str, source_digest: str, *, operator: str = "seed") -> Candidate:

@@ -1,6 +1,6 @@
 """What rungs save and what they miss: children of ConvBase on MNIST-1D, each trained in full and over rungs.
 
-    python benchmarks/halving.py [--draws 5] [--children 40] [--rows FILE]
+    python benchmarks/halving.py [--draws 5] [--children 40] [--first 0] [--rows FILE]
 
 A draw is a list of sound, different mutants of ConvBase by `syntactic.mutate`. Each is trained in full with
 the recipe as it is; then the same children arrive in order at the rungs, really pause there, and only those
@@ -173,14 +173,16 @@ def replayed(children: Sequence[Child], rungs: Sequence[Rung], chosen: Mapping[s
     return Result(best - min(c.full["error"] for c in children), spent / whole, through / len(children))
 
 
-async def measure(draws: int, children: int, tables: Sequence[RungTable], all_on: bool) -> list[list[Child]]:
+async def measure(
+    draws: Sequence[int], children: int, tables: Sequence[RungTable], all_on: bool
+) -> list[list[Child]]:
     task = Mnist1d()
     recipe = task.recipes["fast"]
     rungs = ladder(tables, recipe.steps)
     runner = await start(inside_program())
     try:
         found = []
-        for draw in range(draws):
+        for draw in draws:
             whole = Evaluator(task, recipe, runner, campaign_seed=draw, ceiling=1.0)
             parts = Evaluator(task, held(recipe, tables), runner, campaign_seed=draw, ceiling=1.0)
             drawn = await mutants(whole, task.seeds["conv_base"], children, draw)
@@ -227,12 +229,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--children", type=int, default=40)
+    parser.add_argument(
+        "--first", type=int, default=0, help="the first draw's number: others, other children"
+    )
     parser.add_argument("--all", action="store_true", help="train everybody on, and compare policies")
     parser.add_argument("--shares", type=float, nargs="+", help="where to pause, as shares of the steps")
     parser.add_argument("--rows", type=Path, help="write every child's numbers to this JSON file")
     arguments = parser.parse_args(argv)
     tables = [RungTable(share=share) for share in arguments.shares or ()] or list(RUNGS)
-    found = asyncio.run(measure(arguments.draws, arguments.children, tables, arguments.all))
+    found = asyncio.run(
+        measure(
+            range(arguments.first, arguments.first + arguments.draws),
+            arguments.children,
+            tables,
+            arguments.all,
+        )
+    )
     print(f"mean:   {line(mean([result_of(each) for each in found]))}")
     if arguments.all:
         others(found, ladder(tables, Mnist1d().recipes["fast"].steps))

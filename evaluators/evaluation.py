@@ -10,9 +10,10 @@ from evaluators.flow import DRY_RUN_SEED, Flow, Setting, derived_seed
 from evaluators.replies import Sound, sound_of
 from evaluators.segments import Segment
 from evaluators.task import Evaluated, Recipe, SupervisedTask
+from evaluators.zero_cost import EXAMPLES, SIGNED, ZeroCost, scores_of
 from sandbox.job import Job, Runner
 from sandbox.limits import Limits
-from sandbox.outcome import ChildOutcome, Finished
+from sandbox.outcome import Array, ChildOutcome, Finished
 
 __all__ = ["DRY_RUN_SEED", "Evaluator", "Sound", "derived_seed", "failure_of"]
 
@@ -51,6 +52,10 @@ class Evaluator:
             "loss": task.loss,
         }
         self._grading = Classification(splits, classes)
+        self._shown: Mapping[str, Array] = {
+            "inputs": splits.train.inputs[:EXAMPLES],
+            "targets": splits.train.targets[:EXAMPLES],
+        }
         self._setting = Setting(
             task=task.name,
             recipe=recipe,
@@ -85,3 +90,15 @@ class Evaluator:
     async def evaluate_segment(self, source: str, *, digest: str, repeat: int, segment: Segment) -> Evaluated:
         """As evaluators.segments.Staged says."""
         return await Flow(self._setting, self._grading, source, digest, repeat, segment).run()
+
+    async def zero_cost(self, source: str, *, digest: str, scores: tuple[str, ...]) -> ZeroCost:
+        """As evaluators.zero_cost.Foretelling says; of the model as its first training begins."""
+        of, examples = self._setting, len(self._shown["targets"])
+        options = {**of.options, "scores": list(scores), "signed": min(SIGNED, examples)}
+        seed = derived_seed(of.campaign_seed, digest, 0, "train")
+        outcome = await of.runner.run(
+            Job("zero_cost", source, arrays=self._shown, options=options, seed=seed, limits=of.limits)
+        )
+        if isinstance(outcome, Finished):
+            return scores_of(outcome, scores, examples)
+        return ZeroCost({}, outcome.usage.cpu_seconds, failure_of(outcome, "zero-cost").reason)

@@ -83,11 +83,11 @@ def test_early_rejection_is_below_twice_chance_from_100_steps_on() -> None:
 
 def test_the_audit_is_one_in_twenty_and_a_function_of_names() -> None:
     rung = rung_of(keep=0.5)
-    chosen = [digest for digest in map(str, range(4000)) if audited(rung, 3, digest)]
+    chosen = [digest for digest in map(str, range(4000)) if audited(rung.name, 3, digest)]
     # A binomial of mean 200 and deviation 14.
     assert 140 < len(chosen) < 260
-    assert chosen == [digest for digest in map(str, range(4000)) if audited(rung, 3, digest)]
-    assert chosen != [digest for digest in map(str, range(4000)) if audited(rung, 4, digest)]
+    assert chosen == [digest for digest in map(str, range(4000)) if audited(rung.name, 3, digest)]
+    assert chosen != [digest for digest in map(str, range(4000)) if audited(rung.name, 4, digest)]
     name = (3, chosen[0])
     best = [row(0.1)] * 5
     assert decide(rung, row(0.3), best, ERROR, chance=0.9, name=name) is Decision.AUDITED_STOPPED

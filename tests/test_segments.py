@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -19,6 +20,7 @@ from evaluators.program import inside_program
 from evaluators.segments import Segment, inherited_share
 from evaluators.task import Evaluated, Recipe
 from evaluators.tasks.mnist1d import Mnist1d
+from evaluators.zero_cost import GRADSIGN, NASWOT, ZeroCost
 from sandbox.job import Runner
 from sandbox.runner import start
 
@@ -92,6 +94,27 @@ def test_a_child_may_begin_with_its_parents_weights(walls: Loop) -> None:
     )
     # 40 x 8 + 8 of the first layer, 4 x 8 of the norm, 8 x 10 + 10 of the last, of twice the hidden width.
     assert wider.detail["inherited_share"] == pytest.approx(450 / (656 + 64 + 170), abs=1e-4)
+
+
+def test_zero_cost_scores_come_from_what_the_child_counted(walls: Loop) -> None:
+    loop, runner = walls
+    evaluator = Evaluator(Mnist1d(), RECIPE, runner)
+
+    def scored(source: str, *scores: str) -> ZeroCost:
+        return loop.run(evaluator.zero_cost(source, digest="name", scores=scores))
+
+    both = scored(MODEL, NASWOT, GRADSIGN)
+    assert both.reason == ""
+    assert both.cpu_seconds > 0
+    # Eight units put 127 examples on no more than eight sides: their matrix is singular.
+    assert both.values[NASWOT] == -math.inf
+    wide = scored(MODEL.replace("8", "200"), NASWOT)
+    assert math.isfinite(wide.values[NASWOT])
+    assert scored(MODEL, GRADSIGN).values == {GRADSIGN: both.values[GRADSIGN]}
+    assert 0 < both.values[GRADSIGN] <= 64 * (40 * 8 + 8 + 16 + 90)
+    broken = scored(MODEL.replace("self.hidden(x)", "self.hidden(x[:, :7])"), NASWOT)
+    assert not broken.values
+    assert "shape" in broken.reason
 
 
 def test_only_widths_may_differ() -> None:

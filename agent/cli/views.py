@@ -15,6 +15,7 @@ from rich.text import Text
 
 from agent.breeding import Ending
 from agent.cli.common import cell, table
+from agent.foretold import in_words as foretold_in_words
 from agent.session import Session
 from agent.status import Point, Status, read_status
 from agent.turned_away import in_words
@@ -178,6 +179,8 @@ def summary(screen: Console, status: Status) -> None:
         )
     for rung in status.rungs:
         screen.print(in_words(rung))
+    for told in status.foretold:
+        screen.print(foretold_in_words(told))
     if status.inherited["candidates"]:
         screen.print(
             f"{status.inherited['candidates']} children began with their parents' weights, which had seen "

@@ -98,6 +98,6 @@ class Screen:
 
 def _note(table: FilterTable, values: Mapping[str, float], params: int) -> str:
     return (
-        f"{FILTER}: {table.score} {values[table.score]:.6g}: not among the best {table.keep:.0%} of the recent"
-        f" within a factor of {table.band:g} of {params} parameters"
+        f"{FILTER}: {table.score} {values[table.score]:.6g}: not among the best {table.keep:.0%} of the"
+        f" recent within a factor of {table.band:g} of {params} parameters"
     )

@@ -104,11 +104,11 @@ def report(rows: Sequence[Row], seed: int) -> list[str]:
         if told.spearman is not None:
             all_of = f"{told.spearman:+.2f} ({told.low:+.2f} to {told.high:+.2f})"
         tau, pairs = concordance(values, errors, params, BAND)
-        drawn = [
+        drawn = []
+        for draw in draws:
             # A child that was drawn twice makes no pair with itself.
-            concordance(*([each[i] for i in np.unique(draw)] for each in (values, errors, params)), BAND)[0]
-            for draw in draws
-        ]
+            one, other, size = ([each[i] for i in np.unique(draw)] for each in (values, errors, params))
+            drawn.append(concordance(one, other, size, BAND)[0])
         low, high = np.nanpercentile(drawn, [2.5, 97.5])
         within = f"{tau:+.2f} ({low:+.2f} to {high:+.2f}), {pairs} pairs"
         cost = np.mean([row["cpu"][name] for row in rows])

@@ -35,12 +35,17 @@ class Net(nn.Module):
         self.seen.append(first.detach().clone())
         second = self.two(self.bend(first))
         self.seen.append(second.detach().clone())
-        return self.three(self.drop(functional.gelu(second)))
+        logits: torch.Tensor = self.three(self.drop(functional.gelu(second)))
+        return logits
 
 
 def material(model: nn.Module, *scores: str, signed: int = 5) -> dict[str, np.ndarray[Any, Any]]:
     genome: Any = SimpleNamespace(Model=lambda: model)
-    options = {"entry": "Model", "offers": {"input_shape": [6], "num_classes": 3}, "loss": "cross_entropy"}
+    options: dict[str, Any] = {
+        "entry": "Model",
+        "offers": {"input_shape": [6], "num_classes": 3},
+        "loss": "cross_entropy",
+    }
     options |= {"scores": list(scores), "signed": signed}
     arrays = {"inputs": INPUTS, "targets": TARGETS}
     made, notes = zero_cost(genome, arrays, options, lambda stage: None)

@@ -14,10 +14,10 @@ from evaluators.inside.build import Announce, Reply, build, check_logits, materi
 from evaluators.inside.losses import LOSSES
 
 BENDS = frozenset({
-    "relu", "leaky_relu", "_prelu_kernel", "rrelu_with_noise", "threshold", "clamp_min", "hardtanh", "elu", "gelu",
-    "silu", "mish", "softplus", "sigmoid", "tanh", "hardswish", "hardsigmoid", "log_sigmoid_forward",
+    "relu", "leaky_relu", "_prelu_kernel", "rrelu_with_noise", "threshold", "clamp_min", "hardtanh", "elu",
+    "gelu", "silu", "mish", "softplus", "sigmoid", "tanh", "hardswish", "hardsigmoid", "log_sigmoid_forward",
 })  # fmt: skip
-"""Torch's pointwise functions that bend at zero, as their kernels are called: all others are made of these."""
+"""Torch's pointwise functions that bend at zero, as their kernels are called: others are made of them."""
 
 
 def zero_cost(

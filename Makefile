@@ -13,7 +13,7 @@ CORPUS := vit-pytorch==1.26.11 pytorchcv==0.0.74
 TORCH := $(shell sed -n 's/^\(torch==.*\)$$/\1/p' constraints.txt)
 
 # The other scripts there need a second installation, draw pictures or take long; each says so in its first lines.
-BENCHMARKS := pipeline isolation throughput kill fuzz review seeding_corpus
+BENCHMARKS := pipeline isolation throughput scaling kill fuzz review seeding_corpus
 
 .PHONY: setup demo test test-slow check bench results browser clean vetting-docs security-table
 

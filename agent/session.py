@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -38,7 +38,7 @@ from archive.store import Store, create, open_archive
 from evaluators.failures import failure_of
 from evaluators.own import Measuring, measuring, program_for
 from evaluators.replies import Sound
-from evaluators.task import Recipe, Task
+from evaluators.task import Recipe, SupervisedTask, Task
 from evaluators.tasks import load_task
 from sandbox.environment import InterpreterError, environment_of
 from sandbox.genome import source_digest
@@ -106,6 +106,16 @@ def choose_recipe(task: Task, name: str) -> Recipe:
     return task.recipes[name]
 
 
+def searched(task: Task, recipe: Recipe) -> Recipe:
+    """`recipe`, which a genome's own RECIPE changes. Raises UserError for a task with its own training."""
+    if not isinstance(task, SupervisedTask):
+        raise UserError(
+            "evaluation.recipe_search: expected a task that the common evaluator trains; "
+            f"{task.name} brings its own training"
+        )
+    return replace(recipe, searched=True)
+
+
 def worker_count(config: Config) -> int:
     """The configured number, or one per core this process may use, less one where an LM computes here."""
     if config.evaluation.workers:
@@ -128,6 +138,8 @@ async def open_session(
     templates = open_templates(folder, config)
     task = load_task(config.campaign.task)
     recipe = choose_recipe(task, config.evaluation.recipe)
+    if config.evaluation.recipe_search:
+        recipe = searched(task, recipe)
     if config.evaluation.rungs:
         recipe = held(recipe, config.evaluation.rungs)
     sources = {file: _read(folder / file) for file in config.seeds.files}
@@ -220,8 +232,9 @@ _MEASURE = (
     ("evaluation", "recipe"),
     ("evaluation", "rungs"),
     ("evaluation", "inherit"),
+    ("evaluation", "recipe_search"),
 )
-_DEFAULTS: Mapping[str, object] = {"rungs": [], "inherit": False}
+_DEFAULTS: Mapping[str, object] = {"rungs": [], "inherit": False, "recipe_search": False}
 
 
 def _refuse_other_measure(store: Store, config: Config, folder: Path) -> None:
@@ -252,7 +265,13 @@ def _read(path: Path) -> str:
 def _vet_seeds(sources: Mapping[str, str], config: Config, task: Task, seeds: Mapping[str, Record]) -> None:
     found: dict[str, list[str]] = {}
     for file, source in sources.items():
-        findings = vet(source, entry="Model", offers=task.offers, imports=config.sandbox.imports)
+        findings = vet(
+            source,
+            entry="Model",
+            offers=task.offers,
+            imports=config.sandbox.imports,
+            recipe=config.evaluation.recipe_search,
+        )
         if record := seeds.get(Path(file).stem):
             findings = opening_of(record, source).findings(source, findings)
         found[file] = [str(finding) for finding in findings]
@@ -303,6 +322,8 @@ async def evaluate_file(
     """One model file through vet, dry run, train, predict and score, outside any campaign."""
     findings = tuple(vet(source, entry="Model", offers=task.offers))
     chosen = choose_recipe(task, recipe)
+    if isinstance(task, SupervisedTask):
+        chosen = searched(task, chosen)
     level = choose_level(detect(), "landlock", unsafe=unsafe)
     if findings and enforce:
         failed = Failed("vet", "; ".join(str(finding) for finding in findings))

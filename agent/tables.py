@@ -99,7 +99,8 @@ class EvaluationTable(Table):
     above the warm zygote.
     `rungs`: where training pauses and the weaker children stop, in order of their shares; with any, an
     annealed recipe trains up to the last of them at a constant rate. `inherit`: a child begins with its first
-    parent's weights where they fit (experimental); further training seeds always begin anew.
+    parent's weights where they fit (experimental); further training seeds always begin anew. `recipe_search`:
+    a genome's RECIPE says how it is trained, within bounds (sandbox.recipe).
     `repeats`: training seeds an elite needs at the campaign's end. `repairs`: shape repairs a child may get.
     `order`: with one worker, "strict" admits children in the order of their slots, so that the same seed
     gives the same campaign whatever the timing, and a late LM call keeps the slot waiting; "ready" admits
@@ -118,6 +119,7 @@ class EvaluationTable(Table):
     retries: Annotated[int, Field(ge=0)] = 3
     rungs: tuple[RungTable, ...] = ()
     inherit: bool = False
+    recipe_search: bool = False
 
     def limits(self) -> Limits:
         return Limits(self.wall_clock, self.cpu_seconds, self.memory << 20, self.output << 20)

@@ -49,7 +49,13 @@ def findings_of(
     """What keeps `source` from running; where the campaign only reports, what touches frozen code."""
     found: list[Finding] = []
     if config.sandbox.vet != "report":
-        found = vet(source, entry=entry, offers=offers, imports=config.sandbox.imports)
+        found = vet(
+            source,
+            entry=entry,
+            offers=offers,
+            imports=config.sandbox.imports,
+            recipe=config.evaluation.recipe_search,
+        )
     return found if opening is None else opening.findings(source, found)
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from archive.records import Failed, Outcome, Scored
 from evaluators.failures import failure_of
 from evaluators.params import carried, count_params
+from evaluators.recipe import of_genome
 from evaluators.replies import Weights, checkpoints_of, curve_of, weights_of
 from evaluators.segments import Segment, inherited_share
 from evaluators.task import Evaluated, Recipe
@@ -169,7 +170,11 @@ class Flow(Generic[Answers]):
         return answers if isinstance(answers, Failed) else answers[0]
 
     async def _train(self) -> Weights | Failed:
-        recipe, segment = self._of.recipe, self._segment
+        segment = self._segment
+        try:
+            recipe = of_genome(self._of.recipe, self._source)
+        except ValueError as error:
+            return Failed("train", str(error))
         outcome = await self._child(
             "train",
             {**self._grading.training(), **segment.arrays()},

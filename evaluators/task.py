@@ -24,7 +24,8 @@ class Recipe:
     """How a candidate is trained. `rate` is the peak (onecycle) or constant learning rate; `steps` are
     optimiser steps of `batch` examples; weights are kept at `checkpoints` evenly spaced steps (1: the last),
     and the one with the lowest validation error counts (chosen by the trusted process). With rungs, an
-    annealed recipe trains its first `hold` steps at a constant rate (evaluators.inside.schedule).
+    annealed recipe trains its first `hold` steps at a constant rate (evaluators.inside.schedule). `searched`:
+    whether a genome's own RECIPE changes it (evaluators.recipe).
     """
 
     name: str
@@ -36,6 +37,7 @@ class Recipe:
     schedule: str = "onecycle"
     checkpoints: int = 1
     hold: int = 0
+    searched: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import sys
 
-from sandbox.rules import entry, imports, names, text, toplevel
+from sandbox.rules import entry, imports, names, recipe, text, toplevel
 from sandbox.rules.base import Rule
 
-RULES: tuple[Rule, ...] = (*text.RULES, *imports.RULES, *entry.RULES, *toplevel.RULES, *names.RULES)
+RULES: tuple[Rule, ...] = (
+    *text.RULES,
+    *imports.RULES,
+    *entry.RULES,
+    *toplevel.RULES,
+    *recipe.RULES,
+    *names.RULES,
+)
 """Every rule, in the order in which docs/vetting.md shows them."""
 
-CHECKS = (imports.check, entry.check, toplevel.check, names.check)
+CHECKS = (imports.check, entry.check, toplevel.check, recipe.check, names.check)
 """What looks at a parsed file."""
 
 _HEAD = """# Vetting

@@ -16,16 +16,22 @@ from sandbox.rules.text import MAX_BYTES, MAX_LINES, SIZE, SYNTAX
 
 
 def vet(
-    source: str, *, entry: str = "Model", offers: Mapping[str, object], imports: Sequence[str] = ()
+    source: str,
+    *,
+    entry: str = "Model",
+    offers: Mapping[str, object],
+    imports: Sequence[str] = (),
+    recipe: bool = True,
 ) -> list[Finding]:
     """All findings about `source`, in the order of the text; an empty list is a file that may run.
 
     `entry` is called with those of `offers` (name to value) that its signature names. `imports` are modules
-    that the campaign allows besides the usual ones. Never raises, whatever the text.
+    that the campaign allows besides the usual ones; `recipe`: whether a file may bring its own RECIPE. Never
+    raises, whatever the text.
     """
     findings = _size(source)
     try:
-        file = File(source, parse(source), entry, offers, tuple(imports))
+        file = File(source, parse(source), entry, offers, tuple(imports), recipe)
     except GenomeError as error:
         if findings and len(source) > MAX_BYTES:
             return findings

@@ -15,7 +15,7 @@ from agent.config import Config, load
 from agent.confirm.record import Record
 from agent.confirm.run import Confirmation, Confirmed, choose, shown
 from agent.errors import UserError
-from agent.session import choose_level, choose_recipe, open_walls
+from agent.session import choose_level, choose_recipe, open_walls, searched
 from archive.lock import RunLock
 from archive.store import open_archive
 from evaluators.sealed import confirming
@@ -96,6 +96,8 @@ async def _confirm(
         loop.add_signal_handler(number, main.cancel)
     task = load_task(config.campaign.task)
     recipe = choose_recipe(task, name)
+    if config.evaluation.recipe_search:
+        recipe = searched(task, recipe)
     level = choose_level(detect(), config.sandbox.level, unsafe=unsafe)
     try:
         with RunLock(folder), open_archive(folder, write=True) as store:

@@ -36,6 +36,8 @@ ASKING: Mapping[str, LMRewrite | LMScoped | LMCrossover | LMRepair] = {
 
 def build_operator(table: OperatorTable, config: Config, templates: Templates) -> Operator:
     """With the table's settings; 0 there means the operator's own."""
+    if table.name == SyntacticMutate.name:
+        return SyntacticMutate(recipe=config.evaluation.recipe_search)
     if table.name in QUICK:
         return QUICK[table.name]
     settings = next(lm for lm in config.lm if lm.name == table.lm)

@@ -13,10 +13,13 @@ from agent.operators.vocabulary import LARGEST
 
 @dataclass(frozen=True)
 class Context:
-    """What an operator knows of the task: what is offered to the entry, and the entry's name."""
+    """What an operator knows of the task: what is offered to the entry, and the entry's name; and whether
+    the campaign searches recipes too.
+    """
 
     offers: Mapping[str, object] = field(default_factory=dict)
     entry: str = "Model"
+    recipe: bool = False
 
     @property
     def classes(self) -> int | None:

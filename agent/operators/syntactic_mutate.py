@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from agent.lm.seam import Complete
 from agent.operators import syntactic_layers as layers
+from agent.operators import syntactic_recipe
 from agent.operators import syntactic_values as values
 from agent.operators.base import Draft, Order
 from agent.operators.edits import View, completed, look, same
@@ -34,6 +36,9 @@ KINDS: Mapping[str, tuple[Kind, float]] = {
 }
 """Mutation kinds with their weights in the draw."""
 
+RECIPE: Mapping[str, tuple[Kind, float]] = {"recipe": (syntactic_recipe.recipe, 3.0)}
+"""Drawn besides where the campaign searches recipes too; elsewhere the draws stay what they were."""
+
 MORE = 0.4
 """Chance of a second change, and again of a third."""
 
@@ -54,12 +59,13 @@ def mutate(source: str, rng: random.Random, context: Context) -> Draft:
     while wanted < MAX_CHANGES and rng.random() < MORE:
         wanted += 1
     child, done = source, list[str]()
-    names = list(KINDS)
-    weights = [KINDS[name][1] for name in names]
+    kinds = {**KINDS, **RECIPE} if context.recipe else KINDS
+    names = list(kinds)
+    weights = [kinds[name][1] for name in names]
     for _ in range(_TRIES):
         if len(done) == wanted:
             break
-        kind = KINDS[rng.choices(names, weights)[0]][0]
+        kind = kinds[rng.choices(names, weights)[0]][0]
         change = kind(look(child), rng, context)
         if change is None:
             continue
@@ -77,13 +83,15 @@ def mutate(source: str, rng: random.Random, context: Context) -> Draft:
     return Draft(child, change="; ".join(done))
 
 
+@dataclass(frozen=True)
 class SyntacticMutate:
-    """The operator. Deterministic in (order, rng); needs no language model."""
+    """The operator. Deterministic in (order, rng); needs no language model. `recipe`: changes RECIPE too."""
 
+    recipe: bool = False
     name = "syntactic.mutate"
     arity = 1
     samples = 1
 
     async def propose(self, order: Order, rng: random.Random, complete: Complete | None) -> list[Draft]:
-        context = Context(order.offers, order.entry)
+        context = Context(order.offers, order.entry, self.recipe)
         return [mutate(order.parents[0].source, rng, context) for _ in range(order.count)]

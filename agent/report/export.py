@@ -17,6 +17,7 @@ from archive.records import FULL, Candidate, Evaluation, Scored, State
 from archive.store import Store
 from archive.weights import weights_path
 from sandbox.genome import source_digest, strip_prose
+from sandbox.recipe import read
 
 WIDTH = 96
 """Columns of the header's text."""
@@ -55,6 +56,13 @@ def model_file(store: Store, config: Config, candidate: Candidate, weights: str 
     return "\n".join(_header(store, config, candidate, evaluations, weights)) + "\n" + clean(candidate.source)
 
 
+def _own_recipe(config: Config, candidate: Candidate) -> list[str]:
+    """How its training differs from the recipe, where the campaign searched that too."""
+    own = read(candidate.source) if config.evaluation.recipe_search else {}
+    said = ", ".join(f"{key} {value}" for key, value in own.items())
+    return [f"Trained with a RECIPE of its own: {said}."] if own else []
+
+
 def _header(
     store: Store, config: Config, candidate: Candidate, evaluations: Sequence[Evaluation], weights: str
 ) -> list[str]:
@@ -78,6 +86,7 @@ def _header(
         "interval is over the validation examples. The test split was not looked at.",
         f"Lineage: {_line(store, candidate)}.",
         *[f"Repaired: {repair}." for repair in candidate.repairs],
+        *_own_recipe(config, candidate),
         f"Source digest {candidate.source_digest}",
         *([f"Function digest {candidate.function_digest}"] if candidate.function_digest else []),
         f"Measured with {made_with}; isolation {session.get('level', 'unknown')}.",

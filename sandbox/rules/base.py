@@ -106,6 +106,8 @@ class File:
     entry: str
     offers: Mapping[str, object]
     imports: Sequence[str]
+    recipe: bool = True
+    """Whether a RECIPE may stand in it."""
     nodes: dict[type[cst.CSTNode], list[cst.CSTNode]] = field(default_factory=dict)
     identifiers: list[cst.Name] = field(default_factory=list)
     """Every name of every kind: variables, attributes, keywords, parameters."""

@@ -17,14 +17,8 @@ MODULE_WORK = Rule(
     bad=model(before="shared = torch.zeros(40)\n\n"),
     good=model(before="WIDTH = 2 * 8\n\n"),
 )
-RECIPE = Rule(
-    "recipe",
-    "RECIPE is read, not run: a dictionary of literals with text keys.",
-    bad=model(before="RECIPE = {'rate': 10 ** -2, **{}}\n\n"),
-    good=model(before="RECIPE = {'rate': 0.01, 'betas': (0.9, -0.5)}\n\n"),
-)
 
-RULES = (MODULE_WORK, RECIPE)
+RULES = (MODULE_WORK,)
 
 CALLS = words(
     """
@@ -49,10 +43,6 @@ _HINT = "move it into the entry's __init__ or forward"
 def check(file: File) -> Iterator[Found]:
     for statement in file.module.body:
         yield from _statement(file, statement, "the top level")
-    for recipe in _recipes(file):
-        if recipe.value is None or not _is_recipe(recipe.value):
-            message = "expected RECIPE to be a dictionary of literals with text keys"
-            yield Found(recipe, RECIPE, message, "write every key and value out: RECIPE = {'rate': 0.01}")
 
 
 def _statement(file: File, statement: cst.CSTNode, where: str) -> Iterator[Found]:
@@ -138,35 +128,3 @@ def _expression(file: File, value: cst.BaseExpression, where: str) -> Iterator[F
             yield Found(node, MODULE_WORK, f"a comprehension at {where}", _HINT)
             continue
         todo += children(node)
-
-
-def _recipes(file: File) -> list[cst.Assign | cst.AnnAssign]:
-    lines = [line for line in file.module.body if isinstance(line, cst.SimpleStatementLine)]
-    found: list[cst.Assign | cst.AnnAssign] = []
-    for small in (small for line in lines for small in line.body):
-        if isinstance(small, cst.Assign) and any(dotted(t.target) == "RECIPE" for t in small.targets):
-            found.append(small)
-        if isinstance(small, cst.AnnAssign) and dotted(small.target) == "RECIPE":
-            found.append(small)
-    return found
-
-
-def _is_recipe(value: cst.BaseExpression) -> bool:
-    return isinstance(value, cst.Dict) and all(
-        isinstance(element, cst.DictElement)
-        and isinstance(element.key, cst.SimpleString)
-        and _is_literal(element.value)
-        for element in value.elements
-    )
-
-
-def _is_literal(value: cst.BaseExpression) -> bool:
-    if isinstance(value, cst.UnaryOperation):
-        return isinstance(value.operator, cst.Minus) and isinstance(value.expression, cst.Integer | cst.Float)
-    if isinstance(value, cst.Tuple | cst.List):
-        return all(
-            isinstance(element, cst.Element) and _is_literal(element.value) for element in value.elements
-        )
-    if isinstance(value, cst.Name):
-        return value.value in ("True", "False", "None")
-    return isinstance(value, cst.Integer | cst.Float | cst.SimpleString)

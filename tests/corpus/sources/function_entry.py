@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 import torch.nn as nn
 
-RECIPE = {"rate": 0.01, "betas": (0.9, 0.99)}
+RECIPE = {"rate_factor": 0.5, "weight_decay": 0.1}
 
 
 class Residual(nn.Module):

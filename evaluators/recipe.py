@@ -1,0 +1,26 @@
+"""A recipe as a genome's own RECIPE changes it. Read from the source in the trusted process, never run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from evaluators.task import Recipe
+from sandbox.recipe import read
+
+
+def of_genome(recipe: Recipe, source: str) -> Recipe:
+    """How `source` is trained under `recipe`, which stands where the genome says nothing, or may not.
+
+    Raises ValueError for a RECIPE out of its bounds (sandbox.recipe), whatever vetting let through.
+    """
+    if not recipe.searched:
+        return recipe
+    own: dict[str, Any] = read(source)
+    return replace(
+        recipe,
+        rate=recipe.rate * own.get("rate_factor", 1.0),
+        batch=max(1, round(recipe.batch * own.get("batch_factor", 1.0))),
+        weight_decay=float(own.get("weight_decay", recipe.weight_decay)),
+        schedule=own.get("schedule", recipe.schedule),
+    )

@@ -87,7 +87,12 @@ class Campaign:
         if lost:
             reason = f"the infrastructure lost every seed: {self._store.last_failure(lost[0].id)}"
             return Ending(f"{reason}; see `evoarch doctor`", complete=False, error=True)
-        return Ending("no seed was scored: there is nothing to breed from", complete=False, error=True)
+        failed = self._store.candidates(state=State.FAILED, operator="seed", sources=False)
+        reason = "no seed was scored: there is nothing to breed from"
+        if failed:
+            more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+            reason += f"; {failed[0].name}: {self._store.last_failure(failed[0].id)}{more}"
+        return Ending(reason, complete=False, error=True)
 
     def _check_objectives(self) -> None:
         """What a task measures shows in its seeds' scores. Raises UserError for an objective that is not."""

@@ -9,13 +9,22 @@ from typing import Protocol
 
 from agent.budget import Budget
 from agent.config import Config
-from agent.ladder import Ladder
+from agent.ladder import Ladder, Train
+from agent.measures import (
+    STATIC,
+    completed,
+    cumulated,
+    excess,
+    parts_of,
+    static_metrics,
+    unknown,
+)
 from agent.operators.shape_repair import repair
 from agent.screen import Screen
 from agent.seeding.lineage import Openings
 from agent.turns import Turns
 from agent.writing import findings_of
-from archive.records import FULL, Candidate, Evaluation, Failed, Fault, Outcome
+from archive.records import FULL, Candidate, Evaluation, Failed, Fault
 from archive.store import Store
 from archive.weights import save_weights
 from evaluators.failures import failure_of
@@ -68,6 +77,7 @@ class Grader:
             if first is not None:
                 return True
         outcome = self._static_limits(sound)
+        static = static_metrics(sound, None)
         if outcome is None and kind == "search" and self._must_wait(candidate, sound):
             self.store.hold(candidate.id)
             return True
@@ -82,14 +92,15 @@ class Grader:
         if outcome is not None:
             evaluated = Evaluated(outcome, 0.0, 0.0)
         else:
-            ended = await self.ladder.climb(candidate, source, digest, kind, self.train)
+            train = self._measuring(candidate.id, sound.params, static)
+            ended = await self.ladder.climb(candidate, source, digest, kind, train)
             if ended is None:
                 return True
             rung, evaluated = ended
             if costs and _lost(evaluated) and not self.store.has_trained(candidate.id):
                 self.budget.return_evaluation()
-        if sound.layers:
-            evaluated = replace(evaluated, detail={**evaluated.detail, "layers": list(sound.layers)})
+        told = {"layers": list(sound.layers), "unreached": list(sound.unreached)}
+        evaluated = replace(evaluated, detail={**evaluated.detail, **{k: v for k, v in told.items() if v}})
         await self.turns.wait(step)
         self._settle(candidate, kind, 0, evaluated, rung)
         self.turns.done(step)
@@ -100,6 +111,8 @@ class Grader:
     async def repeat(self, candidate: Candidate, number: int) -> None:
         """One further training seed of a scored candidate."""
         evaluated = await self.train(candidate.source, candidate.source_digest or "", number)
+        static = {name: candidate.metrics[name] for name in STATIC if name in candidate.metrics}
+        evaluated = completed(evaluated, self.config, None, static, cumulated(evaluated, ()))
         self._settle(candidate, "repeat", number, evaluated)
 
     async def train(self, source: str, digest: str, repeat: int, segment: Segment | None = None) -> Evaluated:
@@ -115,6 +128,19 @@ class Grader:
                 continue
             return evaluated
 
+    def _measuring(self, candidate: int, params: int, static: Mapping[str, float]) -> Train:
+        """Trains the candidate's first repeat, part by part, with all measures in what it gives back."""
+
+        async def train(source: str, digest: str, repeat: int, segment: Segment | None) -> Evaluated:
+            evaluated = await self.train(source, digest, repeat, segment)
+            parts = parts_of(self.store.evaluations(candidate))
+            machine = cumulated(evaluated, parts if segment and segment.start else ())
+            recorded = self.turns.measured(candidate, len(parts))
+            machine |= {name: value for name, value in recorded.items() if name in machine}
+            return completed(evaluated, self.config, params, static, machine)
+
+        return train
+
     async def _evaluate(self, source: str, digest: str, repeat: int, segment: Segment | None) -> Evaluated:
         if segment is None:
             return await self.evaluator.evaluate(source, digest=digest, repeat=repeat)
@@ -129,7 +155,8 @@ class Grader:
         while True:
             result = await self.evaluator.dry_run(source)
             if isinstance(result, Sound):
-                return source, repairs, result
+                dead = self._dead_weight(result) if may_repair else ""
+                return source, repairs, Failed("dry_run", dead) if dead else result
             if isinstance(result, Broken) and retries > 0:
                 retries -= 1
                 self.store.event("retried", candidate.id, {"reason": result.reason})
@@ -173,12 +200,28 @@ class Grader:
             return False
         return candidate.id not in self.store.approved()
 
-    def _static_limits(self, sound: Sound) -> Outcome | None:
-        most = self.config.constraints.params
-        if most is not None and sound.params > most:
-            reason = f"expected at most {most} parameters, got {sound.params}; limit constraints.params"
-            return Failed("static", reason)
-        return None
+    def _dead_weight(self, sound: Sound) -> str:
+        """Which parameters nothing teaches, "" if none. What a seed has of the kind its children may keep."""
+        if not sound.unreached:
+            return ""
+        kept: set[object] = set()
+        for seed in self.store.candidates(operator="seed", sources=False):
+            for each in self.store.evaluations(seed.id):
+                unreached = each.detail.get("unreached")
+                kept.update(unreached if isinstance(unreached, list) else ())
+        names = [name for name in sound.unreached if name not in kept]
+        if not names:
+            return ""
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        return (
+            f"no gradient reaches {', '.join(names[:5])}{more}: expected that every parameter is used in "
+            "forward, or is not there"
+        )
+
+    def _static_limits(self, sound: Sound) -> Failed | None:
+        known = {"params": float(sound.params), **static_metrics(sound, None)}
+        problem = excess(self.config.constraints, known) or unknown(self.config, sound)
+        return Failed("static", problem) if problem else None
 
     def _settle(
         self, candidate: Candidate, kind: str, seed: int, evaluated: Evaluated, rung: str = FULL

@@ -10,10 +10,11 @@ from agent.errors import UserError
 from agent.lm.fakes import ReplayLM
 from agent.lm.seam import LM
 from agent.lm.settings import LMSettings
+from agent.measures import measured_in, parts_of
 from agent.plan import Span
 from agent.selection import Steering
 from agent.turns import RecordedTurns, Step
-from archive.records import Event, Fault, LMCall
+from archive.records import Evaluation, Event, Fault, LMCall
 from archive.store import open_archive
 
 
@@ -60,9 +61,17 @@ def recorded_turns(folder: Path) -> RecordedTurns:
         events = store.events()
         _refuse_late_seeds(events)
         steps, unfinished = steps_of(events)
-        return RecordedTurns(steps, spans, steerings, unfinished)
+        return RecordedTurns(steps, spans, steerings, unfinished, _measures(store.evaluations()))
     finally:
         store.close()
+
+
+def _measures(evaluations: Sequence[Evaluation]) -> dict[int, list[dict[str, float]]]:
+    """By candidate, what the machine showed in each part of its first training, in order."""
+    found: dict[int, list[dict[str, float]]] = {}
+    for each in parts_of(evaluations):
+        found.setdefault(each.candidate, []).append(measured_in(each))
+    return found
 
 
 def _refuse_late_seeds(events: Sequence[Event]) -> None:

@@ -71,12 +71,22 @@ class SelectionTable(Table):
 
 
 class ConstraintsTable(Table):
-    """Limits that hold strictly. `error`: the largest error of a scored candidate (none: the task's own);
-    `params`: the largest number of parameters.
+    """Limits that hold strictly: none is weighed against anything.
+
+    `error`: the largest error of a scored candidate (none: the task's own). Checked before training:
+    `params`; `flops` of one example, multiply and add counted as two; `latency` as a ratio to that of
+    `reference`, the name of a seed file without its ending ("": the first of seeds.files). After it:
+    `memory` in MiB, the peak of a training process above what warming up takes; `seconds`: CPU time of a
+    training.
     """
 
     error: Annotated[float, Field(gt=0, le=1)] | None = None
     params: Annotated[int, Field(ge=1)] | None = None
+    flops: Annotated[int, Field(ge=1)] | None = None
+    latency: Annotated[float, Field(gt=0)] | None = None
+    reference: str = ""
+    memory: Annotated[float, Field(gt=0)] | None = None
+    seconds: Annotated[float, Field(gt=0)] | None = None
 
 
 class RungTable(Table):

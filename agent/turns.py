@@ -37,6 +37,10 @@ class Turns(Protocol):
         """Whether the candidate will come to an outcome; a run that was killed leaves some without."""
         ...
 
+    def measured(self, candidate: int, part: int) -> Mapping[str, float]:
+        """What the machine showed in a part (from 0) of the candidate's recorded training, or nothing."""
+        ...
+
     async def wait(self, step: Step) -> None: ...
 
     def done(self, step: Step) -> None: ...
@@ -63,6 +67,9 @@ class FreeTurns:
     def ends(self, candidate: int) -> bool:
         return True
 
+    def measured(self, candidate: int, part: int) -> Mapping[str, float]:
+        return {}
+
     async def wait(self, step: Step) -> None:
         return
 
@@ -77,6 +84,7 @@ class RecordedTurns:
     """A replay: each write waits until all that came before it in the recorded run are done.
 
     `unfinished` candidates were let in and have no outcome in the record: they wait until the replay ends.
+    `measures`: by candidate, what the machine showed in each part of its training.
     """
 
     recorded = True
@@ -87,12 +95,14 @@ class RecordedTurns:
         spans: Mapping[int, Span],
         steerings: Mapping[int, Steering],
         unfinished: Collection[int] = (),
+        measures: Mapping[int, Sequence[Mapping[str, float]]] | None = None,
     ) -> None:
         self._left = deque(steps)
         self._known = set(steps)
         self._spans = spans
         self._steerings = steerings
         self._unfinished = unfinished
+        self._measures = measures or {}
         self._moved = asyncio.Event()
         self._watcher: Callable[[], None] = lambda: None
 
@@ -107,6 +117,10 @@ class RecordedTurns:
 
     def ends(self, candidate: int) -> bool:
         return candidate not in self._unfinished
+
+    def measured(self, candidate: int, part: int) -> Mapping[str, float]:
+        parts = self._measures.get(candidate, ())
+        return parts[part] if part < len(parts) else {}
 
     async def wait(self, step: Step) -> None:
         if step not in self._known and not self.ends(step[1]):

@@ -183,6 +183,8 @@ class Flow(Generic[Answers]):
         )
         if not isinstance(outcome, Finished):
             return failure_of(outcome, "train")
+        used = outcome.usage
+        self._detail["training"] = {"cpu_seconds": used.cpu_seconds, "memory": used.above / (1 << 20)}
         self._detail["curve"] = curve_of(outcome.notes.get("curve"))
         trained = weights_of(outcome, checkpoints_of(recipe, segment), segment.stop < recipe.steps)
         if segment.inherit and isinstance(trained, Weights):

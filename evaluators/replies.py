@@ -15,6 +15,9 @@ from sandbox.outcome import Array, Finished, Usage
 MOST_LAYERS = 201
 """Rows of a layer table that are kept."""
 
+MOST_FLOPS = 1 << 60
+"""More than a child can have counted in its time."""
+
 
 @dataclass(frozen=True)
 class Sound:
@@ -28,6 +31,11 @@ class Sound:
     usage: Usage = field(default_factory=Usage)
     layers: tuple[Mapping[str, object], ...] = ()
     """What the child said of its layers: name, kind, shape, params, flops. For people, never for a score."""
+    flops: int | None = None
+    """What the child counted for one example; None where it has no count, and `no_flops` says why."""
+    no_flops: str = "this task counts none"
+    unreached: tuple[str, ...] = ()
+    """Trainable parameters that no gradient reaches, as the child named them."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +49,16 @@ class Weights:
 
 def sound_of(outcome: Finished) -> Sound:
     """What a dry run that finished found."""
-    digest = outcome.notes.get("function_digest")
+    digest, flops = outcome.notes.get("function_digest"), outcome.notes.get("flops")
+    known = flops if isinstance(flops, int) and 0 <= flops < MOST_FLOPS else None
     return Sound(
         function_digest=digest if isinstance(digest, str) and len(digest) == 64 else "",
         params=count_params(outcome.arrays, outcome.notes.get("ties")),
         usage=outcome.usage,
         layers=_layers(outcome.notes.get("layers")),
+        flops=known,
+        no_flops="" if known is not None else str(outcome.notes.get("no_flops", Sound.no_flops))[:300],
+        unreached=_names(outcome.notes.get("unreached")),
     )
 
 
@@ -82,6 +94,11 @@ def curve_of(noted: object) -> list[float]:
     if not isinstance(noted, list):
         return []
     return [float(v) for v in noted[:100] if isinstance(v, int | float) and math.isfinite(v)]
+
+
+def _names(noted: object) -> tuple[str, ...]:
+    kept = noted[:1000] if isinstance(noted, list) else []
+    return tuple(name[:120] for name in kept if isinstance(name, str))
 
 
 def _layers(noted: object) -> tuple[Mapping[str, object], ...]:

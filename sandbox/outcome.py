@@ -27,11 +27,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class Usage:
-    """What a child took, measured outside it: wall and CPU seconds, peak resident bytes."""
+    """What a child took, measured outside it: wall and CPU seconds, peak resident bytes; `above`: those of
+    them that a child which only warms up does not take, its inputs apart.
+    """
 
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     peak_rss: int = 0
+    above: int = 0
 
 
 @dataclass(frozen=True)

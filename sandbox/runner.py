@@ -154,7 +154,8 @@ def _request(limits: Limits, level: Level, inputs: int) -> dict[str, object]:
 
 def outcome(limits: Limits, ended: Mapping[str, object], answer: int) -> ChildOutcome:
     """What became of a child: `ended` is the zygote's message, `answer` the descriptor that the child had."""
-    usage = Usage(_number(ended, "seconds"), _number(ended, "cpu"), int(_number(ended, "rss")))
+    rss, above = int(_number(ended, "rss")), int(_number(ended, "above"))
+    usage = Usage(_number(ended, "seconds"), _number(ended, "cpu"), rss, above)
     status = int(_number(ended, "status"))
     size = os.fstat(answer).st_size
     ceiling = limits.output + wire.OVERHEAD

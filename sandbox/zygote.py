@@ -4,7 +4,8 @@ so it can stop them without ever hitting another process.
 
 Messages are JSON over a SOCK_SEQPACKET pair. In: `{"op": "run", "id", "level", "wall", "memory", "inputs"}`
 with descriptors (parcel, answer, arrays...), or `{"op": "kill", "id", "limit"}`. Out: `{"op": "ready"}`, and
-for each run one `{"op": "ended", "id", "status", "struck", "locked", "problem", "seconds", "cpu", "rss"}`.
+for each run one `{"op": "ended", "id", "status", "struck", "locked", "problem", "seconds", "cpu", "rss",
+"above"}`.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Child:
     wall: float
     deadline: float
     rss_limit: int
+    inputs: int
     struck: str = ""
     said: bytes = b""
 
@@ -55,8 +57,9 @@ def main(control: int, config: Mapping[str, Any]) -> None:
     channel = socket.socket(fileno=control)
     child_locks.die_with(config["controller"])
     warm_up(config)
+    plain = plain_peak(config)
     channel.send(json.dumps({"op": "ready"}).encode())
-    Zygote(channel, config["entry"]).serve()
+    Zygote(channel, config["entry"], plain).serve()
 
 
 def warm_up(config: Mapping[str, Any]) -> None:
@@ -73,12 +76,27 @@ def warm_up(config: Mapping[str, Any]) -> None:
     gc.freeze()
 
 
+def plain_peak(config: Mapping[str, Any]) -> int:
+    """Peak resident bytes of a child that does nothing but warm up: a fork begins with most pages of this
+    process, and maps the libraries' anew as it uses them.
+    """
+    pid = os.fork()
+    if pid == 0:
+        try:
+            importlib.import_module(config["entry"]).warmup()
+        finally:
+            os._exit(0)
+    _, _, usage = os.wait4(pid, 0)
+    return usage.ru_maxrss * 1024
+
+
 class Zygote:
     """Forks a child per request, stops those that strike a limit, and tells how each ended."""
 
-    def __init__(self, channel: socket.socket, entry: str) -> None:
+    def __init__(self, channel: socket.socket, entry: str, plain: int) -> None:
         self.channel = channel
         self.entry = entry
+        self.plain = plain
         self.children: dict[int, Child] = {}
         self.poller = select.poll()
         self.poller.register(channel.fileno(), select.POLLIN)
@@ -155,7 +173,15 @@ class Zygote:
         # Resident pages of the inputs are the task's, not the candidate's.
         allowed = _resident("self") + message["memory"] + message["inputs"]
         running = Child(
-            message["id"], pid, pidfd, reader, started, message["wall"], started + SETUP_SECONDS, allowed
+            id=message["id"],
+            pid=pid,
+            pidfd=pidfd,
+            report=reader,
+            started=started,
+            wall=message["wall"],
+            deadline=started + SETUP_SECONDS,
+            rss_limit=allowed,
+            inputs=message["inputs"],
         )
         self.children[pid] = running
         self.poller.register(pidfd, select.POLLIN)
@@ -187,6 +213,7 @@ class Zygote:
         self.poller.unregister(running.pidfd)
         del self.children[running.pid]
         os.close(running.pidfd)
+        peak = usage.ru_maxrss * 1024
         self.tell(
             id=running.id,
             status=status,
@@ -195,7 +222,8 @@ class Zygote:
             problem="" if running.said == child.LOCKED else running.said.decode(errors="replace"),
             seconds=ended - running.started,
             cpu=usage.ru_utime + usage.ru_stime,
-            rss=usage.ru_maxrss * 1024,
+            rss=peak,
+            above=max(0, peak - self.plain - running.inputs),
         )
 
     def tell(self, **fields: object) -> None:

@@ -11,17 +11,24 @@ from torch import Tensor, autograd, nn
 
 from evaluators.inside.build import Announce, Reply, build, check_logits, materialise, state_of
 from evaluators.inside.digest import function_digest
+from evaluators.inside.flops import count_flops
 from evaluators.inside.layers import layer_table
 from evaluators.inside.losses import LOSSES
 
 BATCHES = (4, 7)
 """Two sizes that share no factor: a model that bakes the batch into a reshape fails on one of them."""
 
+CHANCES = 8
+"""Further batches for a parameter that no gradient reached: a layer may be skipped at random."""
+
 
 def dry_run(
     genome: ModuleType | None, arrays: Mapping[str, Tensor], options: Mapping[str, Any], announce: Announce
 ) -> Reply:
-    """Build, forward in both modes, backward; untrained weights, `ties`, `function_digest`, `layers` out.
+    """Build, forward in both modes, backward; untrained weights out.
+
+    The notes hold `ties`, `function_digest`, `layers`, `unreached` (trainable parameters that no gradient
+    reaches), and `flops` of one example, or `no_flops` with the reason why there is no count.
 
     `options`: entry, offers, kwargs, loss. Raises what the genome raises, TypeError or ValueError for an
     output of a wrong type or shape, FloatingPointError for numbers that are not finite.
@@ -34,6 +41,7 @@ def dry_run(
     inputs = torch.randn(sum(BATCHES), *shape, generator=draw)
     targets = torch.randint(classes, (sum(BATCHES),), generator=draw)
     materialise(model, inputs[:2])
+    unreached = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     for x, y in zip(torch.split(inputs, list(BATCHES)), torch.split(targets, list(BATCHES)), strict=True):
         model.zero_grad()
         logits = check_logits(model(x), len(x), classes)
@@ -42,24 +50,45 @@ def dry_run(
         if not logits.requires_grad:
             raise ValueError("no gradient reaches any parameter: the logits do not depend on them")
         autograd.backward(LOSSES[options["loss"]](logits, y))
-        _check_gradients(model)
+        unreached -= _check_gradients(model)
+    for _ in range(CHANCES if unreached else 0):
+        logits = model(torch.randn(BATCHES[0], *shape, generator=draw))
+        autograd.backward(LOSSES[options["loss"]](logits, targets[: BATCHES[0]]))
+        unreached -= {name for name, parameter in model.named_parameters() if parameter.grad is not None}
     model.eval()
     with torch.no_grad():
         for x in torch.split(inputs, list(BATCHES)):
             check_logits(model(x), len(x), classes)
     state, ties = state_of(model)
     tensors = {name: value.clone() for name, value in state.items()}
-    notes = {"ties": ties, "function_digest": function_digest(genome, options)}
-    return tensors, {**notes, "layers": layer_table(model, inputs[: BATCHES[0]])}
+    notes = {
+        "ties": ties,
+        "function_digest": function_digest(genome, options),
+        "unreached": sorted(unreached),
+    }
+    few = inputs[: BATCHES[0]]
+    return tensors, {**notes, "layers": layer_table(model, few), **_flops(model, few)}
 
 
-def _check_gradients(model: nn.Module) -> None:
-    reached = False
+def _flops(model: nn.Module, inputs: Tensor) -> dict[str, Any]:
+    try:
+        return {"flops": count_flops(model, inputs)}
+    except Exception as error:  # noqa: BLE001 - whatever a sound genome does that can't be counted: it has no count
+        return {"no_flops": str(error) or type(error).__name__}
+
+
+def _check_gradients(model: nn.Module) -> set[str]:
+    """The parameters that a gradient reaches, if it is zero there: a layer that begins at zero gives nothing
+    back at first, and is none the less used.
+    """
+    reached, moved = set(), False
     for name, parameter in model.named_parameters():
         if parameter.grad is None:
             continue
         if not torch.isfinite(parameter.grad).all():
             raise FloatingPointError(f"the gradient of {name} is not finite")
-        reached = reached or bool(parameter.grad.any())
-    if not reached:
+        reached.add(name)
+        moved = moved or bool(parameter.grad.any())
+    if not moved:
         raise ValueError("no gradient reaches any parameter: all are zero or missing")
+    return reached

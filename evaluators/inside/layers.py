@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
+
+from evaluators.inside.flops import Counter
 
 MOST = 200
 """Layers that a table lists."""
@@ -17,8 +18,8 @@ def layer_table(model: nn.Module, inputs: Tensor) -> list[dict[str, Any]]:
     """A row per innermost module, in the order of their first call, and a last one, named "", for the whole.
 
     `shape` is of the output without the batch, `params` the elements of its own trainable tensors, `flops`
-    (multiply and add count as two) are torch's count of a forward pass of one example in training mode, where
-    no fused path hides work. `inputs` are (n, *shape), n > 1 for the layers that normalise over the batch.
+    are of one example in training mode, as evaluators.inside.flops counts. `inputs` are (n, *shape), n > 1
+    for the layers that normalise over the batch.
     Empty where counting fails: a table is no reason to refuse a genome.
     """
     try:
@@ -40,7 +41,7 @@ def _table(model: nn.Module, inputs: Tensor) -> list[dict[str, Any]]:
     handles = [module.register_forward_hook(seen(name)) for name, module in leaves.items()]
     try:
         model.train()
-        with torch.no_grad(), FlopCounterMode(display=False, depth=99) as counter:
+        with torch.no_grad(), Counter() as counter:
             model(inputs)
     finally:
         for handle in handles:

@@ -20,7 +20,9 @@ from archive.errors import ArchiveError
 from archive.records import Candidate, Evaluation, Failed, Fault, Outcome, Scored, State
 from archive.store import Store
 from archive.store import open_archive as _open_archive
-from evaluators.task import Recipe, Split, Splits, Task
+from evaluators.task import Recipe, Split, Splits, Task, TaskError
+from evaluators.tasks import load_task
+from evaluators.tasks.data import DataTask
 from sandbox.genome import canonical, source_digest
 from sandbox.outcome import Finding
 from sandbox.vet import vet
@@ -29,6 +31,7 @@ __all__ = [
     "LM",
     "ArchiveError",
     "Candidate",
+    "DataTask",
     "Draft",
     "Ending",
     "Evaluation",
@@ -51,8 +54,10 @@ __all__ = [
     "State",
     "Store",
     "Task",
+    "TaskError",
     "UserError",
     "canonical",
+    "load_task",
     "open_archive",
     "run_campaign",
     "source_digest",

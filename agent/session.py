@@ -18,6 +18,7 @@ from agent.errors import UserError, nearest
 from agent.lm.build import build_lm
 from agent.lm.seam import LM, LMError
 from agent.operators.build import build_operator
+from agent.own_data import fingerprint, refuse_changed, retell, retold
 from agent.purse import Purse
 from agent.replay import recorded_config, recorded_turns, replayed
 from agent.report.versions import versions
@@ -134,9 +135,9 @@ async def open_session(
     """
     if replay is not None:
         copy_campaign(replay, folder)
-    config = recorded_config(replay, overrides) if replay else load(folder, overrides)
+    config = retold(recorded_config(replay, overrides), replay, folder) if replay else load(folder, overrides)
     templates = open_templates(folder, config)
-    task = load_task(config.campaign.task)
+    task = load_task(config.campaign.task, folder)
     recipe = choose_recipe(task, config.evaluation.recipe)
     if config.evaluation.recipe_search:
         recipe = searched(task, recipe)
@@ -164,10 +165,12 @@ async def open_session(
             campaign_seed=config.campaign.seed,
             ceiling=config.constraints.error,
         )
+        data = fingerprint(config.campaign.task, task, config.campaign.seed)
         if (folder / DATABASE).exists():
             store = open_archive(folder, write=True)
             stack.callback(store.close)
             _refuse_other_measure(store, config, folder)
+            refuse_changed(store, config.campaign.task, data)
         else:
             await _dry_run_seeds(sources, evaluator)
             store = create(folder, name=config.campaign.name, seed=config.campaign.seed)
@@ -175,7 +178,7 @@ async def open_session(
         _add_seeds(store, sources)
         await _check_lms(store, config, lms)
         detail = {"level": str(level), "versions": versions(), "config": config.model_dump(mode="json")}
-        store.event("session", detail={**detail, "prompts": templates.digests()})
+        store.event("session", detail={**detail, "prompts": templates.digests(), "data": data})
         workers = worker_count(config)
         cores = config.evaluation.workers or len(os.sched_getaffinity(0))
         parts = Parts(
@@ -224,6 +227,7 @@ def copy_campaign(source: Path, folder: Path) -> None:
         target = folder / file
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / file, target)
+    retell(folder / FILE, config, source)
 
 
 _MEASURE = (

@@ -11,6 +11,7 @@ import tomli_w
 from agent.compare.arms import overlaid
 from agent.config import FILE
 from agent.errors import UserError
+from agent.operators.base import width
 from agent.profiles import Profile
 from evaluators.task import Task
 
@@ -20,7 +21,7 @@ TEMPLATE = """\
 
 [campaign]
 name = {name}
-task = "{task}"
+task = {task}
 seed = {seed}                  # everything random in the campaign follows from this number
 profile = "{profile}"
 
@@ -123,21 +124,25 @@ def profiled(text: str, name: str, profile: Profile, evaluations: int | None) ->
 
 
 def _random_for(task: Task) -> str:
-    """The table of `random` where it can draw: it makes classifiers of examples, not message functions."""
-    return RANDOM_OPERATOR if {"input_shape", "num_classes"} <= set(task.offers) else ""
+    """The table of `random` where it can draw: it makes models of examples, not message functions."""
+    return RANDOM_OPERATOR if "input_shape" in task.offers and width(task.offers) else ""
 
 
 def write_campaign(
     folder: Path,
     task: Task,
     *,
+    task_name: str = "",
     name: str,
     seed: int,
     evaluations: int | None,
     lm: str,
     profile: tuple[str, Profile] | None = None,
 ) -> list[Path]:
-    """Writes campaign.toml and seeds/ into `folder`; the paths written. Raises UserError if one is there."""
+    """Writes campaign.toml and seeds/ into `folder`; the paths written. Raises UserError if one is there.
+
+    `task_name`: how campaign.toml names the task ("": by its own name).
+    """
     config = folder / FILE
     if config.exists():
         raise UserError(f"{config}: is there already; choose another folder, or `evoarch run {folder}`")
@@ -145,7 +150,7 @@ def write_campaign(
     files = {seeds / f"{stem}.py": source for stem, source in sorted(task.seeds.items())}
     text = TEMPLATE.format(
         name=json.dumps(name, ensure_ascii=False),
-        task=task.name,
+        task=json.dumps(task_name or task.name, ensure_ascii=False),
         seed=seed,
         profile="default" if lm != "none" else "syntactic",
         evaluations=evaluations or EVALUATIONS,

@@ -10,7 +10,7 @@ from archive.records import Failed
 from evaluators.agreement import chosen_checkpoint, disagree, smoothed_error
 from evaluators.examples import again, plainly, read_outputs
 from evaluators.flow import Grade, Question
-from evaluators.task import Floats, Splits
+from evaluators.task import Floats, Splits, Targets
 from sandbox.outcome import Array, Finished
 
 
@@ -22,6 +22,7 @@ class Classification:
 
     def __init__(self, splits: Splits, classes: int) -> None:
         self._splits, self._classes = splits, classes
+        self._labels = np.asarray(splits.validation.targets, np.int64)
 
     def training(self) -> Mapping[str, Array]:
         return {"inputs": self._splits.train.inputs, "targets": self._splits.train.targets}
@@ -33,19 +34,19 @@ class Classification:
         return again(self._splits, rng)
 
     def read(self, reply: Finished, asked: Question, checkpoints: int) -> Sequence[Floats] | Failed:
-        return read_outputs(reply, asked, (checkpoints, len(asked.order), self._classes), self._count)
-
-    @property
-    def _count(self) -> int:
-        return len(self._splits.validation.inputs)
+        shape = (checkpoints, len(asked.order), self._classes)
+        return read_outputs(reply, asked, shape, len(self._labels))
 
     def choose(self, answers: Sequence[Floats]) -> int | None:
-        return chosen_checkpoint(np.stack(list(answers)), self._splits.validation.targets)
+        return chosen_checkpoint(np.stack(list(answers)), self._labels)
 
     def disagree(self, first: Floats, second: Floats) -> str:
         return disagree(first, second)
 
     def grade(self, first: Floats, second: Floats) -> Grade | Failed:
-        targets = self._splits.validation.targets
-        correct = (first.argmax(1) == targets) & (second.argmax(1) == targets)
+        correct = (first.argmax(1) == self._labels) & (second.argmax(1) == self._labels)
         return Grade(smoothed_error(correct), correct)
+
+    def right(self, outputs: Floats, targets: Targets) -> Floats:
+        """Of each example of any split: 1 where its class is said, else 0."""
+        return np.asarray(outputs.argmax(1) == targets, np.float32)

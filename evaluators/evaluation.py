@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from evaluators.checks import asked, check_splits, outputs
 from evaluators.classification import Classification
 from evaluators.failures import failure_of
 from evaluators.flow import DRY_RUN_SEED, Flow, Setting, derived_seed
+from evaluators.regression import Regression
 from evaluators.replies import Sound, sound_of
 from evaluators.segments import Segment
-from evaluators.task import Evaluated, Recipe, SupervisedTask
+from evaluators.task import Evaluated, Recipe, Splits, SupervisedTask
 from evaluators.zero_cost import EXAMPLES, SIGNED, ZeroCost, scores_of
 from sandbox.job import Job, Runner
 from sandbox.limits import Limits
@@ -18,12 +20,20 @@ from sandbox.outcome import Array, ChildOutcome, Finished
 __all__ = ["DRY_RUN_SEED", "Evaluator", "Sound", "derived_seed", "failure_of"]
 
 
+def grading_of(task: SupervisedTask, splits: Splits) -> Classification | Regression:
+    """What grades on these splits, by the task's loss."""
+    kind = Classification if task.loss == "cross_entropy" else Regression
+    return kind(splits, outputs(task))
+
+
 class Evaluator:
     """Evaluates genomes on one task with one recipe. Never raises for what a genome does.
 
     `limits` hold for each child. `campaign_seed` draws the split and, with a genome's source digest and the
     number of the repeat, all randomness of an evaluation. `ceiling`: the error above which a candidate fails
     its constraint (None: the task's own). `kwargs` are fixed arguments of the entry.
+
+    Raises TaskError for splits that do not hold.
     """
 
     def __init__(
@@ -38,20 +48,17 @@ class Evaluator:
         entry: str = "Model",
         kwargs: Mapping[str, object] | None = None,
     ) -> None:
-        splits = task.splits(campaign_seed)
+        splits = check_splits(task, asked(task, "splits", lambda: task.splits(campaign_seed)))
         for array in (splits.train.inputs, splits.train.targets, splits.validation.inputs):
             # The runner hands arrays that nobody can write over once, and shares them among all children.
             array.setflags(write=False)
-        classes = task.offers["num_classes"]
-        if not isinstance(classes, int):
-            raise TypeError(f"offers.num_classes of {task.name}: expected an integer, got {classes!r}")
         options = {
             "entry": entry,
             "offers": dict(task.offers),
             "kwargs": dict(kwargs or {}),
             "loss": task.loss,
         }
-        self._grading = Classification(splits, classes)
+        self.grading = grading_of(task, splits)
         self._shown: Mapping[str, Array] = {
             "inputs": splits.train.inputs[:EXAMPLES],
             "targets": splits.train.targets[:EXAMPLES],
@@ -89,7 +96,7 @@ class Evaluator:
 
     async def evaluate_segment(self, source: str, *, digest: str, repeat: int, segment: Segment) -> Evaluated:
         """As evaluators.segments.Staged says."""
-        return await Flow(self._setting, self._grading, source, digest, repeat, segment).run()
+        return await Flow(self._setting, self.grading, source, digest, repeat, segment).run()
 
     async def zero_cost(self, source: str, *, digest: str, scores: tuple[str, ...]) -> ZeroCost:
         """As evaluators.zero_cost.Foretelling says; of the model as its first training begins."""

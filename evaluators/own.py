@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from evaluators.evaluation import Evaluator
+from evaluators.fit import Whole, fit_file, fit_program
 from evaluators.program import inside_program
 from evaluators.replies import Sound
 from evaluators.task import Evaluated, Recipe, SupervisedTask, Task, TaskError
@@ -41,8 +42,12 @@ class OwnTask(Task, Protocol):
 
 
 def program_for(task: Task) -> Program:
-    """What a zygote for this task loads."""
-    return task.program() if isinstance(task, OwnTask) else inside_program()
+    """What a zygote for this task loads. Raises TaskError for a training loop that can't be read."""
+    if isinstance(task, OwnTask):
+        return task.program()
+    if isinstance(task, SupervisedTask) and (path := fit_file(task)):
+        return fit_program(task, path)
+    return inside_program()
 
 
 def measuring(
@@ -59,7 +64,11 @@ def measuring(
     if isinstance(task, OwnTask):
         make = task.evaluator
     elif isinstance(task, SupervisedTask):
-        make = partial(Evaluator, task)
+        make = partial(_whole if fit_file(task) else Evaluator, task)
     else:
         raise TaskError(f"task {task.name}: expected splits and a loss, or a program and an evaluator")
     return make(recipe, runner, limits=limits, campaign_seed=campaign_seed, ceiling=ceiling)
+
+
+def _whole(task: SupervisedTask, recipe: Recipe, runner: Runner, **named: Any) -> Whole:
+    return Whole(Evaluator(task, recipe, runner, **named))

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archive.records import Failed
+from evaluators.checks import asked, check_split, check_splits, outputs
 from evaluators.evaluation import Evaluator
 from evaluators.failures import failure_of
 from evaluators.flow import derived_seed
@@ -30,7 +31,7 @@ BATCH = 5_000
 @dataclass(frozen=True)
 class Graded:
     """Of each example of a test, how much of the prediction was right: (n,) float32, 0 to 1; 0 or 1 where
-    an example has one answer.
+    an example has one answer; in a regression at most 1 (evaluators.regression).
     """
 
     right: NDArray[np.float32]
@@ -82,7 +83,33 @@ def confirming(
         return SealedConfirmer(
             task, recipe, runner, limits=limits, campaign_seed=campaign_seed, test_seed=test_seed
         )
-    raise TaskError(f"task {task.name}: expected selection_splits and sealed_tests, got a task without them")
+    refuse_unsealed(task)
+    raise AssertionError("a task with sealed splits has one of the two protocols")
+
+
+def refuse_unsealed(task: Task) -> None:
+    """Raises TaskError where a task has no test split to confirm on."""
+    if not isinstance(task, OwnConfirmation | SealedTask):
+        raise TaskError(
+            f"task {task.name}: expected a test split to confirm on (x_test and y_test of a data file; "
+            "selection_splits and sealed_tests of a class), got none"
+        )
+
+
+def selection_of(task: SealedTask, seed: int) -> Splits:
+    """All that may be trained on, and the selection split. Raises TaskError where they do not hold."""
+    splits = asked(task, "selection_splits", lambda: task.selection_splits(seed))
+    return check_splits(task, splits, "selection")
+
+
+def tests_of(task: SealedTask, seed: int) -> Mapping[str, Split]:
+    """The tests by name. Raises TaskError where they do not hold."""
+    tests = asked(task, "sealed_tests", lambda: task.sealed_tests(seed))
+    if not isinstance(tests, Mapping) or not tests:
+        raise TaskError(
+            f"task {task.name}: sealed_tests: expected splits by name, got {type(tests).__name__}"
+        )
+    return {name: check_split(task, split, f"test {name}") for name, split in tests.items()}
 
 
 @dataclass(frozen=True)
@@ -96,7 +123,7 @@ class _Selecting:
         return getattr(self.task, name)
 
     def splits(self, seed: int) -> Splits:
-        return self.task.selection_splits(self.campaign_seed)
+        return selection_of(self.task, self.campaign_seed)
 
 
 class SealedConfirmer:
@@ -125,13 +152,13 @@ class SealedConfirmer:
     async def open(
         self, source: str, weights: Mapping[str, Array], *, digest: str, repeat: int, rate: float
     ) -> Mapping[str, Graded] | Failed:
-        self._tests = self._tests or self._task.sealed_tests(self._test_seed)
+        self._tests = self._tests or tests_of(self._task, self._test_seed)
         graded: dict[str, Graded] = {}
         for name, split in self._tests.items():
             logits = await self._logits(source, weights, split, digest, repeat)
             if isinstance(logits, Failed):
                 return logits
-            graded[name] = Graded((logits.argmax(1) == split.targets).astype(np.float32))
+            graded[name] = Graded(self._evaluator(rate).grading.right(logits, split.targets))
         return graded
 
     def _evaluator(self, rate: float) -> Evaluator:
@@ -161,8 +188,7 @@ class SealedConfirmer:
         outcome = await self._runner.run(job)
         if not isinstance(outcome, Finished):
             return failure_of(outcome, "predict")
-        logits, classes = outcome.arrays.get("logits"), self._task.offers["num_classes"]
-        expected = (1, len(split.inputs), classes)
+        logits, expected = outcome.arrays.get("logits"), (1, len(split.inputs), outputs(self._task))
         if logits is None or logits.shape != expected or not np.isfinite(logits).all():
             got = "nothing" if logits is None else f"{logits.dtype} {logits.shape}"
             return Failed("predict", f"the reply must hold finite logits {expected}, got {got}")

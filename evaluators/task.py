@@ -13,6 +13,7 @@ from archive.records import Outcome
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
+Targets = Labels | Floats
 
 
 class TaskError(ValueError):
@@ -42,10 +43,12 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Split:
-    """`inputs` are (n, *input_shape) float32, `targets` (n,) int64 class numbers."""
+    """`inputs` are (n, *input_shape) float32; `targets` (n,) int64 class numbers, or (n, k) float32 in a
+    regression.
+    """
 
     inputs: Floats
-    targets: Labels
+    targets: Targets
 
 
 @dataclass(frozen=True)
@@ -81,11 +84,15 @@ class Task(Protocol):
 
 @runtime_checkable
 class SupervisedTask(Task, Protocol):
-    """A task of examples with class numbers, which the common evaluator measures."""
+    """A task of examples with class numbers or with numbers, which the common evaluator measures.
+
+    Its `offers` hold `input_shape` and either `num_classes` or `num_outputs`. It may name a training loop of
+    its own (`fit_file`, evaluators.fit).
+    """
 
     @property
     def loss(self) -> str:
-        """A name that evaluators.inside knows, e.g. `cross_entropy`."""
+        """`cross_entropy`: classes; `mean_squared_error`: a regression."""
         ...
 
     def splits(self, seed: int) -> Splits:

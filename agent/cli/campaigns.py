@@ -23,12 +23,18 @@ from agent.starter import EVALUATIONS, LM_TABLES, write_campaign
 from agent.status import not_begun, read_status
 from archive.schema import FILE as DATABASE
 from archive.store import open_archive
-from evaluators.tasks import load_task
+from evaluators.tasks import FORMS, families, load_task, moved
 
 
 @click.command()
 @folder_argument
-@click.option("--task", "task_name", default="mnist1d", show_default=True, help="What to search on.")
+@click.option(
+    "--task",
+    "task_name",
+    default="mnist1d",
+    show_default=True,
+    help=f"What to search on: {', '.join([*families(), *FORMS])} (a file of your own: docs/own-task.md).",
+)
 @click.option("--name", help="The campaign's name.  [default: the folder's]")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
 @click.option(
@@ -52,6 +58,7 @@ def init(
     \b
     Examples:
       evoarch init demo --task mnist1d --evaluations 80
+      evoarch init mine --task tensors:data/mine.npz
       evoarch init paper --task mnist1d --profile evoprompting
     """
     chosen = (profile_name, profile(profile_name)) if profile_name else None
@@ -61,6 +68,7 @@ def init(
     written = write_campaign(
         folder,
         task,
+        task_name=moved(task_name, Path(), folder),
         name=name or folder.resolve().name,
         seed=seed,
         evaluations=evaluations,

@@ -18,7 +18,7 @@ from agent.errors import UserError
 from agent.session import choose_level, choose_recipe, open_walls, searched
 from archive.lock import RunLock
 from archive.store import open_archive
-from evaluators.sealed import confirming
+from evaluators.sealed import confirming, refuse_unsealed
 from evaluators.tasks import load_task
 from sandbox.level import detect
 
@@ -62,7 +62,8 @@ def confirm(
       evoarch confirm demo --candidate 41 --show --json
     """
     config = load(folder)
-    task = load_task(config.campaign.task)
+    task = load_task(config.campaign.task, folder)
+    refuse_unsealed(task)
     name = recipe or ("full" if "full" in task.recipes else config.evaluation.recipe)
     chosen = choose_recipe(task, name)
     if show:
@@ -94,7 +95,7 @@ async def _confirm(
     assert main is not None
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, main.cancel)
-    task = load_task(config.campaign.task)
+    task = load_task(config.campaign.task, folder)
     recipe = choose_recipe(task, name)
     if config.evaluation.recipe_search:
         recipe = searched(task, recipe)

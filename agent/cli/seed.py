@@ -68,7 +68,7 @@ def add(
     config = load(folder)
     path, _, entry = target.rpartition(":") if ":" in Path(target).name else (target, "", "")
     wanted = Wanted(Path(path), entry or ENTRY, evolve, arguments(given), name)
-    task = load_task(config.campaign.task)
+    task = load_task(config.campaign.task, folder)
     prepared = prepare(wanted, config.sandbox.imports)
     check_free(folder, prepared.wanted.name)
     built = list(prepared.seeds(task.offers))

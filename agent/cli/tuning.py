@@ -50,7 +50,7 @@ def export(folder: Path, output: Path, chat: bool, everyone: bool) -> None:
         learnt = [identity for identity, each in found.items() if each and each.error <= limit]
     if not learnt:
         raise UserError(f"{folder}: expected children to train on, the archive has none yet", code=1)
-    data = tuning_data(store, learnt, config, load_task(config.campaign.task).offers)
+    data = tuning_data(store, learnt, config, load_task(config.campaign.task, folder).offers)
     aside = output.with_name(f"{output.stem}.held-out{output.suffix}")
     for path, examples in ((output, data.training), (aside, data.held_out)):
         lines = [_line(each.prompt, each.completion, chat=chat) for each in examples]

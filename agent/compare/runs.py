@@ -19,6 +19,7 @@ from agent.errors import UserError
 from agent.slots import in_slots
 from archive.schema import FILE as DATABASE
 from archive.store import open_archive
+from evaluators.tasks import moved
 
 FOLDER = "compare"
 LOG = "run.log"
@@ -74,6 +75,8 @@ def _configured(folder: Path, data: Mapping[str, Any], run: Run, evaluations: in
         own["budget"] = {"evaluations": evaluations}
     merged = overlaid(overlaid(data, overlay), own)
     merged["campaign"]["profile"] = run.arm
+    if "task" in merged["campaign"]:
+        merged["campaign"]["task"] = moved(merged["campaign"]["task"], folder, run.folder)
     parse(merged, f"arm {run.arm}")
     return merged
 

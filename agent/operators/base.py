@@ -11,6 +11,12 @@ from agent.lm.seam import Complete
 from prompts.contexts import NOTHING, Feedback
 
 
+def width(offers: Mapping[str, object]) -> int | None:
+    """How many numbers a model of the task returns of an example, None where that is not said."""
+    found = offers.get("num_classes", offers.get("num_outputs"))
+    return found if isinstance(found, int) else None
+
+
 @dataclass(frozen=True)
 class Parent:
     """A candidate as an operator sees it. `metrics`: error (0..1) and params (elements) at draw time;

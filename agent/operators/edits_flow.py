@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
+from agent.operators.base import width
 from agent.operators.edits import Layer, View, code
 from agent.operators.vocabulary import LARGEST
 
@@ -23,8 +24,7 @@ class Context:
 
     @property
     def classes(self) -> int | None:
-        found = self.offers.get("num_classes")
-        return found if isinstance(found, int) else None
+        return width(self.offers)
 
 
 @dataclass(frozen=True)

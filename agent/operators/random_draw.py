@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from agent.lm.seam import Complete
-from agent.operators.base import Draft, Order
+from agent.operators.base import Draft, Order, width
 from agent.operators.edits import completed
 from agent.operators.vocabulary import RATES, WIDTHS, activation, conv, layer, norm, pool, recurrent
 from sandbox.genome import parse
@@ -160,8 +160,8 @@ class RandomDraw:
     samples = 1
 
     async def propose(self, order: Order, rng: random.Random, complete: Complete | None) -> list[Draft]:
-        shape, classes = order.offers.get("input_shape"), order.offers.get("num_classes")
-        if not isinstance(shape, tuple | list) or not 1 <= len(shape) <= 3 or not isinstance(classes, int):
+        shape, classes = order.offers.get("input_shape"), width(order.offers)
+        if not isinstance(shape, tuple | list) or not 1 <= len(shape) <= 3 or classes is None:
             problem = f"expected offers input_shape (1 to 3 sizes) and num_classes, got {dict(order.offers)}"
             return [Draft("", problem=problem) for _ in range(order.count)]
         sizes = [int(size) for size in shape]

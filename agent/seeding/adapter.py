@@ -140,9 +140,9 @@ def adapter(
             continue
         if name in offers:
             given[name] = name
-        elif name in CLASSES and "num_classes" in offers:
-            given[name] = "num_classes"
-            mapped.append(f"{name}=num_classes")
+        elif name in CLASSES and (widths := {"num_classes", "num_outputs"} & set(offers)):
+            (given[name],) = widths
+            mapped.append(f"{name}={given[name]}")
         elif name in CHANNELS and not (plain and len(layout.shape) == 1):
             given[name] = repr(layout.channels)
             mapped.append(f"{name}={layout.channels}")

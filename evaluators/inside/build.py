@@ -30,6 +30,12 @@ def build(genome: ModuleType | None, options: Mapping[str, Any]) -> nn.Module:
     return model
 
 
+def outputs_of(options: Mapping[str, Any]) -> int:
+    """How many numbers a model returns of an example: the classes, or the outputs of a regression."""
+    offers = options["offers"]
+    return int(offers["num_classes"] if "num_classes" in offers else offers["num_outputs"])
+
+
 def materialise(model: nn.Module, inputs: Tensor) -> None:
     """Give lazy layers their shapes: they have no parameters before a first forward."""
     if any(nn.parameter.is_lazy(p) for p in model.parameters()):

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, autograd, nn
 
-from evaluators.inside.build import build, check_logits, materialise
-from evaluators.inside.losses import LOSSES
+from evaluators.inside.build import build, check_logits, materialise, outputs_of
+from evaluators.inside.losses import LOSSES, made_up_targets
 
 SEED = 20230228
 QUANTUM = 1e-7
@@ -46,11 +46,11 @@ def function_digest(genome: ModuleType | None, options: Mapping[str, Any]) -> st
 
 
 def _trace(genome: ModuleType | None, options: Mapping[str, Any]) -> str:
-    shape, classes = options["offers"]["input_shape"], options["offers"]["num_classes"]
+    shape, outputs = options["offers"]["input_shape"], outputs_of(options)
     draw = torch.Generator().manual_seed(SEED)
     scales = torch.tensor(SCALES).reshape(-1, *[1] * len(shape))
     inputs = torch.randn(len(SCALES), *shape, generator=draw) * scales
-    targets = torch.randint(classes, (len(SCALES),), generator=draw)
+    targets = made_up_targets(options["loss"], len(SCALES), outputs, draw)
     _reseed(SEED)
     model = build(genome, options).double()
     materialise(model, inputs[:2])
@@ -59,7 +59,7 @@ def _trace(genome: ModuleType | None, options: Mapping[str, Any]) -> str:
         # Seeded anew, so that layers which are made and never called do not change what dropout draws.
         _reseed(SEED + 1 + step)
         model.zero_grad()
-        logits = check_logits(model(inputs), len(inputs), classes)
+        logits = check_logits(model(inputs), len(inputs), outputs)
         autograd.backward(LOSSES[options["loss"]](logits, targets))
         parts.append(_print(logits))
         parts.extend(_step(model))

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, autograd, nn
 
-from evaluators.inside.build import Announce, Reply, build, check_logits, materialise, state_of
+from evaluators.inside.build import Announce, Reply, build, check_logits, materialise, outputs_of, state_of
 from evaluators.inside.digest import function_digest
 from evaluators.inside.flops import count_flops
 from evaluators.inside.layers import layer_table
-from evaluators.inside.losses import LOSSES
+from evaluators.inside.losses import LOSSES, made_up_targets
 
 BATCHES = (4, 7)
 """Two sizes that share no factor: a model that bakes the batch into a reshape fails on one of them."""
@@ -36,15 +36,15 @@ def dry_run(
     announce("build")
     model = build(genome, options)
     announce("dry_run")
-    shape, classes = options["offers"]["input_shape"], options["offers"]["num_classes"]
+    shape, outputs = options["offers"]["input_shape"], outputs_of(options)
     draw = torch.Generator().manual_seed(0)
     inputs = torch.randn(sum(BATCHES), *shape, generator=draw)
-    targets = torch.randint(classes, (sum(BATCHES),), generator=draw)
+    targets = made_up_targets(options["loss"], sum(BATCHES), outputs, draw)
     materialise(model, inputs[:2])
     unreached = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     for x, y in zip(torch.split(inputs, list(BATCHES)), torch.split(targets, list(BATCHES)), strict=True):
         model.zero_grad()
-        logits = check_logits(model(x), len(x), classes)
+        logits = check_logits(model(x), len(x), outputs)
         if not torch.isfinite(logits).all():
             raise FloatingPointError("forward returned logits that are not finite")
         if not logits.requires_grad:
@@ -58,7 +58,7 @@ def dry_run(
     model.eval()
     with torch.no_grad():
         for x in torch.split(inputs, list(BATCHES)):
-            check_logits(model(x), len(x), classes)
+            check_logits(model(x), len(x), outputs)
     state, ties = state_of(model)
     tensors = {name: value.clone() for name, value in state.items()}
     notes = {

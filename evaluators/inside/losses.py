@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
-LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"cross_entropy": functional.cross_entropy}
-"""Each takes (batch, classes) logits and (batch,) int64 targets and returns a scalar."""
+LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "cross_entropy": functional.cross_entropy,
+    "mean_squared_error": functional.mse_loss,
+}
+"""Each takes the outputs (batch, k) and the targets, (batch,) int64 class numbers or (batch, k) float32, and
+returns a scalar."""
+
+
+def made_up_targets(loss: str, count: int, outputs: int, draw: torch.Generator) -> Tensor:
+    """Targets of `count` examples for a loss, drawn at random."""
+    if loss == "cross_entropy":
+        return torch.randint(outputs, (count,), generator=draw)
+    return torch.randn(count, outputs, generator=draw)

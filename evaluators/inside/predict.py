@@ -9,13 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evaluators.inside.build import Announce, Reply, build, check_logits
+from evaluators.inside.build import Announce, Reply, build, check_logits, outputs_of
 
 
 def predict(
     genome: ModuleType | None, arrays: Mapping[str, Tensor], options: Mapping[str, Any], announce: Announce
 ) -> Reply:
-    """Logits (checkpoints, n, classes) float32 of `arrays["inputs"]` (n, *shape), in the order given.
+    """Logits, or outputs of a regression, (checkpoints, n, k) float32 of `arrays["inputs"]` (n, *shape), in
+    the order given.
 
     `arrays` also holds `<checkpoint>/<name>` weights for `options["checkpoints"]` checkpoints. `options`:
     entry, offers, kwargs, batch. Raises ValueError if the weights do not make up the model's state.
@@ -24,7 +25,7 @@ def predict(
     model = build(genome, options)
     announce("predict")
     inputs, size = arrays["inputs"], options["batch"]
-    classes = options["offers"]["num_classes"]
+    outputs = outputs_of(options)
     answers: list[Tensor] = []
     for checkpoint in range(options["checkpoints"]):
         start = f"{checkpoint}/"
@@ -33,7 +34,7 @@ def predict(
         model.eval()
         with torch.no_grad():
             parts = [
-                check_logits(model(x), len(x), classes).to(torch.float32) for x in torch.split(inputs, size)
+                check_logits(model(x), len(x), outputs).to(torch.float32) for x in torch.split(inputs, size)
             ]
         answers.append(torch.cat(parts))
     return {"logits": torch.stack(answers)}, {}

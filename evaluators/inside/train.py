@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, autograd, nn
 
-from evaluators.inside.build import Announce, Reply, build, check_logits, materialise, state_of
+from evaluators.inside.build import Announce, Reply, build, check_logits, materialise, outputs_of, state_of
 from evaluators.inside.losses import LOSSES
 from evaluators.inside.resume import inherit, part_of, restore, snapshot
 from evaluators.inside.schedule import scheduler
@@ -22,7 +22,8 @@ CURVE_POINTS = 40
 def train(
     genome: ModuleType | None, arrays: Mapping[str, Tensor], options: Mapping[str, Any], announce: Announce
 ) -> Reply:
-    """Train a model on `arrays["inputs"]` (n, *shape) float32 and `arrays["targets"]` (n,) int64.
+    """Train a model on `arrays["inputs"]` (n, *shape) float32 and `arrays["targets"]`, (n,) int64 or
+    (n, k) float32.
 
     `options`: entry, offers, kwargs, loss, recipe; optionally `start` and `stop`, the steps of the recipe
     (counted from 0) that are done here, by default all. From a `start` above 0 it goes on from the tensors
@@ -41,7 +42,7 @@ def train(
     inputs, targets = arrays["inputs"], arrays["targets"]
     materialise(model, inputs[:2])
     inherit(model, part_of(arrays, "inherit/"))
-    classes = options["offers"]["num_classes"]
+    outputs = outputs_of(options)
     loss_of = LOSSES[options["loss"]]
     optimiser = _optimiser(model, recipe)
     before_step = scheduler(optimiser, recipe, start)
@@ -57,7 +58,7 @@ def train(
     for step, batch in enumerate(batches[start:], start=start):
         before_step(step)
         optimiser.zero_grad(set_to_none=True)
-        logits = check_logits(model(inputs.index_select(0, batch)), len(batch), classes)
+        logits = check_logits(model(inputs.index_select(0, batch)), len(batch), outputs)
         loss = loss_of(logits, targets.index_select(0, batch))
         losses.append(loss.item())
         if not math.isfinite(losses[-1]):
@@ -69,7 +70,7 @@ def train(
             tensors |= {f"{marks[step + 1]}/{name}": value.clone() for name, value in state.items()}
     if stop < recipe["steps"]:
         tensors |= {f"state/{name}": value for name, value in snapshot(model, optimiser).items()}
-    return tensors, {"ties": ties, "curve": _curve(losses)}
+    return tensors, {"ties": ties, "curve": curve(losses)}
 
 
 def _marks(recipe: Mapping[str, Any], start: int, stop: int) -> list[int]:
@@ -101,7 +102,8 @@ def _batches(examples: int, size: int, steps: int, order: torch.Generator) -> li
     return batches[:steps]
 
 
-def _curve(losses: list[float]) -> list[float]:
+def curve(losses: list[float]) -> list[float]:
+    """Means over evenly cut stretches, at most `CURVE_POINTS`."""
     width = max(1, math.ceil(len(losses) / CURVE_POINTS))
     parts = [losses[at : at + width] for at in range(0, len(losses), width)]
     return [round(sum(part) / len(part), 5) for part in parts]

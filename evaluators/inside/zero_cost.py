@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, autograd, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from evaluators.inside.build import Announce, Reply, build, check_logits, materialise
+from evaluators.inside.build import Announce, Reply, build, check_logits, materialise, outputs_of
 from evaluators.inside.losses import LOSSES
 
 BENDS = frozenset({
@@ -87,7 +87,7 @@ def _signs(model: nn.Module, inputs: Tensor, targets: Tensor, options: Mapping[s
     parameters = [p for p in model.parameters() if p.requires_grad]
     sums = [torch.zeros(p.shape, dtype=torch.int64) for p in parameters]
     for number in range(len(inputs)):
-        logits = check_logits(model(inputs[number : number + 1]), 1, options["offers"]["num_classes"])
+        logits = check_logits(model(inputs[number : number + 1]), 1, outputs_of(options))
         loss = loss_of(logits, targets[number : number + 1])
         for total, gradient in zip(sums, autograd.grad(loss, parameters, allow_unused=True), strict=True):
             if gradient is not None:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 
 from agent.lm.seam import Complete
-from agent.operators.base import Draft, Order, Parent
+from agent.operators.base import Draft, Order, Parent, width
 from agent.operators.grammar.baselines import known
 from agent.operators.grammar.drawing import draw
 from agent.operators.grammar.reading import NotInGrammarError, read
@@ -68,8 +68,8 @@ def _derivation(parent: Parent, entry: str) -> Term | None:
 
 
 def _drafts(order: Order, child: Callable[[Shape, int], tuple[Term, str]]) -> list[Draft]:
-    shape, classes = order.offers.get("input_shape"), order.offers.get("num_classes")
-    if not isinstance(shape, tuple | list) or not 1 <= len(shape) <= 3 or not isinstance(classes, int):
+    shape, classes = order.offers.get("input_shape"), width(order.offers)
+    if not isinstance(shape, tuple | list) or not 1 <= len(shape) <= 3 or classes is None:
         problem = f"expected offers input_shape (1 to 3 sizes) and num_classes, got {dict(order.offers)}"
         return [Draft("", problem=problem) for _ in range(order.count)]
     sizes = tuple(int(size) for size in shape)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
 
 from evaluators.inside.build import Announce, Reply, build, state_of
-from evaluators.inside.train import _curve
+from evaluators.inside.train import curve
 from evaluators.inside.warm import warmup as warm_common
 from evaluators.tasks.clrs.inside.digest import function_digest
 from evaluators.tasks.clrs.inside.feature import Feature, features_from, reads_edges
@@ -128,7 +128,7 @@ def train(
         if step in marks:
             state, ties = state_of(network)
             tensors |= {f"{marks[step]}/{name}": value.clone() for name, value in state.items()}
-    return tensors, {"ties": ties, "curve": _curve(losses)}
+    return tensors, {"ties": ties, "curve": curve(losses)}
 
 
 def predict(

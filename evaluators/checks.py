@@ -1,0 +1,118 @@
+"""What a task must hold before anything is spent on it. Each mistake is one line: place, expected, got."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluators.task import Split, Splits, SupervisedTask, Task, TaskError
+
+WIDTH = {"cross_entropy": "num_classes", "mean_squared_error": "num_outputs"}
+"""The loss of a task, and what it offers as the number of a model's outputs."""
+
+
+Answer = TypeVar("Answer")
+
+
+def asked(task: Task, what: str, question: Callable[[], Answer]) -> Answer:
+    """What a task answers. Raises TaskError, one line, for whatever its own code raises."""
+    try:
+        return question()
+    except TaskError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a user's own code may raise anything, and is named
+        message = " ".join(str(error).split())
+        raise TaskError(f"task {task.name}: {what}: {type(error).__name__}: {message}") from None
+
+
+def input_shape(task: SupervisedTask) -> tuple[int, ...]:
+    """What `offers` say of one example's shape. Raises TaskError."""
+    shape = task.offers.get("input_shape")
+    if not isinstance(shape, tuple | list) or not all(type(size) is int and size > 0 for size in shape):
+        raise TaskError(f"task {task.name}: offers.input_shape: expected a tuple of sizes, got {shape!r}")
+    if not shape:
+        raise TaskError(f"task {task.name}: offers.input_shape: expected at least one size, got ()")
+    return tuple(shape)
+
+
+def outputs(task: SupervisedTask) -> int:
+    """What `offers` say of the number of a model's outputs. Raises TaskError."""
+    key = WIDTH.get(task.loss)
+    if key is None:
+        raise TaskError(f"task {task.name}: loss: expected one of {', '.join(WIDTH)}, got {task.loss!r}")
+    count, least = task.offers.get(key), 2 if key == "num_classes" else 1
+    if type(count) is not int or count < least:
+        raise TaskError(
+            f"task {task.name}: offers.{key}: expected an integer of at least {least}, as its loss is"
+            f" {task.loss}, got {count!r}"
+        )
+    return count
+
+
+def check_splits(task: SupervisedTask, splits: object, held_out: str = "validation") -> Splits:
+    """`splits` as they are. `held_out` is what the second is called in messages. Raises TaskError."""
+    if not isinstance(splits, Splits):
+        raise TaskError(f"task {task.name}: expected evoarch.Splits, got {type(splits).__name__}")
+    check_split(task, splits.train, "train")
+    check_split(task, splits.validation, held_out)
+    if task.loss == "mean_squared_error":
+        constant = np.flatnonzero(np.asarray(splits.train.targets, np.float64).var(0) == 0)
+        if len(constant):
+            raise TaskError(
+                f"task {task.name}: train.targets: expected numbers that vary, got a constant output"
+                f" {constant[0]}"
+            )
+    return splits
+
+
+def check_split(task: SupervisedTask, split: object, name: str) -> Split:
+    """One split against the task's offers. Raises TaskError."""
+    place = f"task {task.name}: {name}"
+    if not isinstance(split, Split):
+        raise TaskError(f"{place}: expected evoarch.Split, got {type(split).__name__}")
+    for part, array in (("inputs", split.inputs), ("targets", split.targets)):
+        if not isinstance(array, np.ndarray):
+            raise TaskError(f"{place}.{part}: expected a numpy array, got {type(array).__name__}")
+    shape, width = input_shape(task), outputs(task)
+    _expect(f"{place}.inputs", split.inputs, np.float32, ("n", *shape))
+    if task.loss == "cross_entropy":
+        _expect(f"{place}.targets", split.targets, np.int64, ("n",))
+    else:
+        _expect(f"{place}.targets", split.targets, np.float32, ("n", width))
+    if not len(split.inputs):
+        raise TaskError(f"{place}: expected examples, got none")
+    if len(split.inputs) != len(split.targets):
+        raise TaskError(
+            f"{place}: expected a target for each of {len(split.inputs)} inputs, got {len(split.targets)}"
+        )
+    _finite(f"{place}.inputs", split.inputs)
+    if task.loss == "cross_entropy":
+        wrong = np.flatnonzero((split.targets < 0) | (split.targets >= width))
+        if len(wrong):
+            raise TaskError(
+                f"{place}.targets: expected class numbers 0 to {width - 1}, got"
+                f" {split.targets[wrong[0]]} at example {wrong[0]}"
+            )
+    else:
+        _finite(f"{place}.targets", split.targets)
+    return split
+
+
+def _expect(place: str, array: NDArray[Any], dtype: type, shape: tuple[object, ...]) -> None:
+    same = array.ndim == len(shape) and array.shape[1:] == tuple(shape[1:])
+    if array.dtype != dtype or not same:
+        wanted = f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+        raise TaskError(
+            f"{place}: expected {np.dtype(dtype)} {wanted}, got {array.dtype} {tuple(array.shape)}"
+        )
+
+
+def _finite(place: str, array: NDArray[Any]) -> None:
+    rows = np.isfinite(array).all(axis=tuple(range(1, array.ndim)))
+    if not rows.all():
+        first = int(np.argmin(rows))
+        value = array[first].ravel()[~np.isfinite(array[first].ravel())][0]
+        raise TaskError(f"{place}: expected finite numbers, got {value} at example {first}")

@@ -1,0 +1,80 @@
+"""Grading of outputs against numbers.
+
+The error is the mean squared error over the variance of the training targets, output by output, averaged over
+the outputs: 0 for a perfect model, 1 for one that always says the mean, 1 - R^2 where both splits vary alike.
+It is cut off at 1. An example is not right or wrong, so no bits of correctness are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archive.records import Failed
+from evaluators.agreement import TOLERANCE
+from evaluators.examples import again, plainly, read_outputs
+from evaluators.flow import Grade, Question
+from evaluators.task import Floats, Splits, Targets
+from sandbox.outcome import Array, Finished
+
+WORST = 1e6
+"""An example's error (in variances) is counted up to this, so that one number can't make a mean infinite."""
+
+
+class Regression:
+    """Grades float32 outputs (n, k). Of two predictions of an example the worse counts."""
+
+    prefix = ""
+    worthless = "the outputs are not finite"
+
+    def __init__(self, splits: Splits, outputs: int) -> None:
+        self._splits, self._outputs = splits, outputs
+        self._variance = np.asarray(splits.train.targets, np.float64).var(0)
+
+    def training(self) -> Mapping[str, Array]:
+        return {"inputs": self._splits.train.inputs, "targets": self._splits.train.targets}
+
+    def question(self) -> Question:
+        return plainly(self._splits)
+
+    def otherwise(self, rng: np.random.Generator) -> Question:
+        return again(self._splits, rng)
+
+    def read(self, reply: Finished, asked: Question, checkpoints: int) -> Sequence[Floats] | Failed:
+        shape = (checkpoints, len(asked.order), self._outputs)
+        return read_outputs(reply, asked, shape, len(self._splits.validation.inputs))
+
+    def choose(self, answers: Sequence[Floats]) -> int | None:
+        errors = [self._wrong(a).mean() if np.isfinite(a).all() else np.inf for a in answers]
+        best = int(np.argmin(errors))
+        return best if np.isfinite(errors[best]) else None
+
+    def disagree(self, first: Floats, second: Floats) -> str:
+        """A gap counts in units of the training targets or of the predictions, whichever scatter more."""
+        if not np.isfinite(second).all():
+            return "the second prediction is not finite"
+        spread = np.maximum(first.astype(np.float64).std(0), np.sqrt(self._variance))
+        gap = np.abs(first.astype(np.float64) - second) / spread
+        if gap.max() > TOLERANCE:
+            return f"outputs differ by up to {gap.max():.3g} standard deviations"
+        return ""
+
+    def grade(self, first: Floats, second: Floats) -> Grade | Failed:
+        wrong = np.maximum(self._wrong(first), self._wrong(second))
+        return Grade(min(1.0, float(wrong.mean())), np.zeros(0, np.bool_))
+
+    def right(self, outputs: Floats, targets: Targets) -> Floats:
+        """Of each example of any split: 1 less its squared error in variances; negative where that is above
+        1. The mean of what is missing to 1 is the error of the split.
+        """
+        return (1.0 - self._squares(outputs, targets)).astype(np.float32)
+
+    def _wrong(self, outputs: Floats) -> NDArray[np.float64]:
+        return self._squares(outputs, self._splits.validation.targets)
+
+    def _squares(self, outputs: Floats, targets: Targets) -> NDArray[np.float64]:
+        gap = outputs.astype(np.float64) - targets
+        squares: NDArray[np.float64] = np.minimum((gap * gap / self._variance).mean(1), WORST)
+        return squares

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from evaluators.task import Floats, Split, Splits
 from evaluators.tasks.data import DataTask
-from evaluators.tasks.tensors_file import read_splits
+from evaluators.tasks.tensors_file import read_parts
 
 VALIDATION = 5
 """One training example in so many is drawn for validation where the file has none."""
@@ -104,7 +104,7 @@ class SealedTensors(Tensors):
 
 def tensors_task(name: str, path: Path) -> Tensors:
     """The task of the file at `path`, called `name`. Raises TaskError, one line that names the array."""
-    parts, classes = read_splits(path)
+    parts, classes = read_parts(path)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     kind = SealedTensors if "test" in parts else Tensors

@@ -24,7 +24,7 @@ LEAST_TEST = 4
 Values = NDArray[Any]
 
 
-def read_splits(path: Path) -> tuple[dict[str, Split], int]:
+def read_parts(path: Path) -> tuple[dict[str, Split], int]:
     """The splits that a file has, `train` among them, and the number of classes, 0 for a regression.
 
     Inputs are float32 (n, ...) of at least two axes, targets int64 (n,) or float32 (n, k). Raises TaskError,

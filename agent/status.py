@@ -9,12 +9,17 @@ from pathlib import Path
 from agent.config import Config
 from agent.costs import Costs, costs_of
 from agent.foretold import Foretold, foretold_in
+from agent.elites import stand_now
 from agent.idle import Idle, idle_of
+from agent.noise import Noise, read_noise
+from agent.report.numbers import Interval
+from agent.report.wins import Win, wins
 from agent.round_status import RoundStatus, round_statuses
 from agent.selection import objectives
+from agent.standing import standing
 from agent.turned_away import RungStatus, rung_statuses
 from archive.lock import is_locked
-from archive.pareto import fitness, front
+from archive.pareto import fitness
 from archive.records import Candidate, State
 from archive.store import Store
 
@@ -29,6 +34,8 @@ class Point:
     error: float | None
     params: float | None
     seeds: int
+    interval: Interval | None
+    """Of the error, at 95%, over training seeds and validation examples (agent.noise)."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +54,13 @@ class Status:
     repeats: int
     retries: int
     elites: list[int]
+    provisional: bool
+    """Somebody on the front has fewer training seeds than an elite needs."""
     best: Point | None
     front: list[Point]
     seeds: list[Point]
+    wins: list[Win]
+    """Of the front against each baseline; none in a live view, which looks too often for it."""
     rungs: list[RungStatus]
     foretold: list[Foretold]
     inherited: Mapping[str, int]
@@ -70,21 +81,11 @@ class Status:
         return asdict(self)
 
 
-def point(candidate: Candidate) -> Point:
-    metrics = candidate.metrics
+def point(candidate: Candidate, noise: Noise) -> Point:
+    error, params = candidate.metrics.get("error"), candidate.metrics.get("params")
     name = candidate.name or f"{candidate.operator} {candidate.id}"
-    return Point(
-        candidate.id, name, candidate.operator, metrics.get("error"), metrics.get("params"), candidate.seeds
-    )
-
-
-def elites(store: Store, config: Config) -> list[Candidate]:
-    """The front as it is now, by id, without sources."""
-    goals = objectives(config.selection)
-    names = [goal.name for goal in goals]
-    places = store.points(names)
-    rows = [dict(zip(names, values, strict=True)) for _, values, _ in places]
-    return store.some([places[i][0] for i in front(rows, goals)])
+    interval = noise.interval(error, candidate.seeds)
+    return Point(candidate.id, name, candidate.operator, error, params, candidate.seeds, interval)
 
 
 def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
@@ -95,8 +96,11 @@ def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
     # Numbers alone: an archive of many thousands is looked at twice a second.
     places = store.points(names)
     rows = [dict(zip(names, values, strict=True)) for _, values, _ in places]
-    on_front = store.some([places[i][0] for i in front(rows, goals)])
-    top = max(range(len(rows)), key=lambda i: (fitness(rows[i]), -places[i][0]), default=None)
+    noise = read_noise(store)
+    found = stand_now(store, config, places, names, noise)
+    on_front = store.some([places[i][0] for i in found.places])
+    top = max(found.eligible, key=lambda i: (fitness(rows[i]), -places[i][0]), default=None)
+    seeds = store.candidates(operator="seed", sources=False)
     winner = store.candidate(places[top][0]) if top is not None else None
     state, reason = standing(store)
     tokens = store.tokens()
@@ -114,9 +118,11 @@ def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
         repeats=store.repeats_made(),
         retries=store.retries(),
         elites=[c.id for c in on_front],
-        best=point(winner) if winner else None,
-        front=[point(c) for c in sorted(on_front, key=lambda c: c.metrics["params"])],
-        seeds=[point(c) for c in store.candidates(operator="seed", sources=False)],
+        provisional=found.provisional,
+        best=point(winner, noise) if winner else None,
+        front=[point(c, noise) for c in sorted(on_front, key=lambda c: c.metrics["params"])],
+        seeds=[point(c, noise) for c in seeds],
+        wins=[] if live else wins(store, on_front, seeds, noise, among=counts.get(State.SCORED, 0)),
         rungs=rung_statuses(store, [c.id for c in on_front]),
         foretold=foretold_in(store),
         inherited=dict(zip(("candidates", "steps"), store.ancestral_steps(), strict=True)),
@@ -147,9 +153,11 @@ def not_begun(folder: Path, config: Config) -> Status:
         repeats=0,
         retries=0,
         elites=[],
+        provisional=False,
         best=None,
         front=[],
         seeds=[],
+        wins=[],
         rungs=[],
         foretold=[],
         inherited={"candidates": 0, "steps": 0},
@@ -163,16 +171,3 @@ def not_begun(folder: Path, config: Config) -> Status:
         cpu_s=0.0,
         elapsed_s=0.0,
     )
-
-
-def standing(store: Store) -> tuple[str, str]:
-    """`new`, `running`, `complete`, `stopped` or `interrupted` (it ended without saying so), and why."""
-    if is_locked(Path(store.folder)):
-        return "running", ""
-    last = store.last_event("run", "stop")
-    if last is None:
-        return "new", ""
-    if last.kind == "run":
-        return "interrupted", "the last run ended without a word; `evoarch run` goes on from here"
-    state = "complete" if last.detail.get("complete") else "stopped"
-    return state, str(last.detail.get("reason", ""))

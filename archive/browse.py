@@ -140,6 +140,21 @@ class Browse(Queries):
         )
         return [(row[0], tuple(row[2:]), row[1]) for row in rows if None not in tuple(row[2:])]
 
+    def repeated(self) -> dict[int, list[float]]:
+        """Errors on the last rung of each candidate that has further training seeds, by candidate.
+
+        One that began with a parent's weights says nothing of seeds.
+        """
+        found: dict[int, list[float]] = {}
+        for identity, error in self._rows(
+            "SELECT candidate, error FROM evaluations WHERE outcome = 'scored' AND rung = ? AND candidate IN"
+            " (SELECT candidate FROM evaluations WHERE outcome = 'scored' AND fault IS NULL AND stage IS NULL"
+            " AND kind = 'repeat') AND json_extract(detail, '$.inherited') IS NULL ORDER BY candidate, seed",
+            FULL,
+        ):
+            found.setdefault(identity, []).append(error)
+        return found
+
     def failures(self) -> dict[str, int]:
         """Failed outcomes by stage; the infrastructure's own as `infrastructure`."""
         rows = self._rows(

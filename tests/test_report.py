@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from packaging.requirements import Requirement
 
 from agent.cli import main
-from agent.report.numbers import examples, paired, sign_test, wilson
+from agent.report.numbers import examples, paired, wilson
 from agent.report.statements import compare, statements
 from archive.records import Evaluation, Scored
 from archive.store import open_archive
@@ -265,14 +265,6 @@ def test_the_terminal_shows_what_the_page_shows(finished: Path) -> None:
 # Numbers
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "p"), [(0, 0, 1.0), (5, 5, 1.0), (10, 0, 2 / 1024), (8, 1, 20 / 512)]
-)
-def test_the_sign_test_is_exact(one: int, other: int, p: float) -> None:
-    assert sign_test(one, other) == pytest.approx(p)
-    assert sign_test(other, one) == pytest.approx(p)
-
-
 @given(st.integers(1, 3000).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n))))
 def test_the_number_of_examples_is_read_from_error_and_bits(sizes: tuple[int, int]) -> None:
     n, wrong = sizes
@@ -299,16 +291,19 @@ def evaluation(seed: int, right: list[bool]) -> Evaluation:
     return Evaluation(1, "full", seed, outcome, 1.0, 1.0, "search", np.packbits(right).tobytes())
 
 
-def test_pairs_are_of_the_same_example_and_repeat() -> None:
-    ours = [evaluation(0, [True] * 9 + [False]), evaluation(1, [True] * 10), evaluation(5, [False] * 10)]
-    theirs = [evaluation(0, [True] * 4 + [False] * 6), evaluation(1, [True] * 9 + [False])]
-    found = paired(ours, theirs)
+def test_pairs_are_of_the_same_examples_over_all_seeds() -> None:
+    ours = [evaluation(0, [True] * 9 + [False]), evaluation(1, [True] * 10)]
+    theirs = [evaluation(0, [True] * 4 + [False] * 6), evaluation(7, [True] * 9 + [False])]
+    found = paired(ours, theirs, dispersion=0.0, freedom=2)
     assert found is not None
-    assert (found.gained, found.lost, found.better, found.repeats) == (6, 0, 2, 2)
-    assert found.p == pytest.approx(2 / 64)
+    assert (found.gained, found.lost, found.seeds, found.other_seeds) == (6, 0, 2, 2)
+    assert found.mean == pytest.approx(1 / 20 - 7 / 20)
     assert found.significant
-    assert paired(ours, [evaluation(9, [True])]) is None
-    assert paired(ours, [evaluation(0, [True] * 99)]) is None
+    noisy = paired(ours, theirs, dispersion=0.5, freedom=2)
+    assert noisy is not None
+    assert not noisy.significant
+    assert paired(ours, [evaluation(0, [True] * 99)], dispersion=0.0, freedom=2) is None
+    assert paired(ours, [], dispersion=0.0, freedom=2) is None
 
 
 # Statements

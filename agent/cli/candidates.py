@@ -13,11 +13,12 @@ from rich.tree import Tree
 
 from agent.cli.common import cell, console, folder_argument, json_option, print_json, reading, table
 from agent.config import Config
+from agent.elites import elites
 from agent.errors import UserError, nearest
-from agent.report.numbers import examples, wilson
+from agent.noise import Noise, read_noise
+from agent.report.numbers import in_words
 from agent.report.statements import Piece, Row, compare
 from agent.report.verdict import Judgement, judge
-from agent.status import elites
 from archive.browse import Filter
 from archive.errors import ArchiveError
 from archive.records import Candidate, Failed, Outcome, State
@@ -39,13 +40,16 @@ def find(store: Store, identity: int) -> Candidate:
         ) from None
 
 
-def row(candidate: Candidate) -> dict[str, object]:
+def row(candidate: Candidate, noise: Noise) -> dict[str, object]:
+    error = candidate.metrics.get("error")
+    interval = noise.interval(error, candidate.seeds)
     return {
         "id": candidate.id,
         "operator": candidate.operator,
         "parents": list(candidate.parents),
         "state": str(candidate.state),
-        "error": candidate.metrics.get("error"),
+        "error": error,
+        "interval": [interval.low, interval.high] if interval else None,
         "params": candidate.metrics.get("params"),
         "seeds": candidate.seeds,
         "source_digest": candidate.source_digest,
@@ -80,12 +84,12 @@ def list_(
         raise UserError(f"--operator {operator}: made no candidate here; {nearest(operator, known)}")
     chosen = Filter(state=state or "", operator=operator, text=text)
     found = store.page(chosen, order_by=sort, limit=-1 if limit is None else limit)
+    noise = read_noise(store)
     if as_json:
-        print_json([row(candidate) for candidate in found])
+        print_json([row(candidate, noise) for candidate in found])
         return
     front = {elite.id for elite in elites(store, config)}
     vetoed, pinned = store.vetoed(), store.pinned()
-    count = _examples(store)
     cells = [
         [
             c.id,
@@ -94,7 +98,7 @@ def list_(
             Text(str(c.state), style=_colour(c)),
             int(c.metrics["params"]) if "params" in c.metrics else None,
             c.metrics.get("error"),
-            _span(c.metrics["error"], count) if count and "error" in c.metrics else "",
+            in_words(noise.interval(c.metrics.get("error"), c.seeds)),
             c.seeds or None,
             c.generation,
             " ".join(
@@ -105,16 +109,6 @@ def list_(
     ]
     columns = ["id", "operator", "parents", "state", "params", "error", "95%", "seeds", "depth", ""]
     _paged(console(), table("", columns, cells))
-
-
-def _examples(store: Store) -> int:
-    bits = store.newest_bits()
-    return examples(*bits) if bits else 0
-
-
-def _span(error: float, count: int) -> str:
-    interval = wilson(error, count)
-    return f"{interval.low:.3f}-{interval.high:.3f}"
 
 
 def _colour(candidate: Candidate) -> str:
@@ -145,7 +139,8 @@ def show(folder: Path, identity: int, as_json: bool) -> None:
     store, config = reading(folder)
     candidate = find(store, identity)
     evaluations = store.evaluations(identity)
-    judgement = judge(store, config, candidate, elites(store, config))
+    noise = read_noise(store)
+    judgement = judge(store, config, candidate, elites(store, config), noise)
     if as_json:
         outcomes = [
             {"rung": e.rung, "seed": e.seed, "kind": e.kind, "seconds": e.seconds, **_outcome(e.outcome)}
@@ -160,7 +155,7 @@ def show(folder: Path, identity: int, as_json: bool) -> None:
             "on_front": judgement.on_front if judgement else False,
             "verdicts": [{"kind": v.kind, "text": v.text, "time": v.time} for v in store.verdicts(identity)],
         }
-        print_json({**row(candidate), **extra})
+        print_json({**row(candidate, noise), **extra})
         return
     parents = ", ".join(f"#{p}" for p in candidate.parents) or "none"
     lines = [
@@ -178,6 +173,12 @@ def show(folder: Path, identity: int, as_json: bool) -> None:
     for e in evaluations:
         found = ", ".join(f"{k} {cell(v)}" for k, v in _outcome(e.outcome).items())
         said.append(f"{e.rung}, training seed {e.seed}: {found}; {e.seconds:.1f} s")
+    if interval := noise.interval(candidate.metrics.get("error"), candidate.seeds):
+        plural = "s" if candidate.seeds > 1 else ""
+        said.append(
+            f"error {cell(candidate.metrics['error'])}, 95% {in_words(interval)} over {candidate.seeds} "
+            f"training seed{plural} and {noise.examples:,} validation examples"
+        )
     said += [f"{v.kind}: {v.text}" if v.text else f"{v.kind}" for v in store.verdicts(identity)]
     lines += [Text(line) for line in said]
     lines += _judged(judgement)
@@ -195,7 +196,10 @@ def _judged(judgement: Judgement | None) -> list[Text]:
         for c in judgement.comparisons
     ]
     by = ", ".join(f"#{identity}" for identity in judgement.dominated_by)
-    return [*lines, Text(f"dominated by {by}" if by else "on the front: nothing scored dominates it")]
+    if not by:
+        by_few = "not on the front: an elite needs more training seeds"
+        return [*lines, Text("on the front: nothing scored dominates it" if judgement.on_front else by_few)]
+    return [*lines, Text(f"dominated by {by}")]
 
 
 def _outcome(outcome: Outcome) -> dict[str, object]:
@@ -282,7 +286,8 @@ def lineage(folder: Path, identity: int | None, as_json: bool) -> None:
     wanted = sorted(front) if identity is None else [find(store, identity).id]
     family = {c.id: c for c in store.ancestors(wanted, most=MOST_LISTED)}
     if as_json:
-        print_json([row(family[key]) for key in sorted(family)])
+        noise = read_noise(store)
+        print_json([row(family[key], noise) for key in sorted(family)])
         return
     _paged(console(), _tree(family, front, config))
 

@@ -16,9 +16,10 @@ from rich.text import Text
 from agent.breeding import Ending
 from agent.cli.common import cell, table
 from agent.foretold import in_words as foretold_in_words
+from agent.report.numbers import in_words
 from agent.session import Session
 from agent.status import Point, Status, read_status
-from agent.turned_away import in_words
+from agent.turned_away import in_words as rung_in_words
 
 REFRESH = 0.5
 """Seconds between two looks at the archive."""
@@ -98,7 +99,8 @@ def picture(status: Status, rate: float, left: float | None) -> RenderableType:
 
 
 def _row(point: Point) -> list[object]:
-    return [point.id, point.name, int(point.params or 0), point.error, point.seeds]
+    size = int(point.params or 0) or None
+    return [point.id, point.name, size, point.error, in_words(point.interval), point.seeds]
 
 
 def round_table(status: Status) -> RenderableType:
@@ -124,7 +126,9 @@ def round_table(status: Status) -> RenderableType:
 
 
 def front_table(status: Status) -> RenderableType:
-    return table("front", ["id", "operator", "params", "error", "seeds"], [_row(p) for p in status.front])
+    columns = ["id", "operator", "params", "error", "95%", "seeds"]
+    title = "front (provisional: elites get further training seeds)" if status.provisional else "front"
+    return table(title, columns, [_row(p) for p in status.front])
 
 
 def operator_table(status: Status) -> RenderableType:
@@ -178,7 +182,7 @@ def summary(screen: Console, status: Status) -> None:
             f"slots idle for {idle.share:.1%} of {cell(idle.available)} slot-seconds in the steady state"
         )
     for rung in status.rungs:
-        screen.print(in_words(rung))
+        screen.print(rung_in_words(rung))
     for told in status.foretold:
         screen.print(foretold_in_words(told))
     if status.inherited["candidates"]:
@@ -192,30 +196,8 @@ def summary(screen: Console, status: Status) -> None:
     if status.operators:
         screen.print(operator_table(status), "")
         screen.print(cost_table(status), "")
-    seeds = [[p.id, p.name, int(p.params or 0) or None, p.error, p.seeds] for p in status.seeds]
-    screen.print(table("seeds", ["id", "name", "params", "error", "seeds"], seeds), "")
+    seeds = [_row(p) for p in status.seeds]
+    screen.print(table("seeds", ["id", "name", "params", "error", "95%", "seeds"], seeds), "")
     screen.print(front_table(status))
-    for line in dominations(status):
-        screen.print(line)
-
-
-def dominations(status: Status) -> list[str]:
-    """For each seed, the bred elite with the lowest error that has no more parameters and a lower error."""
-    lines = []
-    for seed in status.seeds:
-        better = [
-            p
-            for p in status.front
-            if p.operator != "seed"
-            and seed.error is not None
-            and (p.params or 0) <= (seed.params or 0)
-            and (p.error if p.error is not None else 1.0) < seed.error
-        ]
-        if better:
-            top = min(better, key=lambda p: (p.error, p.id))
-            lines.append(
-                f"#{top.id} ({top.operator}) dominates {seed.name}: {cell(int(top.params or 0))} against "
-                f"{cell(int(seed.params or 0))} parameters, mean validation error {top.error:.4f} against "
-                f"{seed.error:.4f} over {top.seeds} and {seed.seeds} training seeds"
-            )
-    return lines
+    for win in status.wins:
+        screen.print(win.words)

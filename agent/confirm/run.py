@@ -9,9 +9,11 @@ from statistics import mean
 
 from agent.confirm.decision import Estimate, Right, difference, estimate
 from agent.confirm.record import Opening, Record, Retrained
+from agent.elites import stand
 from agent.errors import UserError
+from agent.noise import read_noise
 from agent.slots import in_slots
-from archive.pareto import Objective, fitness, front
+from archive.pareto import Objective, fitness
 from archive.records import Candidate, Failed, Fault, Scored
 from archive.store import Store
 from archive.weights import load_weights, save_weights
@@ -59,7 +61,9 @@ def choose(store: Store, top: int, ids: Sequence[int] = ()) -> list[Candidate]:
         chosen = [known[identity] for identity in dict.fromkeys(ids)]
     else:
         goals = (Objective("error"), Objective("params", log=True))
-        elites = [scored[place] for place in front([c.metrics for c in scored], goals)]
+        rows, counts = [c.metrics for c in scored], [c.seeds for c in scored]
+        standing = stand(rows, counts, goals, read_noise(store), needed=1, final=True)
+        elites = [scored[place] for place in standing.places]
         bred = [candidate for candidate in elites if candidate.operator != "seed"]
         chosen = sorted(bred, key=lambda c: (-fitness(c.metrics), c.id))[:top]
     return [*chosen, *(seed for seed in seeds if seed not in chosen)]

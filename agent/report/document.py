@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from agent.config import Config
+from agent.noise import read_noise
 from agent.report.figures import front_figure, history_figure
 from agent.report.highlight import highlight
 from agent.report.lineage import MOST, draw_tree, lay_out
@@ -110,7 +111,7 @@ def _shown(store: Store, config: Config, identity: int, elites: Sequence[Candida
         ancestor.name or f"#{ancestor.id}",
         line[::-1],
         compare(ancestor.source, candidate.source),
-        judge(store, config, candidate, elites),
+        judge(store, config, candidate, elites, read_noise(store)),
     )
 
 

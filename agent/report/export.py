@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agent.config import Config
 from agent.errors import UserError
-from agent.report.numbers import Interval, examples, wilson
+from agent.noise import read_noise
 from agent.report.text import cell
 from agent.report.versions import versions
 from archive.records import FULL, Candidate, Evaluation, Scored, State
@@ -66,7 +66,7 @@ def _own_recipe(config: Config, candidate: Candidate) -> list[str]:
 def _header(
     store: Store, config: Config, candidate: Candidate, evaluations: Sequence[Evaluation], weights: str
 ) -> list[str]:
-    interval = _interval(evaluations, candidate)
+    interval = read_noise(store).interval(candidate.metrics["error"], candidate.seeds)
     span = f" (95% interval {interval.low:.4f} to {interval.high:.4f})" if interval else ""
     values = [
         f"{name} {cell(value)}{span if name == 'error' else ''}"
@@ -83,7 +83,7 @@ def _header(
         f"Candidate {candidate.id} of the evoarch campaign {config.campaign.name!r}, "
         f"task {config.campaign.task}.",
         f"Validation: {', '.join(values)}; error on each of {candidate.seeds} training seeds: {seeds}. The "
-        "interval is over the validation examples. The test split was not looked at.",
+        "interval is over training seeds and validation examples. The test split was not looked at.",
         f"Lineage: {_line(store, candidate)}.",
         *[f"Repaired: {repair}." for repair in candidate.repairs],
         *_own_recipe(config, candidate),
@@ -99,14 +99,6 @@ def _header(
             f"model.load_state_dict(safetensors.torch.load_file({weights!r}), strict=False); model.eval()"
         )
     return [f"# {part}" for line in lines for part in textwrap.wrap(line, WIDTH, break_long_words=False)]
-
-
-def _interval(evaluations: Sequence[Evaluation], candidate: Candidate) -> Interval | None:
-    for evaluation in evaluations:
-        if isinstance(evaluation.outcome, Scored) and evaluation.correct:
-            count = examples(evaluation.outcome.metrics["error"], evaluation.correct)
-            return wilson(candidate.metrics["error"], count)
-    return None
 
 
 def _line(store: Store, candidate: Candidate) -> str:

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 
 from agent.config import Config
+from agent.noise import read_noise
 from agent.report.history import History, Step, reference_point
-from agent.report.numbers import Interval, examples, wilson
+from agent.report.numbers import Interval
 from agent.selection import objectives
 from agent.status import Point, Status, read_status
 from archive.pareto import hypervolume
@@ -21,7 +22,7 @@ GRID = (50, 40)
 
 @dataclass(frozen=True)
 class Elite:
-    """A candidate of the front or a seed, with the 95% interval of its error over the validation examples."""
+    """A candidate of the front or a seed; `interval`: its error's, at 95%, over seeds and examples."""
 
     id: int
     name: str
@@ -84,11 +85,9 @@ def read_overview(store: Store, config: Config, history: History | None = None) 
     shown = {c.id: c.metrics for c in store.some([p.id for p in (*status.front, *status.seeds)])}
     if status.best and status.best.id not in shown:
         shown |= {c.id: c.metrics for c in store.some([status.best.id])}
-    bits = store.newest_bits()
-    count = examples(*bits) if bits else 0
+    count = read_noise(store).examples
 
     def elite(point: Point) -> Elite:
-        interval = wilson(point.error, count) if point.error is not None and count else None
         return Elite(
             point.id,
             point.name,
@@ -96,7 +95,7 @@ def read_overview(store: Store, config: Config, history: History | None = None) 
             point.error,
             point.params,
             point.seeds,
-            interval,
+            point.interval,
             shown[point.id],
         )
 

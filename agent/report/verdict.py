@@ -6,16 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from agent.config import Config
+from agent.elites import pessimistic
+from agent.noise import Noise
 from agent.report.numbers import Paired, paired
 from agent.selection import objectives
-from archive.pareto import front
+from archive.pareto import Objective, front
 from archive.records import Candidate, State
 from archive.store import Store
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One candidate against another. `paired` is None where no bits of a shared training repeat are kept."""
+    """One candidate against another. `paired` is None where no bits of the same examples are kept."""
 
     role: str
     other: int
@@ -39,19 +41,21 @@ class Comparison:
         if found is None:
             lower = "lower" if self.error < self.other_error else "no lower"
             return f"{lower} error, {sized}; no shared examples are kept, so noise can't be told"
-        ends = f"gained {found.gained} and lost {found.lost} examples, p = {found.p:.3g}"
-        plural = "s" if found.repeats > 1 else ""
-        seeds = f"lower error on {found.better} of {found.repeats} shared training seed{plural}"
-        return f"{self.outcome} ({ends}); {seeds}; {sized}"
+        plural = "s" if found.other_seeds > 1 else ""
+        seeds = f"{found.seeds} against {found.other_seeds} training seed{plural}"
+        return (
+            f"{self.outcome}: error {found.mean:+.4f} ({found.low:+.4f} to {found.high:+.4f}), {seeds}, "
+            f"gained {found.gained} and lost {found.lost} examples; {sized}"
+        )
 
     @property
     def outcome(self) -> str:
-        """better, worse, or within the noise of the validation examples."""
+        """better, worse, or within the noise of training seeds and validation examples."""
         if self.paired is None:
             return "unknown"
         if not self.paired.significant:
             return "within the noise"
-        return "better" if self.paired.gained > self.paired.lost else "worse"
+        return "better" if self.paired.mean < 0 else "worse"
 
     def as_json(self) -> dict[str, object]:
         return {**asdict(self), "outcome": self.outcome, "words": self.words}
@@ -59,7 +63,9 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Judgement:
-    """`on_front`: nothing scored dominates it; else `dominated_by` are those of the front that do."""
+    """`on_front`: nothing scored dominates it; else `dominated_by` are those of the front that do, none where
+    it lacks but training seeds.
+    """
 
     comparisons: Sequence[Comparison]
     on_front: bool
@@ -67,17 +73,18 @@ class Judgement:
 
 
 def judge(
-    store: Store, config: Config, candidate: Candidate, elites: Sequence[Candidate]
+    store: Store, config: Config, candidate: Candidate, elites: Sequence[Candidate], noise: Noise
 ) -> Judgement | None:
-    """None for a candidate without a score. `elites` is the front as it is now."""
+    """None for a candidate without a score. `elites` is the front as it is now.
+
+    Who stands on it was picked as the best of all that were scored, which its comparisons allow for.
+    """
     if candidate.state is not State.SCORED:
         return None
     goals = objectives(config.selection)
-    dominators = [
-        elite.id
-        for elite in elites
-        if elite.id != candidate.id and front([elite.metrics, candidate.metrics], goals) == [0]
-    ]
+    on_front = candidate.id in {elite.id for elite in elites}
+    dominators = [e.id for e in elites if not on_front and _dominates(e, candidate, goals, noise)]
+    among = store.counts().get(State.SCORED, 0) if on_front and candidate.number is not None else 1
     others: dict[int, str] = {}
     for parent in candidate.parents:
         others.setdefault(parent, "parent")
@@ -86,13 +93,24 @@ def judge(
     if rival := _rival(candidate, elites):
         others.setdefault(rival.id, "front")
     own = store.evaluations(candidate.id)
+
+    def against(other: Candidate) -> Paired | None:
+        theirs = store.evaluations(other.id)
+        return paired(own, theirs, dispersion=noise.dispersion, freedom=noise.freedom, among=among)
+
     comparisons = [
-        _compare(role, candidate, other, paired(own, store.evaluations(other.id)))
+        _compare(role, candidate, other, found)
         for other in store.some(list(others))
         if other.metrics
-        for role in [others[other.id]]
+        for role, found in [(others[other.id], against(other))]
     ]
-    return Judgement(comparisons, not dominators, dominators)
+    return Judgement(comparisons, on_front, dominators)
+
+
+def _dominates(elite: Candidate, other: Candidate, goals: Sequence[Objective], noise: Noise) -> bool:
+    """As the front is made: by the pessimistic end of the error's interval."""
+    rows = pessimistic([elite.metrics, other.metrics], [elite.seeds, other.seeds], goals, noise)
+    return front(rows, goals) == [0]
 
 
 def _rival(candidate: Candidate, elites: Sequence[Candidate]) -> Candidate | None:

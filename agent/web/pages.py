@@ -13,16 +13,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from agent.config import Config, load
+from agent.noise import read_noise
 from agent.report.figures import curve_figure, front_figure, history_figure
 from agent.report.highlight import highlight
 from agent.report.lineage import MOST, draw_tree, lay_out
-from agent.report.numbers import examples, wilson
 from agent.report.overview import Overview, new_history, read_overview
 from agent.report.statements import compare
 from agent.report.svg import draw
 from agent.report.text import cell
 from agent.report.verdict import judge
-from agent.status import standing
+from agent.standing import standing
 from archive.browse import ORDERS, Filter
 from archive.errors import ArchiveError
 from archive.records import Candidate, Failed, State
@@ -147,11 +147,8 @@ class Pages:
                 offset=(page - 1) * PAGE,
             )
             shown = found[:PAGE]
-            bits = store.newest_bits()
-            count = examples(*bits) if bits else 0
-            intervals = {
-                c.id: wilson(c.metrics["error"], count) for c in shown if count and "error" in c.metrics
-            }
+            noise = read_noise(store)
+            intervals = {c.id: noise.interval(c.metrics.get("error"), c.seeds) for c in shown}
 
             def url(**changes: object) -> str:
                 given = {
@@ -194,8 +191,7 @@ class Pages:
             config = self._config()
             evaluations = store.evaluations(identity)
             elites = store.some(self._overview(store).overview.status.elites)
-            bits = next((e for e in evaluations if e.correct and not isinstance(e.outcome, Failed)), None)
-            count = examples(bits.outcome.metrics["error"], bits.correct) if bits else 0  # type: ignore[union-attr]
+            noise = read_noise(store)
             root = store.root(identity)
             bases = dict.fromkeys([*candidate.parents, *([root] if root != identity else [])])
             proposal = store.proposal_of(identity)
@@ -205,9 +201,9 @@ class Pages:
                 "candidate.html.j2",
                 store,
                 candidate=candidate,
-                interval=wilson(candidate.metrics["error"], count) if count and candidate.metrics else None,
-                examples=count,
-                judgement=judge(store, config, candidate, elites),
+                interval=noise.interval(candidate.metrics.get("error"), candidate.seeds),
+                examples=noise.examples,
+                judgement=judge(store, config, candidate, elites, noise),
                 source=highlight(candidate.source),
                 diffs=[
                     (base, base == root, compare(store.candidate(base).source, candidate.source))

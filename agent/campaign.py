@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from agent.breeding import STOPPED, Breeding, Ending, Parts
 from agent.budget import Budget
 from agent.config import Config
 from agent.errors import UserError, nearest
+from agent.finals import Finals
 from agent.grading import Grader
 from agent.ladder import Ladder
 from agent.lm.seam import LMError
@@ -16,12 +18,12 @@ from agent.rounds import Rounds
 from agent.rungs import ladder
 from agent.screen import Screen
 from agent.seeding.lineage import Openings
-from agent.selection import objectives
 from agent.turns import FreeTurns, Turns
-from archive.pareto import front
 from archive.records import Candidate, State
 from archive.store import Store
 from evaluators.segments import Staged
+
+T = TypeVar("T")
 
 
 class Campaign:
@@ -77,7 +79,7 @@ class Campaign:
         )
         ending = await self._breeding.run()
         if ending.complete:
-            await self._repeat_elites()
+            await self._finals().run()
             if self._stopping:
                 return STOPPED
         return ending
@@ -114,40 +116,18 @@ class Campaign:
         slots = len(seeds) if self._turns.recorded else self._parts.workers
         await self._in_slots(grade, seeds, slots)
 
-    async def _repeat_elites(self) -> None:
-        """Further training seeds for the front and the baselines until each elite has enough: the best of
-        many equals is best by luck, and only a mean over seeds tells.
-        """
-        goals = objectives(self._config.selection)
-        needed = self._config.evaluation.repeats
-        while not self._stopping and not self._budget.out_of_time():
-            scored = self._store.scored()
-            elites = {scored[i].id for i in front([c.metrics for c in scored], goals)}
-            # A score that began with a parent's weights is none to confirm with.
-            warm = self._store.inherited()
-            short = [
-                c
-                for c in scored
-                if (c.id in elites or c.operator == "seed")
-                and (c.seeds < needed or (c.id in warm and not self._store.has_evaluation(c.id, 1)))
-            ]
-            tried = self._store.repeats_made()
-
-            last = {c.id: needed + (c.id in warm) for c in short}
-
-            async def repeat(candidate: Candidate, last: Mapping[int, int] = last) -> None:
-                for number in range(1, last[candidate.id]):
-                    if self._stopping or self._budget.out_of_time():
-                        return
-                    if not self._store.has_evaluation(candidate.id, number):
-                        await self._grader.repeat(candidate, number)
-
-            await self._in_slots(repeat, short, max(self._parts.cores, self._parts.workers))
-            if self._store.repeats_made() == tried:
-                return
+    def _finals(self) -> Finals:
+        slots = max(self._parts.cores, self._parts.workers)
+        return Finals(
+            self._store,
+            self._config,
+            self._grader.repeat,
+            lambda work, candidates: self._in_slots(work, candidates, slots),
+            lambda: self._stopping or self._budget.out_of_time(),
+        )
 
     async def _in_slots(
-        self, work: Callable[[Candidate], Awaitable[None]], candidates: Sequence[Candidate], slots: int
+        self, work: Callable[[T], Awaitable[None]], candidates: Sequence[T], slots: int
     ) -> None:
         """`work` on each candidate, `slots` at a time, none begun after a stop."""
         waiting = list(reversed(candidates))

@@ -31,6 +31,10 @@ def recorded_config(folder: Path, overrides: Sequence[str] = ()) -> Config:
     if not isinstance(known, Mapping):
         return load(folder, overrides)
     place = f"{folder}: the configuration that it ran under"
+    evaluation = known.get("evaluation")
+    if isinstance(evaluation, Mapping):
+        # A record from before there was a race had none.
+        known = {**known, "evaluation": {"race": 0, **evaluation}}
     return parse(overridden(known, overrides), place)
 
 

@@ -45,6 +45,7 @@ wall_clock = 60.0         # seconds a child may take to train
 memory = 2048             # MiB a child may take above the warm process it is forked from
 rungs = []                # [{{ share = 0.1, keep = 0.4 }}]: after a tenth of the steps the best 40% train on
 repeats = 3               # training seeds that an elite and a baseline get at the end
+race = 20                 # further ones where they decide who stands on the front; 0: none
 
 [review]                  # what a person says in `evoarch review`
 required = false          # true: a child waits for approval before it is trained

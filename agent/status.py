@@ -10,6 +10,7 @@ from agent.config import Config
 from agent.costs import Costs, costs_of
 from agent.foretold import Foretold, foretold_in
 from agent.elites import stand_now
+from agent.finals import raced
 from agent.idle import Idle, idle_of
 from agent.noise import Noise, read_noise
 from agent.report.numbers import Interval
@@ -52,6 +53,8 @@ class Status:
     evaluations: int
     failed: int
     repeats: int
+    raced: int
+    """How many of the repeats the race for the front gave out."""
     retries: int
     elites: list[int]
     provisional: bool
@@ -116,6 +119,7 @@ def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
         evaluations=store.entered_training(),
         failed=counts.get(State.FAILED, 0),
         repeats=store.repeats_made(),
+        raced=len(raced(store)),
         retries=store.retries(),
         elites=[c.id for c in on_front],
         provisional=found.provisional,
@@ -151,6 +155,7 @@ def not_begun(folder: Path, config: Config) -> Status:
         evaluations=0,
         failed=0,
         repeats=0,
+        raced=0,
         retries=0,
         elites=[],
         provisional=False,

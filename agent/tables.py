@@ -111,7 +111,9 @@ class EvaluationTable(Table):
     annealed recipe trains up to the last of them at a constant rate. `inherit`: a child begins with its first
     parent's weights where they fit (experimental); further training seeds always begin anew. `recipe_search`:
     a genome's RECIPE says how it is trained, within bounds (sandbox.recipe).
-    `repeats`: training seeds an elite needs at the campaign's end. `repairs`: shape repairs a child may get.
+    `repeats`: training seeds an elite needs at the campaign's end. `race`: further training seeds, over the
+    whole campaign, for those that may belong on the front or off it (0, or `repeats` 1: none).
+    `repairs`: shape repairs a child may get.
     `order`: with one worker, "strict" admits children in the order of their slots, so that the same seed
     gives the same campaign whatever the timing, and a late LM call keeps the slot waiting; "ready" admits
     whoever is there, and only a replay gives the same again. "auto": strict where no operator asks an LM.
@@ -125,6 +127,7 @@ class EvaluationTable(Table):
     memory: Annotated[int, Field(ge=16)] = 2048
     output: Annotated[int, Field(ge=1)] = 64
     repeats: Annotated[int, Field(ge=1)] = 3
+    race: Annotated[int, Field(ge=0)] = 20
     repairs: Annotated[int, Field(ge=0)] = 6
     retries: Annotated[int, Field(ge=0)] = 3
     rungs: tuple[RungTable, ...] = ()

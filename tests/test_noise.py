@@ -75,7 +75,9 @@ def test_two_candidates_of_equal_truth_are_called_a_win_no_more_often_than_promi
 
 
 def test_the_best_of_many_equals_is_no_win_either_and_a_real_one_is_found() -> None:
-    """300 campaigns of 60 candidates, the best by its first seed repeated; then a quarter of the baseline's error."""
+    """300 campaigns of 60 candidates, the best by its first seed repeated; then one of a quarter of the
+    baseline's error.
+    """
     rng = np.random.default_rng(4)
     called = found = plain = 0
     for _ in range(300):

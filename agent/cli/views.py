@@ -169,7 +169,9 @@ def summary(screen: Console, status: Status) -> None:
     screen.print(
         f"{status.evaluations} of {status.budget} evaluated, {status.proposals} proposed, "
         f"{status.rejected} rejected, {status.duplicates} duplicates, {status.failed} failed, "
-        f"{status.repeats} repeats, {status.retries} retries"
+        f"{status.repeats} repeats"
+        + (f" ({status.raced} of them raced)" if status.raced else "")
+        + f", {status.retries} retries"
     )
     screen.print(
         f"{clock(status.elapsed_s)} of wall clock, {cell(status.cpu_s)} CPU s, "

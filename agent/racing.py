@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.noise import Noise
-from archive.pareto import Objective, front
+from archive.pareto import Objective
 
 DRAWS = 200
 DOUBT = 0.05
@@ -28,6 +28,7 @@ REACH = 3.0
 others as much too low, is not looked at."""
 
 Row = Mapping[str, float]
+Floats = NDArray[np.float64]
 
 
 def next_seeds(
@@ -51,45 +52,41 @@ def next_seeds(
     p = np.clip(means, 0.5 / (noise.examples or 1000), 0.5)
     variance = noise.dispersion * p * (1.0 - p)
     spread = np.sqrt(variance / count)
-    near = _near(rows, means, REACH * spread, goals)
-    contested = _contested([rows[i] for i in near], means[near], spread[near], goals, rng)
+    others = np.array([[row[goal.name] for goal in goals if goal.name != "error"] for row in rows])
+    others = others.reshape(len(rows), -1)
+    near = _near(means, REACH * spread, others)
+    contested = _contested(means[near], spread[near], others[near], rng)
     gain = contested * (variance / count - variance / (count + 1.0))[near]
     order = [int(i) for i in np.argsort(-gain, kind="stable") if contested[i] > DOUBT]
-    return [near[i] for i in order[:batch]]
+    return [int(near[i]) for i in order[:batch]]
 
 
-def _contested(
-    rows: Sequence[Row],
-    means: NDArray[np.float64],
-    spread: NDArray[np.float64],
-    goals: Sequence[Objective],
-    rng: np.random.Generator,
-) -> NDArray[np.float64]:
-    """The share of draws in which each row is on the front where the means say off, or the reverse."""
-    standing = _front(rows, means, goals)
-    drawn = rng.normal(means, spread, (DRAWS, len(rows)))
-    return np.asarray(np.mean([_front(rows, each, goals) != standing for each in drawn], axis=0))
+def _near(means: Floats, reach: Floats, others: Floats) -> NDArray[np.int64]:
+    """Places of those that could be on the front: nobody that is as good in everything else is better at its
+    worst than they are at their best.
+    """
+    order = np.argsort(means + reach, kind="stable")
+    kept = np.ones(len(means), dtype=bool)
+    bar = np.empty((0, others.shape[1] + 1))
+    for place in order:
+        worst = np.append(others[place], means[place] + reach[place])
+        if len(bar) and np.any(np.all(bar <= worst, axis=1)):
+            continue  # Whom it beats is beaten already.
+        bar = np.vstack([bar, worst])
+        beaten = np.all(others[place] <= others, axis=1) & (means - reach > worst[-1])
+        kept &= ~beaten
+    return np.flatnonzero(kept)
 
 
-def _front(rows: Sequence[Row], errors: NDArray[np.float64], goals: Sequence[Objective]) -> NDArray[np.bool_]:
-    on = np.zeros(len(rows), dtype=bool)
-    on[front(_with(rows, errors), goals)] = True
-    return on
+def _contested(means: Floats, spread: Floats, others: Floats, rng: np.random.Generator) -> Floats:
+    """The share of draws in which each is on the front where the means say off, or the reverse."""
+    as_good = np.all(others[:, None, :] <= others[None, :, :], axis=2)
+    better = np.any(others[:, None, :] < others[None, :, :], axis=2)
 
+    def on_front(errors: Floats) -> NDArray[np.bool_]:
+        lower, equal = errors[:, None] < errors[None, :], errors[:, None] == errors[None, :]
+        return np.asarray(~np.any(as_good & (lower | (equal & better)), axis=0))
 
-def _with(rows: Sequence[Row], errors: NDArray[np.float64]) -> list[Row]:
-    return [{**row, "error": error} for row, error in zip(rows, errors.tolist(), strict=True)]
-
-
-def _near(
-    rows: Sequence[Row], means: NDArray[np.float64], reach: NDArray[np.float64], goals: Sequence[Objective]
-) -> list[int]:
-    """Who could be on the front: no row at its worst is as good in everything as this one at its best."""
-    names = [goal.name for goal in goals]
-    worst = _with(rows, means + reach)
-    bar = np.array([[worst[i][name] for name in names] for i in front(worst, goals)])
-    best = np.array([[row[name] for name in names] for row in _with(rows, means - reach)])
-    below = np.all(bar[None, :, :] <= best[:, None, :], axis=2) & np.any(
-        bar[None, :, :] < best[:, None, :], axis=2
-    )
-    return [int(i) for i in np.flatnonzero(~below.any(axis=1))]
+    standing = on_front(means)
+    drawn = rng.normal(means, spread, (DRAWS, len(means)))
+    return np.asarray(np.mean([on_front(errors) != standing for errors in drawn], axis=0))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from agent.config import Config
 from agent.costs import Costs, costs_of
-from agent.foretold import Foretold, foretold_in
 from agent.elites import stand_now
 from agent.finals import raced
+from agent.foretold import Foretold, foretold_in
 from agent.idle import Idle, idle_of
 from agent.noise import Noise, read_noise
 from agent.report.numbers import Interval

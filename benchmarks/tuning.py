@@ -145,7 +145,12 @@ async def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     runner = await open_walls(choose_level(detect(), "landlock", unsafe=False), task)
     evaluator = measuring(task, task.recipes["fast"], runner, limits=Limits(), campaign_seed=0)
     settings = LMSettings(name="small", threads=arguments.threads)
-    table = TuningTable(epochs=arguments.epochs, sequence=arguments.sequence, dtype=arguments.dtype)
+    table = TuningTable(
+        epochs=arguments.epochs,
+        sequence=arguments.sequence,
+        dtype=arguments.dtype,
+        threads=arguments.threads,
+    )
     results = []
     try:
         found = await sources(task, evaluator, arguments.sources)
@@ -219,7 +224,7 @@ def main() -> None:
     parser.add_argument("--sequence", type=int, default=384, help="tokens of an example at most")
     parser.add_argument("--tokens", type=int, default=256, help="of a sample at most")
     parser.add_argument("--batch", type=int, default=25, help="samples a call")
-    parser.add_argument("--threads", type=int, default=2, help="of the model that samples")
+    parser.add_argument("--threads", type=int, default=2, help="of the model, sampling and training")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--state", type=Path, default=Path("tuning-benchmark"))
     show(asyncio.run(run(parser.parse_args())))

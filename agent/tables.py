@@ -231,7 +231,8 @@ class TuningTable(Table):
     examples make one step of `optimiser` at `learning_rate`. `sequence`: the most tokens of an example; a
     longer one loses its end. `held_out`: the largest share of the examples that is not trained on but
     measured, whole lineages at a time. `device`: "auto" takes CUDA where it is there. `threads` 0: one per
-    core (nothing is evaluated meanwhile). `dtype`: of the frozen model's weights.
+    core (nothing is evaluated meanwhile). `dtype`: of the frozen model's weights; "auto": bfloat16
+    where the processor multiplies in it.
     """
 
     enabled: bool = False
@@ -244,7 +245,7 @@ class TuningTable(Table):
     sequence: Annotated[int, Field(ge=16)] = 512
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.25
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    dtype: Literal["float32", "bfloat16"] = "float32"
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     threads: Annotated[int, Field(ge=0)] = 0
 
 

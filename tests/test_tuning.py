@@ -14,7 +14,7 @@ from agent.lm.sampling import Sampler
 from agent.tables import TuningTable
 from agent.tuning.data import Example, example, split
 from agent.tuning.files import load_soft_prompt, path_of, save_soft_prompt
-from agent.tuning.training import Checkpoint, train
+from agent.tuning.training import Checkpoint, dtype_for, train
 from prompts.outline import Outline
 from prompts.replies import completed
 from sandbox.genome import source_digest
@@ -159,3 +159,15 @@ def test_a_damaged_soft_prompt_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(ValueError, match=str(path)):
         load_soft_prompt(path)
+
+
+@pytest.mark.parametrize(
+    ("can", "dtype"),
+    [({"avx512_bf16": True}, torch.bfloat16), ({"amx_bf16": True}, torch.bfloat16), ({}, torch.float32)],
+)
+def test_half_precision_is_used_where_the_processor_multiplies_in_it(
+    monkeypatch: pytest.MonkeyPatch, can: dict[str, bool], dtype: torch.dtype
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: can, raising=False)
+    assert dtype_for("auto", "cpu") is dtype
+    assert dtype_for("float32", "cpu") is torch.float32

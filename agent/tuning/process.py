@@ -34,15 +34,16 @@ def _train(order: dict[str, Any], out: TextIO) -> dict[str, object]:
     from agent.lm.sampling import load
     from agent.tables import TuningTable
     from agent.tuning.files import load_soft_prompt, path_of, save_soft_prompt
-    from agent.tuning.training import Checkpoint, train
+    from agent.tuning.training import Checkpoint, dtype_for, train
 
     table = TuningTable.model_validate(order["table"])
     torch.set_num_threads(table.threads or len(os.sched_getaffinity(0)))
     folder = Path(order["folder"])
     checkpoint = Checkpoint(folder / f"round-{order['number']}.checkpoint", order["digest"])
     model, tokenizer = load(Path(order["model"]))
-    device = "cuda" if table.device == "auto" and torch.cuda.is_available() else table.device
-    model.to(device="cpu" if device == "auto" else device, dtype=getattr(torch, table.dtype))
+    found = "cuda" if torch.cuda.is_available() else "cpu"
+    device = found if table.device == "auto" else table.device
+    model.to(device=device, dtype=dtype_for(table.dtype, device))
     trained = train(
         model,
         tokenizer,

@@ -7,7 +7,7 @@ from __future__ import annotations
 import io
 import random
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,7 +122,7 @@ def dtype_for(name: str, device: str) -> torch.dtype:
         pays = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         # An older torch does not say; float32 is never wrong.
-        can = getattr(torch.cpu, "get_capabilities", dict)()
+        can: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
         pays = bool(can.get("avx512_bf16") or can.get("amx_bf16"))
     return torch.bfloat16 if pays else torch.float32
 

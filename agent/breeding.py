@@ -31,6 +31,7 @@ from agent.turns import Turns
 from agent.writing import Bred, Writer
 from archive.records import Candidate, Proposal, State
 from archive.store import Store
+from evaluators.pools.seam import Pool
 
 MOST_CALLS = 2
 """Batches that may wait for one LM at a time; slots of one that is further behind go to quick operators."""
@@ -39,7 +40,8 @@ MOST_CALLS = 2
 @dataclass(frozen=True)
 class Parts:
     """What a campaign works with. `operators` stand in the order of the config's tables; `seeds` are the
-    records of inlined seeds, by name; `cores` are slots at the end, when no LM computes beside them.
+    records of inlined seeds, by name; `cores` are slots at the end, when no LM computes beside them. `pool`:
+    one whose slots come and go; `workers` is what it had at first.
     """
 
     evaluator: EvaluatorSeam
@@ -50,6 +52,12 @@ class Parts:
     seeds: Mapping[str, Record] = field(default_factory=dict)
     cores: int = 0
     tuner: Tuner | None = None
+    pool: Pool | None = None
+
+    @property
+    def at_once(self) -> int:
+        """Children that may be graded at a time, now."""
+        return self.workers if self.pool is None else max(1, self.pool.slots)
 
 
 @dataclass(frozen=True)
@@ -92,7 +100,7 @@ class Breeding:
         strict = config.evaluation.order == "strict" or (
             config.evaluation.order == "auto" and not any(table.lm for table in config.operators)
         )
-        self._ordered = parts.workers == 1 and strict and not turns.recorded
+        self._ordered = parts.workers == 1 and parts.pool is None and strict and not turns.recorded
         self._writing: dict[asyncio.Task[list[Bred]], tuple[int, int]] = {}
         self._grading: dict[asyncio.Task[bool], tuple[int, bool]] = {}
         self._ready: dict[int, Bred | Candidate] = {}
@@ -104,6 +112,8 @@ class Breeding:
         self._wake = asyncio.Event()
         turns.watch(self._wake.set)
         self._purse.watch(self._wake.set)
+        if parts.pool is not None:
+            parts.pool.watch(self._wake.set)
         self._plan = self._resume()
 
     def stop(self) -> None:
@@ -150,7 +160,7 @@ class Breeding:
             self._write(batch)
         self._pass(0)
         shares = [
-            share_of(table, operator, self._parts.workers)
+            share_of(table, operator, self._parts.at_once)
             for table, operator in zip(self._config.operators, self._parts.operators, strict=True)
         ]
         bandit = self._config.portfolio.method == "bandit" and not self._turns.recorded
@@ -193,7 +203,7 @@ class Breeding:
             calls = [op for op, _ in self._writing.values() if self._config.operators[op].lm == table.lm]
             spans = [span]
             if table.lm and not self._ordered and len(calls) >= MOST_CALLS * self._concurrency(table):
-                if span.slot >= self._settled + waiting + self._parts.workers:
+                if span.slot >= self._settled + waiting + self._parts.at_once:
                     continue
                 spans = self._instead(span)
             if spans:
@@ -248,7 +258,7 @@ class Breeding:
                 self._released.append(identity)
             else:
                 self._store.refuse(identity)
-        while self._released and len(self._grading) < self._parts.workers:
+        while self._released and len(self._grading) < self._parts.at_once:
             self._begin(self._released.pop(0), released=True)
 
     def _begin(self, identity: int, *, released: bool = False) -> None:
@@ -275,7 +285,7 @@ class Breeding:
             if step is None or step[0] != "admitted":
                 return None
             return next((s for s, bred in self._ready.items() if _candidate_id(bred) == step[1]), None)
-        if len(self._grading) >= self._parts.workers or self._ending():
+        if len(self._grading) >= self._parts.at_once or self._ending():
             return None
         if self._ordered and not self._purse.spent():
             return self._next_slot if self._next_slot in self._ready else None

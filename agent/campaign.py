@@ -113,11 +113,12 @@ class Campaign:
             await self._grader.grade(self._store.candidate(seed.id), "seed")
 
         # In a replay the one whose turn it is must be under way, however many this machine runs at a time.
-        slots = len(seeds) if self._turns.recorded else self._parts.workers
+        waits = self._turns.recorded or self._parts.pool is not None  # a pool has its own queue
+        slots = len(seeds) if waits else self._parts.workers
         await self._in_slots(grade, seeds, slots)
 
     def _finals(self) -> Finals:
-        slots = max(self._parts.cores, self._parts.workers)
+        slots = max(self._parts.cores, self._parts.at_once)
         return Finals(
             self._store,
             self._config,

@@ -57,7 +57,9 @@ class Rounds:
         self._writer = Writer(store, config, parts.offers, config.campaign.seed, openings, self._purse)
         # In a replay whoever's turn it is must be under way.
         self._calls = asyncio.Semaphore(1 << 30 if turns.recorded else lm.concurrency)
-        self._slots = asyncio.Semaphore(1 << 30 if turns.recorded else parts.workers)
+        # In a pool whose slots come and go each child waits for its own.
+        unbounded = turns.recorded or parts.pool is not None
+        self._slots = asyncio.Semaphore(1 << 30 if unbounded else parts.workers)
         self._stopping = False
         self._wake = asyncio.Event()
         turns.watch(self._wake.set)

@@ -19,6 +19,7 @@ from agent.lm.build import build_lm
 from agent.lm.seam import LM, LMError
 from agent.operators.build import build_operator
 from agent.own_data import fingerprint, refuse_changed, retell, retold
+from agent.pools import open_ray
 from agent.purse import Purse
 from agent.replay import recorded_config, recorded_turns, replayed
 from agent.report.versions import versions
@@ -38,11 +39,13 @@ from archive.schema import FILE as DATABASE
 from archive.store import Store, create, open_archive
 from evaluators.failures import failure_of
 from evaluators.own import Measuring, measuring, program_for
+from evaluators.pools.slots import SlotPool
 from evaluators.replies import Sound
 from evaluators.task import Recipe, SupervisedTask, Task
 from evaluators.tasks import load_task
 from sandbox.environment import InterpreterError, environment_of
 from sandbox.genome import source_digest
+from sandbox.job import Runner
 from sandbox.level import LevelReport, detect
 from sandbox.limits import Level, Limits
 from sandbox.outcome import Finding
@@ -151,12 +154,17 @@ async def open_session(
     _vet_seeds(sources, config, task, seeds)
     if problem := wal_problem(folder):
         raise UserError(problem)
-    level = choose_level(detect(), config.sandbox.level, unsafe=unsafe)
     async with AsyncExitStack() as stack:
         stack.enter_context(RunLock(folder))
         lms = _build_lms(stack, config, folder, replay)
-        runner = await open_walls(level, task, config.sandbox)
-        stack.push_async_callback(runner.close)
+        pool: SlotPool | None = None
+        runner: Runner
+        if config.evaluation.pool == "ray":
+            runner = pool = await open_ray(stack, config, task, unsafe=unsafe)
+        else:
+            level = choose_level(detect(), config.sandbox.level, unsafe=unsafe)
+            runner = await open_walls(level, task, config.sandbox)
+            stack.push_async_callback(runner.close)
         evaluator = measuring(
             task,
             recipe,
@@ -177,10 +185,11 @@ async def open_session(
             stack.callback(store.close)
         _add_seeds(store, sources)
         await _check_lms(store, config, lms)
+        level = runner.level
         detail = {"level": str(level), "versions": versions(), "config": config.model_dump(mode="json")}
         store.event("session", detail={**detail, "prompts": templates.digests(), "data": data})
-        workers = worker_count(config)
-        cores = config.evaluation.workers or len(os.sched_getaffinity(0))
+        workers = pool.slots if pool else worker_count(config)
+        cores = 0 if pool else config.evaluation.workers or len(os.sched_getaffinity(0))
         parts = Parts(
             evaluator,
             task.offers,
@@ -190,6 +199,7 @@ async def open_session(
             seeds,
             cores,
             None if replay else build_tuner(config, folder),
+            pool,
         )
         turns: Turns | None = recorded_turns(replay) if replay else None
         yield Session(store, config, Campaign(store, config, parts, turns), parts, level)

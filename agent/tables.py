@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -104,9 +105,24 @@ class RungTable(Table):
     reject_steps: Annotated[int, Field(ge=0)] = 100
 
 
+class SlotTable(Table):
+    """What a slot of a Ray pool takes: `cpus` and `gpus` (fractions share one), `memory` (MiB that Ray sets
+    aside, 0: none), `resources` of the cluster's own, and `labels` that its node must carry.
+    """
+
+    cpus: Annotated[float, Field(gt=0)] = 1.0
+    gpus: Annotated[float, Field(ge=0)] = 0.0
+    memory: Annotated[int, Field(ge=0)] = 0
+    resources: Mapping[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    labels: Mapping[str, str] = Field(default_factory=dict)
+
+
 class EvaluationTable(Table):
     """`workers` 0: one per core, less one for an LM on this machine. Seconds and MiB, `memory`
     above the warm zygote.
+    `pool`: where children run: on this machine, or in the slots of a Ray cluster at `address` ("auto",
+    "ray://host:port", "host:port", or "local" for one that is started here). There, `workers` is the most
+    slots to take (0: all that fit), and each takes `slot`.
     `rungs`: where training pauses and the weaker children stop, in order of their shares; with any, an
     annealed recipe trains up to the last of them at a constant rate. `inherit`: a child begins with its first
     parent's weights where they fit (experimental); further training seeds always begin anew. `recipe_search`:
@@ -133,6 +149,9 @@ class EvaluationTable(Table):
     rungs: tuple[RungTable, ...] = ()
     inherit: bool = False
     recipe_search: bool = False
+    pool: Literal["local", "ray"] = "local"
+    address: str = "auto"
+    slot: SlotTable = SlotTable()
 
     def limits(self) -> Limits:
         return Limits(self.wall_clock, self.cpu_seconds, self.memory << 20, self.output << 20)

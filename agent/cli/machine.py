@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 
 from agent.cli.common import console, json_option, print_json, table
+from agent.cli.nodes import nodes_of, show_nodes
 from agent.doctor import examine
+from agent.errors import UserError
 from evaluators.tasks import TASKS, load_task
 
 
@@ -46,14 +48,22 @@ def _words(value: object) -> str:
 
 @click.command()
 @click.argument("folder", metavar="[DIR]", required=False, default=".", type=click.Path(path_type=Path))
+@click.option("--pool", is_flag=True, help="Say what each node of the pool of the campaign in DIR offers.")
+@click.option("--address", help="With --pool: the Ray cluster to ask.  [default: the campaign's]")
 @json_option
-def doctor(folder: Path, as_json: bool) -> None:
+def doctor(folder: Path, pool: bool, address: str | None, as_json: bool) -> None:
     """Say what this machine offers: isolation, devices, LM backends, the file system of DIR.
 
     \b
-    Example:
+    Examples:
       evoarch doctor demo
+      evoarch doctor --pool demo
+      evoarch doctor --pool --address ray://head:10001
     """
+    if address and not pool:
+        raise UserError("--address names a pool: expected --pool beside it")
+    if pool:
+        sys.exit(0 if show_nodes(nodes_of(folder, address), as_json=as_json) else 1)
     points = examine(folder)
     if as_json:
         print_json([{"what": p.what, "ok": p.ok, "found": p.found, "advice": p.advice} for p in points])

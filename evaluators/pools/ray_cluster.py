@@ -20,7 +20,7 @@ from evaluators.pools import ray_reach
 from evaluators.pools.fits import fits, shortage
 from evaluators.pools.seam import Need, Node, PoolError, Walls
 from evaluators.pools.shelf import Shelf, Stored
-from evaluators.pools.slots import ORDER, SlotLostError
+from evaluators.pools.slots import SlotLostError
 from sandbox.job import Job
 from sandbox.limits import Level
 from sandbox.outcome import Array, ChildOutcome, Finished
@@ -122,7 +122,7 @@ class RayCluster:
 
     def _below(self, look: Any) -> str:
         least = self._walls.least
-        enough = look.level is not Level.NONE and ORDER.index(look.level) >= ORDER.index(least)
+        enough = look.level is not Level.NONE and look.level.at_least(least)
         if self._walls.unsafe or enough:
             return ""
         return f"sandbox.level: expected at least {least}, it offers {look.level}: {'; '.join(look.reasons)}"

@@ -21,8 +21,6 @@ from sandbox.job import Job
 from sandbox.limits import Level
 from sandbox.outcome import Broken, ChildOutcome
 
-ORDER = (Level.NONE, Level.LANDLOCK, Level.FULL)
-
 
 class SlotLostError(RuntimeError):
     """A slot could not be had, or is gone, and the child that it had with it. One line says why."""
@@ -125,16 +123,15 @@ class SlotPool:
                     f"no slot within {self._patience.first:g} s: the nodes' resources are taken by others"
                 )
                 raise PoolError("; ".join(sorted(reasons)) or waited)
-            try:
-                await asyncio.wait_for(self._changed.wait(), left)
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._changed.wait()
         if self._problem:
             raise PoolError(self._problem)
 
     @property
     def level(self) -> Level:
-        return min(self._levels, key=ORDER.index, default=Level.NONE)
+        return max(self._levels, key=list(Level).index, default=Level.NONE)
 
     @property
     def slots(self) -> int:
@@ -155,7 +152,8 @@ class SlotPool:
         ticket = next(self._tickets)
         patience = job.limits.wall_clock + self._patience.answer
         try:
-            answered, outcome = await asyncio.wait_for(slot.run(ticket, job), patience)
+            async with asyncio.timeout(patience):
+                answered, outcome = await slot.run(ticket, job)
         except TimeoutError:
             return self._give_up(slot, f"no answer within {patience:g} s")
         except SlotLostError as error:
@@ -259,8 +257,12 @@ class SlotPool:
     async def _keep(self) -> None:
         """Follows the nodes: new ones get slots, lost ones lose theirs."""
         while True:
+            # Not wait_for: before Python 3.12 it may swallow a cancellation.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._look.wait(), self._patience.look)
+                async with asyncio.timeout(self._patience.look):
+                    await self._look.wait()
+            if self._closed:
+                return
             self._look.clear()
             try:
                 await self._arrange()

@@ -27,7 +27,9 @@ async def open_ray(stack: contextlib.AsyncExitStack, config: Config, task: Task,
     """A pool with at least one warm slot, which is closed with `stack`. Raises UserError."""
     table, sandbox = config.evaluation, config.sandbox
     modules = (*sandbox.imports, *sandbox.preload)
-    walls = Walls(program_for(task), Level(sandbox.level), unsafe, modules, sandbox.python)
+    least = Level(sandbox.level)
+    exactly = Level.NONE if unsafe and least is Level.NONE else None
+    walls = Walls(program_for(task), least, unsafe, exactly, modules, sandbox.python)
     # What Ray has to say of nodes it prints, and a command's standard output is its result.
     stack.enter_context(contextlib.redirect_stdout(sys.stderr))
     try:

@@ -178,6 +178,8 @@ def connect(address: str, walls: Walls, need: Need) -> RayCluster:
     if address == "local":
         options |= {"num_cpus": len(os.sched_getaffinity(0)), "include_dashboard": False}
         options |= {"_node_ip_address": "127.0.0.1"}
+        # Ray's workers are nice to others by 15; here they are what this machine is for.
+        os.environ.setdefault("RAY_worker_niceness", "0")
     try:
         ray.init(**options)
     except Exception as error:  # noqa: BLE001 - Ray says the same with ConnectionError, ValueError, RuntimeError

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import subprocess
 import sys
 
@@ -15,6 +16,8 @@ SECONDS = 25.0
 
 def problem(address: str, seconds: float = SECONDS) -> str:
     """Why the cluster at `address` can't be used, "" if it can."""
+    if refused := _refused(address):
+        return refused
     command = [sys.executable, "-m", __name__, address]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
@@ -24,6 +27,18 @@ def problem(address: str, seconds: float = SECONDS) -> str:
         return ""
     said = done.stdout.strip().splitlines()
     return said[-1] if said else f"the attempt ended with status {done.returncode}"
+
+
+def _refused(address: str) -> str:
+    """Why nobody listens at a host and port, "" if somebody does or none are named."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():
+        return ""
+    try:
+        socket.create_connection((host, int(port)), timeout=10.0).close()
+    except OSError as error:
+        return str(error)
+    return ""
 
 
 def main() -> int:

@@ -69,11 +69,10 @@ class SlotHost:
     def warm(self) -> tuple[Level | None, str]:
         """Starts the zygote: (its level, ""), or (None, why not)."""
         walls = self._walls
-        level = Level.NONE if walls.unsafe and walls.least is Level.NONE else None
         try:
             start = runner.start(
                 walls.program,
-                level=level,
+                level=walls.level,
                 unsafe=walls.unsafe,
                 packages=environment_of(walls.python).providers(walls.modules),
                 preload=walls.modules,

@@ -17,13 +17,15 @@ class PoolError(RuntimeError):
 @dataclass(frozen=True)
 class Walls:
     """What the zygote of a slot is started with. `least`: the isolation that a node must offer, unless
-    `unsafe`. `modules`: imported before any fork; their distributions are looked up on the node.
-    `python`: the interpreter that children have there ("": the node's own).
+    `unsafe`; it then gives the best it has, or just `level`. `modules`: imported before any fork; their
+    distributions are looked up on the node. `python`: the interpreter that children have there ("": the
+    node's own).
     """
 
     program: Program
     least: Level = Level.LANDLOCK
     unsafe: bool = False
+    level: Level | None = None
     modules: tuple[str, ...] = ()
     python: str = ""
 

@@ -55,14 +55,17 @@ class LoggedCalls:
         try:
             reply = await self.lm.complete(request)
         except LMError as error:
-            # A server may have worked for an answer that never came: such a call stands at its upper bound.
-            (self.store.log_lost if error.retriable else self.store.log_failed)(call, str(error))
+            # A server may have worked for answers that never came: each stands at its upper bound.
+            if error.unanswered:
+                self.store.log_lost(call, str(error), times=error.unanswered)
+            else:
+                self.store.log_failed(call, str(error))
             self.purse.settled()
             raise
         # Text that is no valid Unicode is escaped, so that any tool reads it and a replay gets the same.
         texts = tuple(text.encode("utf-8", "backslashreplace").decode() for text in reply.texts)
         reply = replace(reply, texts=texts)
-        spent = reply.detail.get("cpu_seconds", 0.0)
+        spent, unanswered = (reply.detail.get(name, 0) for name in ("cpu_seconds", "unanswered"))
         self.store.log_settled(
             call,
             {
@@ -74,6 +77,7 @@ class LoggedCalls:
                 "price": reply.price,
             },
             cpu_seconds=spent if isinstance(spent, float) else 0.0,
+            unanswered=unanswered if isinstance(unanswered, int) else 0,
         )
         self.purse.settled()
         return reply

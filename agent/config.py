@@ -173,7 +173,10 @@ def _line(error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"{place}: expected, but it is not there"
     message = first["msg"].removeprefix("Value error, ")
-    return f"{place}: {message}, got {first['input']!r}" if place else message
+    if not place:
+        return message
+    # Of a whole table the message has said what it is about, and a table may hold what none should read.
+    return f"{place}: {message}" + ("" if isinstance(first["input"], dict) else f", got {first['input']!r}")
 
 
 def _keys(location: tuple[int | str, ...]) -> list[str]:

@@ -89,6 +89,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.lock = threading.Lock()
         self.calls = 0
+        self.refused = 0
         self.tokens = 0
         self.delay = 0.0
         self.fault: Callable[[Handler, int], bool] = lambda handler, number: False
@@ -128,6 +129,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send(200, json.dumps(whole))
 
     def send(self, code: int, text: str, **headers: str) -> None:
+        with self.server.lock:
+            self.server.refused += 400 <= code < 500
         data = text.encode()
         try:
             self.send_response(code)
@@ -241,11 +244,17 @@ def test_a_run_goes_on_through_a_fault_that_passes(server: Server, tmp_path: Pat
     assert done.returncode == 0, done.stderr
     assert KEY not in done.stdout + done.stderr
     assert rows(folder, "SELECT count(*) FROM candidates WHERE number IS NOT NULL AND state = 'scored'")
-    # Each child is counted once, and each call is one row.
+    # Each child is counted once, each call is answered once, and all that was sent is in the archive.
     numbers = [row[0] for row in rows(folder, "SELECT number FROM proposals ORDER BY number")]
     assert numbers == list(range(1, len(numbers) + 1))
-    batches = rows(folder, "SELECT batch FROM lm_calls WHERE batch > 0")
+    batches = rows(folder, "SELECT batch FROM lm_calls WHERE batch > 0 AND state = 'settled'")
     assert len(batches) == len(set(batches))
+    states = dict(rows(folder, "SELECT state, count(*) FROM lm_calls GROUP BY state"))
+    assert states["settled"] + states.get("lost", 0) == server.calls - server.refused
+    ((kept,),) = rows(
+        folder, "SELECT sum(prompt_tokens + completion_tokens) FROM lm_calls WHERE state <> 'sent'"
+    )
+    assert kept >= server.tokens
     for path in folder.rglob("*"):
         if path.is_file():
             assert KEY.encode() not in path.read_bytes(), path

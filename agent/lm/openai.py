@@ -5,29 +5,37 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import httpx2
 import openai
 
+from agent.lm.attempts import BoundedClient, counted
 from agent.lm.seam import Complete, LMError, LMReply, LMRequest
 from agent.lm.settings import LMSettings
 
 MAX_STOPS = 4
 """What the OpenAI API accepts; the parsers cut the rest."""
 
-BACKOFF = 8.0
-"""Seconds: the client's longest wait between two attempts without a Retry-After."""
+UNFIT = (400, 413, 422)
+"""Codes of a server that can't take this very request: a prompt beyond its context, for one."""
+
+LATER = (408, 409, 425, 429)
+"""Codes below 500 that the same request may not get again."""
 
 
 @dataclass(frozen=True)
 class _Answer:
-    texts: tuple[str, ...]
-    reasons: tuple[str, ...]
-    prompt_tokens: int
-    completion_tokens: int
-    estimated: bool
+    """`problem`: why there are no texts. `unanswered`: attempts before it that may have been counted."""
+
+    texts: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    estimated: bool = False
+    problem: str = ""
+    unanswered: int = 0
 
 
 class OpenAILM:
@@ -48,36 +56,36 @@ class OpenAILM:
         ask = "Say one word."
         messages = ({"role": "user", "content": ask},) if self.chat else ()
         request = LMRequest("" if self.chat else ask, messages, max_tokens=1, temperature=0.0)
-        await (complete or self.complete)(request)
+        reply = await (complete or self.complete)(request)
+        if problem := reply.detail.get("problem"):
+            raise LMError(f"{self._where()}: {problem}; set [[lm]] omit, token_limit or chat as it wants")
 
     async def complete(self, request: LMRequest) -> LMReply:
         if request.soft_prompt:
             raise LMError(f"{self.name}: an endpoint takes no soft prompt; use a local backend")
         began = time.monotonic()
-        problem = ""
-        answers: list[_Answer] = []
-        try:
-            first = await self._ask(request, request.n, request.seed)
-            answers.append(first)
-            missing = request.n - len(first.texts)
-            if first.texts and missing > 0 and "content_filter" not in first.reasons:
-                seeds = range(request.seed + 1, request.seed + 1 + missing)
-                asked = (self._ask(request, 1, seed) for seed in seeds)
-                rest = await asyncio.gather(*asked, return_exceptions=True)
-                answers += [answer for answer in rest if isinstance(answer, _Answer)]
-                # The first answer is there and paid for, whatever became of the others.
-                problem = next((str(error) for error in rest if isinstance(error, Exception)), "")
-            elif not first.texts:
-                problem = "the server answered with no choices"
-        except openai.BadRequestError as error:
-            problem = f"the server refused the request: {self._clean(error.message)}"
+        first = await self._ask(request, request.n, request.seed)
+        answers, errors = [first], list[LMError]()
+        missing = request.n - len(first.texts)
+        if first.texts and missing > 0 and "content_filter" not in first.reasons:
+            seeds = range(request.seed + 1, request.seed + 1 + missing)
+            # The first answer is there and paid for, whatever becomes of the others.
+            others = await asyncio.gather(*(self._other(request, seed) for seed in seeds))
+            answers += [each for each in others if isinstance(each, _Answer)]
+            errors = [each for each in others if isinstance(each, LMError)]
         texts = tuple(text for answer in answers for text in answer.texts)[: request.n]
         reasons = tuple(reason for answer in answers for reason in answer.reasons)[: request.n]
         prompt_tokens = sum(answer.prompt_tokens for answer in answers)
         completion_tokens = sum(answer.completion_tokens for answer in answers)
-        detail: dict[str, object] = {"problem": problem} if problem else {}
+        problems = [*(answer.problem for answer in answers), *map(str, errors)]
+        detail: dict[str, object] = {}
+        if problem := next(filter(None, problems), ""):
+            detail["problem"] = problem
         if any(answer.estimated for answer in answers):
             detail["usage"] = "estimated"
+        unanswered = sum(each.unanswered for each in answers) + sum(each.unanswered for each in errors)
+        if unanswered:
+            detail["unanswered"] = unanswered
         price = (
             prompt_tokens * self.settings.price_prompt + completion_tokens * self.settings.price_completion
         )
@@ -90,49 +98,56 @@ class OpenAILM:
             await self._client.close()
             self._client = None
 
+    async def _other(self, request: LMRequest, seed: int) -> _Answer | LMError:
+        try:
+            return await self._ask(request, 1, seed)
+        except LMError as error:
+            return error
+
     async def _ask(self, request: LMRequest, n: int, seed: int) -> _Answer:
-        """One HTTP request with the client's own retries, as an answer or an LMError (or BadRequestError)."""
+        """One HTTP request, and the client's repeats of it. Raises LMError."""
+        client = self._connect()
+        options = self._options(request, n, seed)
+        async with self._slots:
+            with counted() as attempts:
+                try:
+                    if self.chat:
+                        reply: Any = await client.chat.completions.create(
+                            messages=_messages(request), **options
+                        )
+                    else:
+                        reply = await client.completions.create(prompt=request.prompt, **options)
+                    return _read(reply, request, attempts.open - 1)
+                except openai.APIStatusError as error:
+                    if error.status_code in UNFIT:
+                        problem = f"the server refused the request: {self._clean(error.message)}"
+                        return _Answer(problem=problem, unanswered=attempts.open)
+                    raise self._refused(error, attempts.open) from None
+                except openai.APIConnectionError as error:
+                    raise self._unreached(error, attempts.open) from None
+                except (openai.OpenAIError, ValueError, AttributeError, TypeError, KeyError) as error:
+                    # What a reply that is no completion makes of the client's typed reading.
+                    raise LMError(
+                        f"{self._where()}: expected a completion, got something else "
+                        f"({type(error).__name__})",
+                        retriable=True,
+                        unanswered=attempts.open,
+                    ) from None
+
+    def _options(self, request: LMRequest, n: int, seed: int) -> dict[str, Any]:
         options: dict[str, Any] = {
-            "model": self.settings.model,
             "n": n,
             "temperature": request.temperature,
             "top_p": request.top_p,
             "seed": seed,
-            "max_tokens": min(request.max_tokens, self.settings.max_tokens),
+            self.settings.token_limit: min(request.max_tokens, self.settings.max_tokens),
         }
         if request.stop:
             options["stop"] = list(request.stop[:MAX_STOPS])
-        client = self._connect()
-        # A body that trickles never trips the client's own timeout, which starts again with each byte.
-        deadline = (self.settings.timeout + BACKOFF) * (self.settings.retries + 1)
-        try:
-            async with self._slots, asyncio.timeout(deadline):
-                if self.chat:
-                    chat = await client.chat.completions.create(messages=_messages(request), **options)
-                    return _read(chat, [_content(choice) for choice in chat.choices or ()], request)
-                text = await client.completions.create(prompt=request.prompt, **options)
-                return _read(text, [choice.text or "" for choice in text.choices or ()], request)
-        except openai.BadRequestError:
-            raise
-        except openai.APIStatusError as error:
-            raise self._refused(error) from None
-        except (openai.APITimeoutError, TimeoutError):
-            raise LMError(
-                f"{self._where()}: no answer within {self.settings.timeout:g} s; set [[lm]] timeout higher",
-                retriable=True,
-            ) from None
-        except openai.APIConnectionError as error:
-            cause = self._clean(str(error.__cause__ or error))
-            raise LMError(
-                f"{self._where()}: can't connect ({cause}); start the server or set [[lm]] base_url",
-                retriable=True,
-            ) from None
-        except (openai.OpenAIError, ValueError, AttributeError, TypeError, KeyError) as error:
-            # What a reply that is no completion makes of the client's typed reading.
-            raise LMError(
-                f"{self._where()}: expected a completion, got something else ({type(error).__name__})",
-                retriable=True,
-            ) from None
+        kept = {name: value for name, value in options.items() if name not in self.settings.omit}
+        # By the body, so that completions can be sent what the client knows for chats alone.
+        body = {"extra_body": {**kept, **self.settings.extra}}
+        return {"model": self.settings.model, **body}
 
     def _connect(self) -> openai.AsyncOpenAI:
         if self._client is None:
@@ -146,31 +161,49 @@ class OpenAILM:
                 base_url=base,
                 timeout=self.settings.timeout,
                 max_retries=self.settings.retries,
+                http_client=BoundedClient(self.settings.timeout),
             )
         return self._client
 
-    def _refused(self, error: openai.APIStatusError) -> LMError:
+    def _refused(self, error: openai.APIStatusError, unanswered: int) -> LMError:
         code = error.status_code
         said = self._clean(error.message)
         if code in (401, 403):
             return LMError(
-                f"{self._where()}: key refused ({code}); set environment variable {self.settings.key_env}"
+                f"{self._where()}: key refused ({code}); set environment variable {self.settings.key_env}",
+                unanswered=unanswered,
             )
         if code == 404:
             return LMError(
                 f"{self._where()}: no model {self.settings.model!r} there ({code}: {said}); "
-                "set [[lm]] model, or base_url (it often ends in /v1)"
+                "set [[lm]] model, or base_url (it often ends in /v1)",
+                unanswered=unanswered,
             )
-        return LMError(f"{self._where()}: answered {code}: {said}", retriable=code == 429 or code >= 500)
+        return LMError(
+            f"{self._where()}: answered {code}: {said}",
+            retriable=code in LATER or code >= 500,
+            unanswered=unanswered,
+        )
+
+    def _unreached(self, error: openai.APIConnectionError, unanswered: int) -> LMError:
+        if isinstance(error, openai.APITimeoutError):
+            what = f"no answer within {self.settings.timeout:g} s; set [[lm]] timeout higher"
+        elif isinstance(error.__cause__, httpx2.ConnectError):
+            cause = self._clean(str(error.__cause__))
+            what = f"can't connect ({cause}); start the server or set [[lm]] base_url"
+        else:
+            cause = self._clean(str(error.__cause__ or error))
+            what = f"the connection ended before the answer ({cause})"
+        return LMError(f"{self._where()}: {what}", retriable=True, unanswered=unanswered)
 
     def _where(self) -> str:
-        return f"{self.name} at {self._connect().base_url}"
+        """Without what a URL may hold of secrets."""
+        url = httpx2.URL(str(self._connect().base_url)).copy_with(userinfo=b"", query=None)
+        return f"{self.name} at {url}"
 
     def _clean(self, text: str) -> str:
         """`text` in one short line, without the key, which some servers repeat."""
-        key = os.environ.get(self.settings.key_env, "")
-        line = " ".join(text.split())
-        return (line.replace(key, "***") if key else line)[:300]
+        return self.settings.without_key(" ".join(text.split()))[:300]
 
 
 def _messages(request: LMRequest) -> Any:
@@ -179,15 +212,34 @@ def _messages(request: LMRequest) -> Any:
     return [{"role": "user", "content": request.prompt}]
 
 
-def _content(choice: Any) -> str:
-    return choice.message.content or ""
-
-
-def _read(answer: Any, texts: Sequence[str], request: LMRequest) -> _Answer:
-    """Without usage, tokens are estimated as a token every three characters: code's upper bound."""
-    reasons = tuple(choice.finish_reason or "stop" for choice in answer.choices or ())
-    if answer.usage is not None:
-        counts = (int(answer.usage.prompt_tokens), int(answer.usage.completion_tokens))
-        return _Answer(tuple(texts), reasons, *counts, estimated=False)
+def _read(reply: Any, request: LMRequest, unanswered: int) -> _Answer:
+    """What is there of a reply is kept. Without usage, tokens are estimated as a token every three
+    characters: code's upper bound.
+    """
+    choices = [choice for choice in reply.choices or () if choice is not None]
+    texts = tuple(_text(choice) for choice in choices)
     asked = len(request.prompt) + sum(len(each["content"]) for each in request.messages)
-    return _Answer(tuple(texts), reasons, -(-asked // 3), -(-sum(map(len, texts)) // 3), estimated=True)
+    counts = [_count(reply.usage, name) for name in ("prompt_tokens", "completion_tokens")]
+    estimates = [-(-asked // 3), -(-sum(map(len, texts)) // 3)]
+    prompt, completion = (e if c is None else c for c, e in zip(counts, estimates, strict=True))
+    return _Answer(
+        texts,
+        tuple(str(choice.finish_reason or "stop") for choice in choices),
+        prompt,
+        completion,
+        estimated=None in counts,
+        problem="" if texts else "the server answered with no choices",
+        unanswered=unanswered,
+    )
+
+
+def _text(choice: Any) -> str:
+    message = getattr(choice, "message", None)
+    text = getattr(choice, "text", None) if message is None else message.content
+    return text if isinstance(text, str) else ""
+
+
+def _count(usage: Any, name: str) -> int | None:
+    """A number of tokens that a server counted, None where it says none that can be."""
+    found = getattr(usage, name, None)
+    return found if isinstance(found, int) and found >= 0 else None

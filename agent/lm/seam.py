@@ -31,7 +31,11 @@ class LMRequest:
 
 @dataclass(frozen=True)
 class LMReply:
-    """What came back: `texts` has up to n entries (fewer: the backend gave up on some)."""
+    """What came back: `texts` has up to n entries (fewer: the backend gave up on some).
+
+    `detail` may hold `problem`, why some are missing; `usage`, "estimated" where nobody counted tokens;
+    `unanswered`, as in LMError, of requests beside those that were answered; `cpu_seconds`.
+    """
 
     texts: tuple[str, ...]
     finish_reasons: tuple[str, ...]
@@ -43,11 +47,16 @@ class LMReply:
 
 
 class LMError(Exception):
-    """One clear line. `retriable`: the same call may work later; otherwise the run must stop and say so."""
+    """One clear line. `retriable`: the same call may work later; otherwise the run must stop and say so.
 
-    def __init__(self, message: str, *, retriable: bool = False) -> None:
+    `unanswered`: requests that were sent for the call and that somebody may have counted all the same; by
+    default one where it is retriable.
+    """
+
+    def __init__(self, message: str, *, retriable: bool = False, unanswered: int | None = None) -> None:
         super().__init__(message)
         self.retriable = retriable
+        self.unanswered = int(retriable) if unanswered is None else unanswered
 
 
 Complete = Callable[[LMRequest], Awaitable[LMReply]]

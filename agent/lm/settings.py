@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SENT = frozenset({"model", "messages", "prompt", "n", "max_tokens", "max_completion_tokens", "stream"})
+"""Of a request's body, what counts and costs depend on."""
 
 
 class LMSettings(BaseModel):
@@ -15,6 +19,9 @@ class LMSettings(BaseModel):
     environment variable with the key. backend transformers: `path` to a folder or a GGUF file. backend
     embedded: nothing more. backend command: `command`, a program and its arguments, run once a sample with
     the prompt on its standard input. Prices are money per million tokens; `timeout` seconds per attempt.
+
+    For endpoints that differ: `token_limit` is the name under which `max_tokens` is sent, `omit` names what
+    is not sent, `extra` is added to each request.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,6 +39,9 @@ class LMSettings(BaseModel):
     timeout: float = Field(default=120.0, gt=0)
     price_prompt: float = Field(default=0.0, ge=0)
     price_completion: float = Field(default=0.0, ge=0)
+    token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    omit: tuple[Literal["n", "temperature", "top_p", "seed", "stop"], ...] = ()
+    extra: dict[str, Any] = Field(default_factory=dict)
     max_tokens: int = Field(default=4096, ge=1)
     """The most tokens one sample may take: requests above it are lowered."""
     threads: int = Field(default=1, ge=1)
@@ -45,4 +55,13 @@ class LMSettings(BaseModel):
             raise ValueError('backend "transformers" needs path, a model folder or a GGUF file')
         if self.backend == "command" and not self.command:
             raise ValueError('backend "command" needs command, e.g. command = ["llm", "-m", "some-model"]')
+        if self.base_url and "@" in self.base_url.partition("://")[2].partition("/")[0]:
+            raise ValueError("base_url holds a user or password: set the variable that key_env names instead")
+        if taken := set(self.extra) & SENT:
+            raise ValueError(f"extra: {', '.join(sorted(taken))}: expected what evoarch does not send itself")
         return self
+
+    def without_key(self, text: str) -> str:
+        """`text` with the key, wherever it stands there, made unreadable."""
+        key = os.environ.get(self.key_env, "") if self.key_env else ""
+        return text.replace(key, "***") if key else text

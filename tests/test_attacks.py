@@ -25,13 +25,14 @@ needs_full = pytest.mark.skipif(BEST is not Level.FULL, reason="bubblewrap does 
 
 
 @functools.cache
-def escapes(level: Level, unprivileged: bool, where: str = "") -> dict[str, list[str]]:
+def escapes(level: Level, unprivileged: bool, where: str = "", ray: bool = False) -> dict[str, list[str]]:
     """What each attack achieved, from one run of the corpus in a process of its own.
 
     `where` tells runs in different surroundings apart.
     """
-    command = [sys.executable, str(HARNESS), level.value, *(["--unprivileged"] if unprivileged else [])]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    options = [*(["--unprivileged"] if unprivileged else []), *(["--ray"] if ray else [])]
+    command = [sys.executable, str(HARNESS), level.value, *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=480 if ray else 240, check=False)
     if done.returncode == 77:
         pytest.skip("run by root, and no bubblewrap to become somebody without privileges")
     assert done.returncode == 0, done.stderr[-2000:]
@@ -94,6 +95,20 @@ def no_landlock(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     podman.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     assert container.landlock_abi(str(podman)) == 0
+
+
+@pytest.mark.slow
+@needs_landlock
+def test_no_attack_escapes_a_slot_of_ray_without_privileges() -> None:
+    pytest.importorskip("ray")
+    assert {name: found for name, found in escapes(Level.LANDLOCK, True, ray=True).items() if found} == {}
+
+
+@pytest.mark.slow
+@needs_full
+def test_no_attack_escapes_a_slot_of_ray() -> None:
+    pytest.importorskip("ray")
+    assert {name: found for name, found in escapes(Level.FULL, False, ray=True).items() if found} == {}
 
 
 def test_the_attacks_work_where_no_wall_stands() -> None:

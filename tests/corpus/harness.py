@@ -1,10 +1,11 @@
 """Runs every attack of tests/corpus/attacks at one level and tells which reached their aim.
 
-    python tests/corpus/harness.py LEVEL [--unprivileged] [NAME...]
+    python tests/corpus/harness.py LEVEL [--unprivileged] [--ray] [NAME...]
     python tests/corpus/harness.py --table docs/security.md
 
 The first prints one JSON object: {"level", "attacks": {name: {"escaped": [what], "outcome": text}}};
-`--unprivileged` gives up root for it, and exits with 77 where that can't be done. The second runs every
+`--unprivileged` gives up root for it, and exits with 77 where that can't be done; `--ray`: in a slot of a
+Ray that is started for it, where the controller is the driver. The second runs every
 level that works here and writes what it found into the page.
 
 An attack is a genome: a docstring whose first line is the promise it attacks, `AIM`, and
@@ -46,11 +47,11 @@ ATTACKS = Path(__file__).parent / "attacks"
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from sandbox import container  # noqa: E402
-from sandbox.job import Job, Program  # noqa: E402
+from sandbox.job import Job, Program, Runner  # noqa: E402
 from sandbox.level import detect, find_bwrap  # noqa: E402
 from sandbox.limits import Level, Limits  # noqa: E402
 from sandbox.outcome import Broken, ChildOutcome, Finished, Killed  # noqa: E402
-from sandbox.runner import ZygoteRunner, start  # noqa: E402
+from sandbox.runner import start  # noqa: E402
 
 # Everything an attack may want is imported before the fork: the wall must stop it, not an ImportError.
 PROBE = """
@@ -219,7 +220,7 @@ def verdict(attack: Attack, outcome: ChildOutcome, calm: ChildOutcome, one: Targ
     return escaped
 
 
-async def run(attack: Attack, runner: ZygoteRunner) -> dict[str, object]:
+async def run(attack: Attack, runner: Runner) -> dict[str, object]:
     with target() as one:
         limits = HASTY if attack.limit == "evaluation.wall_clock" else PATIENT
         job = Job("probe", attack.source, options=one.options(), limits=limits)
@@ -230,11 +231,24 @@ async def run(attack: Attack, runner: ZygoteRunner) -> dict[str, object]:
         return {"escaped": escaped, "outcome": f"{type(outcome).__name__} {short}"[:300]}
 
 
-async def main(level: Level, names: list[str]) -> None:
+async def opened(level: Level, on_ray: bool) -> Runner:
     # The walls hold nothing back by keeping the tools away: what an attack wants to import is there.
-    runner = await start(
-        Program({"probe": PROBE}, "probe"), level=level, unsafe=level is Level.NONE, preload=["ctypes"]
-    )
+    program, unsafe = Program({"probe": PROBE}, "probe"), level is Level.NONE
+    if not on_ray:
+        return await start(program, level=level, unsafe=unsafe, preload=["ctypes"])
+    from evaluators.pools.ray_cluster import connect
+    from evaluators.pools.seam import Need, Walls
+    from evaluators.pools.slots import SlotPool
+
+    walls = Walls(program, Level.LANDLOCK, unsafe, level, ("ctypes",))
+    pool = SlotPool(connect("local", walls, Need()), most=1)
+    await pool.start()
+    assert pool.level is level
+    return pool
+
+
+async def main(level: Level, names: list[str], on_ray: bool) -> None:
+    runner = await opened(level, on_ray)
     chosen = [
         a for a in attacks() if (not names or a.name in names) and (a.unlocked or level is not Level.NONE)
     ]
@@ -297,4 +311,5 @@ if __name__ == "__main__":
         write_table(Path(sys.argv[2]))
     if "--unprivileged" in sys.argv and os.geteuid() == 0:
         give_up_root()
-    asyncio.run(main(Level(sys.argv[1]), [name for name in sys.argv[2:] if name != "--unprivileged"]))
+    chosen = [name for name in sys.argv[2:] if not name.startswith("--")]
+    asyncio.run(main(Level(sys.argv[1]), chosen, "--ray" in sys.argv))

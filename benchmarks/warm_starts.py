@@ -1,21 +1,23 @@
 """Do scores of children that begin with their parents' weights rank them as they end up?
 
-    python benchmarks/warm_starts.py [--pairs 20] [--warm 100] [--converged 2000]
+    python benchmarks/warm_starts.py [--pairs 20] [--warm 100] [--converged 2000] [--state FILE]
 
 Parents and children come from ConvBase on MNIST-1D by `syntactic.mutate`; each child has a parent of its own.
 A child is trained three times: warm, for some steps from its parent's weights; cold, for as many steps as the
 warm training is charged for (its own and its parent's); and converged, cold for long. Printed are Kendall's
 rank correlations of the warm and of the cold errors with the converged ones, their difference with a 95%
-interval (bootstrap over the pairs), and the shares inherited.
+interval (bootstrap over the pairs), and the shares inherited. Resumable: each pair is a line of --state.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from scipy.stats import kendalltau
@@ -30,10 +32,13 @@ from evaluators.segments import Segment
 from evaluators.task import Evaluated
 from evaluators.tasks.mnist1d import Mnist1d
 from sandbox.genome import source_digest
+from sandbox.limits import Limits
 from sandbox.runner import start
 from sandbox.vet import vet
 
 RESAMPLES = 2000
+LIMITS = Limits(wall_clock=600.0, cpu_seconds=600.0)
+"""On a busy machine no child fails for the time that others take."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,8 @@ class Pair:
     cold: float
     converged: float
     share: float
+    digests: tuple[str, str]
+    """Source digests of parent and child."""
 
 
 async def mutant(evaluator: Evaluator, source: str, rng: random.Random, known: set[str]) -> str:
@@ -66,25 +73,28 @@ def error_of(evaluated: Evaluated) -> float:
     return evaluated.outcome.metrics["error"] if isinstance(evaluated.outcome, Scored) else 1.0
 
 
-async def measure(pairs: int, warm: int, converged: int, seed: int) -> list[Pair]:
+async def measure(pairs: int, warm: int, converged: int, seed: int, state: Path) -> list[Pair]:
+    found = [Pair(**json.loads(line)) for line in state.read_text().splitlines()] if state.exists() else []
     task = Mnist1d()
     recipe = task.recipes["fast"]
     runner = await start(inside_program())
 
     def evaluator(steps: int) -> Evaluator:
-        return Evaluator(task, replace(recipe, steps=steps), runner, campaign_seed=seed, ceiling=1.0)
+        changed = replace(recipe, steps=steps)
+        return Evaluator(task, changed, runner, limits=LIMITS, campaign_seed=seed, ceiling=1.0)
 
     grown = evaluator(recipe.steps)
     short, equal, long = evaluator(warm), evaluator(warm + recipe.steps), evaluator(converged)
-    rng, known = random.Random(f"warm starts {seed}"), set[str]()
-    found: list[Pair] = []
+    known = {digest for pair in found for digest in pair.digests}
     try:
         while len(found) < pairs:
+            # Of its own name, so that a run that goes on draws what one in one go draws.
+            rng = random.Random(f"warm starts {seed} {len(found)}")
             parent = await mutant(grown, task.seeds["conv_base"], rng, known)
             child = await mutant(grown, parent, rng, known)
             old = await grown.evaluate(parent, digest=source_digest(parent), repeat=0)
             if not old.weights:
-                continue  # A parent that failed is none.
+                continue  # A parent that failed is none; being known, it is not drawn again.
             digest = source_digest(child)
             segment = Segment(0, warm, inherit=old.weights)
             started = await short.evaluate_segment(child, digest=digest, repeat=0, segment=segment)
@@ -92,9 +102,12 @@ async def measure(pairs: int, warm: int, converged: int, seed: int) -> list[Pair
             ended = await long.evaluate(child, digest=digest, repeat=0)
             share = started.detail.get("inherited_share", 0.0)
             assert isinstance(share, float)
-            found.append(Pair(error_of(started), error_of(cold), error_of(ended), share))
+            digests = (source_digest(parent), digest)
+            found.append(Pair(error_of(started), error_of(cold), error_of(ended), share, digests))
+            with state.open("a") as file:
+                file.write(json.dumps(asdict(found[-1])) + "\n")
             print(f"pair {len(found)}: {found[-1]}", flush=True)
-        return found
+        return found[:pairs]
     finally:
         await runner.close()
 
@@ -114,8 +127,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--warm", type=int, default=100, help="steps of the warm training itself")
     parser.add_argument("--converged", type=int, default=2000, help="steps of the converged training")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--state", type=Path, default=Path("warm_starts.jsonl"), help="a line a pair")
     arguments = parser.parse_args(argv)
-    found = asyncio.run(measure(arguments.pairs, arguments.warm, arguments.converged, arguments.seed))
+    steps = arguments.warm, arguments.converged
+    found = asyncio.run(measure(arguments.pairs, *steps, arguments.seed, arguments.state))
     warm, cold = taus(found)
     rng = np.random.default_rng(arguments.seed)
     drawn = [taus([found[i] for i in rng.integers(len(found), size=len(found))]) for _ in range(RESAMPLES)]

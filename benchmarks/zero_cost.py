@@ -32,10 +32,13 @@ from evaluators.task import SupervisedTask
 from evaluators.tasks import load_task
 from evaluators.zero_cost import GRADSIGN, NASWOT, PARAMS
 from sandbox.genome import source_digest
+from sandbox.limits import Limits
 from sandbox.runner import start
 from sandbox.vet import vet
 
 BAND = 1.5
+LIMITS = Limits(wall_clock=600.0)
+"""On a busy machine no child fails for the time that others take."""
 RESAMPLES = 2000
 Row = dict[str, Any]
 
@@ -79,7 +82,9 @@ async def measure(name: str, children: int, seed: int, state: Path) -> list[Row]
         raise SystemExit(f"--task {name}: expected a task of examples, which the common evaluator trains")
     runner = await start(inside_program())
     try:
-        evaluator = Evaluator(task, task.recipes["fast"], runner, campaign_seed=seed, ceiling=1.0)
+        evaluator = Evaluator(
+            task, task.recipes["fast"], runner, limits=LIMITS, campaign_seed=seed, ceiling=1.0
+        )
         for number in range(len(rows), children):
             row = await finished(evaluator, task, number, seed, {row["digest"] for row in rows})
             rows.append(row)

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,18 +18,21 @@ from agent.errors import UserError
 from agent.operators.build import build_operator
 from agent.operators.edits_flow import Context
 from agent.operators.syntactic_mutate import SyntacticMutate, mutate
+from agent.report.export import model_file
 from agent.session import searched
 from agent.tables import OperatorTable
 from agent.writing import findings_of
-from archive.records import Failed
+from archive.records import FULL, Evaluation, Failed, Scored
+from archive.store import create
 from evaluators.evaluation import Evaluator
 from evaluators.recipe import of_genome
+from evaluators.sealed import SealedConfirmer
 from evaluators.task import Recipe
 from evaluators.tasks.mnist1d import Mnist1d
 from prompts.render import BUILT_IN
 from sandbox.genome import source_digest
 from sandbox.job import Job
-from sandbox.limits import Level
+from sandbox.limits import Level, Limits
 from sandbox.outcome import ChildOutcome, Killed, Usage
 from sandbox.recipe import KEYS, read
 from sandbox.vet import vet
@@ -152,6 +156,29 @@ def test_the_evaluator_reads_the_recipe_from_the_source_alone() -> None:
         "train", "line 4: RECIPE: batch_factor: expected a number from 0.25 to 1, got 64.0"
     )
     assert len(runner.jobs) == 2, "nothing was run for it"
+
+
+def test_confirmation_multiplies_its_rates_by_the_genomes_own() -> None:
+    runner = Noting()
+    confirmer = SealedConfirmer(Mnist1d(), PLAIN, runner, limits=Limits(), campaign_seed=0, test_seed=1)
+    for source in (with_recipe(GOOD), MODEL):
+        asyncio.run(confirmer.select(source, digest="name", repeat=0, rate=0.01))
+    recipes: list[Any] = [job.options["recipe"] for job in runner.jobs]
+    assert [recipe["rate"] for recipe in recipes] == [0.02, 0.01]
+    assert [recipe["schedule"] for recipe in recipes] == ["constant", "onecycle"]
+
+
+def test_an_exported_model_names_its_recipe(tmp_path: Path) -> None:
+    with create(tmp_path / "c", name="c", seed=0) as store:
+        source = with_recipe("{'rate_factor': 0.5}")
+        store.add_seed("seed", source, source_digest(source))
+        store.start(1)
+        store.settle(Evaluation(1, FULL, 0, Scored({"error": 0.1, "params": 410.0}), 1.0, 1.0, kind="seed"))
+        config, candidate = config_of(recipe_search=True), store.candidate(1)
+        text = model_file(store, config, candidate)
+        assert "Trained with a RECIPE of its own: rate_factor 0.5." in text
+        assert "RECIPE = {'rate_factor': 0.5}" in text
+        assert source_digest(text) == candidate.source_digest
 
 
 @settings(max_examples=8, deadline=None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
+import runpy
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -95,3 +97,15 @@ def test_material_of_another_shape_is_no_score() -> None:
         found = told(**{**good, NASWOT: wrong})
         assert [*found.values] == [GRADSIGN]
         assert found.reason == "the child sent no sound material for naswot"
+
+
+def test_the_benchmark_tells_each_score_beside_the_count() -> None:
+    report = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "zero_cost.py"))["report"]
+    cost = {"params": 0.0, NASWOT: 0.1, GRADSIGN: 0.2, "training": 2.0}
+    rows = [{"error": n / 20, "params": 100 + n, NASWOT: -n, GRADSIGN: n % 3, "cpu": cost} for n in range(10)]
+    head, *lines, last = report(rows, 0)
+    assert [line.split()[0] for line in lines] == ["params", NASWOT, GRADSIGN]
+    assert "-1.00 (-1.00 to -1.00), 45 pairs" in lines[0]
+    assert "+1.00 (+1.00 to +1.00), 45 pairs" in lines[1]
+    assert last == "10 children; a full training takes 2.000 CPU s"
+    assert "Spearman" in head

@@ -20,6 +20,7 @@ from archive.errors import ArchiveError
 from archive.records import Candidate, Evaluation, Failed, Fault, Outcome, Scored, State
 from archive.store import Store
 from archive.store import open_archive as _open_archive
+from evaluators.contract import TaskContract
 from evaluators.task import Recipe, Split, Splits, Task, TaskError
 from evaluators.tasks import load_task
 from evaluators.tasks.data import DataTask
@@ -54,6 +55,7 @@ __all__ = [
     "State",
     "Store",
     "Task",
+    "TaskContract",
     "TaskError",
     "UserError",
     "canonical",

@@ -154,6 +154,7 @@ async def open_session(
     _vet_seeds(sources, config, task, seeds)
     if problem := wal_problem(folder):
         raise UserError(problem)
+    data = fingerprint(config.campaign.task, task, config.campaign.seed)
     async with AsyncExitStack() as stack:
         stack.enter_context(RunLock(folder))
         lms = _build_lms(stack, config, folder, replay)
@@ -173,7 +174,6 @@ async def open_session(
             campaign_seed=config.campaign.seed,
             ceiling=config.constraints.error,
         )
-        data = fingerprint(config.campaign.task, task, config.campaign.seed)
         if (folder / DATABASE).exists():
             store = open_archive(folder, write=True)
             stack.callback(store.close)

@@ -16,6 +16,7 @@ from agent.cli.forecast import forecast
 from agent.cli.views import live, summary
 from agent.config import load
 from agent.errors import UserError
+from agent.own_data import fingerprint
 from agent.profiles import PROFILES, profile
 from agent.rehearsal import rehearse
 from agent.session import Session, open_session
@@ -65,6 +66,8 @@ def init(
     if chosen and lm == "none":
         raise UserError(f"--profile {profile_name}: expected a language model, got --lm none")
     task = load_task(task_name)
+    # A task of one's own is looked at now, its data included, not when a run has begun.
+    fingerprint(task_name, task, seed)
     written = write_campaign(
         folder,
         task,

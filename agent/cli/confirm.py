@@ -15,6 +15,7 @@ from agent.config import Config, load
 from agent.confirm.record import Record
 from agent.confirm.run import Confirmation, Confirmed, choose, shown
 from agent.errors import UserError
+from agent.own_data import fingerprint, refuse_changed
 from agent.session import choose_level, choose_recipe, open_walls, searched
 from archive.lock import RunLock
 from archive.store import open_archive
@@ -102,6 +103,8 @@ async def _confirm(
     level = choose_level(detect(), config.sandbox.level, unsafe=unsafe)
     try:
         with RunLock(folder), open_archive(folder, write=True) as store:
+            data = fingerprint(config.campaign.task, task, config.campaign.seed)
+            refuse_changed(store, config.campaign.task, data)
             candidates = choose(store, top, ids)
             record = Record(store, name)
             runner = await open_walls(level, task, config.sandbox)

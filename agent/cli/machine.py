@@ -11,7 +11,7 @@ from agent.cli.common import console, json_option, print_json, table
 from agent.cli.nodes import nodes_of, show_nodes
 from agent.doctor import examine
 from agent.errors import UserError
-from evaluators.tasks import TASKS, load_task
+from evaluators.tasks import FORMS, TASKS, load_task
 
 
 @click.command()
@@ -38,6 +38,7 @@ def tasks(as_json: bool) -> None:
         return
     cells = [[r["name"], _words(r["offers"]), _words(r["recipes"]), _words(r["seeds"])] for r in rows]
     console().print(table("", ["task", "offers", "recipes", "baselines"], cells))
+    console().print(f"and your own: --task {' or --task '.join(FORMS)}, docs/own-task.md")
 
 
 def _words(value: object) -> str:

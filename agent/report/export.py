@@ -16,10 +16,16 @@ from agent.report.versions import versions
 from archive.records import FULL, Candidate, Evaluation, Scored, State
 from archive.store import Store
 from archive.weights import weights_path
+from evaluators.tasks import from_file
 from sandbox.genome import source_digest, strip_prose
 from sandbox.recipe import read
 
 WIDTH = 96
+
+STANDARDISED = (
+    "It expects inputs as the task scales them: evoarch.load_task(TASK).scale(x); what it says of a "
+    "regression is in units of target_scale (docs/own-task.md)."
+)
 """Columns of the header's text."""
 
 
@@ -82,8 +88,9 @@ def _header(
     lines = [
         f"Candidate {candidate.id} of the evoarch campaign {config.campaign.name!r}, "
         f"task {config.campaign.task}.",
-        f"Validation: {', '.join(values)}; error on each of {candidate.seeds} training seeds: {seeds}. The "
-        "interval is over training seeds and validation examples. The test split was not looked at.",
+        f"Validation: {', '.join(values)}; error on each of {candidate.seeds} training seeds: {seeds}. "
+        f"{'The interval is over training seeds and validation examples. ' if interval else ''}"
+        "The test split was not looked at.",
         f"Lineage: {_line(store, candidate)}.",
         *[f"Repaired: {repair}." for repair in candidate.repairs],
         *_own_recipe(config, candidate),
@@ -91,7 +98,9 @@ def _header(
         *([f"Function digest {candidate.function_digest}"] if candidate.function_digest else []),
         f"Measured with {made_with}; isolation {session.get('level', 'unknown')}.",
         f"To train it again: evoarch evaluate THIS_FILE --task {config.campaign.task} --recipe {recipe} "
-        f"--seed {config.campaign.seed}",
+        f"--seed {config.campaign.seed}"
+        + (", in the campaign's folder" if from_file(config.campaign.task) else ""),
+        *([STANDARDISED] if config.campaign.task.startswith("tensors:") else []),
     ]
     if weights:
         lines.append(

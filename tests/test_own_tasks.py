@@ -100,7 +100,7 @@ BROKEN = {
     "one class": ('"num_classes": 2', '"num_classes": 1', "num_classes: expected an integer of at least 2"),
     "a shape of words": ('"input_shape": (6,)', '"input_shape": "six"', 
         "offers.input_shape: expected a tuple of sizes, got 'six'"),
-    "no base": ("(evoarch.DataTask)", "", "MyTask.loss: expected, but it is not there; evoarch.DataTask"),
+    "no base": ("(evoarch.DataTask)", "", "MyTask.name: expected, but it is not there; evoarch.DataTask"),
     "no recipe": ("def splits", "recipes = {}\n    def splits", "MyTask.recipes: expected a dict of recipes"),
     "no fit": ("def splits", 'fit_file = "f.py"\n    def splits', "f.py: expected the file of fit"),
     "raises": (RETURN, "return 1 / 0", "splits: ZeroDivisionError: division by zero"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,12 +18,18 @@ STORE = 100 << 20
 
 
 class Nodes:
-    """The head has no CPUs, so that no slot is on the node of the driver."""
+    """The head has no CPUs, so that no slot is on the node of the driver. Drivers elsewhere reach it as
+    Ray's clients, at `client`.
+    """
 
     def __init__(self) -> None:
         from ray.cluster_utils import Cluster
 
+        with socket.create_server(("127.0.0.2", 0)) as free:
+            port = free.getsockname()[1]
+        self.client = f"ray://127.0.0.2:{port}"
         head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": STORE}
+        head["ray_client_server_port"] = port
         self._cluster: Any = Cluster(
             initialize_head=True, head_node_args={**head, "node_ip_address": "127.0.0.2"}
         )

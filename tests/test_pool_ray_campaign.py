@@ -21,6 +21,8 @@ pytest.importorskip("ray")
 from kill import alive, offspring, trained
 from ray_nodes import ray_nodes
 
+from agent.config import load
+from agent.status import read_status
 from archive.store import open_archive
 
 DRIVER = [sys.executable, str(Path(__file__).parent / "tiny_driver.py")]
@@ -102,7 +104,8 @@ def test_sixty_children_outlive_a_node_and_their_driver(tmp_path: Path) -> None:
             "SELECT count(*) FROM (SELECT 1 FROM evaluations WHERE fault IS NOT 'infrastructure'"
             " GROUP BY candidate, rung, seed HAVING count(*) > 1)"
         ).fetchone()[0]
-    assert (trained(folder), twice) == (EVALUATIONS, 0)
+    status = read_status(open_archive(folder, write=False), load(folder))
+    assert (status.state, status.evaluations, twice) == ("complete", EVALUATIONS, 0)
     subprocess.run(
         [*DRIVER, "run", str(again), "--replay", str(folder), "--set", "evaluation.pool=local"],
         check=True,

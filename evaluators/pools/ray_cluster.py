@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -181,7 +182,9 @@ def connect(address: str, walls: Walls, need: Need) -> RayCluster:
         # Ray's workers are nice to others by 15; here they are what this machine is for.
         os.environ.setdefault("RAY_worker_niceness", "0")
     try:
-        ray.init(**options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # It warns of what it then raises.
+            ray.init(**options)
     except Exception as error:  # noqa: BLE001 - Ray says the same with ConnectionError, ValueError, RuntimeError
         raise PoolError(f"evaluation.address: {address!r}: {_line(error)}") from None
     return RayCluster(ray, walls, need)
@@ -202,9 +205,10 @@ async def _heard(ref: Any) -> Any:
 
 
 def _line(error: Exception) -> str:
-    """The kind of a Ray error and what it says first: some are pages."""
-    said = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {said[-1] if type(error).__name__ == 'RayTaskError' else said[0]}"[:300]
+    """The kind of a Ray error and what it says first, or last where a traceback comes before: some are pages."""
+    said = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    told = said[-1] if any(line.startswith("Traceback") for line in said) else said[0]
+    return f"{type(error).__name__}: {told}"[:300]
 
 
 def _differs(theirs: Mapping[str, str], ours: Mapping[str, str]) -> str:

@@ -16,8 +16,9 @@ SECONDS = 25.0
 
 def problem(address: str, seconds: float = SECONDS) -> str:
     """Why the cluster at `address` can't be used, "" if it can."""
-    if refused := _refused(address):
-        return refused
+    refused = _refused(address)
+    if refused or address.startswith("ray://"):
+        return refused  # Ray's client gives up by itself, after half a minute.
     command = [sys.executable, "-m", __name__, address]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)

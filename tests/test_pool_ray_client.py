@@ -1,0 +1,41 @@
+"""The pool of a driver that is no node of its cluster: a client of Ray's, at ray://."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+pytest.importorskip("ray")
+
+from ray_nodes import ray_nodes
+
+from evaluators.pools.contract import PROGRAM, PoolContract
+from evaluators.pools.ray_cluster import connect
+from evaluators.pools.seam import Need, Walls
+from evaluators.pools.slots import SlotPool
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as loop:
+        yield loop
+
+
+@pytest.fixture(scope="module")
+def pool(loop: asyncio.Runner) -> Iterator[SlotPool]:
+    with ray_nodes(1) as nodes:
+        pool = SlotPool(connect(nodes.client, Walls(PROGRAM), Need()))
+        loop.run(pool.start())
+        yield pool
+        loop.run(pool.close())
+
+
+class TestRayClientPool(PoolContract):
+    """What every pool must do."""

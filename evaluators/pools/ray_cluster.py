@@ -205,7 +205,7 @@ async def _heard(ref: Any) -> Any:
 
 
 def _line(error: Exception) -> str:
-    """The kind of a Ray error and what it says first, or last where a traceback comes before: some are pages."""
+    """The kind of a Ray error and what it says first, or last after a traceback: some are pages."""
     said = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
     told = said[-1] if any(line.startswith("Traceback") for line in said) else said[0]
     return f"{type(error).__name__}: {told}"[:300]

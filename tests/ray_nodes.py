@@ -18,18 +18,18 @@ STORE = 100 << 20
 
 
 class Nodes:
-    """The head has no CPUs, so that no slot is on the node of the driver. Drivers elsewhere reach it as
-    Ray's clients, at `client`.
+    """The head has no CPUs, so that no slot is on the node of the driver. With `clients`, drivers that are
+    no node reach it at `client`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, clients: bool) -> None:
         from ray.cluster_utils import Cluster
 
-        with socket.create_server(("127.0.0.2", 0)) as free:
-            port = free.getsockname()[1]
-        self.client = f"ray://127.0.0.2:{port}"
         head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": STORE}
-        head["ray_client_server_port"] = port
+        if clients:
+            with socket.create_server(("127.0.0.2", 0)) as free:
+                head["ray_client_server_port"] = free.getsockname()[1]
+            self.client = f"ray://127.0.0.2:{head['ray_client_server_port']}"
         self._cluster: Any = Cluster(
             initialize_head=True, head_node_args={**head, "node_ip_address": "127.0.0.2"}
         )
@@ -59,8 +59,8 @@ class Nodes:
 
 
 @contextlib.contextmanager
-def ray_nodes(*cpus: int) -> Iterator[Nodes]:
-    nodes = Nodes()
+def ray_nodes(*cpus: int, clients: bool = False) -> Iterator[Nodes]:
+    nodes = Nodes(clients=clients)
     try:
         for count in cpus:
             nodes.add(count)

@@ -19,7 +19,11 @@ from evaluators.pools.ray_cluster import connect
 from evaluators.pools.seam import Need, Walls
 from evaluators.pools.slots import SlotPool
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    # Ray leaves the log files of its client server open.
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +34,7 @@ def loop() -> Iterator[asyncio.Runner]:
 
 @pytest.fixture(scope="module")
 def pool(loop: asyncio.Runner) -> Iterator[SlotPool]:
-    with ray_nodes(1) as nodes:
+    with ray_nodes(1, clients=True) as nodes:
         pool = SlotPool(connect(nodes.client, Walls(PROGRAM), Need()))
         loop.run(pool.start())
         yield pool

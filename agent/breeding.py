@@ -96,7 +96,9 @@ class Breeding:
         self._purse = Purse(store, config.budget, prices, unlimited=turns.recorded)
         self._patience = Patience(config.budget.stall)
         openings = Openings(store, parts.seeds)
-        self._writer = Writer(store, config, parts.offers, config.campaign.seed, openings, self._purse)
+        self._writer = Writer(
+            store, config, parts.offers, config.campaign.seed, openings, self._purse, turns.passed
+        )
         strict = config.evaluation.order == "strict" or (
             config.evaluation.order == "auto" and not any(table.lm for table in config.operators)
         )

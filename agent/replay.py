@@ -65,7 +65,9 @@ def recorded_turns(folder: Path) -> RecordedTurns:
         events = store.events()
         _refuse_late_seeds(events)
         steps, unfinished = steps_of(events)
-        return RecordedTurns(steps, spans, steerings, unfinished, _measures(store.evaluations()))
+        rejected = {event.candidate for event in events if event.kind == "rejected" and event.candidate}
+        measures = _measures(store.evaluations())
+        return RecordedTurns(steps, spans, steerings, unfinished, measures, rejected)
     finally:
         store.close()
 

@@ -54,7 +54,9 @@ class Rounds:
         )
         self._patience = Patience(config.budget.stall)
         openings = Openings(store, parts.seeds)
-        self._writer = Writer(store, config, parts.offers, config.campaign.seed, openings, self._purse)
+        self._writer = Writer(
+            store, config, parts.offers, config.campaign.seed, openings, self._purse, turns.passed
+        )
         # In a replay whoever's turn it is must be under way.
         self._calls = asyncio.Semaphore(1 << 30 if turns.recorded else lm.concurrency)
         # In a pool whose slots come and go each child waits for its own.

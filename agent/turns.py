@@ -41,6 +41,10 @@ class Turns(Protocol):
         """What the machine showed in a part (from 0) of the candidate's recorded training, or nothing."""
         ...
 
+    def passed(self, candidate: int) -> bool:
+        """Whether vetting found nothing in it when it was recorded: rules may have been added since."""
+        ...
+
     async def wait(self, step: Step) -> None: ...
 
     def done(self, step: Step) -> None: ...
@@ -67,6 +71,9 @@ class FreeTurns:
     def ends(self, candidate: int) -> bool:
         return True
 
+    def passed(self, candidate: int) -> bool:
+        return False
+
     def measured(self, candidate: int, part: int) -> Mapping[str, float]:
         return {}
 
@@ -84,6 +91,7 @@ class RecordedTurns:
     """A replay: each write waits until all that came before it in the recorded run are done.
 
     `unfinished` candidates were let in and have no outcome in the record: they wait until the replay ends.
+    `rejected` ones were not let in.
     `measures`: by candidate, what the machine showed in each part of its training.
     """
 
@@ -96,12 +104,14 @@ class RecordedTurns:
         steerings: Mapping[int, Steering],
         unfinished: Collection[int] = (),
         measures: Mapping[int, Sequence[Mapping[str, float]]] | None = None,
+        rejected: Collection[int] = (),
     ) -> None:
         self._left = deque(steps)
         self._known = set(steps)
         self._spans = spans
         self._steerings = steerings
         self._unfinished = unfinished
+        self._rejected = rejected
         self._measures = measures or {}
         self._moved = asyncio.Event()
         self._watcher: Callable[[], None] = lambda: None
@@ -117,6 +127,9 @@ class RecordedTurns:
 
     def ends(self, candidate: int) -> bool:
         return candidate not in self._unfinished
+
+    def passed(self, candidate: int) -> bool:
+        return candidate not in self._rejected
 
     def measured(self, candidate: int, part: int) -> Mapping[str, float]:
         parts = self._measures.get(candidate, ())

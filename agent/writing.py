@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agent.calls import LoggedCalls
@@ -112,6 +112,8 @@ class Writer:
     seed: int
     openings: Openings
     purse: Purse
+    passed: Callable[[int], bool] = lambda candidate: False
+    """Whether a candidate is not to be vetted: in a replay, where the record let it in."""
 
     async def write(self, batch: Sequence[Proposal], operator: Operator, lm: LM | None) -> list[Bred]:
         """The batch's children, in its order. An LM that gives up on a call costs its children, not the run.
@@ -170,7 +172,8 @@ class Writer:
         source, findings, opening = draft.source, list[Finding](), None
         if changed and (opening := changed[1]):
             source, findings = opening.merged(draft.source, changed[0].source, entry)
-        findings = findings or findings_of(source, self.config, self.offers, opening=opening)
+        if not findings and not self.passed(proposal.candidate):
+            findings = findings_of(source, self.config, self.offers, opening=opening)
         if findings:
             return Bred(proposal, text, problem=in_one_line(findings), change=draft.change)
         try:

@@ -25,6 +25,7 @@ from archive.records import Candidate, Failed, Fault, Outcome, Scored, State
 from archive.store import Store, create, open_archive
 from evaluators.fakes import StubEvaluator, hashed_score
 from sandbox.genome import source_digest
+from sandbox.outcome import Finding
 
 MODEL = """from torch import nn
 
@@ -206,6 +207,24 @@ def test_a_replay_of_two_workers_makes_the_same_candidates_in_the_same_order(tmp
     assert settled
     for row in settled:
         assert replayed[row[0]] == row
+
+
+def test_a_replay_lets_in_what_its_record_let_in_whatever_rules_were_added_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = config_of(budget={"evaluations": 6})
+    first, again = archive_at(tmp_path / "first"), archive_at(tmp_path / "again")
+    run(first, config, operators=[Scale(problem_share=0.3)])
+    monkeypatch.setattr(
+        "agent.writing.vet", lambda source, **_: [Finding(1, 0, "new", "no", "write another")]
+    )
+    ending = run(
+        again, config, operators=[Scale(problem_share=0.3)], turns=recorded_turns(tmp_path / "first")
+    )
+    assert ending.complete
+    settled = [row for row in record(first) if row[3] is not State.PROPOSED]
+    assert {State.SCORED, State.REJECTED} <= {row[3] for row in settled}
+    assert record(again)[: len(settled)] == settled
 
 
 def test_a_failed_child_is_never_best_even_where_all_objectives_are_negative(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Vetting: each rule finds what it is for, at its place, and leaves good files alone."""
 
 from pathlib import Path
+from types import BuiltinFunctionType, FunctionType, ModuleType
 
 import pytest
 import torch
@@ -11,7 +12,13 @@ from sandbox.genome import canonical, parse
 from sandbox.places import places
 from sandbox.rules.base import Rule, below
 from sandbox.rules.example import OFFERS, model
-from sandbox.rules.torch_names import TORCH_NAMES, TORCH_PARTS
+from sandbox.rules.torch_names import (
+    FUNCTIONAL_NAMES,
+    NN_NAMES,
+    PART_DENIED,
+    TORCH_NAMES,
+    TORCH_PARTS,
+)
 from sandbox.vet import vet
 
 ROOT = Path(__file__).parent.parent
@@ -81,6 +88,8 @@ FINDS = {
     "private": (model(forward="return torch._C.x(x)"), "library-name"),
     "way out of functional": (model(forward="return nn.functional.torch.load(x)"), "library-name"),
     "way out of typing": ("import typing\n" + model(forward="return typing.sys.path"), "library-name"),
+    "layer by import": ("from torch.nn import Swish\n" + model(), "unknown-name"),
+    "function": (model(forward="return nn.functional.swish(x)"), "unknown-name"),
     "threads": (model(forward="torch.set_num_threads(8)\n        return x"), "library-name"),
     "wrong home": (model(forward="return torch.Linear(1, 1)(x)"), "library-name"),
     "module as argument": (model(forward="return getattr(torch, 'load')"), "getattr"),
@@ -135,6 +144,9 @@ FINE = {
     "parameter called input": model().replace("forward(self, x)", "forward(self, input, x=None)"),
     "method of the model": model(forward="self.eval()\n        return self.head(x.flatten(1))"),
     "long docstring": model(forward=f'"""{"a" * 500}"""\n        return self.head(x.flatten(1))'),
+    "deeper in torch.nn": model(
+        init="super().__init__()\n        nn.init.zeros_(nn.utils.parametrizations.orthogonal(num_classes))"
+    ),
     "in-place function": model(forward="return self.head(torch.relu_(x).flatten(1))"),
     "constants": model(before="SIZES = (1, 2 * 3, -4)\nNAMES = {'a': [1.0]}\n"),
     "types": "from typing import TypeVar\n" + model(before="T = TypeVar('T')\n"),
@@ -176,3 +188,31 @@ def test_the_entry_is_what_the_campaign_calls_it() -> None:
 
 def test_the_allowed_names_of_torch_exist() -> None:
     assert [name for name in TORCH_NAMES | TORCH_PARTS if not hasattr(torch, name)] == []
+
+
+@pytest.mark.parametrize(
+    ("known", "module"),
+    [(NN_NAMES, torch.nn), (FUNCTIONAL_NAMES, torch.nn.functional)],
+    ids=["nn", "functional"],
+)
+def test_the_known_names_are_those_of_torch(known: frozenset[str], module: ModuleType) -> None:
+    """A torch that has layers which the list lacks is found here, before a model that uses one is refused."""
+    assert [name for name in sorted(known) if not hasattr(module, name)] == []
+    functions = (type, FunctionType, BuiltinFunctionType)
+    own = {name for name in vars(module) if isinstance(getattr(module, name), functions)}
+    own = {name for name in own if getattr(module, name).__module__.startswith(("torch.nn", "torch._C"))}
+    hidden = {name for name in own if name[0] == "_"} | PART_DENIED | NO_LAYERS
+    assert sorted(own - known - hidden) == []
+
+
+NO_LAYERS = {
+    *("Container", "factory_kwargs", "assert_int_or_pair", "boolean_dispatch", "handle_torch_function"),
+    *("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic"),
+}
+"""What a model has no use for."""
+
+
+def test_an_unknown_layer_is_named_with_those_that_are_called_alike() -> None:
+    (finding,) = vet(model(init="super().__init__()\n        self.a = nn.Conv(1, 2, 3)"), offers=OFFERS)
+    assert finding.message == "torch.nn has no attribute 'Conv'"
+    assert "nn.Conv1d" in finding.hint

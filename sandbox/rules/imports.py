@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import libcst as cst
 
 from sandbox.rules.base import File, Found, Rule, dotted
 from sandbox.rules.example import model
-from sandbox.rules.torch_names import PART_DENIED, TORCH_NAMES, TORCH_PARTS
+from sandbox.rules.torch_names import (
+    FUNCTIONAL_NAMES,
+    NN_NAMES,
+    PART_DENIED,
+    TORCH_NAMES,
+    TORCH_PARTS,
+)
 
 ALLOWED = ("torch", "math", "typing", "dataclasses", "functools", "collections", "itertools", "einops")
 
@@ -44,6 +50,13 @@ LIBRARY = Rule(
     bad=model(forward="torch.save(x, 'x.pt')\n        return self.head(x.flatten(1))"),
     good=model(forward="return self.head(torch.relu(x).flatten(1))"),
 )
+UNKNOWN = Rule(
+    "unknown-name",
+    "A layer or function that torch does not have fails when the model is built; the nearest ones that it "
+    "has are named.",
+    bad=model(init="super().__init__()\n        self.act = nn.Relu()"),
+    good=model(init="super().__init__()\n        self.act = nn.ReLU()"),
+)
 VALUE = Rule(
     "library-value",
     "A library under another name (`t = torch`) can't be followed, so its use can't be vetted.",
@@ -58,7 +71,7 @@ MUTATION = Rule(
     good=model(forward="self.scale = 2.0\n        return self.head(self.scale * x.flatten(1))"),
 )
 
-RULES = (IMPORT, RELATIVE, STAR, LIBRARY, VALUE, MUTATION)
+RULES = (IMPORT, RELATIVE, STAR, LIBRARY, UNKNOWN, VALUE, MUTATION)
 
 
 def check(file: File) -> Iterator[Found]:
@@ -108,12 +121,28 @@ def _library(node: cst.CSTNode, path: str) -> Iterator[Found]:
     if hidden is None and (
         not parts or root != "torch" or parts[0] in TORCH_PARTS or _is_tensor_name(parts[0])
     ):
+        if root == "torch" and parts[:1] == ["nn"]:
+            yield from _unknown(node, parts[1:])
         return
     if root == "torch" and parts[0] not in TORCH_PARTS and not _is_tensor_name(parts[0]):
         hidden = parts[0]
     yield Found(
         node, LIBRARY, f"{path} is not open to a model (because of {hidden})", _nearest(root, str(hidden))
     )
+
+
+def _unknown(node: cst.CSTNode, parts: Sequence[str]) -> Iterator[Found]:
+    """A finding where torch.nn, or its functional, has no such name."""
+    known, place = NN_NAMES, "nn"
+    if parts[:1] == ["functional"]:
+        known, place, parts = FUNCTIONAL_NAMES, "nn.functional", parts[1:]
+    if not parts or parts[0] in known:
+        return
+    alike = {name.lower(): name for name in sorted(known)}
+    near = [f"{place}.{alike[name]}" for name in difflib.get_close_matches(parts[0].lower(), alike, 3, 0.7)]
+    hint = f"nearest: {', '.join(near)}" if near else "nothing there is called alike"
+    # As Python itself says it: who mends a name looks for these words.
+    yield Found(node, UNKNOWN, f"torch.{place} has no attribute {parts[0]!r}", hint)
 
 
 def _is_tensor_name(name: str) -> bool:

@@ -28,6 +28,7 @@ from agent.tables import (
     SeedsTable,
     SelectionTable,
     Table,
+    TrainerTable,
     TuningTable,
 )
 
@@ -52,6 +53,7 @@ class Config(Table):
     constraints: ConstraintsTable = ConstraintsTable()
     evaluation: EvaluationTable = EvaluationTable()
     filter: FilterTable = FilterTable()
+    trainer: TrainerTable = TrainerTable()
     sandbox: SandboxTable = SandboxTable()
     review: ReviewTable = ReviewTable()
     prompts: PromptsTable = PromptsTable()

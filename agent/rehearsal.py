@@ -36,7 +36,7 @@ async def rehearse(folder: Path, overrides: Sequence[str] = (), *, unsafe: bool 
         copy_campaign(folder, copy)
         if (folder / DATABASE).exists():
             _copy_archive(folder / DATABASE, copy / DATABASE)
-        async with open_session(copy, overrides, unsafe=unsafe) as session:
+        async with open_session(copy, overrides, unsafe=unsafe, files=folder) as session:
             return await _rehearse(session)
 
 

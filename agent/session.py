@@ -29,6 +29,7 @@ from agent.seeding.lineage import check_unchanged
 from agent.seeding.record import Record, beside, records
 from agent.tables import SandboxTable
 from agent.templates import open_templates, template_files
+from agent.training import slots, whole, with_trainer
 from agent.tuning.files import FOLDER
 from agent.tuning.tuner import build_tuner
 from agent.turns import Turns
@@ -124,17 +125,25 @@ def worker_count(config: Config) -> int:
     """The configured number, or one per core this process may use, less one where an LM computes here."""
     if config.evaluation.workers:
         return config.evaluation.workers
+    if config.trainer.command:
+        return slots(config.trainer, len(os.sched_getaffinity(0)), os.environ)
     local = any(lm.backend in ("embedded", "transformers") for lm in config.lm)
     return max(1, len(os.sched_getaffinity(0)) - local)
 
 
 @asynccontextmanager
 async def open_session(
-    folder: Path, overrides: Sequence[str] = (), *, replay: Path | None = None, unsafe: bool = False
+    folder: Path,
+    overrides: Sequence[str] = (),
+    *,
+    replay: Path | None = None,
+    unsafe: bool = False,
+    files: Path | None = None,
 ) -> AsyncIterator[Session]:
     """Checks everything that can be checked before anything is spent, then opens the campaign for one run.
 
-    Raises UserError or ArchiveError with one clear line.
+    `files`: of a copied campaign, the folder where what the copy lacks is (a trainer's program). Raises
+    UserError or ArchiveError with one clear line.
     """
     if replay is not None:
         copy_campaign(replay, folder)
@@ -144,6 +153,7 @@ async def open_session(
     recipe = choose_recipe(task, config.evaluation.recipe)
     if config.evaluation.recipe_search:
         recipe = searched(task, recipe)
+    recipe = whole(recipe, config, task)
     if config.evaluation.rungs:
         recipe = held(recipe, config.evaluation.rungs)
     sources = {file: _read(folder / file) for file in config.seeds.files}
@@ -166,6 +176,7 @@ async def open_session(
             level = choose_level(detect(), config.sandbox.level, unsafe=unsafe)
             runner = await open_walls(level, task, config.sandbox)
             stack.push_async_callback(runner.close)
+        runner = with_trainer(stack, runner, config, task, folder, unsafe=unsafe, files=files or replay)
         evaluator = measuring(
             task,
             recipe,
@@ -247,8 +258,9 @@ _MEASURE = (
     ("evaluation", "rungs"),
     ("evaluation", "inherit"),
     ("evaluation", "recipe_search"),
+    ("trainer", "command"),
 )
-_DEFAULTS: Mapping[str, object] = {"rungs": [], "inherit": False, "recipe_search": False}
+_DEFAULTS: Mapping[str, object] = {"rungs": [], "inherit": False, "recipe_search": False, "command": []}
 
 
 def _refuse_other_measure(store: Store, config: Config, folder: Path) -> None:
@@ -259,7 +271,7 @@ def _refuse_other_measure(store: Store, config: Config, folder: Path) -> None:
     now = config.model_dump(mode="json")
     for table, key in _MEASURE:
         # A key that the record lacks was added later, and had its default.
-        was = began[table].get(key, _DEFAULTS.get(key))
+        was = began.get(table, {}).get(key, _DEFAULTS.get(key))
         if now[table][key] != was:
             raise UserError(
                 f"{folder / FILE}: {table}.{key}: expected {was!r}, as this campaign was "

@@ -186,6 +186,28 @@ class SandboxTable(Table):
     vet: Literal["enforce", "report"] = "enforce"
 
 
+class TrainerTable(Table):
+    """A program of the user's own in the place of the training loop (docs/own-trainer.md). `command`: its
+    words; {genome}, {output}, {data}, {settings}, {seed}, {steps}, {batch}, {rate} and {processes} are filled
+    in, and files are relative to the campaign's folder. (): the loop inside the walls.
+
+    `isolation`: "bwrap" walls it off; "own": the command does so itself; "none": with --unsafe alone.
+    `files`: what it may read beside its environment and the files that the command names. `environment`:
+    variables of the user's that it gets. A training takes `processes` cores, or `gpus` devices. `wall_clock`
+    in seconds; `memory` of all its processes (0: no limit) and `output` in MiB.
+    """
+
+    command: tuple[str, ...] = ()
+    isolation: Literal["bwrap", "own", "none"] = "bwrap"
+    files: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
+    processes: Annotated[int, Field(ge=1)] = 1
+    gpus: Annotated[int, Field(ge=0)] = 0
+    wall_clock: Annotated[float, Field(gt=0)] = 3600.0
+    memory: Annotated[int, Field(ge=0)] = 0
+    output: Annotated[int, Field(ge=1)] = 1024
+
+
 class ReviewTable(Table):
     """`required`: a child that passed its dry run waits until a person approves it (`evoarch review`), and
     meanwhile the search goes on with others. `params`: only children of more parameters than this wait.

@@ -124,6 +124,11 @@ def _container(podman: str | None, reasons: list[str]) -> LevelReport:
     return LevelReport(Level.CONTAINER, (*reasons, *hidden))
 
 
+def bwrap_problem() -> str:
+    """Why this machine's bubblewrap can't be used, "" if it can."""
+    return _bwrap_problem(find_bwrap())
+
+
 def _bwrap_problem(bwrap: str | None) -> str:
     """Why bubblewrap can't be used, "" if the zygote's own interpreter starts in it."""
     if not bwrap:

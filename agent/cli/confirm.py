@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from contextlib import AsyncExitStack
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from agent.confirm.run import Confirmation, Confirmed, choose, shown
 from agent.errors import UserError
 from agent.own_data import fingerprint, refuse_changed
 from agent.session import choose_level, choose_recipe, open_walls, searched
+from agent.training import whole, with_trainer
 from archive.lock import RunLock
 from archive.store import open_archive
 from evaluators.sealed import confirming, refuse_unsealed
@@ -100,6 +102,7 @@ async def _confirm(
     recipe = choose_recipe(task, name)
     if config.evaluation.recipe_search:
         recipe = searched(task, recipe)
+    recipe = whole(recipe, config, task)
     level = choose_level(detect(), config.sandbox.level, unsafe=unsafe)
     try:
         with RunLock(folder), open_archive(folder, write=True) as store:
@@ -107,12 +110,13 @@ async def _confirm(
             refuse_changed(store, config.campaign.task, data)
             candidates = choose(store, top, ids)
             record = Record(store, name)
-            runner = await open_walls(level, task, config.sandbox)
-            try:
+            walls = await open_walls(level, task, config.sandbox)
+            async with AsyncExitStack() as stack:
+                stack.push_async_callback(walls.close)
                 confirmer = confirming(
                     task,
                     recipe,
-                    runner,
+                    with_trainer(stack, walls, config, task, folder, unsafe=unsafe),
                     limits=config.evaluation.limits(),
                     campaign_seed=config.campaign.seed,
                     test_seed=record.test_seed(),
@@ -128,8 +132,6 @@ async def _confirm(
                     lambda line: click.echo(line, err=True),
                 )
                 return await confirmation.run(candidates, force=force)
-            finally:
-                await runner.close()
     except asyncio.CancelledError:
         raise UserError("stopped; the same command goes on from here", code=INTERRUPTED) from None
 

@@ -17,6 +17,7 @@ from agent.compare.arms import find, overlaid
 from agent.config import FILE, load, parse
 from agent.errors import UserError
 from agent.slots import in_slots
+from agent.training import moved_trainer
 from archive.schema import FILE as DATABASE
 from archive.store import open_archive
 from evaluators.tasks import moved
@@ -77,6 +78,8 @@ def _configured(folder: Path, data: Mapping[str, Any], run: Run, evaluations: in
     merged["campaign"]["profile"] = run.arm
     if "task" in merged["campaign"]:
         merged["campaign"]["task"] = moved(merged["campaign"]["task"], folder, run.folder)
+    if "trainer" in merged:
+        merged["trainer"] = moved_trainer(merged["trainer"], folder)
     parse(merged, f"arm {run.arm}")
     return merged
 

@@ -37,9 +37,9 @@ class Table:
     sources: Sequence[str]
 
     @property
-    def errors(self) -> NDArray[np.float64]:
-        """Shares of wrong examples, (models, seeds)."""
-        return np.asarray(1.0 - self.correct.mean(axis=2))
+    def wrong(self) -> NDArray[np.int64]:
+        """Wrong examples, (models, seeds)."""
+        return np.asarray((~self.correct).sum(axis=2))
 
 
 def read(path: Path) -> Table:

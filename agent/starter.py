@@ -42,6 +42,7 @@ objectives = ["error", "params"]    # all minimised
 recipe = "fast"           # of {recipes}
 workers = 0               # 0: one per core, less one where an embedded LM needs it
 pool = "local"            # "ray": in the slots of a Ray cluster (docs/cluster.md)
+device = "cpu"            # or "cuda", "cuda:0,2": one slot per GPU (docs/evaluation.md, "Devices")
 wall_clock = 60.0         # seconds a child may take to train
 memory = 2048             # MiB a child may take above the warm process it is forked from
 rungs = []                # [{{ share = 0.1, keep = 0.4 }}]: after a tenth of the steps the best 40% train on

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sandbox.limits import Limits
 
@@ -133,6 +133,10 @@ class EvaluationTable(Table):
     `order`: with one worker, "strict" admits children in the order of their slots, so that the same seed
     gives the same campaign whatever the timing, and a late LM call keeps the slot waiting; "ready" admits
     whoever is there, and only a replay gives the same again. "auto": strict where no operator asks an LM.
+    `device`: where children compute: "cpu", "cuda" (every GPU that this process may use), or some by number,
+    "cuda:0,2". On GPUs `workers` 0 is one per slot; `slots_per_device` children share one;
+    `device_memory` MiB of it a child may allocate (0: an equal part of nine tenths). `autocast`: trainings on
+    a GPU in full precision ("off") or, where torch thinks it safe, in bfloat16 ("bf16").
     """
 
     recipe: str = "fast"
@@ -152,6 +156,28 @@ class EvaluationTable(Table):
     pool: Literal["local", "ray"] = "local"
     address: str = "auto"
     slot: SlotTable = SlotTable()
+    device: Annotated[str, Field(pattern=r"^(cpu|cuda(:[0-9]+(,[0-9]+)*)?)$")] = "cpu"
+    slots_per_device: Annotated[int, Field(ge=1)] = 1
+    device_memory: Annotated[int, Field(ge=0)] = 0
+    autocast: Literal["off", "bf16"] = "off"
+
+    @model_validator(mode="after")
+    def _keys_of_devices(self) -> EvaluationTable:
+        if len(set(self.gpus)) < len(self.gpus):
+            raise ValueError(f'device: expected each number once, got "{self.device}"')
+        if self.pool == "ray" and self.device != "cpu":
+            raise ValueError(f'device: expected "cpu" with pool = "ray", got "{self.device}"')
+        if self.device == "cpu":
+            for key, plain in (("slots_per_device", 1), ("device_memory", 0), ("autocast", "off")):
+                if (got := getattr(self, key)) != plain:
+                    raise ValueError(f'{key}: expected {plain!r} with device = "cpu", got {got!r}')
+        return self
+
+    @property
+    def gpus(self) -> tuple[int, ...]:
+        """The numbers that `device` names; empty where it names none."""
+        numbers = self.device.partition(":")[2]
+        return tuple(int(number) for number in numbers.split(",")) if numbers else ()
 
     def limits(self) -> Limits:
         return Limits(self.wall_clock, self.cpu_seconds, self.memory << 20, self.output << 20)

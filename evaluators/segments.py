@@ -67,7 +67,7 @@ def split_state(arrays: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str
 def wrong_state(state: Mapping[str, Array], weights: Mapping[str, Array]) -> str:
     """What is wrong with the state that a child returned beside `weights`, or "".
 
-    It holds the weights once more, AdamW's two moments and step per parameter, and the generator. Nothing in
+    It holds the weights once more, AdamW's two moments and step per parameter, and the generators. Nothing in
     it is believed or counted: it goes back into a child. The bound is so that it is nothing but that.
     """
     model = {name.removeprefix("model/"): a for name, a in state.items() if name.startswith("model/")}
@@ -79,9 +79,9 @@ def wrong_state(state: Mapping[str, Array], weights: Mapping[str, Array]) -> str
     for name, array in state.items():
         if name.startswith("model/"):
             continue
-        if name == "rng":
+        if name in ("rng", "rng_device"):
             if array.dtype != np.uint8 or array.ndim != 1 or array.size > RNG_BYTES:
-                return f"state rng: expected at most {RNG_BYTES} uint8, got {array.dtype} {array.shape}"
+                return f"state {name}: expected at most {RNG_BYTES} uint8, got {array.dtype} {array.shape}"
         elif not (_MOMENT.fullmatch(name) and np.issubdtype(array.dtype, np.floating)):
             return f"state {name!r}: expected model/, optimiser/<n>/<moment> in floating point, or rng"
         else:

@@ -8,6 +8,7 @@ import linecache
 import mmap
 import os
 import random
+import resource
 import sys
 import types
 from collections.abc import Mapping
@@ -19,7 +20,8 @@ from sandbox import child_locks, child_report, wire
 from sandbox.limits import Level
 
 LOCKED = b"locked"
-"""What a child says to the zygote, once, after its last lock and before any line of the genome."""
+"""What a child says to the zygote, once, after its last lock and before any line of the genome; where it
+opened a device, the most bytes that were resident follow."""
 
 GENOME = "genome"
 _ANSWER = 3
@@ -34,21 +36,26 @@ def main(request: Mapping[str, Any], fds: list[int], report: int, parent: int, e
         fds = _keep(fds, report)
         try:
             header, arrays = _receive(fds)
+            device = request["device"]
             child_locks.restrict(
                 Level(request["level"]),
                 parent,
                 request["memory"],
                 request["cpu"],
                 request["output"] + wire.OVERHEAD,
+                _driver(device, entry),
             )
         except BaseException as error:  # noqa: BLE001 - whatever kept a lock open: say so, and run nothing
             os.write(
                 _REPORT, f"a child could not lock itself up: {type(error).__name__}: {error}".encode()[:4096]
             )
             os._exit(status)
-        os.write(_REPORT, LOCKED)
+        resident = f" {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}" if device else ""
+        os.write(_REPORT, LOCKED + resident.encode())
         os.close(_REPORT)
-        _run(header, arrays, entry)
+        if device:
+            header["options"] |= {"device": device["kind"], "autocast": device["autocast"]}
+        _run(header, arrays, entry, has_driver=bool(device))
         status = 0
     finally:
         # Also after an exit, an interrupt or an error in the report: no code of the zygote may go on here.
@@ -95,7 +102,14 @@ def _receive(fds: list[int]) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     return header, arrays
 
 
-def _run(header: Mapping[str, Any], arrays: dict[str, torch.Tensor], entry: str) -> None:
+def _driver(device: Mapping[str, Any] | None, entry: str) -> child_locks.Driver | None:
+    if not device:
+        return None
+    inside = importlib.import_module(entry)
+    return child_locks.Driver(device["files"], device["reads"], lambda: inside.open_device(device))
+
+
+def _run(header: Mapping[str, Any], arrays: dict[str, torch.Tensor], entry: str, *, has_driver: bool) -> None:
     def announce(stage: str) -> None:
         _write(wire.stage_record(stage))
 
@@ -111,7 +125,7 @@ def _run(header: Mapping[str, Any], arrays: dict[str, torch.Tensor], entry: str)
         tensors, notes = function(module, arrays, header["options"], announce)
         frames = _frames(tensors, notes)
     except BaseException as error:  # noqa: BLE001 - a genome may raise anything at all; it becomes the answer
-        frames = [wire.result_record(child_report.describe(error))]
+        frames = [wire.result_record(child_report.describe(error, has_driver))]
     for frame in frames:
         _write(frame)
 

@@ -7,6 +7,10 @@ import math
 import os
 import resource
 import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from io import FileIO
 
 from sandbox import landlock, seccomp
 from sandbox.limits import Level
@@ -14,7 +18,7 @@ from sandbox.limits import Level
 _SET_PDEATHSIG, _SET_DUMPABLE, _SET_NO_NEW_PRIVS = 1, 4, 38
 _CAPABILITY_VERSION_3 = 0x20080522
 _NOBODY = 65_534
-_DESCRIPTORS = 64
+_DESCRIPTORS, _DRIVER_DESCRIPTORS = 64, 1024
 _CAPSET = {"x86_64": 126, "aarch64": 91}
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -30,11 +34,30 @@ def die_with(parent: int) -> None:
         os._exit(1)
 
 
-def restrict(level: Level, parent: int, memory: int, cpu_seconds: float, output: int) -> None:
+@dataclass(frozen=True)
+class Driver:
+    """A device that is opened between the locks: what may be opened, for it alone, and how."""
+
+    files: Sequence[str]
+    reads: Sequence[str]
+    open: Callable[[], None]
+
+
+def restrict(
+    level: Level,
+    parent: int,
+    memory: int,
+    cpu_seconds: float,
+    output: int,
+    driver: Driver | None = None,
+) -> None:
     """Puts on every lock of `level`. Raises OSError if one does not close.
 
     memory: bytes of address space above what is mapped now. cpu_seconds: rounded up. output: bytes that
     one file may grow to. At `none` only the limits and the ties to the parent hold.
+
+    A `driver` is opened as nobody and under Landlock, so that its threads are born with both; the limits
+    count from then on, and the filter of calls closes over all threads.
     """
     os.setsid()
     for number in range(1, signal.NSIG):
@@ -46,22 +69,31 @@ def restrict(level: Level, parent: int, memory: int, cpu_seconds: float, output:
     # After any change of user: the kernel clears both then.
     _prctl(_SET_DUMPABLE, 0)
     die_with(parent)
-    _limit(resource.RLIMIT_AS, _mapped() + memory)
+    # In a container, what Landlock would deny has been taken away already.
+    landlocked = level is not Level.NONE and (level is not Level.CONTAINER or landlock.abi() > 0)
+    spent = 0.0
+    with open("/proc/self/statm", "rb", buffering=0) as size:
+        if driver is not None:
+            if landlocked:
+                _prctl(_SET_NO_NEW_PRIVS, 1)
+                landlock.restrict(driver.files, driver.reads)
+            driver.open()
+            spent = time.process_time()
+        _limit(resource.RLIMIT_AS, _mapped(size) + memory)
     # The hard limit is SIGKILL, for those that ignore SIGXCPU.
-    seconds = max(1, math.ceil(cpu_seconds))
+    seconds = max(1, math.ceil(cpu_seconds + spent))
     _limit(resource.RLIMIT_CPU, seconds, seconds + 1)
     _limit(resource.RLIMIT_CORE, 0)
     if level is Level.NONE:
         return
     _limit(resource.RLIMIT_FSIZE, output)
-    _limit(resource.RLIMIT_NOFILE, _DESCRIPTORS)
+    _limit(resource.RLIMIT_NOFILE, _DRIVER_DESCRIPTORS if driver else _DESCRIPTORS)
     _limit(resource.RLIMIT_NPROC, 0)
     _limit(resource.RLIMIT_MEMLOCK, 0)
     _prctl(_SET_NO_NEW_PRIVS, 1)
-    # In a container, what Landlock would deny has been taken away already.
-    if level is not Level.CONTAINER or landlock.abi():
+    if landlocked and driver is None:
         landlock.restrict()
-    seccomp.restrict()
+    seccomp.restrict(driver is not None)
 
 
 def _drop_privileges() -> None:
@@ -80,10 +112,10 @@ def _drop_privileges() -> None:
         raise OSError(ctypes.get_errno(), "capset failed")
 
 
-def _mapped() -> int:
-    """Bytes of address space of this process."""
-    with open("/proc/self/statm", "rb") as stream:
-        return int(stream.read().split()[0]) * resource.getpagesize()
+def _mapped(size: FileIO) -> int:
+    """Bytes of address space of this process, from its open `/proc/self/statm`."""
+    size.seek(0)
+    return int(size.read().split()[0]) * resource.getpagesize()
 
 
 def _limit(which: int, soft: int, hard: int | None = None) -> None:

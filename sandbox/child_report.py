@@ -7,16 +7,23 @@ import types
 import torch
 from torch import nn
 
-from sandbox import wire
+from sandbox import device_faults, wire
 
 FILENAME = "<genome>"
 _CALLS = ("_call_impl", "_wrapped_call_impl")
 _ALLOCATORS = ("can't allocate memory", "not enough memory", "std::bad_alloc", "Cannot allocate memory")
 
 
-def describe(error: BaseException) -> dict[str, object]:
-    """The header of a failure report: `memory` when the address space ran out, else `raised`."""
+def describe(error: BaseException, has_driver: bool = False) -> dict[str, object]:
+    """The header of a failure report: `memory` when the address space ran out, with a device's driver
+    `device_memory` and `device_lost`, else `raised`.
+    """
     message = _message(error)
+    if has_driver and isinstance(error, RuntimeError):
+        if device_faults.is_memory(message):
+            return {"device_memory": message}
+        if device_faults.is_lost(message):
+            return {"device_lost": message}
     if isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError | OSError) and any(sign in message for sign in _ALLOCATORS)
     ):

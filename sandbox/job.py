@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from sandbox.device import CPU, Device
 from sandbox.limits import Level, Limits
 from sandbox.outcome import Array, ChildOutcome
 
@@ -27,7 +28,12 @@ class Program:
 
 @dataclass(frozen=True)
 class Job:
-    """One child. `arrays` cross as raw frames; `options` as JSON; `seed` seeds torch and random."""
+    """One child. `arrays` cross as raw frames; `options` as JSON; `seed` seeds torch and random.
+
+    On a `device` with a driver, `open_device(request)` of the program is called before the child's last locks
+    and before any line of the genome (`request` as Device.request), and the options hold `device` (torch's
+    type) and `autocast`.
+    """
 
     function: str
     genome: str
@@ -35,6 +41,7 @@ class Job:
     options: Mapping[str, object] = field(default_factory=dict)
     seed: int = 0
     limits: Limits = field(default_factory=Limits)
+    device: Device = CPU
 
 
 class Runner(Protocol):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sandbox.environment import Environment
 
-_SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
+SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Mounts:
 def mounts(paths: Iterable[str], environment: Environment) -> Mounts:
     """What is shown to run `environment`'s interpreter with the packages at `paths`, and nothing else."""
     links, binds = [], []
-    for system in _SYSTEM:
+    for system in SYSTEM:
         if os.path.islink(system):
             links.append((os.readlink(system), system))
         elif os.path.exists(system):
@@ -42,7 +42,7 @@ def mounts(paths: Iterable[str], environment: Environment) -> Mounts:
 
 
 def _real_system() -> set[str]:
-    return {os.path.realpath(path) for path in _SYSTEM}
+    return {os.path.realpath(path) for path in SYSTEM}
 
 
 def _site_folders(environment: Environment) -> list[str]:

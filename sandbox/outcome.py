@@ -36,6 +36,14 @@ class Usage:
     peak_rss: int = 0
     above: int = 0
 
+    def __add__(self, other: Usage) -> Usage:
+        """Of one after the other."""
+        return Usage(
+            self.seconds + other.seconds,
+            self.cpu_seconds + other.cpu_seconds,
+            max(self.peak_rss, other.peak_rss),
+        )
+
 
 @dataclass(frozen=True)
 class Finished:

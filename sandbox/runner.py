@@ -25,17 +25,23 @@ import os
 import signal
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from sandbox import wire, zygote_launch
+from sandbox.device import CPU, Device
 from sandbox.environment import InterpreterError, environment_of
 from sandbox.job import Job, Program
 from sandbox.level import LevelReport, SandboxUnavailableError, around_of, choose
 from sandbox.limits import Level, Limits
+from sandbox.mounts import SYSTEM
 from sandbox.outcome import Array, Broken, ChildOutcome, Finished, Killed, Raised, Usage
 from sandbox.parcel import Parcels
 from sandbox.zygote_link import ZygoteLink, ZygoteLostError
+
+DEVICE_MEMORY = "evaluation.device_memory"
+_DRIVER_PACKAGES = ("torch", "nvidia", "triton")
 
 __all__ = ["InterpreterError", "SandboxUnavailableError", "ZygoteLostError", "ZygoteRunner", "start"]
 
@@ -48,6 +54,7 @@ async def start(
     packages: Sequence[str] = (),
     preload: Sequence[str] = (),
     python: str = "",
+    devices: Sequence[Device] = (),
 ) -> ZygoteRunner:
     """Starts a zygote and waits until it is warm (seconds: it imports torch and calls `warmup`).
 
@@ -57,6 +64,7 @@ async def start(
     the jobs: the kernel ties the zygote's life to the thread that started it.
 
     python: the interpreter of another environment, whose torch and packages the children then have.
+    devices: those that jobs may name beside the CPU.
 
     Raises SandboxUnavailableError, ZygoteLostError (the zygote's own last words), InterpreterError,
     PackageNotFoundError.
@@ -66,9 +74,11 @@ async def start(
             "sandbox.runner.start: expected the main thread, got a thread that may end earlier"
         )
     report = await asyncio.to_thread(choose, level, unsafe)
+    if devices and report.level is Level.CONTAINER:
+        raise SandboxUnavailableError("isolation container shows no device; expected full or landlock")
     environment = await asyncio.to_thread(environment_of, python)
     found = zygote_launch.installed([*zygote_launch.PACKAGES, *packages], environment)
-    runner = ZygoteRunner(program, report, found, tuple(preload))
+    runner = ZygoteRunner(program, report, found, tuple(preload), tuple(devices))
     await runner.warm()
     return runner
 
@@ -87,11 +97,13 @@ class ZygoteRunner:
         report: LevelReport,
         packages: zygote_launch.Packages,
         preload: tuple[str, ...],
+        devices: tuple[Device, ...] = (),
     ) -> None:
         self.report = report
         self._program = program
         self._packages = packages
         self._preload = preload
+        self._devices = devices
         self._parcels = Parcels()
         self._link: ZygoteLink | None = None
         self._starting = asyncio.Lock()
@@ -111,12 +123,27 @@ class ZygoteRunner:
                     await self._link.close()
                 around = around_of(self.level)
                 self._link = await ZygoteLink.start(
-                    self.level, self._program, self._packages, self._preload, around
+                    self.level, self._program, self._packages, self._preload, around, self._devices
                 )
             return self._link
 
     async def run(self, job: Job) -> ChildOutcome:
-        """Runs one child to its end. Never raises for what a genome does; cancelling it kills the child."""
+        """Runs one child to its end. Never raises for what a genome does; cancelling it kills the child.
+
+        A child may say that its device is lost. If one without a genome can't open it either, that is the
+        machine's fault; else the job is tried once more, and what it says then is the candidate's.
+        """
+        first = await self._run(job)
+        if not isinstance(first, _LostDevice):
+            return first
+        probe = await self._run(replace(job, function="", genome="", arrays={}))
+        usage = first.usage + probe.usage
+        if isinstance(probe, Broken):
+            return Broken(f"{job.device.label}: {first.reason}", usage)
+        second = await self._run(job)
+        return replace(second, usage=usage + second.usage)
+
+    async def _run(self, job: Job) -> ChildOutcome:
         answer = -1
         fds: list[int] = []
         try:
@@ -125,13 +152,21 @@ class ZygoteRunner:
             fds.append(parcel)
             answer = os.memfd_create("answer", os.MFD_CLOEXEC)
             fds.append(answer)
-            ended = await link.run(_request(job.limits, self.level, size), [parcel, answer, *shared])
-            return outcome(job.limits, ended, answer)
+            request = {**_request(job.limits, self.level, size), "device": self._device(job.device)}
+            ended = await link.run(request, [parcel, answer, *shared])
+            return outcome(job.limits, ended, answer, job.device)
         except (ZygoteLostError, OSError) as error:
             return Broken(str(error))
         finally:
             for fd in fds:
                 os.close(fd)
+
+    def _device(self, device: Device) -> dict[str, object] | None:
+        """What a child opens; its driver's libraries may be loaded late, so they stay readable."""
+        if not device.has_driver:
+            return None
+        libraries = [p for p in self._packages.paths if os.path.basename(p) in _DRIVER_PACKAGES]
+        return device.request() | {"reads": [*device.reads, *SYSTEM, *libraries]}
 
     async def close(self) -> None:
         """Kills the zygote and whatever still runs in it."""
@@ -152,7 +187,11 @@ def _request(limits: Limits, level: Level, inputs: int) -> dict[str, object]:
     }
 
 
-def outcome(limits: Limits, ended: Mapping[str, object], answer: int) -> ChildOutcome:
+class _LostDevice(Killed):
+    """What a child says of its device, which its genome may have made up."""
+
+
+def outcome(limits: Limits, ended: Mapping[str, object], answer: int, device: Device = CPU) -> ChildOutcome:
     """What became of a child: `ended` is the zygote's message, `answer` the descriptor that the child had."""
     rss, above = int(_number(ended, "rss")), int(_number(ended, "above"))
     usage = Usage(_number(ended, "seconds"), _number(ended, "cpu"), rss, above)
@@ -162,9 +201,8 @@ def outcome(limits: Limits, ended: Mapping[str, object], answer: int) -> ChildOu
     data = os.pread(answer, min(size, ceiling), 0)
     stage = wire.last_stage(data)
     if not ended["locked"]:
-        return Broken(
-            str(ended["problem"] or f"a child died before its locks were on (status {status})"), usage
-        )
+        problem = str(ended["problem"] or f"a child died before its locks were on (status {status})")
+        return Broken(f"{device.label}: {problem}" if device.has_driver else problem, usage)
     struck = str(ended.get("struck") or "")
     if struck:
         return Killed(stage, _limit_text(struck, limits), struck, usage)
@@ -181,6 +219,12 @@ def outcome(limits: Limits, ended: Mapping[str, object], answer: int) -> ChildOu
     if read.memory is not None:
         detail = f" ({read.memory})" if read.memory else ""
         return Killed(stage, _limit_text("evaluation.memory", limits) + detail, "evaluation.memory", usage)
+    if read.device_memory is not None:
+        said = f"needed more of the device's memory than it may take; limit {DEVICE_MEMORY}"
+        return Killed(stage, f"{said} ({read.device_memory})", DEVICE_MEMORY, usage)
+    if read.device_lost is not None:
+        kind = _LostDevice if device.has_driver else Killed
+        return kind(stage, f"the device failed: {read.device_lost}", usage=usage)
     if read.raised is not None:
         return _raised(stage, read.raised, usage)
     total = sum(frame.size for frame in read.frames)

@@ -58,6 +58,15 @@ _ALLOWED: dict[str, tuple[int, int]] = {
     "getrandom": (318, 278),
     "rseq": (334, 293),
 }
+_DEVICE: dict[str, tuple[int, int]] = {
+    "fstat": (5, 80),
+    "poll": (7, -1),
+    "ioctl": (16, 29),
+    "openat": (257, 56),
+    "ppoll": (271, 73),
+}
+"""What a driver in user space goes on calling: it opens its device nodes anew for each mapping. Which paths
+those are is for Landlock to say."""
 _ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 _KILL = (62, 129)
 _TGKILL = (234, 131)
@@ -69,6 +78,7 @@ _LOAD, _JEQ, _JGE, _RETURN = 0x20, 0x15, 0x35, 0x06
 _ALLOW, _ERRNO, _KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
 _NR, _ARCH = 0, 4
 _SET_MODE_FILTER, _GET_ACTION_AVAIL = 1, 2
+_ALL_THREADS = 1
 _SECCOMP = {"x86_64": 317, "aarch64": 277}
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -87,8 +97,11 @@ def available() -> bool:
     return bool(_libc.syscall(number, _GET_ACTION_AVAIL, 0, ctypes.byref(action)) == 0)
 
 
-def assemble(machine: str, pid: int) -> bytes:
-    """The BPF program for `machine` (platform.machine()) in which only `pid` may be signalled."""
+def assemble(machine: str, pid: int, device: bool = False) -> bytes:
+    """The BPF program for `machine` (platform.machine()) in which only `pid` may be signalled.
+
+    `device`: with the calls of a driver in user space.
+    """
     column, architecture = _ARCHITECTURES[machine]
     refuse = [(_RETURN, 0, 0, _ERRNO | errno.EPERM)]
     allow = [(_RETURN, 0, 0, _ALLOW)]
@@ -100,7 +113,7 @@ def assemble(machine: str, pid: int) -> bytes:
     ]
     if machine == "x86_64":
         code += [(_JGE, 0, 1, _X32), *refuse]
-    for numbers in _ALLOWED.values():
+    for numbers in (*_ALLOWED.values(), *(_DEVICE.values() if device else ())):
         if numbers[column] >= 0:
             code += [(_JEQ, 0, 1, numbers[column]), *allow]
     # glibc falls back to clone (refused below) only when clone3 does not exist.
@@ -114,12 +127,16 @@ def assemble(machine: str, pid: int) -> bytes:
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
 
 
-def restrict() -> None:
-    """Installs the filter on this process. Needs no_new_privs. Raises OSError where the kernel refuses."""
+def restrict(device: bool = False) -> None:
+    """Installs the filter on this process. Needs no_new_privs. Raises OSError where the kernel refuses.
+
+    `device`: with a driver's calls, and on all threads, since a driver and torch's backward pass have some.
+    """
     machine = platform.machine()
-    program = assemble(machine, os.getpid())
+    program = assemble(machine, os.getpid(), device)
     pointer = _Program(len(program) // 8, program)
-    if _libc.syscall(_SECCOMP[machine], _SET_MODE_FILTER, 0, ctypes.byref(pointer)):
+    flags = _ALL_THREADS if device else 0
+    if _libc.syscall(_SECCOMP[machine], _SET_MODE_FILTER, flags, ctypes.byref(pointer)):
         raise OSError(ctypes.get_errno(), "the seccomp filter was refused")
 
 

@@ -36,6 +36,9 @@ MAX_TEXT = 2_000
 OVERHEAD = MAX_HEADER + (MAX_STAGE + 5) * MAX_STAGES
 """Bytes that an answer may hold beside its frames."""
 
+FAILURES = ("raised", "memory", "device_memory", "device_lost")
+"""What a result record may hold in the place of tensors."""
+
 _LENGTH = struct.Struct("<I")
 _RECORD = struct.Struct("<cI")
 
@@ -67,6 +70,8 @@ class Answer:
     notes: Mapping[str, object] = field(default_factory=dict)
     raised: Mapping[str, object] | None = None
     memory: str | None = None
+    device_memory: str | None = None
+    device_lost: str | None = None
     complete: bool = False
 
 
@@ -88,7 +93,7 @@ def stage_record(stage: str) -> bytes:
 
 
 def result_record(header: Mapping[str, object]) -> bytes:
-    """The record that precedes the frames; `header` holds `tensors` and `notes`, or `raised`, or `memory`."""
+    """The record that precedes the frames; `header` holds `tensors` and `notes`, or one of FAILURES."""
     text = json.dumps(header).encode()
     return _RECORD.pack(b"R", len(text)) + text
 
@@ -114,11 +119,15 @@ def parse_answer(data: bytes) -> Answer:
         raise WireError(f"expected a manifest of at most {MAX_HEADER} bytes, got {length} announced")
     header = _object(data[start : start + length])
     start += length
-    if "raised" in header or "memory" in header:
+    if any(key in header for key in FAILURES):
         if start != len(data):
             raise WireError(f"expected nothing after a failure report, got {len(data) - start} bytes")
         if "memory" in header:
             return Answer(stage, memory=text(header["memory"]), complete=True)
+        if "device_memory" in header:
+            return Answer(stage, device_memory=text(header["device_memory"]), complete=True)
+        if "device_lost" in header:
+            return Answer(stage, device_lost=text(header["device_lost"]), complete=True)
         raised = header["raised"]
         if not isinstance(raised, dict):
             raise WireError("expected an object under raised")

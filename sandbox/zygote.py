@@ -2,7 +2,8 @@
 no data, reads no job, and runs no genome. It also keeps the time: it alone knows its children by parenthood,
 so it can stop them without ever hitting another process.
 
-Messages are JSON over a SOCK_SEQPACKET pair. In: `{"op": "run", "id", "level", "wall", "memory", "inputs"}`
+Messages are JSON over a SOCK_SEQPACKET pair. In: `{"op": "run", "id", "level", "wall", "memory", "inputs",
+"device"}`
 with descriptors (parcel, answer, arrays...), or `{"op": "kill", "id", "limit"}`. Out: `{"op": "ready"}`, and
 for each run one `{"op": "ended", "id", "status", "struck", "locked", "problem", "seconds", "cpu", "rss",
 "above"}`.
@@ -48,8 +49,10 @@ class Child:
     deadline: float
     rss_limit: int
     inputs: int
+    granted: int
     struck: str = ""
     said: bytes = b""
+    locked: bool = False
 
 
 def main(control: int, config: Mapping[str, Any]) -> None:
@@ -123,7 +126,10 @@ class Zygote:
     def listen(self, running: Child) -> None:
         """The child says that its locks are on, or why not, or has died (nothing to read)."""
         running.said = os.read(running.report, 4096)
-        if running.said == child.LOCKED:
+        said, _, resident = running.said.partition(b" ")
+        if said == child.LOCKED:
+            running.locked = True
+            running.rss_limit = max(running.rss_limit, int(resident or 0) + running.granted)
             running.deadline = time.monotonic() + running.wall
         self.poller.unregister(running.report)
         os.close(running.report)
@@ -171,7 +177,8 @@ class Zygote:
             os.close(writer)
         started = time.monotonic()
         # Resident pages of the inputs are the task's, not the candidate's.
-        allowed = _resident("self") + message["memory"] + message["inputs"]
+        granted = message["memory"] + message["inputs"]
+        allowed = _resident("self") + granted
         running = Child(
             id=message["id"],
             pid=pid,
@@ -182,6 +189,7 @@ class Zygote:
             deadline=started + SETUP_SECONDS,
             rss_limit=allowed,
             inputs=message["inputs"],
+            granted=granted,
         )
         self.children[pid] = running
         self.poller.register(pidfd, select.POLLIN)
@@ -218,8 +226,8 @@ class Zygote:
             id=running.id,
             status=status,
             struck=running.struck,
-            locked=running.said == child.LOCKED,
-            problem="" if running.said == child.LOCKED else running.said.decode(errors="replace"),
+            locked=running.locked,
+            problem="" if running.locked else running.said.decode(errors="replace"),
             seconds=ended - running.started,
             cpu=usage.ru_utime + usage.ru_stime,
             rss=peak,

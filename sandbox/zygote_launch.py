@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sandbox import container
+from sandbox.device import Device
 from sandbox.environment import Environment, own
 from sandbox.job import Program
 from sandbox.limits import Level
@@ -51,6 +52,7 @@ _INSIDE = (
     "child",
     "child_locks",
     "child_report",
+    "device_faults",
     "landlock",
     "limits",
     "seccomp",
@@ -153,14 +155,23 @@ def config(program: Program, packages: Packages, preload: Sequence[str], control
     ).encode()
 
 
-def command(level: Level, control: int, config_fd: int, packages: Packages, around: Around) -> list[str]:
-    """The argument vector. `around` has what puts the namespaces of `full` and `container` up."""
+def command(
+    level: Level,
+    control: int,
+    config_fd: int,
+    packages: Packages,
+    around: Around,
+    devices: Sequence[Device] = (),
+) -> list[str]:
+    """The argument vector. `around` has what puts the namespaces of `full` and `container` up; a container
+    shows no device.
+    """
     boot = (Path(__file__).parent / "zygote_boot.py").read_text(encoding="utf-8")
     python = [packages.environment.executable, "-P", "-s", "-S", "-B", "-c", boot]
     if level is Level.FULL:
         if around.bwrap is None:
             raise ValueError("level full needs bubblewrap")
-        walls = namespaces(around.bwrap, packages.paths, packages.environment)
+        walls = namespaces(around.bwrap, packages.paths, packages.environment, devices)
         return [*walls, *python, str(control), str(config_fd)]
     if level is Level.CONTAINER:
         if around.podman is None:
@@ -172,8 +183,15 @@ def command(level: Level, control: int, config_fd: int, packages: Packages, arou
     return [*python, str(control), str(config_fd)]
 
 
-def namespaces(bwrap: str, paths: Iterable[str], environment: Environment | None = None) -> list[str]:
-    """bubblewrap around the interpreter: only it, the system's libraries and `paths`, read-only."""
+def namespaces(
+    bwrap: str,
+    paths: Iterable[str],
+    environment: Environment | None = None,
+    devices: Sequence[Device] = (),
+) -> list[str]:
+    """bubblewrap around the interpreter: only it, the system's libraries and `paths`, read-only; and what the
+    drivers of `devices` need.
+    """
     what = mounts(paths, environment or own())
     arguments = [bwrap, "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--clearenv"]
     arguments += ["--uid", _NOBODY, "--gid", _NOBODY, "--hostname", "sandbox", "--cap-drop", "ALL"]
@@ -187,8 +205,13 @@ def namespaces(bwrap: str, paths: Iterable[str], environment: Environment | None
         arguments += ["--tmpfs", hidden]
     for source, place in what.packages:
         arguments += ["--ro-bind", source, place]
-    for device in ("/dev/null", "/dev/urandom"):
-        arguments += ["--dev-bind", device, device]
+    nodes = {node for device in devices for node in device.files}
+    for node in ("/dev/null", "/dev/urandom", *sorted(nodes)):
+        arguments += ["--dev-bind", node, node]
+    # A new /proc is mounted below, and shows the driver's part by itself.
+    read = {path for device in devices for path in device.reads if not path.startswith("/proc/")}
+    for path in sorted(read):
+        arguments += ["--ro-bind-try", path, path]
     return [*arguments, "--proc", "/proc", "--remount-ro", "/", "--chdir", "/", "--"]
 
 

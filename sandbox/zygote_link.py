@@ -10,10 +10,11 @@ import os
 import socket
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO
 
 from sandbox import container, zygote_launch
+from sandbox.device import Device
 from sandbox.job import Program
 from sandbox.limits import Level
 
@@ -59,6 +60,7 @@ class ZygoteLink:
         packages: zygote_launch.Packages,
         preload: tuple[str, ...],
         around: zygote_launch.Around,
+        devices: Sequence[Device] = (),
     ) -> ZygoteLink:
         """Starts a zygote and waits until it is warm. Raises ZygoteLostError with what it said."""
         controller = os.getpid() if Level.LANDLOCK.at_least(level) else 0
@@ -70,7 +72,7 @@ class ZygoteLink:
             os.write(config_fd, config)
             os.lseek(config_fd, 0, os.SEEK_SET)
             process = subprocess.Popen(
-                zygote_launch.command(level, theirs.fileno(), config_fd, packages, around),
+                zygote_launch.command(level, theirs.fileno(), config_fd, packages, around, devices),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,

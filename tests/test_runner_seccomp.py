@@ -34,11 +34,17 @@ DENIED = {
 }  # fmt: skip
 
 
-def decide(machine: str, number: int, arguments: tuple[int, ...] = (), audit: int | None = None) -> int:
+def decide(
+    machine: str,
+    number: int,
+    arguments: tuple[int, ...] = (),
+    audit: int | None = None,
+    device: bool = False,
+) -> int:
     """Runs the program as the kernel would on `struct seccomp_data`."""
     values = [*arguments, *[0] * (6 - len(arguments))]
     data = struct.pack("=iIQ6Q", number, AUDIT[machine] if audit is None else audit, 0, *values)
-    code = list(struct.iter_unpack("=HBBI", seccomp.assemble(machine, PID)))
+    code = list(struct.iter_unpack("=HBBI", seccomp.assemble(machine, PID, device)))
     accumulator = at = 0
     while True:
         operation, yes, no, value = code[at]
@@ -91,3 +97,10 @@ def test_new_calls_do_not_exist_and_foreign_tables_kill(machine: str) -> None:
 @given(st.integers(0x40000000, 0x400003FF))
 def test_the_x32_table_is_closed(number: int) -> None:
     assert decide("x86_64", number) == REFUSE
+
+
+@pytest.mark.parametrize("machine", AUDIT)
+def test_a_driver_adds_its_own_calls_and_no_other(machine: str) -> None:
+    added = {n: decide(machine, number, device=True) for n, number in DENIED[machine].items()}
+    assert {name for name, said in added.items() if said == ALLOW} == {"ioctl", "openat"}
+    assert set(added.values()) == {ALLOW, REFUSE}

@@ -15,6 +15,7 @@ from agent.cli.common import console, folder_argument, json_option, print_json, 
 from agent.config import Config, load
 from agent.confirm.record import Record
 from agent.confirm.run import Confirmation, Confirmed, choose, shown
+from agent.devices import devices_of
 from agent.errors import UserError
 from agent.own_data import fingerprint, refuse_changed
 from agent.session import choose_level, choose_recipe, open_walls, searched
@@ -104,13 +105,14 @@ async def _confirm(
         recipe = searched(task, recipe)
     recipe = whole(recipe, config, task)
     level = choose_level(detect(), config.sandbox.level, unsafe=unsafe)
+    devices = devices_of(config.evaluation)
     try:
         with RunLock(folder), open_archive(folder, write=True) as store:
             data = fingerprint(config.campaign.task, task, config.campaign.seed)
             refuse_changed(store, config.campaign.task, data)
             candidates = choose(store, top, ids)
             record = Record(store, name)
-            walls = await open_walls(level, task, config.sandbox)
+            walls = await open_walls(level, task, config.sandbox, devices)
             async with AsyncExitStack() as stack:
                 stack.push_async_callback(walls.close)
                 confirmer = confirming(
@@ -128,7 +130,7 @@ async def _confirm(
                     name,
                     recipe.rate,
                     seeds,
-                    jobs or len(os.sched_getaffinity(0)),
+                    jobs or len(devices) or len(os.sched_getaffinity(0)),
                     lambda line: click.echo(line, err=True),
                 )
                 return await confirmation.run(candidates, force=force)

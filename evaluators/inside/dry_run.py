@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, autograd, nn
 
 from evaluators.inside.build import Announce, Reply, build, check_logits, materialise, outputs_of, state_of
+from evaluators.inside.device import casting, device_of
 from evaluators.inside.digest import function_digest
 from evaluators.inside.flops import count_flops
 from evaluators.inside.layers import layer_table
@@ -30,29 +31,35 @@ def dry_run(
     The notes hold `ties`, `function_digest`, `layers`, `unreached` (trainable parameters that no gradient
     reaches), and `flops` of one example, or `no_flops` with the reason why there is no count.
 
+    All on the device that a training will have, but for the digest: whether two genomes compute the same is
+    asked on the CPU alone.
+
     `options`: entry, offers, kwargs, loss. Raises what the genome raises, TypeError or ValueError for an
     output of a wrong type or shape, FloatingPointError for numbers that are not finite.
     """
     announce("build")
-    model = build(genome, options)
+    device = device_of(options)
+    model = build(genome, options).to(device)
     announce("dry_run")
     shape, outputs = options["offers"]["input_shape"], outputs_of(options)
     draw = torch.Generator().manual_seed(0)
-    inputs = torch.randn(sum(BATCHES), *shape, generator=draw)
-    targets = made_up_targets(options["loss"], sum(BATCHES), outputs, draw)
+    inputs = torch.randn(sum(BATCHES), *shape, generator=draw).to(device)
+    targets = made_up_targets(options["loss"], sum(BATCHES), outputs, draw).to(device)
     materialise(model, inputs[:2])
     unreached = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     for x, y in zip(torch.split(inputs, list(BATCHES)), torch.split(targets, list(BATCHES)), strict=True):
         model.zero_grad()
-        logits = check_logits(model(x), len(x), outputs)
+        with casting(options):
+            logits = check_logits(model(x), len(x), outputs)
+            loss = LOSSES[options["loss"]](logits, y)
         if not torch.isfinite(logits).all():
             raise FloatingPointError("forward returned logits that are not finite")
         if not logits.requires_grad:
             raise ValueError("no gradient reaches any parameter: the logits do not depend on them")
-        autograd.backward(LOSSES[options["loss"]](logits, y))
+        autograd.backward(loss)
         unreached -= _check_gradients(model)
     for _ in range(CHANCES if unreached else 0):
-        logits = model(torch.randn(BATCHES[0], *shape, generator=draw))
+        logits = model(torch.randn(BATCHES[0], *shape, generator=draw).to(device))
         autograd.backward(LOSSES[options["loss"]](logits, targets[: BATCHES[0]]))
         unreached -= {name for name, parameter in model.named_parameters() if parameter.grad is not None}
     model.eval()

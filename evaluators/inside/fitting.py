@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from evaluators.inside.build import Announce, Reply, build, materialise, outputs_of, state_of
+from evaluators.inside.device import device_of, open_device, placed
 from evaluators.inside.dry_run import dry_run
 from evaluators.inside.losses import LOSSES, made_up_targets
 from evaluators.inside.predict import predict
@@ -24,7 +25,7 @@ from evaluators.inside.train import curve
 from evaluators.inside.warm import warmup as warm_common
 from evaluators.inside.zero_cost import zero_cost
 
-__all__ = ["Context", "dry_run", "predict", "train", "warmup", "zero_cost"]
+__all__ = ["Context", "dry_run", "open_device", "predict", "train", "warmup", "zero_cost"]
 
 FIT, SETTING = "own_fit", "own_fit_setting"
 """The task's file, and a module whose text is the JSON of its offers and loss."""
@@ -35,7 +36,8 @@ class Context:
     """What a training loop gets, and what it may say.
 
     `inputs` (n, *shape) float32 and `targets`, (n,) int64 or (n, k) float32, are the training split. `recipe`
-    has what evoarch.Recipe has (`rate`, `steps`, `batch`, `weight_decay`, `checkpoints`, ...), by name.
+    has what evoarch.Recipe has (`rate`, `steps`, `batch`, `weight_decay`, `checkpoints`, ...), by name. They
+    and the model are on the campaign's device, `generator` is the CPU's.
     `loss(outputs, targets)` is the task's. `generator` is seeded for this training: what draws from it, or
     from torch's global one, is the same in every run.
     """
@@ -55,7 +57,7 @@ class Context:
         """
         assert self._model is not None
         state, _ = state_of(self._model)
-        self.kept.append({name: value.clone() for name, value in state.items()})
+        self.kept.append({name: value.to("cpu", copy=True) for name, value in state.items()})
         del self.kept[: -self.recipe["checkpoints"]]
 
     def note(self, loss: float) -> None:
@@ -68,9 +70,10 @@ def train(
 ) -> Reply:
     """As evaluators.inside.train, whole, by the task's loop. What the loop leaves in the model counts."""
     announce("build")
-    model = build(genome, options)
+    model = build(genome, options).to(device_of(options))
     announce("train")
-    return _fitted(model, arrays["inputs"], arrays["targets"], options)
+    there = placed(arrays, options)
+    return _fitted(model, there["inputs"], there["targets"], options)
 
 
 def _fitted(model: nn.Module, inputs: Tensor, targets: Tensor, options: Mapping[str, Any]) -> Reply:

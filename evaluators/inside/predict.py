@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from evaluators.inside.build import Announce, Reply, build, check_logits, outputs_of
+from evaluators.inside.device import device_of
 
 
 def predict(
@@ -22,9 +23,9 @@ def predict(
     entry, offers, kwargs, batch. Raises ValueError if the weights do not make up the model's state.
     """
     announce("build")
-    model = build(genome, options)
+    model = build(genome, options).to(device_of(options))
     announce("predict")
-    inputs, size = arrays["inputs"], options["batch"]
+    inputs, size = arrays["inputs"].to(device_of(options)), options["batch"]
     outputs = outputs_of(options)
     answers: list[Tensor] = []
     for checkpoint in range(options["checkpoints"]):

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from evaluators.inside.device import random_states, set_random_states
 from evaluators.inside.overlap import overlap
 
 
@@ -16,15 +17,22 @@ def part_of(arrays: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name[len(prefix) :]: value for name, value in arrays.items() if name.startswith(prefix)}
 
 
-def snapshot(model: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+def snapshot(
+    model: nn.Module, optimiser: torch.optim.Optimizer, options: Mapping[str, Any]
+) -> dict[str, Tensor]:
     """`model/<name>`, `optimiser/<parameter>/<moment>` and `rng`: training goes on from it bit by bit."""
     held = {f"model/{name}": value.detach().clone() for name, value in model.state_dict().items()}
     for number, moments in optimiser.state_dict()["state"].items():
         held |= {f"optimiser/{number}/{name}": value.detach().clone() for name, value in moments.items()}
-    return {**held, "rng": torch.get_rng_state()}
+    return held | random_states(options)
 
 
-def restore(model: nn.Module, optimiser: torch.optim.Optimizer, held: Mapping[str, Tensor]) -> None:
+def restore(
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    held: Mapping[str, Tensor],
+    options: Mapping[str, Any],
+) -> None:
     """The inverse of `snapshot`. Raises RuntimeError where the tensors are not those of this model."""
     model.load_state_dict(part_of(held, "model/"))
     state: dict[int, dict[str, Any]] = {}
@@ -32,7 +40,7 @@ def restore(model: nn.Module, optimiser: torch.optim.Optimizer, held: Mapping[st
         number, _, name = path.partition("/")
         state.setdefault(int(number), {})[name] = value.clone()
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
-    torch.set_rng_state(held["rng"])
+    set_random_states(held, options)
 
 
 def inherit(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
@@ -46,4 +54,4 @@ def inherit(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
                 continue
             if shared := overlap(tuple(value.shape), tuple(given.shape)):
                 part = tuple(slice(size) for size in shared)
-                value[part] = given[part].to(value.dtype)
+                value[part] = given[part].to(value)

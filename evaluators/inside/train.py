@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, autograd, nn
 
 from evaluators.inside.build import Announce, Reply, build, check_logits, materialise, outputs_of, state_of
+from evaluators.inside.device import casting, device_of, placed
 from evaluators.inside.losses import LOSSES
 from evaluators.inside.resume import inherit, part_of, restore, snapshot
 from evaluators.inside.schedule import scheduler
@@ -35,10 +36,11 @@ def train(
     stretches). Raises FloatingPointError as soon as the loss is not finite.
     """
     announce("build")
-    model = build(genome, options)
+    model = build(genome, options).to(device_of(options))
     announce("train")
     recipe = options["recipe"]
     start, stop = options.get("start", 0), options.get("stop", recipe["steps"])
+    arrays = placed(arrays, options)
     inputs, targets = arrays["inputs"], arrays["targets"]
     materialise(model, inputs[:2])
     inherit(model, part_of(arrays, "inherit/"))
@@ -46,20 +48,23 @@ def train(
     loss_of = LOSSES[options["loss"]]
     optimiser = _optimiser(model, recipe)
     before_step = scheduler(optimiser, recipe, start)
-    # Its own generator: how often a model draws must not change which examples it sees.
+    # Its own generator: how often a model draws must not change which examples it sees; on the CPU, so that
+    # they are the same on every device.
     order = torch.Generator().manual_seed(torch.initial_seed())
     batches = _batches(len(targets), min(recipe["batch"], len(targets)), stop, order)
     if start:
-        restore(model, optimiser, part_of(arrays, "state/"))
+        restore(model, optimiser, part_of(arrays, "state/"), options)
     marks = {step: number for number, step in enumerate(_marks(recipe, start, stop))}
     tensors: dict[str, Tensor] = {}
     ties: dict[str, str] = {}
     losses: list[float] = []
-    for step, batch in enumerate(batches[start:], start=start):
+    for step, drawn in enumerate(batches[start:], start=start):
         before_step(step)
         optimiser.zero_grad(set_to_none=True)
-        logits = check_logits(model(inputs.index_select(0, batch)), len(batch), outputs)
-        loss = loss_of(logits, targets.index_select(0, batch))
+        batch = drawn.to(inputs.device)
+        with casting(options):
+            logits = check_logits(model(inputs.index_select(0, batch)), len(batch), outputs)
+            loss = loss_of(logits, targets.index_select(0, batch))
         losses.append(loss.item())
         if not math.isfinite(losses[-1]):
             raise FloatingPointError(f"the training loss became {losses[-1]} at step {step + 1}")
@@ -67,9 +72,11 @@ def train(
         optimiser.step()
         if step + 1 in marks:
             state, ties = state_of(model)
-            tensors |= {f"{marks[step + 1]}/{name}": value.clone() for name, value in state.items()}
+            tensors |= {
+                f"{marks[step + 1]}/{name}": value.to("cpu", copy=True) for name, value in state.items()
+            }
     if stop < recipe["steps"]:
-        tensors |= {f"state/{name}": value for name, value in snapshot(model, optimiser).items()}
+        tensors |= {f"state/{name}": value for name, value in snapshot(model, optimiser, options).items()}
     return tensors, {"ties": ties, "curve": curve(losses)}
 
 

@@ -31,13 +31,19 @@ class _Zoo(nn.Module):
         x = einops.rearrange(self.order(self.attention(x)), "b c l -> b c l")
         x = functional.interpolate(functional.pad(x, (1, 1)), scale_factor=2.0)
         x = functional.adaptive_avg_pool1d(functional.max_pool1d(x, 2), 1) + torch.fft.rfft(x).abs().mean()
-        return torch.einsum("bk,k->bk", self.linear(functional.dropout(x.flatten(1), 0.1)), torch.ones(3))
+        return torch.einsum("bk,k->bk", self.linear(functional.dropout(x.flatten(1), 0.1)), x.new_ones(3))
 
 
 def warmup() -> None:
-    """One training step in float32 and one forward and backward in float64."""
-    inputs, targets = torch.randn(4, 1, 8), torch.tensor([0, 1, 2, 0])
-    model = _Zoo()
+    """One training step in float32 and one forward and backward in float64, on the CPU."""
+    exercise(torch.device("cpu"))
+    torch.randperm(4, generator=torch.Generator().manual_seed(0))
+
+
+def exercise(device: torch.device) -> None:
+    """The same on a device."""
+    inputs, targets = torch.randn(4, 1, 8).to(device), torch.tensor([0, 1, 2, 0]).to(device)
+    model = _Zoo().to(device)
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
     schedule = OneCycleLR(optimiser, max_lr=1e-3, total_steps=3)
     autograd.backward(functional.cross_entropy(model(inputs), targets))
@@ -48,4 +54,3 @@ def warmup() -> None:
     model.eval()
     with torch.no_grad():
         model(inputs.double())
-    torch.randperm(4, generator=torch.Generator().manual_seed(0))

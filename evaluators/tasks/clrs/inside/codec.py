@@ -166,7 +166,8 @@ def log_sinkhorn(
     if noise:
         uniform = torch.rand_like(logits)
         logits = logits - torch.log(-torch.log(uniform + 1e-12) + 1e-12)
-    logits = logits / temperature - 1e6 * torch.eye(logits.shape[-1], dtype=logits.dtype)
+    itself = torch.eye(logits.shape[-1], dtype=logits.dtype, device=logits.device)
+    logits = logits / temperature - 1e6 * itself
     for _ in range(steps):
         logits = torch.log_softmax(torch.log_softmax(logits, dim=-1), dim=-2)
     return logits

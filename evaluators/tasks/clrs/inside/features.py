@@ -35,7 +35,7 @@ def with_random_positions(positions: Tensor, generator: torch.Generator | None =
     Ibarz et al. 2022, section 3.2.2: the model may not learn positions by heart.
     """
     runs = (positions == 0).cumsum(dim=1).to(positions.dtype)
-    drawn = torch.rand(positions.shape, generator=generator, dtype=positions.dtype)
+    drawn = torch.rand(positions.shape, generator=generator, dtype=positions.dtype).to(positions.device)
     return (runs + drawn).sort(dim=1).values - runs
 
 
@@ -54,8 +54,15 @@ class Batch(NamedTuple):
     def nodes(self) -> int:
         return self.inputs["pos"].shape[1]
 
+    def to(self, device: torch.device) -> Batch:
+        def there(group: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {name: stored.to(device) for name, stored in group.items()}
+
+        return Batch(there(self.inputs), there(self.hints), there(self.outputs), self.lengths.to(device))
+
     def pick(self, rows: Tensor) -> Batch:
         """Some examples, hints cut to the longest of them."""
+        rows = rows.to(self.lengths.device)
         lengths = self.lengths.index_select(0, rows)
         steps = max(1, int(lengths.max()))
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
 
 from evaluators.inside.build import Announce, Reply, build, state_of
+from evaluators.inside.device import casting, device_of, placed
 from evaluators.inside.train import curve
 from evaluators.inside.warm import warmup as warm_common
 from evaluators.tasks.clrs.inside.digest import function_digest
@@ -48,14 +49,16 @@ def dry_run(
     FloatingPointError for numbers that are not finite.
     """
     announce("build")
-    network = network_of(genome, options)
+    device = device_of(options)
+    network = network_of(genome, options).to(device)
     announce("dry_run")
     features = features_from(options["features"])
     draw = torch.Generator().manual_seed(0)
     for examples, nodes, steps in DRY_RUNS:
-        batch = made_up(features, examples, nodes, steps, draw)
+        batch = made_up(features, examples, nodes, steps, draw).to(device)
         network.zero_grad()
-        loss = total_loss(features, network(batch), batch)
+        with casting(options):
+            loss = total_loss(features, network(batch), batch)
         if not torch.isfinite(loss):
             raise FloatingPointError("the loss of an untrained network is not finite")
         loss.backward()  # type: ignore[no-untyped-call]
@@ -98,8 +101,9 @@ def train(
     Raises FloatingPointError as soon as the loss is not finite.
     """
     announce("build")
-    network = network_of(genome, options)
+    network = network_of(genome, options).to(device_of(options))
     announce("train")
+    arrays = placed(arrays, options)
     features, recipe = features_from(options["features"]), options["recipe"]
     steps, checkpoints = recipe["steps"], recipe["checkpoints"]
     parameters = [p for p in network.parameters() if p.requires_grad]
@@ -116,7 +120,8 @@ def train(
         range(1, steps + 1), training_batches(arrays, recipe["batch"], draw), strict=False
     ):
         optimiser.zero_grad(set_to_none=True)
-        loss = total_loss(features, network(batch), batch)
+        with casting(options):
+            loss = total_loss(features, network(batch), batch)
         losses.append(loss.item())
         if not math.isfinite(losses[-1]):
             raise FloatingPointError(f"the training loss became {losses[-1]} at step {step}")
@@ -127,7 +132,7 @@ def train(
             schedule.step()
         if step in marks:
             state, ties = state_of(network)
-            tensors |= {f"{marks[step]}/{name}": value.clone() for name, value in state.items()}
+            tensors |= {f"{marks[step]}/{name}": value.to("cpu", copy=True) for name, value in state.items()}
     return tensors, {"ties": ties, "curve": curve(losses)}
 
 
@@ -140,9 +145,10 @@ def predict(
     `weights/<checkpoint>/<tensor>`; `options`: `checkpoints` and `batch` (examples at a time).
     """
     announce("build")
-    network = network_of(genome, options)
+    network = network_of(genome, options).to(device_of(options))
     announce("predict")
-    batches = batches_from({name: a for name, a in arrays.items() if not name.startswith("weights/")})
+    asked = {name: a for name, a in arrays.items() if not name.startswith("weights/")}
+    batches = batches_from(placed(asked, options))
     found: dict[str, list[Tensor]] = {}
     for checkpoint in range(options["checkpoints"]):
         start = f"weights/{checkpoint}/"

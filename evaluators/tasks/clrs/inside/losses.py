@@ -30,7 +30,7 @@ def total_loss(features: Sequence[Feature], predicted: Predicted, batch: Batch) 
     ]
     if batch.hints and predicted.hints:
         ahead = next(iter(batch.hints.values())).shape[1] - 1
-        steps = torch.arange(1, ahead + 1)
+        steps = torch.arange(1, ahead + 1, device=batch.lengths.device)
         real = batch.lengths[:, None] > steps
         for feature in of_stage(features, "hint") if ahead else []:
             logits = torch.stack([hints[feature.name] for hints in predicted.hints], dim=1)

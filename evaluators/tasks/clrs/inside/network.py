@@ -43,7 +43,7 @@ class Network(nn.Module):
     def forward(self, batch: Batch, *, keep_hints: bool = True) -> Predicted:
         """Run as many steps as the batch's hints (at least one); an example's output is that of its last."""
         examples, nodes = batch.inputs["pos"].shape[:2]
-        adjacency = torch.eye(nodes).expand(examples, nodes, nodes)
+        adjacency = torch.eye(nodes, device=batch.inputs["pos"].device).expand(examples, nodes, nodes)
         fixed = Encoded(adjacency, {})
         for feature in self.inputs:
             self.encoders.add(fixed, feature, dense(feature, batch.inputs[feature.name], nodes))

@@ -6,6 +6,7 @@ import random
 import re
 import tempfile
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,18 @@ def test_targets_are_rounded_as_in_the_paper_and_stay_reachable(
 ) -> None:
     """0.9 x size to the nearest 100, 1.02 x accuracy to the nearest 0.1%, never above 100%."""
     assert targets([{"params": params, "error": error}]) == {"params": size, "error": wanted}
+
+
+@given(st.lists(st.tuples(st.integers(1, 10**6), st.integers(0, 500)), min_size=1, max_size=3))
+def test_targets_lie_nearest_to_what_the_paper_asks_for(parents: list[tuple[int, int]]) -> None:
+    found = targets([{"params": float(size), "error": wrong / 500} for size, wrong in parents])
+    size = Fraction(9, 10) * min(size for size, _ in parents)
+    accuracy = min(Fraction(1), Fraction(102, 100) * max(1 - Fraction(wrong, 500) for _, wrong in parents))
+    assert found["params"] % 100 == 0
+    assert abs(found["params"] - size) <= 50 or (found["params"] == 100 and size < 50)
+    asked = 1 - Fraction(found["error"])
+    assert abs(asked - accuracy) <= Fraction(1, 2000) + Fraction(1, 10**9)
+    assert abs(asked * 1000 - round(asked * 1000)) < Fraction(1, 10**9)
 
 
 # Campaigns

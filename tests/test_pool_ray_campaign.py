@@ -67,8 +67,7 @@ def test_sixty_children_outlive_a_node_and_their_driver(tmp_path: Path) -> None:
     subprocess.run(
         [*DRIVER, "init", str(folder), "--lm", "none", "--evaluations", str(EVALUATIONS)], check=True
     )
-    log = (tmp_path / "log").open("w")
-    with ray_nodes() as nodes:
+    with (tmp_path / "log").open("w") as log, ray_nodes() as nodes:
         first, second = nodes.add(1), nodes.add(1)
         on_ray = settings("evaluation.pool=ray", f"evaluation.address={nodes.address}")
 
@@ -109,8 +108,7 @@ def test_sixty_children_outlive_a_node_and_their_driver(tmp_path: Path) -> None:
     subprocess.run(
         [*DRIVER, "run", str(again), "--replay", str(folder), "--set", "evaluation.pool=local"],
         check=True,
-        stdout=log,
-        stderr=log,
+        capture_output=True,
     )
     assert found(again) == found(folder)
 

@@ -118,6 +118,13 @@ def load(folder: Path, overrides: Iterable[str] = ()) -> Config:
     for file in config.seeds.files:
         if not (folder / file).is_file():
             raise UserError(f"{path}: seeds.files: expected a model file, got {file!r}, which is not there")
+    stems = [Path(file).stem for file in config.seeds.files]
+    name = config.constraints.reference
+    if name and name not in stems:
+        raise UserError(
+            f"{path}: constraints.reference: expected the name of a seed file, got {name!r}; "
+            f"{nearest(name, stems)}"
+        )
     return config
 
 

@@ -15,9 +15,12 @@ from agent.measures import (
     completed,
     cumulated,
     excess,
+    measured_in,
     parts_of,
+    reference_of,
     static_metrics,
     unknown,
+    wanted,
 )
 from agent.operators.shape_repair import repair
 from agent.screen import Screen
@@ -28,6 +31,7 @@ from archive.records import FULL, Candidate, Evaluation, Failed, Fault
 from archive.store import Store
 from archive.weights import save_weights
 from evaluators.failures import failure_of
+from evaluators.latency import Latency, Timing
 from evaluators.replies import Sound
 from evaluators.segments import Segment, Staged
 from evaluators.task import Evaluated
@@ -86,11 +90,20 @@ class Grader:
         digest, rung = self.store.candidate(candidate.id).source_digest or "", FULL
         if outcome is None and costs and not await self.screen.passes(candidate, source, digest, sound):
             return True
+        spent = 0.0
+        if outcome is None and wanted(self.config, "latency"):
+            timed = await self._latency(candidate, source)
+            if isinstance(timed, Failed):
+                outcome = timed
+            else:
+                static, spent = {**static, "latency": timed.ratio}, timed.cpu_seconds
+                problem = excess(self.config.constraints, static)
+                outcome = Failed("static", problem) if problem else None
         if outcome is None and costs and not self.budget.take_evaluation():
             self.store.requeue(candidate.id)
             return False
         if outcome is not None:
-            evaluated = Evaluated(outcome, 0.0, 0.0)
+            evaluated = completed(Evaluated(outcome, 0.0, 0.0), self.config, None, static, {})
         else:
             train = self._measuring(candidate.id, sound.params, static)
             ended = await self.ladder.climb(candidate, source, digest, kind, train)
@@ -100,7 +113,8 @@ class Grader:
             if costs and _lost(evaluated) and not self.store.has_trained(candidate.id):
                 self.budget.return_evaluation()
         told = {"layers": list(sound.layers), "unreached": list(sound.unreached)}
-        evaluated = replace(evaluated, detail={**evaluated.detail, **{k: v for k, v in told.items() if v}})
+        detail = {**evaluated.detail, **{k: v for k, v in told.items() if v}}
+        evaluated = replace(evaluated, detail=detail, cpu_seconds=evaluated.cpu_seconds + spent)
         await self.turns.wait(step)
         self._settle(candidate, kind, 0, evaluated, rung)
         self.turns.done(step)
@@ -217,6 +231,27 @@ class Grader:
             f"no gradient reaches {', '.join(names[:5])}{more}: expected that every parameter is used in "
             "forward, or is not there"
         )
+
+    async def _latency(self, candidate: Candidate, source: str) -> Latency | Failed:
+        """Against the reference, which has 1 by definition. What was measured once stands, as in a replay."""
+        parts = parts_of(self.store.evaluations(candidate.id))
+        known = measured_in(parts[0]) if parts else self.turns.measured(candidate.id, 0)
+        if "latency" in known:
+            return Latency(known["latency"], 0.0, 0.0, 0)
+        seeds = self.store.candidates(operator="seed")
+        name = reference_of(self.config)
+        reference = next((each for each in seeds if each.name == name), seeds[0])
+        if candidate.id == reference.id:
+            return Latency(1.0, 1.0, 1.0, 0)
+        assert isinstance(self.evaluator, Timing), "a session with another evaluator is refused"
+        retries = self.config.evaluation.retries
+        while True:
+            timed = await self.evaluator.latency(source, reference.source)
+            if isinstance(timed, Failed) and timed.fault is Fault.INFRASTRUCTURE and retries:
+                retries -= 1
+                self.store.event("retried", candidate.id, {"reason": timed.reason})
+                continue
+            return timed
 
     def _static_limits(self, sound: Sound) -> Failed | None:
         known = {"params": float(sound.params), **static_metrics(sound, None)}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from agent.config import Config
 from agent.tables import ConstraintsTable
@@ -52,7 +53,7 @@ def excess(table: ConstraintsTable, metrics: Mapping[str, float]) -> str:
         most, got = limit.of(table), metrics.get(limit.metric)
         if most is None or got is None or got <= most:
             continue
-        over = f"{number(got - most)} ({(got - most) / most:.1%}) too many"
+        over = f"{number(got - most)} ({(got - most) / most:.1%}) above"
         found.append(
             f"expected at most {number(most)} {limit.words}, got {number(got)}: {over}; "
             f"limit constraints.{limit.key}"
@@ -66,6 +67,12 @@ def wanted(config: Config, metric: str) -> str:
         if limit.metric == metric and limit.of(config.constraints) is not None:
             return f"constraints.{limit.key}"
     return "selection.objectives" if metric in config.selection.objectives else ""
+
+
+def reference_of(config: Config) -> str:
+    """The name of the seed whose latency is 1."""
+    first = config.seeds.files[0] if config.seeds.files else ""
+    return config.constraints.reference or Path(first).stem
 
 
 def unknown(config: Config, sound: Sound) -> str:

@@ -18,6 +18,7 @@ from agent.devices import devices_of, worker_count
 from agent.errors import UserError, nearest
 from agent.lm.build import build_lm
 from agent.lm.seam import LM, LMError
+from agent.measures import cumulated, static_metrics, wanted
 from agent.operators.build import build_operator
 from agent.own_data import fingerprint, refuse_changed, retell, retold
 from agent.pools import open_ray
@@ -36,10 +37,11 @@ from agent.tuning.tuner import build_tuner
 from agent.turns import Turns
 from archive.filesystem import wal_problem
 from archive.lock import RunLock
-from archive.records import Failed, Outcome
+from archive.records import Failed, Outcome, Scored
 from archive.schema import FILE as DATABASE
 from archive.store import Store, create, open_archive
 from evaluators.failures import failure_of
+from evaluators.latency import Latency, Timing
 from evaluators.own import Measuring, measuring, program_for
 from evaluators.pools.slots import SlotPool
 from evaluators.replies import Sound
@@ -48,7 +50,7 @@ from evaluators.tasks import load_task
 from sandbox.device import Device
 from sandbox.environment import InterpreterError, environment_of
 from sandbox.genome import source_digest
-from sandbox.job import Runner
+from sandbox.job import Runner, Talking
 from sandbox.level import LevelReport, detect
 from sandbox.limits import Level, Limits
 from sandbox.outcome import Finding
@@ -192,6 +194,8 @@ async def open_session(
             campaign_seed=config.campaign.seed,
             ceiling=config.constraints.error,
         )
+        if key := wanted(config, "latency"):
+            refuse_untimed(key, task, evaluator, runner)
         if (folder / DATABASE).exists():
             store = open_archive(folder, write=True)
             stack.callback(store.close)
@@ -346,6 +350,16 @@ def _add_seeds(store: Store, sources: Mapping[str, str]) -> None:
             known.add(digest)
 
 
+def refuse_untimed(key: str, task: Task, evaluator: Measuring, runner: Runner) -> None:
+    """Raises UserError where latency, which `key` asks for, can't be measured."""
+    if not isinstance(evaluator, Timing):
+        raise UserError(f"{key}: expected a task of examples, got {task.name}: its latency can't be measured")
+    if not isinstance(runner, Talking):
+        raise UserError(
+            f"{key}: latency is measured on this machine's cores; expected no pool and no device but these"
+        )
+
+
 @dataclass(frozen=True)
 class FileResult:
     """What `evaluate` found about one file."""
@@ -354,12 +368,22 @@ class FileResult:
     seconds: float
     level: Level
     findings: tuple[Finding, ...]
+    latency: Latency | None = None
 
 
 async def evaluate_file(
-    source: str, task: Task, *, recipe: str, seed: int, enforce: bool, unsafe: bool
+    source: str,
+    task: Task,
+    *,
+    recipe: str,
+    seed: int,
+    enforce: bool,
+    unsafe: bool,
+    reference: str = "",
 ) -> FileResult:
-    """One model file through vet, dry run, train, predict and score, outside any campaign."""
+    """One model file through vet, dry run, train, predict and score, outside any campaign; with its latency
+    where there is the source of a `reference`.
+    """
     findings = tuple(vet(source, entry="Model", offers=task.offers))
     chosen = choose_recipe(task, recipe)
     if isinstance(task, SupervisedTask):
@@ -374,7 +398,19 @@ async def evaluate_file(
         result = await evaluator.dry_run(source)
         if not isinstance(result, Sound):
             return FileResult(failure_of(result), result.usage.seconds, level, findings)
+        latency = None
+        if reference:
+            if not isinstance(evaluator, Timing):
+                raise UserError(f"--reference: expected a task of examples, got {task.name}")
+            timed = await evaluator.latency(source, reference)
+            if isinstance(timed, Failed):
+                return FileResult(timed, 0.0, level, findings)
+            latency = timed
         evaluated = await evaluator.evaluate(source, digest=source_digest(source), repeat=0)
-        return FileResult(evaluated.outcome, evaluated.seconds, level, findings)
+        outcome = evaluated.outcome
+        if isinstance(outcome, Scored):
+            static = static_metrics(result, latency.ratio if latency else None)
+            outcome = Scored({**outcome.metrics, **static, **cumulated(evaluated, ())})
+        return FileResult(outcome, evaluated.seconds, level, findings, latency)
     finally:
         await runner.close()

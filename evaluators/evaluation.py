@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from archive.records import Failed
 from evaluators.checks import asked, check_splits, outputs
 from evaluators.classification import Classification
 from evaluators.failures import failure_of
 from evaluators.flow import DRY_RUN_SEED, Flow, Setting, derived_seed
+from evaluators.latency import Latency, Timer
 from evaluators.regression import Regression
 from evaluators.replies import Sound, sound_of
 from evaluators.segments import Segment
 from evaluators.task import Evaluated, Recipe, Splits, SupervisedTask
 from evaluators.zero_cost import EXAMPLES, SIGNED, ZeroCost, scores_of
-from sandbox.job import Job, Runner
+from sandbox.job import Job, Runner, Talking
 from sandbox.limits import Limits
 from sandbox.outcome import Array, ChildOutcome, Finished
 
@@ -58,7 +60,7 @@ class Evaluator:
             "kwargs": dict(kwargs or {}),
             "loss": task.loss,
         }
-        self.grading = grading_of(task, splits)
+        self.grading, self._outputs = grading_of(task, splits), outputs(task)
         self._shown: Mapping[str, Array] = {
             "inputs": splits.train.inputs[:EXAMPLES],
             "targets": splits.train.targets[:EXAMPLES],
@@ -97,6 +99,15 @@ class Evaluator:
     async def evaluate_segment(self, source: str, *, digest: str, repeat: int, segment: Segment) -> Evaluated:
         """As evaluators.segments.Staged says."""
         return await Flow(self._setting, self.grading, source, digest, repeat, segment).run()
+
+    async def latency(self, source: str, reference: str) -> Latency | Failed:
+        """As evaluators.latency.Timing says."""
+        of = self._setting
+        if not isinstance(of.runner, Talking):
+            raise TypeError("latency: expected a runner whose children may be talked with")
+        shape, disagree = self._shown["inputs"].shape[1:], self.grading.disagree
+        timer = Timer(of.runner, of.options, shape, self._outputs, of.limits, disagree)
+        return await timer.compare(source, reference)
 
     async def zero_cost(self, source: str, *, digest: str, scores: tuple[str, ...]) -> ZeroCost:
         """As evaluators.zero_cost.Foretelling says; of the model as its first training begins."""

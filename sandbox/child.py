@@ -30,11 +30,15 @@ _FIRST_ARRAY = 5
 
 
 def main(request: Mapping[str, Any], fds: list[int], report: int, parent: int, entry: str) -> NoReturn:
-    """Never returns. `fds` are the parcel, the answer and the arrays; `report` goes to the zygote."""
+    """Never returns. `fds` are the parcel, the answer, the arrays, and the last `request["talk"]` of them the
+    two ends of a talk (sandbox.talk); `report` goes to the zygote.
+    """
     status = 1
     try:
         fds = _keep(fds, report)
         try:
+            own = len(fds) - request["talk"]
+            fds, talk = fds[:own], fds[own:]
             header, arrays = _receive(fds)
             device = request["device"]
             child_locks.restrict(
@@ -55,7 +59,7 @@ def main(request: Mapping[str, Any], fds: list[int], report: int, parent: int, e
         os.close(_REPORT)
         if device:
             header["options"] |= {"device": device["kind"], "autocast": device["autocast"]}
-        _run(header, arrays, entry, has_driver=bool(device))
+        _run(header, arrays, entry, talk, has_driver=bool(device))
         status = 0
     finally:
         # Also after an exit, an interrupt or an error in the report: no code of the zygote may go on here.
@@ -63,7 +67,7 @@ def main(request: Mapping[str, Any], fds: list[int], report: int, parent: int, e
 
 
 def _keep(fds: list[int], report: int) -> list[int]:
-    """Leaves open: 0-2 on the null device, 3 the answer, 4 the report, 5... the parcel and the arrays."""
+    """Leaves open: 0-2 on the null device, 3 the answer, 4 the report, 5... parcel, arrays, talk."""
     parcel, answer, *arrays = fds
     wanted = [answer, report, parcel, *arrays]
     top = max(wanted) + len(wanted) + _ANSWER
@@ -109,7 +113,14 @@ def _driver(device: Mapping[str, Any] | None, entry: str) -> child_locks.Driver 
     return child_locks.Driver(device["files"], device["reads"], lambda: inside.open_device(device))
 
 
-def _run(header: Mapping[str, Any], arrays: dict[str, torch.Tensor], entry: str, *, has_driver: bool) -> None:
+def _run(
+    header: Mapping[str, Any],
+    arrays: dict[str, torch.Tensor],
+    entry: str,
+    talk: list[int],
+    *,
+    has_driver: bool,
+) -> None:
     def announce(stage: str) -> None:
         _write(wire.stage_record(stage))
 
@@ -122,7 +133,7 @@ def _run(header: Mapping[str, Any], arrays: dict[str, torch.Tensor], entry: str,
             announce("build")
             module = load(header["genome"])
         function = getattr(importlib.import_module(entry), header["function"])
-        tensors, notes = function(module, arrays, header["options"], announce)
+        tensors, notes = function(module, arrays, header["options"], announce, *talk)
         frames = _frames(tensors, notes)
     except BaseException as error:  # noqa: BLE001 - a genome may raise anything at all; it becomes the answer
         frames = [wire.result_record(child_report.describe(error, has_driver))]

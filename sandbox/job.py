@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sandbox.device import CPU, Device
 from sandbox.limits import Level, Limits
 from sandbox.outcome import Array, ChildOutcome
+from sandbox.talk import Talk
 
 
 @dataclass(frozen=True)
@@ -53,3 +54,12 @@ class Runner(Protocol):
     async def run(self, job: Job) -> ChildOutcome: ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Talking(Runner, Protocol):
+    """A runner on this machine, whose children may be talked with while they live."""
+
+    async def converse(self, job: Job, talk: Talk) -> ChildOutcome:
+        """As `run`, with the ends of `talk` that are the child's."""
+        ...

@@ -38,6 +38,7 @@ from sandbox.limits import Level, Limits
 from sandbox.mounts import SYSTEM
 from sandbox.outcome import Array, Broken, ChildOutcome, Finished, Killed, Raised, Usage
 from sandbox.parcel import Parcels
+from sandbox.talk import Talk
 from sandbox.zygote_link import ZygoteLink, ZygoteLostError
 
 DEVICE_MEMORY = "evaluation.device_memory"
@@ -133,17 +134,24 @@ class ZygoteRunner:
         A child may say that its device is lost. If one without a genome can't open it either, that is the
         machine's fault; else the job is tried once more, and what it says then is the candidate's.
         """
-        first = await self._run(job)
+        first = await self._run(job, None)
         if not isinstance(first, _LostDevice):
             return first
-        probe = await self._run(replace(job, function="", genome="", arrays={}))
+        probe = await self._run(replace(job, function="", genome="", arrays={}), None)
         usage = first.usage + probe.usage
         if isinstance(probe, Broken):
             return Broken(f"{job.device.label}: {first.reason}", usage)
-        second = await self._run(job)
+        second = await self._run(job, None)
         return replace(second, usage=usage + second.usage)
 
-    async def _run(self, job: Job) -> ChildOutcome:
+    async def converse(self, job: Job, talk: Talk) -> ChildOutcome:
+        """As `run`; the child gets its ends of `talk`, which are closed here when it has ended."""
+        found = await self._run(job, talk)
+        if isinstance(found, _LostDevice):
+            return Broken(f"{job.device.label}: {found.reason}", found.usage)
+        return found
+
+    async def _run(self, job: Job, talk: Talk | None) -> ChildOutcome:
         answer = -1
         fds: list[int] = []
         try:
@@ -152,14 +160,18 @@ class ZygoteRunner:
             fds.append(parcel)
             answer = os.memfd_create("answer", os.MFD_CLOEXEC)
             fds.append(answer)
+            theirs = talk.theirs if talk else ()
             request = {**_request(job.limits, self.level, size), "device": self._device(job.device)}
-            ended = await link.run(request, [parcel, answer, *shared])
+            request |= {"talk": len(theirs)}
+            ended = await link.run(request, [parcel, answer, *shared, *theirs])
             return outcome(job.limits, ended, answer, job.device)
         except (ZygoteLostError, OSError) as error:
             return Broken(str(error))
         finally:
             for fd in fds:
                 os.close(fd)
+            if talk:
+                talk.release()
 
     def _device(self, device: Device) -> dict[str, object] | None:
         """What a child opens; its driver's libraries may be loaded late, so they stay readable."""

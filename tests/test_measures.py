@@ -116,23 +116,22 @@ LIMITS: dict[str, tuple[dict[str, float], bool, str]] = {
     "params": (
         {"params": 60},
         True,
-        "expected at most 60 parameters, got 90: 30 (50.0%) too many; limit constraints.params",
+        "expected at most 60 parameters, got 90: 30 (50.0%) above; limit constraints.params",
     ),
     "flops": (
         {"flops": 600},
         True,
-        "expected at most 600 FLOPs an example, got 900: 300 (50.0%) too many; limit constraints.flops",
+        "expected at most 600 FLOPs an example, got 900: 300 (50.0%) above; limit constraints.flops",
     ),
     "memory": (
         {"memory": 6.0},
         False,
-        "expected at most 6 MiB of memory in training, got 9: 3 (50.0%) too many; limit constraints.memory",
+        "expected at most 6 MiB of memory in training, got 9: 3 (50.0%) above; limit constraints.memory",
     ),
     "seconds": (
         {"seconds": 0.6},
         False,
-        "expected at most 0.6 CPU seconds of training, got 0.9: 0.3 (50.0%) too many; limit constraints."
-        "seconds",
+        "expected at most 0.6 CPU seconds of training, got 0.9: 0.3 (50.0%) above; limit constraints.seconds",
     ),
 }
 
@@ -189,7 +188,7 @@ def test_seeds_that_all_break_a_limit_end_the_run_with_the_reason(tmp_path: Path
     assert ending.error
     assert ending.reason == (
         "no seed was scored: there is nothing to breed from; seed200: static: expected at most 60 "
-        "parameters, got 200: 140 (233.3%) too many; limit constraints.params (and 1 more)"
+        "parameters, got 200: 140 (233.3%) above; limit constraints.params (and 1 more)"
     )
 
 

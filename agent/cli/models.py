@@ -90,6 +90,12 @@ def check(files: tuple[Path, ...], task_name: str, as_json: bool) -> None:
     "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Draws split and training."
 )
 @click.option(
+    "--reference",
+    type=file_type,
+    metavar="FILE",
+    help="Measure latency too, as a ratio to that of this model file.",
+)
+@click.option(
     "--vet",
     "vetting",
     type=click.Choice(["enforce", "report"]),
@@ -102,13 +108,21 @@ def check(files: tuple[Path, ...], task_name: str, as_json: bool) -> None:
 )
 @json_option
 def evaluate(
-    file: Path, task_name: str, recipe: str, seed: int, vetting: str, unsafe: bool, as_json: bool
+    file: Path,
+    task_name: str,
+    recipe: str,
+    seed: int,
+    reference: Path | None,
+    vetting: str,
+    unsafe: bool,
+    as_json: bool,
 ) -> None:
     """Put one model file through the whole pipeline: vet, dry run, train, predict, score.
 
     \b
-    Example:
+    Examples:
       evoarch evaluate model.py --task mnist1d
+      evoarch evaluate model.py --reference seeds/conv_base.py
     """
     source = read_source(file)
     result = asyncio.run(
@@ -119,6 +133,7 @@ def evaluate(
             seed=seed,
             enforce=vetting == "enforce",
             unsafe=unsafe,
+            reference=read_source(reference) if reference else "",
         )
     )
     outcome = result.outcome
@@ -132,6 +147,7 @@ def evaluate(
                 "outcome": "failed" if failed else "scored",
                 "error": metrics.get("error"),
                 "params": metrics.get("params"),
+                "metrics": metrics,
                 "seconds": result.seconds,
                 "stage": failed.stage if failed else None,
                 "reason": failed.reason if failed else None,
@@ -145,6 +161,17 @@ def evaluate(
     else:
         click.echo(
             f"{file}: error {metrics['error']:.4f}, {metrics['params']:,.0f} parameters, "
-            f"{result.seconds:.1f} s, isolation {result.level}"
+            f"{_measures(metrics)}{result.seconds:.1f} s, isolation {result.level}"
         )
+        if timed := result.latency:
+            click.echo(
+                f"{file}: latency {timed.ratio:.3f} x that of {reference} "
+                f"({timed.low:.3f} to {timed.high:.3f} over {timed.runs} runs)"
+            )
     sys.exit(1 if failed else 0)
+
+
+def _measures(metrics: Mapping[str, float]) -> str:
+    """What is known of FLOPs, memory and training time, in words that go before others."""
+    words = {"flops": "{:,.0f} FLOPs", "memory": "{:,.1f} MiB", "train_seconds": "{:,.1f} CPU s of training"}
+    return "".join(text.format(metrics[name]) + ", " for name, text in words.items() if name in metrics)

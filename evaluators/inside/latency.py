@@ -1,0 +1,82 @@
+"""Answers to one question at a time, which the parent times, and the same answers without a clock."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from evaluators.inside.build import Announce, Reply, build, check_logits, materialise, outputs_of
+from evaluators.inside.device import device_of
+
+SHAKE = 0.02
+"""Standard deviation of what is added to every parameter: a layer that begins at zero answers all alike."""
+
+
+def serve(
+    genome: ModuleType | None,
+    arrays: Mapping[str, Tensor],
+    options: Mapping[str, Any],
+    announce: Announce,
+    take: int,
+    give: int,
+) -> Reply:
+    """Reads inputs (batch, *shape) and writes logits (batch, outputs), float32, until `take` is at its end.
+
+    `options`: entry, offers, kwargs, batch. The model is untrained, its parameters shaken; two children of
+    one genome and seed have the same.
+    """
+    model, shape = _model(genome, options, announce)
+    size, outputs, device = 4 * math.prod(shape), outputs_of(options), device_of(options)
+    with torch.no_grad():
+        while len(question := _read(take, size)) == size:
+            inputs = torch.frombuffer(question, dtype=torch.float32).reshape(shape).to(device)
+            logits = check_logits(model(inputs), shape[0], outputs).to("cpu", torch.float32)
+            _write(give, logits.contiguous().numpy().tobytes())
+    return {}, {}
+
+
+def answer(
+    genome: ModuleType | None, arrays: Mapping[str, Tensor], options: Mapping[str, Any], announce: Announce
+) -> Reply:
+    """Logits (n, batch, outputs) of `arrays["inputs"]` (n, batch, *shape), by the model that `serve` has."""
+    model, shape = _model(genome, options, announce)
+    outputs = outputs_of(options)
+    with torch.no_grad():
+        inputs = arrays["inputs"].to(device_of(options))
+        parts = [check_logits(model(x), shape[0], outputs).to("cpu", torch.float32) for x in inputs]
+    return {"logits": torch.stack(parts)}, {}
+
+
+def _model(
+    genome: ModuleType | None, options: Mapping[str, Any], announce: Announce
+) -> tuple[nn.Module, tuple[int, ...]]:
+    announce("build")
+    model = build(genome, options).to(device_of(options))
+    announce("predict")
+    shape = (options["batch"], *options["offers"]["input_shape"])
+    draw = torch.Generator().manual_seed(torch.initial_seed())
+    materialise(model, torch.randn(2, *shape[1:], generator=draw).to(device_of(options)))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=draw).to(parameter.device), alpha=SHAKE)
+    return model.eval(), shape
+
+
+def _read(fd: int, size: int) -> bytearray:
+    """`size` bytes, or fewer where the other end is closed."""
+    got = bytearray()
+    while len(got) < size and (part := os.read(fd, size - len(got))):
+        got += part
+    return got
+
+
+def _write(fd: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]

@@ -109,6 +109,17 @@ def test_network_file_systems_are_named(folder: str, kind: str | None) -> None:
         assert f"got {kind} (mounted at /home)" in problem
 
 
+@pytest.mark.parametrize(
+    "kind", ["nfs", "lustre", "gpfs", "beegfs", "ceph", "wekafs", "virtiofs", "fuse.gcsfuse"]
+)
+def test_file_systems_of_clusters_and_clouds_are_refused(kind: str) -> None:
+    problem = wal_problem(
+        Path("/data/campaign"), f"22 1 8:1 / / rw - ext4 a rw\n40 22 0:4 / /data rw - {kind} b rw\n"
+    )
+    assert problem is not None
+    assert f"got {kind} (mounted at /data)" in problem
+
+
 def test_the_own_mount_table_can_be_read(tmp_path: Path) -> None:
     problem = wal_problem(tmp_path)
     assert problem is None or str(tmp_path) in problem

@@ -245,6 +245,7 @@ class Listed:
         return [Draft(left.pop(0) if len(left) > 1 else left[0]) for _ in range(order.count)]
 
 
+@pytest.mark.slow
 def test_what_is_slower_than_the_limit_is_not_trained(walls: Loop, tmp_path: Path) -> None:
     loop, runner = walls
     config = parse(
@@ -253,7 +254,7 @@ def test_what_is_slower_than_the_limit_is_not_trained(walls: Loop, tmp_path: Pat
             "operators": [{"name": "syntactic.mutate"}],
             "budget": {"evaluations": 3, "stall": 4},
             "evaluation": {"repeats": 1, "workers": 1},
-            "constraints": {"latency": 5.0, "flops": 100_000, "params": 50_000},
+            "constraints": {"latency": 3.0, "flops": 100_000, "params": 50_000},
             "selection": {"objectives": ["error", "latency"]},
         },
         "test",
@@ -261,7 +262,7 @@ def test_what_is_slower_than_the_limit_is_not_trained(walls: Loop, tmp_path: Pat
     store = create(tmp_path, name="c", seed=0)
     plain = PLAIN.replace("import os, time, torch\n", "")
     store.add_seed("seed", plain, source_digest(plain))
-    deep = plain.replace("nn.ReLU(), ", "nn.ReLU(), " + "nn.Linear(20, 20), nn.Tanh(), " * 60)
+    deep = plain.replace("nn.ReLU(), ", "nn.ReLU(), " + "nn.Tanh(), " * 400)
     quick = plain.replace("nn.ReLU(), ", "nn.GELU(), ")
     wide = plain.replace("(40, 20)", "(40, 2000)").replace("(20, 10)", "(2000, 10)")
     evaluator = Evaluator(Mnist1d(), RECIPE, runner, limits=LIMITS, ceiling=1.0)
@@ -277,7 +278,7 @@ def test_what_is_slower_than_the_limit_is_not_trained(walls: Loop, tmp_path: Pat
     assert "limit constraints.flops" in large.reason
     assert isinstance(kept, Scored)
     assert store.entered_training() == 1
-    assert all(c.metrics["latency"] <= 5.0 for c in store.scored())
+    assert all(c.metrics["latency"] <= 3.0 for c in store.scored())
     assert store.candidates(operator="seed")[0].state is State.SCORED
     assert store.candidates(operator="seed")[0].metrics["latency"] == 1.0
 

@@ -21,6 +21,7 @@ from agent.tables import ConstraintsTable
 from archive.records import Candidate, Failed, Scored, State
 from archive.store import Store, create
 from evaluators.fakes import StubEvaluator
+from evaluators.latency import Latency
 from evaluators.replies import Sound
 from evaluators.segments import Segment
 from evaluators.task import Evaluated
@@ -59,6 +60,10 @@ class Sized(StubEvaluator):
         flops = int(10 * size) if self._counts else None
         unreached = self._unreached.get(int(size), ())
         return Sound("", int(size), flops=flops, no_flops="the counter met a wall", unreached=unreached)
+
+    async def latency(self, source: str, reference: str) -> Latency:
+        ratio = size_of(source) / size_of(reference)
+        return Latency(ratio, ratio, ratio, 20, cpu_seconds=1.0)
 
     async def evaluate(self, source: str, *, digest: str, repeat: int) -> Evaluated:
         self.trained.append(size_of(source))
@@ -122,6 +127,12 @@ LIMITS: dict[str, tuple[dict[str, float], bool, str]] = {
         {"flops": 600},
         True,
         "expected at most 600 FLOPs an example, got 900: 300 (50.0%) above; limit constraints.flops",
+    ),
+    "latency": (
+        {"latency": 3.0},
+        True,
+        "expected at most 3 x the latency of the reference, got 4.5: 1.5 (50.0%) above; limit constraints."
+        "latency",
     ),
     "memory": (
         {"memory": 6.0},

@@ -30,10 +30,11 @@ NEEDED = 0.95
 
 
 def busy() -> None:
-    """Computes until it is stopped."""
-    value = 1
-    while True:
-        value = value * 3 % 1_000_003
+    """Computes until it is stopped, or left alone."""
+    parent, value = os.getppid(), 1
+    while os.getppid() == parent:
+        for _ in range(1_000_000):
+            value = value * 3 % 1_000_003
 
 
 def load(processes: int) -> list[BaseProcess]:

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 from agent.breeding import Parts
@@ -18,7 +17,7 @@ from agent.devices import devices_of, worker_count
 from agent.errors import UserError, nearest
 from agent.lm.build import build_lm
 from agent.lm.seam import LM, LMError
-from agent.measures import cumulated, static_metrics, wanted
+from agent.measures import wanted
 from agent.operators.build import build_operator
 from agent.own_data import fingerprint, refuse_changed, retell, retold
 from agent.pools import open_ray
@@ -29,33 +28,27 @@ from agent.rungs import held
 from agent.seeding.add import opening_of
 from agent.seeding.lineage import check_unchanged
 from agent.seeding.record import Record, beside, records
-from agent.tables import SandboxTable
 from agent.templates import open_templates, template_files
 from agent.training import whole, with_trainer
 from agent.tuning.files import FOLDER
 from agent.tuning.tuner import build_tuner
 from agent.turns import Turns
+from agent.walls import choose_level, open_walls
 from archive.filesystem import wal_problem
 from archive.lock import RunLock
-from archive.records import Failed, Outcome, Scored
 from archive.schema import FILE as DATABASE
 from archive.store import Store, create, open_archive
 from evaluators.failures import failure_of
-from evaluators.latency import Latency, Timing
-from evaluators.own import Measuring, measuring, program_for
+from evaluators.latency import Timing
+from evaluators.own import Measuring, measuring
 from evaluators.pools.slots import SlotPool
 from evaluators.replies import Sound
 from evaluators.task import Recipe, SupervisedTask, Task
 from evaluators.tasks import load_task
-from sandbox.device import Device
-from sandbox.environment import InterpreterError, environment_of
 from sandbox.genome import source_digest
 from sandbox.job import Runner, Talking
-from sandbox.level import LevelReport, detect
-from sandbox.limits import Level, Limits
-from sandbox.outcome import Finding
-from sandbox.runner import SandboxUnavailableError, ZygoteLostError, start
-from sandbox.slots import OnDevices
+from sandbox.level import detect
+from sandbox.limits import Level
 from sandbox.vet import vet
 
 
@@ -68,57 +61,6 @@ class Session:
     campaign: Campaign
     parts: Parts
     level: Level
-
-
-def choose_level(report: LevelReport, wanted: str, *, unsafe: bool) -> Level:
-    """The level to run at. Raises UserError where the system offers less and nobody said unsafe."""
-    if Level(wanted) is Level.NONE and unsafe:
-        return Level.NONE
-    if report.level is Level.NONE and not unsafe:
-        raise UserError(
-            f"this system offers no isolation ({'; '.join(report.reasons)}); {report.advice}; "
-            "--unsafe runs generated code with all your rights"
-        )
-    if not unsafe and not report.level.at_least(Level(wanted)):
-        raise UserError(
-            f"sandbox.level: expected at least {wanted}, this system offers {report.level}: "
-            f"{'; '.join(report.reasons)}; {report.advice}"
-        )
-    return report.level
-
-
-async def open_walls(
-    level: Level, task: Task, table: SandboxTable | None = None, devices: Sequence[Device] = ()
-) -> Runner:
-    """A warm zygote at `level` that holds the task's inside program and the modules that are allowed; its
-    children take turns on the slots of `devices`, if there are any.
-    """
-    table = table or SandboxTable()
-    if devices and level is Level.CONTAINER:
-        if table.level != "landlock":
-            raise UserError(
-                f"evaluation.device: {devices[0].label}: a container shows no device; "
-                'expected sandbox.level = "landlock"'
-            )
-        level = Level.LANDLOCK
-    try:
-        modules = (*table.imports, *table.preload)
-        runner = await start(
-            program_for(task),
-            level=level,
-            unsafe=level is Level.NONE,
-            packages=environment_of(table.python).providers(modules),
-            preload=modules,
-            python=table.python,
-            devices=devices,
-        )
-        return OnDevices(runner, devices) if devices else runner
-    except InterpreterError as error:
-        raise UserError(f"sandbox.{error}") from None
-    except (SandboxUnavailableError, ZygoteLostError) as error:
-        raise UserError(f"sandbox: {error}", code=1) from None
-    except PackageNotFoundError as error:
-        raise UserError(f"sandbox.imports: {error}; expected an installed distribution") from None
 
 
 def choose_recipe(task: Task, name: str) -> Recipe:
@@ -358,59 +300,3 @@ def refuse_untimed(key: str, task: Task, evaluator: Measuring, runner: Runner) -
         raise UserError(
             f"{key}: latency is measured on this machine's cores; expected no pool and no device but these"
         )
-
-
-@dataclass(frozen=True)
-class FileResult:
-    """What `evaluate` found about one file."""
-
-    outcome: Outcome
-    seconds: float
-    level: Level
-    findings: tuple[Finding, ...]
-    latency: Latency | None = None
-
-
-async def evaluate_file(
-    source: str,
-    task: Task,
-    *,
-    recipe: str,
-    seed: int,
-    enforce: bool,
-    unsafe: bool,
-    reference: str = "",
-) -> FileResult:
-    """One model file through vet, dry run, train, predict and score, outside any campaign; with its latency
-    where there is the source of a `reference`.
-    """
-    findings = tuple(vet(source, entry="Model", offers=task.offers))
-    chosen = choose_recipe(task, recipe)
-    if isinstance(task, SupervisedTask):
-        chosen = searched(task, chosen)
-    level = choose_level(detect(), "landlock", unsafe=unsafe)
-    if findings and enforce:
-        failed = Failed("vet", "; ".join(str(finding) for finding in findings))
-        return FileResult(failed, 0.0, level, findings)
-    runner = await open_walls(level, task)
-    try:
-        evaluator = measuring(task, chosen, runner, limits=Limits(), campaign_seed=seed)
-        result = await evaluator.dry_run(source)
-        if not isinstance(result, Sound):
-            return FileResult(failure_of(result), result.usage.seconds, level, findings)
-        latency = None
-        if reference:
-            if not isinstance(evaluator, Timing):
-                raise UserError(f"--reference: expected a task of examples, got {task.name}")
-            timed = await evaluator.latency(source, reference)
-            if isinstance(timed, Failed):
-                return FileResult(timed, 0.0, level, findings)
-            latency = timed
-        evaluated = await evaluator.evaluate(source, digest=source_digest(source), repeat=0)
-        outcome = evaluated.outcome
-        if isinstance(outcome, Scored):
-            static = static_metrics(result, latency.ratio if latency else None)
-            outcome = Scored({**outcome.metrics, **static, **cumulated(evaluated, ())})
-        return FileResult(outcome, evaluated.seconds, level, findings, latency)
-    finally:
-        await runner.close()

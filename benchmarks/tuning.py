@@ -33,11 +33,11 @@ from agent.operators.lm_drafts import STOPS
 from agent.operators.syntactic_mutate import SyntacticMutate
 from agent.plan import stream
 from agent.report.numbers import wilson
-from agent.session import choose_level, open_walls
 from agent.tables import TuningTable
 from agent.tuning.data import Example, TuningData, example, split
 from agent.tuning.files import FOLDER
 from agent.tuning.tuner import LocalTuner
+from agent.walls import choose_level, open_walls
 from evaluators.evaluation import Sound
 from evaluators.own import Measuring, measuring
 from evaluators.task import Task

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from agent.errors import UserError
-from agent.session import choose_level, open_walls
 from agent.tables import SandboxTable
+from agent.walls import choose_level, open_walls
 from evaluators.own import measuring
 from evaluators.replies import Sound
 from evaluators.tasks import load_task

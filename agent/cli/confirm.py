@@ -18,8 +18,9 @@ from agent.confirm.run import Confirmation, Confirmed, choose, shown
 from agent.devices import devices_of
 from agent.errors import UserError
 from agent.own_data import fingerprint, refuse_changed
-from agent.session import choose_level, choose_recipe, open_walls, searched
+from agent.session import choose_recipe, searched
 from agent.training import whole, with_trainer
+from agent.walls import choose_level, open_walls
 from archive.lock import RunLock
 from archive.store import open_archive
 from evaluators.sealed import confirming, refuse_unsealed

@@ -12,9 +12,9 @@ import click
 from agent.cli.common import json_option, print_json
 from agent.config import FILE, load
 from agent.errors import UserError
+from agent.one_file import evaluate_file
 from agent.seeding.add import opening_of
 from agent.seeding.record import load_record
-from agent.session import evaluate_file
 from archive.records import Failed
 from evaluators.tasks import load_task
 from sandbox.outcome import Finding

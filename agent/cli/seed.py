@@ -13,7 +13,7 @@ from agent.cli.common import folder_argument
 from agent.config import Config, load
 from agent.errors import UserError
 from agent.seeding.add import ENTRY, Seed, Wanted, check_free, prepare, seed_findings, write_seed
-from agent.session import choose_level, open_walls
+from agent.walls import choose_level, open_walls
 from evaluators.failures import failure_of
 from evaluators.own import measuring
 from evaluators.replies import Sound

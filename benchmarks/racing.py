@@ -1,6 +1,6 @@
 """Does a race for further training seeds find the best of ten with half the trainings?
 
-    python benchmarks/racing.py [--table benchmarks/data/racing.npz] [--races 500] [--seeds 6 4]
+    python -m benchmarks.racing [--table benchmarks/data/racing.npz] [--races 500] [--seeds 6 4]
 
 The table holds ten models of much the same quality and twenty real training seeds of each (MNIST-1D, recipe
 `fast`); it is made where it is missing, in about ten minutes of CPU, and goes on where it was stopped
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -62,7 +61,7 @@ def standing(draws: Floats, count: NDArray[np.int64], examples: int) -> tuple[li
     return [float(np.mean(errors)) for errors in seen.values()], pooled(seen, examples)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> None:
     """1 where on the whole table a race has a higher regret than equal with twice as many, beyond noise."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -82,16 +81,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     dispersion = float(np.mean(spread**2 / (truth * (1 - truth))))
     print(f"dispersion D of seeds: {dispersion:.4f}")
     print("\ntrainings  how                 mean regret [95%]              against equal, twice as many")
-    worse = [compare(errors, examples, n, arguments.races, arguments.stream) for n in arguments.seeds]
+    for seeds in arguments.seeds:
+        compare(errors, examples, seeds, arguments.races, arguments.stream)
     print("\nwithout the best model, whose lead the others lack")
     rest = np.delete(errors, truth.argmin(), axis=0)
     for seeds in arguments.seeds:
         compare(rest, examples, seeds, arguments.races, arguments.stream)
-    return int(any(worse))
 
 
-def compare(errors: Floats, examples: int, seeds: int, races: int, name: str) -> bool:
-    """Prints equal allocation and what half of its trainings reach; whether a race is surely worse."""
+def compare(errors: Floats, examples: int, seeds: int, races: int, name: str) -> None:
+    """Prints equal allocation and what half of its trainings reach."""
     truth, whole = errors.mean(axis=1), len(errors) * seeds
     ways: dict[str, Callable[[Floats, np.random.Generator], int]] = {
         "equal, twice": lambda draws, _: equal(draws, seeds),
@@ -111,19 +110,13 @@ def compare(errors: Floats, examples: int, seeds: int, races: int, name: str) ->
     print(f"{whole:9}  {'equal':18}  {interval(base)}")
     for way, regrets in found.items():
         print(f"{whole // 2:9}  {way:18}  {interval(regrets)}  {interval(regrets - base)}")
-    return any(ends(found[way] - base)[1] > 0 for way in found if way.startswith("race"))
-
-
-def ends(values: Floats) -> tuple[float, float, float]:
-    """The mean, and the ends of its 95% interval."""
-    mean, half = float(values.mean()), 1.96 * float(values.std(ddof=1)) / len(values) ** 0.5
-    return mean, mean - half, mean + half
 
 
 def interval(values: Floats) -> str:
-    mean, low, high = ends(values)
-    return f"{mean:+.5f} [{low:+.5f}, {high:+.5f}]"
+    """The mean and its 95% interval."""
+    mean, half = float(values.mean()), 1.96 * float(values.std(ddof=1)) / len(values) ** 0.5
+    return f"{mean:+.5f} [{mean - half:+.5f}, {mean + half:+.5f}]"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -12,6 +12,8 @@ from typing import Any
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 # Ray's workers are nice to all others by 15: on a loaded machine they would hardly run.
 os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - Ray writes it so
+# With it, a server that Ray's proxy for clients starts dies now and then before it runs.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
 STORE = 100 << 20
 """Bytes of each node's object store."""

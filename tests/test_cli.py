@@ -237,6 +237,7 @@ def test_no_endpoint_is_said_before_anything_is_spent(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "127.0.0.1:9" in result.output
     with open_archive(path, write=False) as store:
-        # The question whether the server is there is a call like any other: logged before it was sent.
-        assert [call.state for call in store.lm_calls()] == ["lost"]
+        # The question whether the server is there is a call like any other: logged before it was sent. It
+        # reached nobody, so it costs nothing.
+        assert [(call.state, call.prompt_tokens) for call in store.lm_calls()] == [("failed", 0)]
         assert not store.evaluations()

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -189,9 +190,10 @@ def test_a_lost_device_is_checked_by_a_child_without_a_genome(
     jobs: list[Job] = []
     honest = walls.runner._run
 
-    async def dies_meanwhile(job: Job) -> ChildOutcome:
+    async def dies_meanwhile(job: Job, *given: Any) -> ChildOutcome:
         jobs.append(job)
-        return await honest(job if len(jobs) == 1 else replace(job, device=replace(DEVICE, visible="gone")))
+        gone = job if len(jobs) == 1 else replace(job, device=replace(DEVICE, visible="gone"))
+        return await honest(gone, *given)
 
     monkeypatch.setattr(walls.runner, "_run", dies_meanwhile)
     outcome = walls.run("def go(driver): raise RuntimeError('CUDA error: uncorrectable ECC error')")

@@ -39,6 +39,9 @@ def main(request: Mapping[str, Any], fds: list[int], report: int, parent: int, e
         try:
             own = len(fds) - request["talk"]
             fds, talk = fds[:own], fds[own:]
+            if talk:
+                # Who is asked by turns shares one core: two cores differ in who else is on them.
+                os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
             header, arrays = _receive(fds)
             device = request["device"]
             child_locks.restrict(

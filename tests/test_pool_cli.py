@@ -49,11 +49,13 @@ def test_an_address_where_nobody_listens_is_named_at_once(folder: Path, scheme: 
     assert "refused" in line
 
 
-def test_who_listens_and_says_nothing_is_given_up() -> None:
+def test_who_listens_and_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert max(ray_reach.SECONDS, ray_reach.GREETING_SECONDS) < 30
+    monkeypatch.setattr(ray_reach, "GREETING_SECONDS", 0.4)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         address = f"127.0.0.1:{mute.getsockname()[1]}"
         assert ray_reach.problem(address, seconds=0.5) == "no answer within 0.5 s"
-    assert ray_reach.SECONDS < 30
+        assert ray_reach.problem(f"ray://{address}") == "no answer within 0.4 s"
 
 
 def test_what_a_slot_takes_is_checked() -> None:

@@ -12,13 +12,16 @@ import subprocess
 import sys
 
 SECONDS = 25.0
+GREETING_SECONDS = 10.0
+GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+"""The client's preface and an empty frame of settings (RFC 9113, sections 3.4 and 6.5)."""
 
 
 def problem(address: str, seconds: float = SECONDS) -> str:
     """Why the cluster at `address` can't be used, "" if it can."""
     refused = _refused(address)
     if refused or address.startswith("ray://"):
-        return refused  # Ray's client gives up by itself, after half a minute.
+        return refused  # The client of one who does answer gives up by itself.
     command = [sys.executable, "-m", __name__, address]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
@@ -31,12 +34,20 @@ def problem(address: str, seconds: float = SECONDS) -> str:
 
 
 def _refused(address: str) -> str:
-    """Why nobody listens at a host and port, "" if somebody does or none are named."""
+    """Why nobody listens at a host and port, "" if somebody does or none are named. A server of Ray's clients
+    speaks HTTP/2 (gRPC), so it answers a greeting; one that says nothing would keep Ray waiting for longer.
+    """
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not colon or not port.isdigit():
         return ""
     try:
-        socket.create_connection((host, int(port)), timeout=10.0).close()
+        with socket.create_connection((host, int(port)), timeout=GREETING_SECONDS) as connection:
+            if address.startswith("ray://"):
+                connection.sendall(GREETING)
+                if not connection.recv(1):
+                    return "the connection was closed"
+    except TimeoutError:
+        return f"no answer within {GREETING_SECONDS:g} s"
     except OSError as error:
         return str(error)
     return ""

@@ -199,7 +199,8 @@ class Breeding:
         if self._purse.spent():
             return
         # With one worker nothing that depends on timing may move a draw.
-        waiting = 0 if self._ordered else sum(count for _, count in self._writing.values())
+        late = [count for op, count in self._writing.values() if self._config.operators[op].lm]
+        waiting = 0 if self._ordered else sum(late)
         for span in self._plan.due(self._settled, self._settled + waiting):
             table = self._config.operators[span.operator]
             calls = [op for op, _ in self._writing.values() if self._config.operators[op].lm == table.lm]

@@ -37,7 +37,7 @@ class Estimate:
     and hours are the least that it can be. `seconds`: mean of the evaluations that are there.
 
     `hours` of wall clock: the slots' and the models' overlap, so it is the longer of the two. The elites'
-    further training seeds at the end are in none of the figures.
+    further training seeds at the end are in none of the figures, nor is the training of soft prompts.
     """
 
     tried: Sequence[Tried]
@@ -62,6 +62,9 @@ def estimate(
     """`left` evaluations of the budget; `trained` of the campaign's `proposals` so far entered training."""
     share = trained / proposals if proposals >= LEAST and trained else 1.0
     wanted = left / share
+    if table := config.rounds:  # they make so many children, whatever becomes of these
+        wanted = min(wanted, max(0, table.rounds * table.prompts * table.samples - proposals))
+        left = min(left, round(wanted * share))
     tokens = money = 0.0
     busy: dict[str, float] = {}
     prices = {lm.name: lm for lm in config.lm}

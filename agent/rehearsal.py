@@ -73,7 +73,8 @@ async def _rehearse(session: Session) -> Estimate:
         except OutOfBudgetError as error:
             raise UserError(f"dry run: {error}", code=1) from None
         outcome, detail = await _outcome(session, *bred)
-        samples, share = max(1, parts.operators[made].samples), table.weight / weights
+        samples = config.rounds.samples if config.rounds else max(1, parts.operators[made].samples)
+        share = table.weight / weights
         child = Tried(proposal.operator, lm, outcome, detail, share, samples)
         tried.append(_with_cost(store, proposal.batch, child))
     seconds = store.mean_seconds()

@@ -98,10 +98,10 @@ def test_a_dry_run_makes_one_child_of_each_operator_and_leaves_the_campaign_alon
     assert "expected one of them" in text.stderr
 
 
-def config() -> Config:
+def config(**tables: object) -> Config:
     lm = {"name": "big", "backend": "openai", "model": "m", "concurrency": 2, "price_prompt": 2.0}
     operators = [{"name": "lm.rewrite", "lm": "big"}, {"name": "random"}]
-    return parse({"campaign": {"name": "c"}, "lm": [lm], "operators": operators}, "test")
+    return parse({"campaign": {"name": "c"}, "lm": [lm], "operators": operators, **tables}, "test")
 
 
 def test_the_estimate_counts_calls_by_their_samples_and_proposals_by_their_share() -> None:
@@ -118,3 +118,14 @@ def test_the_estimate_counts_calls_by_their_samples_and_proposals_by_their_share
     early = estimate([asked, quick], config(), left=80, proposals=19, trained=2, seconds=9.0, workers=2)
     assert early.share == 1.0
     assert early.tokens == 5 * 1000 + 40 * 200
+
+
+def test_rounds_make_no_more_children_than_they_have_samples() -> None:
+    asked = Tried("lm.rewrite", "big", "sound", "", 1.0, 8, 1000, 200, 0.0, 30.0)
+    in_rounds = config(rounds={"rounds": 3, "prompts": 3, "samples": 8})
+    fresh = estimate([asked], in_rounds, left=500, proposals=0, trained=0, seconds=9.0, workers=2)
+    assert (fresh.evaluations, fresh.tokens) == (72, 9 * 1000 + 72 * 200)
+    later = estimate([asked], in_rounds, left=490, proposals=48, trained=12, seconds=9.0, workers=2)
+    assert (later.evaluations, later.tokens) == (6, 3 * 1000 + 24 * 200)
+    short = estimate([asked], in_rounds, left=4, proposals=48, trained=12, seconds=9.0, workers=2)
+    assert (short.evaluations, short.tokens) == (4, 2 * 1000 + 16 * 200)

@@ -51,7 +51,7 @@ vetting-docs: setup
 	$(BIN)/python -m sandbox.catalogue > docs/vetting.md
 
 results: setup
-	$(BIN)/python benchmarks/results.py
+	$(BIN)/python -m benchmarks.results
 
 browser:  # what the tests of the review page need beside Python packages (as root)
 	apt-get install -y --no-install-recommends chromium

@@ -141,7 +141,6 @@ def test_a_curve_takes_first_seeds_only_and_holds_its_best() -> None:
     assert curve.at_seconds(0.1) == curve.points[0]
     assert curve.points[-1].fitness == pytest.approx(2.0)
     assert curve.points[-1].hypervolume == pytest.approx((REFERENCE["error"] - 0.1) * 3)
-    assert Curve.from_json(json.loads(json.dumps(curve.as_json()))) == curve
 
 
 def test_known_values_of_the_statistics() -> None:

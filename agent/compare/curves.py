@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from agent.compare.runs import Run
 from archive.outlays import Outlay
@@ -63,16 +63,6 @@ class Curve:
     def at_seconds(self, seconds: float) -> Point:
         """The last point that had cost at most `seconds`; the seeds' point where there is none."""
         return ([point for point in self.points if point.cpu_seconds <= seconds] or [self.points[0]])[-1]
-
-    def as_json(self) -> dict[str, object]:
-        return {"arm": self.arm, "seed": self.seed, "points": [asdict(point) for point in self.points]}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, object]) -> Curve:
-        """Read back from `as_json`. Raises KeyError or TypeError for what is none."""
-        points = data["points"]
-        assert isinstance(points, list)
-        return cls(str(data["arm"]), int(str(data["seed"])), tuple(Point(**point) for point in points))
 
 
 def curve_of(outlays: Sequence[Outlay], arm: str, seed: int) -> Curve:

@@ -2,6 +2,7 @@
 
     python -m benchmarks.results                                             # the page and its pictures
     python -m benchmarks.results --compared DIR NAME --arms random:10,lm:5   # takes finished runs in
+    python -m benchmarks.results --restore NAME DIR                          # out again, to go on with it
     python -m benchmarks.results --confirmed DIR NAME --rows FILE            # takes a confirmed campaign in
 
 Nothing is measured here; benchmarks/results_kept.py says what is kept. What is missing is said on the page.
@@ -18,7 +19,15 @@ from agent.compare.comparison import Comparison
 from agent.compare.curves import MEASURES, PRIMARY
 from agent.compare.page import chart, style
 from agent.report.svg import draw
-from benchmarks.results_kept import ABOUT, CONFIRMED, comparison, curves, take_comparison, take_confirmed
+from benchmarks.results_kept import (
+    ABOUT,
+    CONFIRMED,
+    comparison,
+    curves,
+    restore,
+    take_comparison,
+    take_confirmed,
+)
 
 TOP = Path(__file__).parents[1]
 RESULTS = TOP / "results"
@@ -173,6 +182,7 @@ def main() -> int:
     )
     parser.add_argument("--compared", nargs=2, metavar=("DIR", "NAME"), help="take a comparison in")
     parser.add_argument("--arms", default="", help="with --compared: NAME:N, as `compare` has them")
+    parser.add_argument("--restore", nargs=2, metavar=("NAME", "DIR"), help="a comparison into a new folder")
     parser.add_argument("--confirmed", nargs=2, metavar=("DIR", "NAME"), help="take a confirmed campaign in")
     parser.add_argument("--rows", type=Path, help="with --confirmed: what `confirm --show --json` printed")
     chosen = parser.parse_args()
@@ -182,6 +192,10 @@ def main() -> int:
         }
         folder, name = chosen.compared
         print(f"{take_comparison(Path(folder), RESULTS / name, planned)} finished runs taken in")
+        return 0
+    if chosen.restore:
+        name, folder = chosen.restore
+        print(f"{restore(RESULTS / name, Path(folder))} runs in {folder}")
         return 0
     if chosen.confirmed:
         folder, name = chosen.confirmed

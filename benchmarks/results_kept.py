@@ -52,6 +52,16 @@ def take_confirmed(folder: Path, target: Path, rows: Path) -> None:
     _about(folder, target, {})
 
 
+def restore(kept: Path, folder: Path) -> int:
+    """A comparison as it was taken in, in a new folder, where `evoarch compare` goes on. How many runs."""
+    arms = json.loads((kept / ABOUT).read_text(encoding="utf-8"))["arms"]
+    shutil.copytree(kept, folder, ignore=shutil.ignore_patterns(ABOUT, *arms))
+    packed = sorted(kept.glob("*/seed-*.db.xz"))
+    for path in packed:
+        unpack(path, folder / FOLDER / path.parent.name / path.name.removesuffix(".db.xz"))
+    return len(packed)
+
+
 def _about(folder: Path, target: Path, more: Mapping[str, object]) -> None:
     config = load(folder)
     shutil.copyfile(folder / FILE, target / FILE)

@@ -12,7 +12,7 @@ from agent.compare.comparison import compared
 from agent.compare.curves import Curve, Point, read
 from agent.compare.runs import Run, plan
 from benchmarks import results
-from benchmarks.results_kept import curves, pack, take_comparison, unpack
+from benchmarks.results_kept import curves, pack, restore, take_comparison, unpack
 
 ARMS = {"lm": "a model", "random": "chance"}
 
@@ -73,3 +73,8 @@ def test_a_comparison_is_taken_in_and_its_page_reads_its_archives(tmp_path: Path
     assert "Not all runs are finished (random: 1 to go)" in page
     assert set(pictures) == {"results-c-evaluations.svg", "results-c-cpu-seconds.svg"}
     assert json.loads((tmp_path / "results" / "c" / "about.json").read_text())["task"] == "mnist1d"
+    again = tmp_path / "again"
+    assert restore(tmp_path / "results" / "c", again) == 1
+    done = CliRunner().invoke(main, ["compare", str(again), "--arms", "random:1", "--json"])
+    assert done.exit_code == 0, done.output
+    assert "1 of 1 runs are there, 0 to do" in done.stderr

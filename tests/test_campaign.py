@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from scale_models import MODEL, Scale
 
 from agent.breeding import Ending, Parts
 from agent.campaign import Campaign
@@ -27,44 +28,13 @@ from evaluators.fakes import StubEvaluator, hashed_score
 from sandbox.genome import source_digest
 from sandbox.outcome import Finding
 
-MODEL = """from torch import nn
-
-
-class Model(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(40, 10)
-        self.scale = {scale}
-
-    def forward(self, x):
-        return self.scale * self.layer(x)
-"""
-
-
-class Scale:
-    """An operator that writes another number; `problem_share` of its drafts are no source."""
-
-    name = "syntactic.mutate"
-    arity = 1
-
-    def __init__(self, samples: int = 1, problem_share: float = 0.0) -> None:
-        self.samples = samples
-        self.problem_share = problem_share
-
-    async def propose(self, order: Order, rng: random.Random, complete: object) -> list[Draft]:
-        drafts = []
-        for _ in range(order.count):
-            if rng.random() < self.problem_share:
-                drafts.append(Draft("", problem="prose, not source"))
-            else:
-                drafts.append(Draft(MODEL.format(scale=rng.randint(1, 60))))
-        return drafts
-
 
 class Asked(Scale):
     """The same, after asking an LM for the number."""
 
-    name = "lm.scoped"
+    def __init__(self, samples: int) -> None:
+        super().__init__("lm.scoped")
+        self.samples = samples
 
     async def propose(self, order: Order, rng: random.Random, complete: Any) -> list[Draft]:
         reply = await complete(
@@ -127,7 +97,7 @@ def run(
         parts = Parts(
             evaluator or StubEvaluator(),
             {"input_shape": (40,)},
-            operators or [Scale()],
+            operators or [Scale(most=60)],
             {"small": lm},
             workers,
         )
@@ -148,7 +118,7 @@ LM_TABLES = {
 
 def test_the_budget_counts_candidates_that_trained_and_nothing_else(tmp_path: Path) -> None:
     store = archive_at(tmp_path)
-    ending = run(store, config_of(budget={"evaluations": 15}), operators=[Scale(problem_share=0.4)])
+    ending = run(store, config_of(budget={"evaluations": 15}), operators=[Scale(most=60, problem_share=0.4)])
     assert ending.complete
     status = read_status(store, config_of(budget={"evaluations": 15}))
     assert status.evaluations == 15
@@ -161,7 +131,7 @@ def test_the_budget_counts_candidates_that_trained_and_nothing_else(tmp_path: Pa
 
 def test_elites_and_seeds_get_their_training_seeds_at_the_end(tmp_path: Path) -> None:
     store = archive_at(tmp_path)
-    config = config_of(budget={"evaluations": 10}, evaluation={"repeats": 3})
+    config = config_of(budget={"evaluations": 10}, evaluation={"repeats": 3, "race": 0})
     run(store, config)
     status = read_status(store, config)
     assert all(point.seeds == 3 for point in [*status.front, *status.seeds])
@@ -177,7 +147,9 @@ def test_one_worker_is_the_same_whatever_the_timing(tmp_path: Path) -> None:
         lm = SlowLM(lambda noise=noise, spread=spread: noise.random() * spread)  # type: ignore[misc]
         evaluator = StubEvaluator(seconds=0.0 if name == "a" else 0.002)
         config = config_of(budget={"evaluations": 40}, evaluation={"order": "strict"}, **LM_TABLES)
-        run(store, config, operators=[Asked(3), Scale(problem_share=0.3)], evaluator=evaluator, lm=lm)
+        run(
+            store, config, operators=[Asked(3), Scale(most=60, problem_share=0.3)], evaluator=evaluator, lm=lm
+        )
         records.append(record(store))
     settled = [[row for row in rows if row[3] is not State.PROPOSED] for rows in records]
     assert settled[0] == settled[1]
@@ -186,7 +158,7 @@ def test_one_worker_is_the_same_whatever_the_timing(tmp_path: Path) -> None:
 def test_a_replay_of_two_workers_makes_the_same_candidates_in_the_same_order(tmp_path: Path) -> None:
     noise = random.Random(1)
     config = config_of(budget={"evaluations": 30}, **LM_TABLES)
-    operators = [Asked(3), Scale(problem_share=0.3)]
+    operators = [Asked(3), Scale(most=60, problem_share=0.3)]
     first = archive_at(tmp_path / "first")
 
     class Jittery(StubEvaluator):
@@ -214,12 +186,12 @@ def test_a_replay_lets_in_what_its_record_let_in_whatever_rules_were_added_since
 ) -> None:
     config = config_of(budget={"evaluations": 6})
     first, again = archive_at(tmp_path / "first"), archive_at(tmp_path / "again")
-    run(first, config, operators=[Scale(problem_share=0.3)])
+    run(first, config, operators=[Scale(most=60, problem_share=0.3)])
     monkeypatch.setattr(
         "agent.writing.vet", lambda source, **_: [Finding(1, 0, "new", "no", "write another")]
     )
     ending = run(
-        again, config, operators=[Scale(problem_share=0.3)], turns=recorded_turns(tmp_path / "first")
+        again, config, operators=[Scale(most=60, problem_share=0.3)], turns=recorded_turns(tmp_path / "first")
     )
     assert ending.complete
     settled = [row for row in record(first) if row[3] is not State.PROPOSED]
@@ -270,7 +242,7 @@ def test_infrastructure_faults_are_retried_and_cost_no_budget(tmp_path: Path) ->
 
 def test_only_bad_proposals_end_in_a_stall_that_says_so(tmp_path: Path) -> None:
     store = archive_at(tmp_path)
-    ending = run(store, config_of(budget={"stall": 20}), operators=[Scale(problem_share=1.0)])
+    ending = run(store, config_of(budget={"stall": 20}), operators=[Scale(most=60, problem_share=1.0)])
     assert ending.error
     assert "stalled" in ending.reason
     assert len(store.candidates(state=State.REJECTED)) >= 20
@@ -290,7 +262,7 @@ def test_an_lm_that_never_answers_stops_the_run_and_loses_nothing(tmp_path: Path
 
 def test_a_stop_is_resumable_and_ends_where_one_run_would_have(tmp_path: Path) -> None:
     config = config_of(budget={"evaluations": 25}, evaluation={"order": "strict"}, **LM_TABLES)
-    operators = [Asked(3), Scale(problem_share=0.3)]
+    operators = [Asked(3), Scale(most=60, problem_share=0.3)]
     whole = archive_at(tmp_path / "whole")
     run(whole, config, operators=operators, lm=SlowLM())
     parts_store = archive_at(tmp_path / "parts")
@@ -326,7 +298,7 @@ def test_a_token_budget_stops_the_run(tmp_path: Path) -> None:
     store = archive_at(tmp_path)
     config = config_of(budget={"evaluations": 1000, "tokens": 200}, **LM_TABLES)
     lm = SlowLM()
-    ending = run(store, config, operators=[Asked(3), Scale()], lm=lm)
+    ending = run(store, config, operators=[Asked(3), Scale(most=60)], lm=lm)
     assert ending.complete
     assert "tokens" in ending.reason
     tokens = store.tokens()

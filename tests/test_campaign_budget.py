@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scale_models import MODEL
 
 from agent.breeding import Ending, Parts
 from agent.calls import check
@@ -22,19 +23,6 @@ from archive.store import Store, create
 from evaluators.fakes import StubEvaluator
 from evaluators.task import Evaluated
 from sandbox.genome import source_digest
-
-MODEL = """from torch import nn
-
-
-class Model(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(40, 10)
-        self.scale = {scale}
-
-    def forward(self, x):
-        return self.scale * self.layer(x)
-"""
 
 
 class Numbers:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scale_models import MODEL, Scale
 
 from agent.breeding import Ending, Parts
 from agent.campaign import Campaign
@@ -24,31 +25,6 @@ from archive.store import Store, create
 from evaluators.fakes import StubEvaluator, hashed_score
 from evaluators.task import Evaluated
 from sandbox.genome import source_digest
-
-MODEL = """from torch import nn
-
-
-class Model(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(40, 10)
-        self.scale = {scale}
-
-    def forward(self, x):
-        return self.scale * self.layer(x)
-"""
-
-
-class Scale:
-    """Writes another number."""
-
-    arity, samples = 1, 1
-
-    def __init__(self, name: str = "syntactic.mutate") -> None:
-        self.name = name
-
-    async def propose(self, order: Order, rng: random.Random, complete: object) -> list[Draft]:
-        return [Draft(MODEL.format(scale=rng.randint(1, 10**6))) for _ in range(order.count)]
 
 
 class Asked(Scale):

@@ -14,16 +14,14 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 pytest.importorskip("ray")
 
-from kill import alive, offspring, trained
 from ray_nodes import ray_nodes
 
 from agent.config import load
 from agent.status import read_status
 from archive.store import open_archive
+from benchmarks.kill import alive, offspring, trained
 
 DRIVER = [sys.executable, str(Path(__file__).parent / "tiny_driver.py")]
 TINY = (

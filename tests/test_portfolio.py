@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scale_models import MODEL
 
 from agent.breeding import Parts
 from agent.campaign import Campaign
@@ -21,19 +22,6 @@ from archive.records import Outcome, Scored, State
 from archive.store import Store, create
 from evaluators.fakes import StubEvaluator
 from sandbox.genome import source_digest
-
-MODEL = """from torch import nn
-
-
-class Model(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(40, 10)
-        self.scale = {scale}
-
-    def forward(self, x):
-        return self.scale * self.layer(x)
-"""
 
 
 class Better:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
+from scale_models import MODEL
 
 from agent.breeding import Ending, Parts
 from agent.campaign import Campaign
@@ -33,19 +34,6 @@ from archive.records import Failed, Outcome, Scored, State
 from archive.store import Store, create
 from evaluators.fakes import StubEvaluator
 from sandbox.genome import source_digest
-
-MODEL = """from torch import nn
-
-
-class Model(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(40, 10)
-        self.scale = {scale}
-
-    def forward(self, x):
-        return self.scale * self.layer(x)
-"""
 
 REST = """
         self.layer = nn.Linear(40, 10)

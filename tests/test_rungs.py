@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
+from scale_models import MODEL, Scale
 
 from agent.breeding import Ending, Parts
 from agent.campaign import Campaign
 from agent.cli.views import summary
 from agent.config import Config, parse
 from agent.errors import UserError
-from agent.operators.base import Draft, Order
 from agent.replay import recorded_turns
 from agent.rungs import AUDITED, Decision, Rung, audited, decide, held, ladder, place
 from agent.status import Status, read_status
@@ -138,28 +138,7 @@ def test_a_state_that_is_more_than_weights_and_moments_is_refused() -> None:
 
 # In campaigns
 
-MODEL = """
-from torch import nn
-
-class Model(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(40, 10)
-        self.scale = {scale}
-
-    def forward(self, x):
-        return self.scale * self.layer(x)
-"""
 RUNGS = {"evaluation": {"rungs": [{"share": 0.1, "keep": 0.5}, {"share": 0.25, "keep": 0.5}], "repeats": 1}}
-
-
-class Scale:
-    """An operator that writes another number."""
-
-    name, arity, samples = "syntactic.mutate", 1, 1
-
-    async def propose(self, order: Order, rng: random.Random, complete: object) -> list[Draft]:
-        return [Draft(MODEL.format(scale=rng.randrange(10**9))) for _ in range(order.count)]
 
 
 class Watched(StubEvaluator):

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scale_models import MODEL, Scale
 
 from agent.breeding import Ending, Parts
 from agent.campaign import Campaign
 from agent.config import Config, parse
 from agent.errors import UserError
 from agent.foretold import concordance, foretold
-from agent.operators.base import Draft, Order
 from agent.replay import recorded_turns
 from agent.rungs import Decision, audited
 from agent.screen import decide
@@ -35,19 +35,6 @@ from evaluators.fakes import StubEvaluator
 from evaluators.task import Evaluated
 from evaluators.zero_cost import ZeroCost
 from sandbox.genome import source_digest
-
-MODEL = """
-from torch import nn
-
-class Model(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(40, 10)
-        self.scale = {scale}
-
-    def forward(self, x):
-        return self.scale * self.layer(x)
-"""
 
 
 def test_the_best_share_of_those_of_its_size_goes_on() -> None:
@@ -86,15 +73,6 @@ def test_pairs_of_other_sizes_do_not_count() -> None:
 
 
 # In campaigns
-
-
-class Scale:
-    """An operator that writes another number."""
-
-    name, arity, samples = "syntactic.mutate", 1, 1
-
-    async def propose(self, order: Order, rng: random.Random, complete: object) -> list[Draft]:
-        return [Draft(MODEL.format(scale=rng.randrange(10**9))) for _ in range(order.count)]
 
 
 class Foretold(StubEvaluator):
@@ -152,13 +130,13 @@ def decisions(store: Store) -> list[tuple[object, ...]]:
 
 
 def test_who_is_turned_away_costs_nothing_and_is_never_trained(store: Store) -> None:
-    config = config_of(30)
+    config = config_of(100)
     evaluator = Foretold()
     assert run(store, config, evaluator).complete
-    assert store.entered_training() == 30
+    assert store.entered_training() == 100
     stopped = store.candidates(state=State.STOPPED)
     assert len(stopped) > 10
-    assert evaluator.trained == 31, "thirty and the seed"
+    assert evaluator.trained == 101, "a hundred and the seed"
     for candidate in stopped:
         assert not store.evaluations(candidate.id)
         assert "filter: naswot" in candidate.note
@@ -168,14 +146,14 @@ def test_who_is_turned_away_costs_nothing_and_is_never_trained(store: Store) -> 
     assert [*told] == ["gradsign", "naswot", "params"]
     assert told["naswot"].spearman is not None
     assert told["naswot"].spearman > 0.3, "it was made of the error and noise"
-    assert told["params"].count == 30
+    assert told["params"].count == 100
     (line,) = status.rungs
     assert line.name == FILTER
     assert line.arrived == line.promoted + line.stopped
     assert line.stopped == len(stopped) + line.audited
     exempt = [each for each in decisions(store) if each[1] == Decision.EXEMPT]
     assert exempt, "some could not be scored"
-    assert line.arrived + len(exempt) == 30 + len(stopped)
+    assert line.arrived + len(exempt) == 100 + len(stopped)
     assert all(store.candidate(int(str(each[0]))).state is State.SCORED for each in exempt)
 
 

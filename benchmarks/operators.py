@@ -22,6 +22,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import os
 import platform
 import random
@@ -269,9 +270,14 @@ def table(results: Mapping[str, Result]) -> str:
             share = wilson(hits / count, count)
             cells.append(f"{100 * hits / count:.0f}% ({100 * share.low:.0f}-{100 * share.high:.0f})")
         middle, low, high = rate(result, random.Random(0))
-        cells.append(f"{middle:.3g} ({low:.3g}-{high:.3g})")
+        cells.append(f"{_three(middle)} ({_three(low)}-{_three(high)})")
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _three(value: float) -> str:
+    """Three digits that say something; in thousands no more, but no exponent."""
+    return f"{value:.3g}" if value < 1000 else f"{round(value, 2 - math.floor(math.log10(value))):,.0f}"
 
 
 def write_markdown(path: Path, text: str, arguments: argparse.Namespace) -> None:
@@ -280,10 +286,11 @@ def write_markdown(path: Path, text: str, arguments: argparse.Namespace) -> None
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise SystemExit(f"{path}: expected the markers {BEGIN} and {END}")
+    cores = len(os.sched_getaffinity(0))
     made = (
         f"Made by `python benchmarks/operators.py --proposals {arguments.proposals} --batch {arguments.batch}"
         f" --rewrite-tokens {arguments.rewrite_tokens} --threads {arguments.threads} --seed {arguments.seed}"
-        f" --markdown` on {len(os.sched_getaffinity(0))} cores ({platform.machine()}), torch"
+        f" --markdown` on {cores} core{'s' if cores > 1 else ''} ({platform.machine()}), torch"
         f" {torch.__version__}. Intervals: 95%."
     )
     path.write_text(f"{before}{BEGIN}\n{text}\n\n{made}\n{END}{after}", encoding="utf-8")

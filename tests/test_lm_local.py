@@ -18,11 +18,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from agent.lm import embedded
 from agent.lm.contract import LMContract
 from agent.lm.embedded import EmbeddedLM, prepare
 from agent.lm.openai import OpenAILM
+from agent.lm.sampling import Sampler
 from agent.lm.seam import LM, LMError, LMRequest
 from agent.lm.settings import LMSettings
 from agent.lm.transformers import ROOT, TransformersLM
@@ -163,6 +165,29 @@ def test_a_missing_and_a_broken_model_are_one_line(runner: asyncio.Runner, tmp_p
     with pytest.raises(LMError, match="can't load") as caught:
         runner.run(broken.check())
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU to load the model on")
+def test_a_gpu_that_is_not_there_is_one_line(runner: asyncio.Runner, tmp_path: Path) -> None:
+    lm = TransformersLM(LMSettings(backend="transformers", path=tmp_path, device="cuda:1"))
+    with pytest.raises(LMError, match='expected a CUDA device for device = "cuda:1", got none'):
+        runner.run(lm.check())
+
+
+def test_a_device_belongs_to_local_models() -> None:
+    with pytest.raises(ValueError, match='backend "openai" computes elsewhere'):
+        LMSettings(backend="openai", model="m", device="cuda")
+    with pytest.raises(ValueError, match="device"):
+        LMSettings(device="gpu")
+
+
+def test_another_device_and_its_precision_give_texts_of_the_same_form() -> None:
+    """On the CPU under another name: the moves between devices, and bfloat16 where the processor has it."""
+    asked = {"prompt": "class Model(nn.Module):\n", "messages": (), "n": 3, "temperature": 0.8}
+    asked |= {"top_p": 0.95, "seed": 1, "max_tokens": 8, "stop": ("forward",)}
+    found = Sampler(prepare(), "cpu:0").sample(**asked)
+    assert len(found["texts"]) == 3
+    assert 3 <= found["completion_tokens"] <= 24
 
 
 def test_without_the_package_the_command_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

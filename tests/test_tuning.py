@@ -10,11 +10,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.lm.precision import dtype_for
 from agent.lm.sampling import Sampler
 from agent.tables import TuningTable
 from agent.tuning.data import Example, example, split
 from agent.tuning.files import load_soft_prompt, path_of, save_soft_prompt
-from agent.tuning.training import Checkpoint, dtype_for, train
+from agent.tuning.training import Checkpoint, train
 from prompts.outline import Outline
 from prompts.replies import completed
 from sandbox.genome import source_digest

@@ -21,6 +21,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
+from agent.lm.precision import dtype_for
 from agent.tuning.files import load_soft_prompt
 
 TOP_K = 64
@@ -48,10 +49,16 @@ class TooLongError(ValueError):
 
 
 class Sampler:
-    """One loaded model. Not thread-safe: one call at a time."""
+    """One loaded model on its device. Not thread-safe: one call at a time.
 
-    def __init__(self, path: Path) -> None:
+    Tokens are drawn on the CPU, by its generator, whatever the model computes on.
+    """
+
+    def __init__(self, path: Path, device: str = "cpu") -> None:
         self.model, self.tokenizer = load(path)
+        if device != "cpu":
+            self.model.to(device=device, dtype=dtype_for("auto", device))
+        self._device = torch.device(device)
         self.context: int = self.model.config.max_position_embeddings
         ends = self.model.generation_config.eos_token_id
         self.ends = set(ends if isinstance(ends, list) else [ends]) | {self.tokenizer.eos_token_id}
@@ -73,7 +80,7 @@ class Sampler:
         """Embeddings (1, ids, width); place i of the soft prompt stands as the id -1 - i."""
         table = self.model.get_input_embeddings().weight
         assert self._prefix is not None
-        rows = [table[i] if i >= 0 else self._prefix[-1 - i].to(table.dtype) for i in ids]
+        rows = [table[i] if i >= 0 else self._prefix[-1 - i].to(table) for i in ids]
         return torch.stack(rows).unsqueeze(0)
 
     def encode(self, prompt: str, messages: Sequence[dict[str, str]]) -> list[int]:
@@ -132,8 +139,8 @@ class Sampler:
                 break
             if len(keep) < len(live):
                 live = [live[position] for position in keep]
-                cache.batch_select_indices(torch.tensor(keep))
-            last = tokens[torch.tensor(keep)].unsqueeze(1)
+                cache.batch_select_indices(torch.tensor(keep, device=self._device))
+            last = tokens[torch.tensor(keep)].unsqueeze(1).to(self._device)
             logits = self.model(last, past_key_values=cache, use_cache=True).logits[:, -1]
         return {
             "texts": texts,
@@ -154,7 +161,7 @@ class Sampler:
         if any(i < 0 for i in ids[shared:]):
             given = {"inputs_embeds": self._embedded(ids[shared:])}
         else:
-            given = {"input_ids": torch.tensor([ids[shared:]])}
+            given = {"input_ids": torch.tensor([ids[shared:]], device=self._device)}
         out = self.model(**given, past_key_values=cache, use_cache=True, logits_to_keep=1)
         self._ids, self._cache = ids, out.past_key_values
         return out.logits[:, -1], _copied(self._cache)
@@ -168,10 +175,11 @@ def _copied(cache: Any) -> Any:
 
 
 def _draw(logits: torch.Tensor, temperature: float, top_p: float, generator: torch.Generator) -> torch.Tensor:
-    """One token a row, (rows,), from float logits (rows, vocabulary); temperature 0 takes the largest."""
+    """One token a row, (rows,), on the CPU, from (rows, vocabulary); temperature 0 takes the largest."""
     if temperature <= 0:
-        return logits.argmax(-1)
+        return logits.argmax(-1).cpu()
     values, indices = (logits.float() / temperature).topk(min(TOP_K, logits.shape[-1]), dim=-1)
+    values, indices = values.cpu(), indices.cpu()
     chances = values.softmax(-1)
     if top_p < 1:
         before = chances.cumsum(-1) - chances

@@ -46,6 +46,8 @@ class LMSettings(BaseModel):
     """The most tokens one sample may take: requests above it are lowered."""
     threads: int = Field(default=1, ge=1)
     """Threads of a local model; evaluations get the rest of the machine."""
+    device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d{1,3})?)$")
+    """Of a local model: "cpu", in float32, or "cuda", "cuda:1", in bfloat16 where that GPU has it."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -55,6 +57,8 @@ class LMSettings(BaseModel):
             raise ValueError('backend "transformers" needs path, a model folder or a GGUF file')
         if self.backend == "command" and not self.command:
             raise ValueError('backend "command" needs command, e.g. command = ["llm", "-m", "some-model"]')
+        if self.device != "cpu" and self.backend in ("openai", "command"):
+            raise ValueError(f'device is for local models; backend "{self.backend}" computes elsewhere')
         if self.base_url and "@" in self.base_url.partition("://")[2].partition("/")[0]:
             raise ValueError("base_url holds a user or password: set the variable that key_env names instead")
         if taken := set(self.extra) & SENT:

@@ -18,6 +18,9 @@ from agent.tuning.files import path_of
 LINE_LIMIT = 64 << 20
 """Bytes of the longest line from the worker: 64 samples of 4096 tokens stay far below."""
 
+PASSED = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")
+"""Of the environment, what the worker gets: no key of another model."""
+
 ROOT = Path(__file__).resolve().parents[2]
 """Where the worker finds this very package, whatever the caller's folder is."""
 
@@ -116,13 +119,12 @@ class TransformersLM:
             raise LMError(f"{self.name}: no model at {self.path}: set [[lm]] path to a folder or a GGUF file")
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         threads = str(self.settings.threads)
-        environment = {
-            name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "TMPDIR", "LANG")
-        }
+        environment = {name: value for name, value in os.environ.items() if name in PASSED}
         environment |= {"OMP_NUM_THREADS": threads, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
         environment |= {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "TOKENIZERS_PARALLELISM": "false"}
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "agent.lm.worker", str(self.path), threads, str(os.getpid())),
+            self.settings.device,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=self._errors,

@@ -1,6 +1,6 @@
 """The process of a local model: JSON lines in on stdin, JSON lines out on stdout, gone with its parent.
 
-Run as `python -m agent.lm.worker PATH THREADS PARENT`. The first line out says `ready` or
+Run as `python -m agent.lm.worker PATH THREADS PARENT DEVICE`. The first line out says `ready` or
 `error`; afterwards each request line is answered by one line with the same `id`.
 """
 
@@ -18,7 +18,7 @@ from typing import Any, TextIO
 from agent.lm.tether import die_with_parent
 
 
-def main(path: str, threads: int, parent: int) -> None:
+def main(path: str, threads: int, parent: int, device: str) -> None:
     die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     # Whatever a library prints must not stand between the answers.
@@ -32,7 +32,9 @@ def main(path: str, threads: int, parent: int) -> None:
         torch.set_num_threads(threads)
         from agent.lm.sampling import Sampler
 
-        sampler = Sampler(Path(path))
+        if device != "cpu" and not torch.cuda.is_available():
+            raise ValueError(f'expected a CUDA device for device = "{device}", got none that torch sees')
+        sampler = Sampler(Path(path), device)
     except Exception as error:  # noqa: BLE001 - any failure to load is one line to the parent
         _say(out, {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:400]}"})
         return
@@ -60,4 +62,4 @@ def _say(out: TextIO, answer: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])

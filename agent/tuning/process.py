@@ -31,10 +31,11 @@ def main(parent: int) -> None:
 def _train(order: dict[str, Any], out: TextIO) -> dict[str, object]:
     import torch
 
+    from agent.lm.precision import dtype_for
     from agent.lm.sampling import load
     from agent.tables import TuningTable
     from agent.tuning.files import load_soft_prompt, path_of, save_soft_prompt
-    from agent.tuning.training import Checkpoint, dtype_for, train
+    from agent.tuning.training import Checkpoint, train
 
     table = TuningTable.model_validate(order["table"])
     torch.set_num_threads(table.threads or len(os.sched_getaffinity(0)))

@@ -7,7 +7,7 @@ from __future__ import annotations
 import io
 import random
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,19 +112,6 @@ def train(
             checkpoint.save({**state, "losses": losses, "before": before})
     after = _loss(tuned, measured, pad, table.batch) if measured else None
     return Trained(weight.detach().float().cpu().numpy(), losses, before, after)
-
-
-def dtype_for(name: str, device: str) -> torch.dtype:
-    """The dtype of that name; "auto": bfloat16 where the processor multiplies in it, float32 elsewhere."""
-    if name != "auto":
-        return getattr(torch, name)  # type: ignore[no-any-return]
-    if device == "cuda":
-        pays = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        # An older torch does not say; float32 is never wrong.
-        can: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-        pays = bool(can.get("avx512_bf16") or can.get("amx_bf16"))
-    return torch.bfloat16 if pays else torch.float32
 
 
 def encode(tokenizer: Any, pair: Pair, most: int) -> tuple[list[int], list[int]]:

@@ -91,7 +91,7 @@ def headline(result: Comparison, task: str) -> str:
 
 def arms(name: str, about: Mapping[str, object], result: Comparison) -> list[str]:
     """One comparison: what it says, its runs, pictures, tables, and how it was made."""
-    lines = [f"## {name}: arms at one budget\n", *(f"- {sentence}" for sentence in result.words), ""]
+    lines = [f"## {name}: arms at one budget\n", *differences(result)]
     planned, words = about["planned"], about["arms"]
     assert isinstance(planned, dict)
     assert isinstance(words, dict)
@@ -114,6 +114,25 @@ def arms(name: str, about: Mapping[str, object], result: Comparison) -> list[str
         lines.append("")
     asked = ",".join(f"{arm}:{count}" for arm, count in planned.items())
     return [*lines, *made(about, f"cp -r results/{name} again && evoarch compare again --arms {asked}")]
+
+
+def differences(result: Comparison) -> list[str]:
+    """Every pair in the primary measure, told apart or not, and what else the comparison says in words."""
+    heads = "| at | first | second | first less second [95%] | p | pairs of runs won | told apart |"
+    lines = [f"{heads.replace('first less second', f'{PRIMARY}, first less second')}", "|---" * 7 + "|"]
+    for table in (each for each in result.tables if each.measure.name == PRIMARY):
+        for each in table.differences:
+            figures = f"{each.mean:+.3f} [{each.low:+.3f}, {each.high:+.3f}] | {each.corrected:.3g}"
+            apart = "**yes**" if each.told_apart else "no"
+            at = f"{table.budget:,.0f} {table.axis}"
+            lines.append(f"| {at} | {each.first} | {each.second} | {figures} | {each.effect:.0%} | {apart} |")
+    return [
+        *lines,
+        "",
+        "Two-sided permutation tests, Holm's correction over all pairs.",
+        *result.cautions,
+        "",
+    ]
 
 
 def drawn(name: str, result: Comparison) -> dict[str, str]:

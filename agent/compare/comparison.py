@@ -26,13 +26,22 @@ class Table:
 
 @dataclass(frozen=True)
 class Comparison:
-    """`arms`: a name and what it is in words. `missing`: runs that are not finished, by arm."""
+    """`arms`: a name and what it is in words. `missing`: runs that are not finished, by arm.
+
+    `claims`: a sentence for each pair of arms in the primary measure; `cautions`: what to keep in mind.
+    """
 
     arms: Mapping[str, str]
     curves: tuple[Curve, ...]
     missing: Mapping[str, int]
     tables: tuple[Table, ...]
-    words: tuple[str, ...]
+    claims: tuple[str, ...]
+    cautions: tuple[str, ...]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What can and what cannot be claimed, in sentences."""
+        return self.claims + self.cautions
 
     def of(self, arm: str) -> list[Curve]:
         return [curve for curve in self.curves if curve.arm == arm]
@@ -80,15 +89,13 @@ def compared(
             tests = tuple(differences(values, up=measure.up)) if len(values) > 1 else ()
             tables.append(Table(measure, axis, budget, values, tests))
     missing = {arm: number for arm, number in (missing or {}).items() if number}
-    return Comparison(present, tuple(curves), missing, tuple(tables), said(tables, missing))
+    primary = [table for table in tables if table.measure.name == PRIMARY]
+    claims = tuple(_claim(table, each) for table in primary for each in table.differences)
+    return Comparison(present, tuple(curves), missing, tuple(tables), claims, _cautions(missing))
 
 
-def said(tables: Sequence[Table], missing: Mapping[str, int]) -> tuple[str, ...]:
-    """What can and what cannot be claimed, in sentences."""
+def _cautions(missing: Mapping[str, int]) -> tuple[str, ...]:
     words = []
-    for table in (table for table in tables if table.measure.name == PRIMARY):
-        for difference in table.differences:
-            words.append(_claim(table, difference))
     if missing:
         left = ", ".join(f"{arm}: {number}" for arm, number in missing.items())
         words.append(f"Not all runs are finished ({left} to go): what stands here can still change.")

@@ -158,11 +158,11 @@ def interrupted(system: System, top: Path, number: signal.Signals) -> str:
         except subprocess.TimeoutExpired:
             status = None
         took = time.monotonic() - began
-        finished = _done(system, setting)
         strays = _after_a_while(process.pid)
         end([process.pid, *members(process.pid)])
         process.wait()
-        kept = system.kept(setting)
+        # Who does not end goes on evaluating until here.
+        finished, kept = _done(system, setting), system.kept(setting)
     said = [f"{kept.children} of {finished} kept"]
     said.append("does not end in 30 s" if status is None else f"exit {status} after {took:.1f} s")
     said.append(f"{len(strays)} processes left" if strays else "no process left")
@@ -198,7 +198,8 @@ def unknown_key(system: System, top: Path) -> str:
             status = None
         end([process.pid, *members(process.pid)])
         process.wait()
-    lines = (setting.folder / "log.txt").read_text(errors="replace").strip().splitlines()
+    said = (setting.folder / "log.txt").read_text(errors="replace").replace(f"{setting.folder}/", "")
+    lines = said.strip().splitlines()
     if status is None or status == 0 or stub.answered:
         return "ignored, the run goes on with defaults"
     return f"exit {status}: {lines[-1][-120:]}" if lines else f"exit {status}"

@@ -48,9 +48,11 @@ def permutation(a: Sequence[float], b: Sequence[float]) -> tuple[float, bool]:
     """
     if min(len(a), len(b)) < 2:
         return 1.0, True
+    scale = float(np.max(np.abs([*a, *b]))) or 1.0
     found = stats.permutation_test(
-        (np.asarray(a), np.asarray(b)),
-        lambda x, y, axis: np.mean(x, axis=axis) - np.mean(y, axis=axis),
+        (np.asarray(a) / scale, np.asarray(b) / scale),
+        # Regroupings that tie but for the rounding of their sums have to count as ties.
+        lambda x, y, axis: np.round(np.mean(x, axis=axis) - np.mean(y, axis=axis), 12),
         permutation_type="independent",
         alternative="two-sided",
         n_resamples=MOST_EXACT,

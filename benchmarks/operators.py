@@ -377,16 +377,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--proposals", type=int, default=104, help="per operator (104)")
     parser.add_argument("--batch", type=int, default=8, help="children per LM call (8; lm.repair at most 4)")
-    parser.add_argument(
-        "--rewrite-tokens", type=int, default=256, help="tokens of one lm.rewrite child (256)"
-    )
+    parser.add_argument("--rewrite-tokens", type=int, default=256, help="of one lm.rewrite child (256)")
     parser.add_argument("--threads", type=int, default=1, help="threads of the LM (1)")
     parser.add_argument("--recipe", default="fast", help="training recipe (fast)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--operators", default="", help="comma-separated; default: all")
-    parser.add_argument(
-        "--state", type=Path, default=Path("operators-benchmark"), help="results, per operator"
-    )
+    parser.add_argument("--state", type=Path, default=Path("operators-benchmark"), help="results are here")
     parser.add_argument("--markdown", nargs="?", type=Path, const=DOCUMENT, help="write the table here")
     arguments = parser.parse_args()
     begun = time.monotonic()

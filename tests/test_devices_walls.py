@@ -46,7 +46,7 @@ def attend():
         work = ASKED.get()
         try:
             ANSWERED.put(("did", work()))
-        except BaseException as error:
+        except BaseException as error:  # a hostile program of the test: it hands over whatever it met
             ANSWERED.put((type(error).__name__, None))
 
 def on_driver_thread(work):

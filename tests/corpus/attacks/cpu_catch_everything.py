@@ -9,5 +9,5 @@ def attack(target):
         try:
             while True:
                 pass
-        except BaseException:
+        except BaseException:  # the attack: it swallows whatever would end it
             pass

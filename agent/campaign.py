@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -18,6 +17,7 @@ from agent.rounds import Rounds
 from agent.rungs import ladder
 from agent.screen import Screen
 from agent.seeding.lineage import Openings
+from agent.slots import in_slots
 from agent.turns import FreeTurns, Turns
 from archive.records import Candidate, State
 from archive.store import Store
@@ -131,20 +131,7 @@ class Campaign:
         self, work: Callable[[T], Awaitable[None]], candidates: Sequence[T], slots: int
     ) -> None:
         """`work` on each candidate, `slots` at a time, none begun after a stop."""
-        waiting = list(reversed(candidates))
-
-        async def slot() -> None:
-            while waiting and not self._stopping:
-                await work(waiting.pop())
-
-        # A task group would wrap the one error that a person should read in a group of errors.
-        tasks = [asyncio.create_task(slot()) for _ in range(slots)]
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await in_slots((each for each in candidates if not self._stopping), work, slots)
 
 
 def _screen(store: Store, config: Config, parts: Parts, turns: Turns) -> Screen:

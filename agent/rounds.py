@@ -23,6 +23,7 @@ from agent.plan import stream
 from agent.purse import OutOfBudgetError, Purse
 from agent.seeding.lineage import Openings
 from agent.selection import Steering, targets
+from agent.slots import together
 from agent.tables import RoundsTable
 from agent.tuning.data import tuning_data
 from agent.tuning.members import member_of
@@ -188,13 +189,7 @@ class Rounds:
         for prompt in range(self._table.prompts):
             if prompt not in batches:
                 batches[prompt] = await self._draw(number, prompt, begun)
-        tasks = [asyncio.create_task(self._batch(batches[prompt])) for prompt in sorted(batches)]
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await together(self._batch(batches[prompt]) for prompt in sorted(batches))
 
     async def _draw(self, number: int, prompt: int, begun: Mapping[str, object]) -> list[Proposal]:
         batch = self._store.next_number()

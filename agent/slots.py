@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
-async def in_slots(items: Sequence[T], work: Callable[[T], Awaitable[None]], slots: int) -> None:
-    """`work` on each item in order, `slots` at a time. The first error, and a cancellation, end all."""
-    queue = iter(items)
-
-    async def slot() -> None:
-        for item in queue:
-            await work(item)
-
+async def together(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """All at a time, to their ends. The first error, and a cancellation, end all."""
     # A task group would wrap the one error that a person should read in a group of errors.
-    tasks = [asyncio.create_task(slot()) for _ in range(max(1, slots))]
+    tasks = [asyncio.create_task(work) for work in works]
     try:
         await asyncio.gather(*tasks)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def in_slots(items: Iterable[T], work: Callable[[T], Awaitable[None]], slots: int) -> None:
+    """`work` on each item in order, `slots` at a time; ends as `together` does."""
+    queue = iter(items)
+
+    async def slot() -> None:
+        for item in queue:
+            await work(item)
+
+    await together(slot() for _ in range(max(1, slots)))

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from archive.records import Failed
 from evaluators.agreement import chosen_checkpoint, disagree, smoothed_error
-from evaluators.examples import again, plainly, read_outputs
+from evaluators.examples import SplitGrading, read_outputs
 from evaluators.flow import Grade, Question
 from evaluators.task import Floats, Splits, Targets
-from sandbox.outcome import Array, Finished
+from sandbox.outcome import Finished
 
 
-class Classification:
+class Classification(SplitGrading):
     """Grades float32 logits (n, classes). An example is correct only where both predictions say its class."""
 
-    prefix = ""
     worthless = "the logits are not finite"
 
     def __init__(self, splits: Splits, classes: int) -> None:
-        self._splits, self._classes = splits, classes
+        super().__init__(splits)
+        self._classes = classes
         self._labels = np.asarray(splits.validation.targets, np.int64)
-
-    def training(self) -> Mapping[str, Array]:
-        return {"inputs": self._splits.train.inputs, "targets": self._splits.train.targets}
-
-    def question(self) -> Question:
-        return plainly(self._splits)
-
-    def otherwise(self, rng: np.random.Generator) -> Question:
-        return again(self._splits, rng)
 
     def read(self, reply: Finished, asked: Question, checkpoints: int) -> Sequence[Floats] | Failed:
         shape = (checkpoints, len(asked.order), self._classes)

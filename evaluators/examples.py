@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from archive.records import Failed
 from evaluators.flow import Question
 from evaluators.task import Floats, Splits
-from sandbox.outcome import Finished
+from sandbox.outcome import Array, Finished
 
 DECOYS = 5
 """The second prediction sees one more input for this many, drawn from the training inputs."""
@@ -18,22 +18,32 @@ BATCHES = 7
 """About how many batches the validation inputs make up in the second prediction; the first has one."""
 
 
-def plainly(splits: Splits) -> Question:
-    """The validation inputs in their own order, in one batch."""
-    inputs = splits.validation.inputs
-    return Question({"inputs": inputs}, np.arange(len(inputs)), len(inputs))
+class SplitGrading:
+    """The half of a grading that all data sets of examples share: what the children get and are asked."""
 
+    prefix = ""
 
-def again(splits: Splits, rng: np.random.Generator) -> Question:
-    """The same in another order and batch size.
+    def __init__(self, splits: Splits) -> None:
+        self._splits = splits
 
-    Training inputs are mixed in, so that nothing a model may gather over all it sees stays the same.
-    """
-    count, known = len(splits.validation.inputs), len(splits.train.inputs)
-    decoys = rng.choice(known, size=min(known, 1 + count // DECOYS), replace=False)
-    pool = np.concatenate([splits.validation.inputs, splits.train.inputs[decoys]])
-    order = rng.permutation(len(pool))
-    return Question({"inputs": pool[order]}, order, 1 + count // BATCHES)
+    def training(self) -> Mapping[str, Array]:
+        return {"inputs": self._splits.train.inputs, "targets": self._splits.train.targets}
+
+    def question(self) -> Question:
+        """The validation inputs in their own order, in one batch."""
+        inputs = self._splits.validation.inputs
+        return Question({"inputs": inputs}, np.arange(len(inputs)), len(inputs))
+
+    def otherwise(self, rng: np.random.Generator) -> Question:
+        """The same in another order and batch size.
+
+        Training inputs are mixed in, so that nothing a model may gather over all it sees stays the same.
+        """
+        known, new = self._splits.train.inputs, self._splits.validation.inputs
+        decoys = rng.choice(len(known), size=min(len(known), 1 + len(new) // DECOYS), replace=False)
+        pool = np.concatenate([new, known[decoys]])
+        order = rng.permutation(len(pool))
+        return Question({"inputs": pool[order]}, order, 1 + len(new) // BATCHES)
 
 
 def read_outputs(

@@ -7,40 +7,31 @@ It is cut off at 1. An example is not right or wrong, so no bits of correctness 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from archive.records import Failed
 from evaluators.agreement import TOLERANCE
-from evaluators.examples import again, plainly, read_outputs
+from evaluators.examples import SplitGrading, read_outputs
 from evaluators.flow import Grade, Question
 from evaluators.task import Floats, Splits, Targets
-from sandbox.outcome import Array, Finished
+from sandbox.outcome import Finished
 
 WORST = 1e6
 """An example's error (in variances) is counted up to this, so that one number can't make a mean infinite."""
 
 
-class Regression:
+class Regression(SplitGrading):
     """Grades float32 outputs (n, k). Of two predictions of an example the worse counts."""
 
-    prefix = ""
     worthless = "the outputs are not finite"
 
     def __init__(self, splits: Splits, outputs: int) -> None:
-        self._splits, self._outputs = splits, outputs
+        super().__init__(splits)
+        self._outputs = outputs
         self._variance = np.asarray(splits.train.targets, np.float64).var(0)
-
-    def training(self) -> Mapping[str, Array]:
-        return {"inputs": self._splits.train.inputs, "targets": self._splits.train.targets}
-
-    def question(self) -> Question:
-        return plainly(self._splits)
-
-    def otherwise(self, rng: np.random.Generator) -> Question:
-        return again(self._splits, rng)
 
     def read(self, reply: Finished, asked: Question, checkpoints: int) -> Sequence[Floats] | Failed:
         shape = (checkpoints, len(asked.order), self._outputs)

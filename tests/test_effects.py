@@ -8,23 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ttest_ind
+from two_widths import MODEL
 
 from agent.effects import LEAST, Gain, changes, effects, welch
-
-MODEL = """\
-import torch.nn as nn
-
-
-class Model(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.a = nn.Linear(40, {width})
-        self.b = nn.Linear({width}, 10)
-
-    def forward(self, x):
-        x = self.a(x)
-        return self.b(x)
-"""
 
 
 def test_changes_are_layers_more_or_fewer_and_the_widths_of_the_same_ones() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -25,7 +24,6 @@ from evaluators.tasks.mnist1d import Mnist1d
 from sandbox.job import Job, Runner
 from sandbox.limits import Level
 from sandbox.outcome import Broken, ChildOutcome, Finished, Killed, Raised, Usage
-from sandbox.runner import start
 
 SHORT = Recipe("short", rate=0.02, steps=40, batch=100)
 SEEDS = Mnist1d().seeds
@@ -44,14 +42,6 @@ class Model(nn.Module):
 """
 
 Loop = tuple[asyncio.Runner, Runner]
-
-
-@pytest.fixture(scope="module")
-def walls() -> Iterator[Loop]:
-    with asyncio.Runner() as loop:
-        runner = loop.run(start(inside_program()))
-        yield loop, runner
-        loop.run(runner.close())
 
 
 def evaluate(

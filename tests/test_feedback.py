@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from two_widths import MODEL
 
 from agent.breeding import Ending, Parts
 from agent.campaign import Campaign
@@ -29,21 +30,6 @@ from evaluators.fakes import StubEvaluator, hashed_score
 from prompts.render import Templates
 from sandbox.genome import source_digest
 from sandbox.outcome import Raised
-
-MODEL = """\
-import torch.nn as nn
-
-
-class Model(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.a = nn.Linear(40, {width})
-        self.b = nn.Linear({width}, 10)
-
-    def forward(self, x):
-        x = self.a(x)
-        return self.b(x)
-"""
 
 
 def seeded(folder: Path) -> Store:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import random
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +24,12 @@ from archive.store import create
 from evaluators import latency
 from evaluators.evaluation import Evaluator
 from evaluators.latency import Latency, interval
-from evaluators.program import inside_program
 from evaluators.task import Recipe
 from evaluators.tasks.mnist1d import Mnist1d
 from sandbox.genome import source_digest
 from sandbox.job import Job, Runner
 from sandbox.limits import Limits
 from sandbox.outcome import Finished
-from sandbox.runner import start
 from sandbox.talk import Talk, TalkError
 
 RECIPE = Recipe("tiny", rate=0.01, steps=10, batch=50)
@@ -53,14 +51,6 @@ class Model(nn.Module):
 PLAIN = MODEL.format(width=20, attack="pass")
 
 Loop = tuple[asyncio.Runner, Runner]
-
-
-@pytest.fixture(scope="module")
-def walls() -> Iterator[Loop]:
-    with asyncio.Runner() as loop:
-        runner = loop.run(start(inside_program()))
-        yield loop, runner
-        loop.run(runner.close())
 
 
 @pytest.fixture(autouse=True)

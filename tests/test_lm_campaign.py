@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_seed import SEED
 
 pytestmark = pytest.mark.slow
 
@@ -62,21 +63,6 @@ samples = 2
 QUICK = """
 [[operators]]
 name = "syntactic.mutate"
-"""
-
-SEED = """\
-import torch.nn as nn
-import torch.nn.functional as F
-
-
-class Model(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv1d(1, 8, 5, stride=2, padding=1)
-        self.linear = nn.Linear(152, 10)
-
-    def forward(self, x):
-        return self.linear(F.relu(self.conv(x.unsqueeze(1))).flatten(1))
 """
 
 

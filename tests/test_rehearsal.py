@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from small_seed import SEED
 
 from agent.cli import main
 from agent.config import Config, parse
@@ -44,21 +45,6 @@ samples = 4
 
 [[operators]]
 name = "syntactic.mutate"
-"""
-
-SEED = """\
-import torch.nn as nn
-import torch.nn.functional as F
-
-
-class Model(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv1d(1, 8, 5, stride=2, padding=1)
-        self.linear = nn.Linear(152, 10)
-
-    def forward(self, x):
-        return self.linear(F.relu(self.conv(x.unsqueeze(1))).flatten(1))
 """
 
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 
 from archive.records import Failed, Outcome, Scored
 from evaluators.evaluation import Evaluator
-from evaluators.program import inside_program
 from evaluators.replies import Sound
 from evaluators.task import Evaluated, Recipe
 from evaluators.tasks.mnist1d import Mnist1d
 from sandbox.job import Runner
 from sandbox.limits import Limits
-from sandbox.runner import start
 
 CHANCE = 0.8
 """Ten balanced classes: a model that knows nothing errs on 0.9, give or take 0.02."""
@@ -41,14 +38,6 @@ RECIPE = Recipe("short", rate=0.02, steps=20, batch=100)
 LIMITS = Limits(wall_clock=20, cpu_seconds=20)
 
 Loop = tuple[asyncio.Runner, Runner]
-
-
-@pytest.fixture(scope="module")
-def walls() -> Iterator[Loop]:
-    with asyncio.Runner() as loop:
-        runner = loop.run(start(inside_program()))
-        yield loop, runner
-        loop.run(runner.close())
 
 
 def evaluate(walls: Loop, source: str, limits: Limits = LIMITS) -> Evaluated:

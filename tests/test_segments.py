@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -16,13 +15,11 @@ from evaluators.evaluation import Evaluator
 from evaluators.inside.overlap import overlap
 from evaluators.inside.resume import inherit
 from evaluators.inside.schedule import HELD, annealed
-from evaluators.program import inside_program
 from evaluators.segments import Segment, inherited_share
 from evaluators.task import Evaluated, Recipe
 from evaluators.tasks.mnist1d import Mnist1d
 from evaluators.zero_cost import GRADSIGN, NASWOT, ZeroCost
 from sandbox.job import Runner
-from sandbox.runner import start
 
 RECIPE = Recipe("parts", rate=0.02, steps=40, batch=100, hold=20)
 MODEL = """
@@ -41,14 +38,6 @@ class Model(nn.Module):
 """
 
 Loop = tuple[asyncio.Runner, Runner]
-
-
-@pytest.fixture(scope="module")
-def walls() -> Iterator[Loop]:
-    with asyncio.Runner() as loop:
-        runner = loop.run(start(inside_program()))
-        yield loop, runner
-        loop.run(runner.close())
 
 
 def trained(walls: Loop, segment: Segment, source: str = MODEL, recipe: Recipe = RECIPE) -> Evaluated:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from agent.config import parse
+from agent.errors import UserError
 from agent.lm.build import build_lm
 from agent.lm.contract import ASK, LMContract
 from agent.lm.embedded import EmbeddedLM
@@ -83,6 +86,24 @@ def test_settings_build_the_backend_they_name() -> None:
     assert isinstance(
         build_lm(LMSettings.model_validate({"backend": "transformers", "path": "m"})), TransformersLM
     )
+
+
+@pytest.mark.parametrize(
+    ("table", "name"),
+    [
+        ({"backend": "openai", "model": "coder-7b"}, "coder-7b"),
+        ({"backend": "transformers", "path": "models/coder.gguf"}, "coder"),
+        ({"backend": "command", "command": ["/usr/bin/llm", "-m", "x"]}, "llm"),
+        ({}, "SmolLM2-135M"),
+        ({"backend": "openai", "model": "coder-7b", "name": "mine"}, "mine"),
+    ],
+)
+def test_a_model_without_a_name_is_called_by_what_it_is(table: dict[str, Any], name: str) -> None:
+    operator = {"name": "lm.scoped", "lm": name}
+    data = {"campaign": {"name": "c"}, "lm": [table], "operators": [operator]}
+    assert [lm.name for lm in parse(data, "campaign.toml").lm] == [name]
+    with pytest.raises(UserError, match=f"wants lm = ''; known: {name}"):
+        parse({**data, "operators": [{"name": "lm.scoped"}]}, "campaign.toml")
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ INTERRUPTED = 130
 )
 @click.option("--candidate", "ids", multiple=True, type=int, help="Confirm this one; may be given again.")
 @click.option("--seeds", default=10, show_default=True, type=click.IntRange(min=1), help="Trainings of each.")
-@click.option("--recipe", help="How to train.  [default: the task's full recipe]")
+@click.option("--recipe", help="How to train.  [default: the task's full recipe, else the campaign's]")
 @click.option("--jobs", type=click.IntRange(min=1), help="Trainings at a time.  [default: one per core]")
 @click.option("--force", is_flag=True, help="Open a test that was opened before; it is recorded and shown.")
 @click.option("--show", is_flag=True, help="Train and open nothing; show what was found.")

@@ -24,7 +24,7 @@ from agent.seeding.lineage import patch_of
     "--weights", type=click.Path(path_type=Path), metavar="FILE", help="Its trained weights, as safetensors."
 )
 def export(folder: Path, identity: int, output: Path, whole: bool, weights: Path | None) -> None:
-    """Write a candidate's model file, which runs with torch alone, under a header that says what it is.
+    """Write a candidate's model file, which runs without evoarch, under a header that says what it is.
 
     With --patch: what it changes in the repository that its seed was added from (`evoarch seed add`).
 

@@ -22,7 +22,7 @@ _SMALL = {"name": "small", "backend": "embedded"}
 ARMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "syntactic": ("mutation and crossover by rule", {"lm": [], "operators": _SYNTACTIC}),
     "syntactic-no-selection": (
-        "the same, parents drawn uniformly from all that were scored",
+        "mutation and crossover by rule, parents drawn uniformly from all that were scored",
         {"lm": [], "operators": _SYNTACTIC, "selection": {"method": "uniform"}},
     ),
     "random": (
@@ -49,7 +49,7 @@ ARMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         {"lm": [_SMALL], "operators": [{"name": "lm.scoped", "lm": "small"}]},
     ),
     "lm-no-selection": (
-        "the same, parents drawn uniformly from all that were scored",
+        "as `lm`, parents drawn uniformly from all that were scored",
         {
             "lm": [_SMALL],
             "operators": [{"name": "lm.scoped", "lm": "small"}],

@@ -11,7 +11,6 @@ import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from agent.lm import tether
 from agent.lm.seam import Complete, LMError, LMReply, LMRequest
@@ -34,7 +33,7 @@ class CommandLM:
 
     def __init__(self, settings: LMSettings) -> None:
         self.settings = settings
-        self.name = settings.name or Path(settings.command[0]).name
+        self.name = settings.name
         self.chat = settings.chat
         self._slots = asyncio.Semaphore(settings.concurrency)
 

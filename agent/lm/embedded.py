@@ -88,7 +88,7 @@ class EmbeddedLM:
 
     def __init__(self, settings: LMSettings, soft_prompts: Path | None = None) -> None:
         self.settings, self._soft_prompts = settings, soft_prompts
-        self.name = settings.name or "SmolLM2-135M"
+        self.name = settings.name
         self.chat = settings.chat
         self._inner: TransformersLM | None = None
         self._turn = asyncio.Lock()

@@ -46,7 +46,7 @@ class OpenAILM:
 
     def __init__(self, settings: LMSettings) -> None:
         self.settings = settings
-        self.name = settings.name or settings.model
+        self.name = settings.name
         self.chat = settings.chat
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._client: openai.AsyncOpenAI | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -13,7 +14,7 @@ SENT = frozenset({"model", "messages", "prompt", "n", "max_tokens", "max_complet
 
 
 class LMSettings(BaseModel):
-    """`name` is what operators refer to and what stands in the archive (default: the model's).
+    """`name` is what operators refer to and what stands in the archive (default: see `named`).
 
     backend openai: `model`, `base_url` (default: OPENAI_BASE_URL, else api.openai.com), `key_env` names the
     environment variable with the key. backend transformers: `path` to a folder or a GGUF file. backend
@@ -49,6 +50,11 @@ class LMSettings(BaseModel):
     device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d{1,3})?)$")
     """Of a local model: "cpu", in float32, or "cuda", "cuda:1", in bfloat16 where that GPU has it."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, data: Any) -> Any:
+        return {**data, "name": data.get("name") or named(data)} if isinstance(data, dict) else data
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.backend == "openai" and not self.model:
@@ -69,3 +75,14 @@ class LMSettings(BaseModel):
         """`text` with the key, wherever it stands there, made unreadable."""
         key = os.environ.get(self.key_env, "") if self.key_env else ""
         return text.replace(key, "***") if key else text
+
+
+def named(data: Mapping[str, Any]) -> str:
+    """What a table without a name is called: its model, its file or its program, else the embedded model."""
+    command = data.get("command") or ("",)
+    return str(
+        data.get("model")
+        or Path(str(data.get("path") or "")).stem
+        or Path(str(command[0])).name
+        or "SmolLM2-135M"
+    )

@@ -37,7 +37,7 @@ class TransformersLM:
             raise LMError("expected [[lm]] path, a model folder or a GGUF file, got none")
         self.settings, self._soft_prompts = settings, soft_prompts
         self.path = settings.path
-        self.name = settings.name or settings.model or settings.path.stem
+        self.name = settings.name
         self.chat = settings.chat
         self._turn = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None

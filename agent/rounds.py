@@ -95,13 +95,18 @@ class Rounds:
         for number in range(self._table.rounds):
             if ending := self._ending():
                 return ending
-            begun = self._begun(number) or await self._begin(number)
+            begun = self._begun(number)
+            if begun is None and (spent := self._purse.spent()):
+                return Ending(spent, complete=True)
+            begun = begun or await self._begin(number)
             if begun is None:
-                return STOPPED
+                return self._ending() or STOPPED
             await self._breed(number, begun)
-        return self._ending() or Ending(f"all {self._table.rounds} rounds are made", complete=True)
+        spent = self._purse.spent()
+        return self._ending() or Ending(spent or f"all {self._table.rounds} rounds are made", complete=True)
 
     def _ending(self) -> Ending | None:
+        """Why nothing more is begun, but for LM calls: what is paid for is still graded."""
         if self._stopping:
             return STOPPED
         if self._turns.recorded:
@@ -110,8 +115,6 @@ class Rounds:
             return Ending(spent, complete=True)
         if reason := self._patience.over():
             return Ending(reason, complete=False, error=True)
-        if spent := self._purse.spent():
-            return Ending(spent, complete=True)
         return None
 
     # Between rounds: who is a parent, and the soft prompt
@@ -126,7 +129,7 @@ class Rounds:
     async def _begin(self, number: int) -> Mapping[str, object] | None:
         """Chooses parents, trains the soft prompt where there is one, and writes both down.
 
-        None where a stop came before.
+        None where a stop, or the end of the budget's wall clock, came before.
         """
         chosen = self._selection(number)
         detail: dict[str, object] = {"round": number, "parents": list(chosen.parents)}
@@ -137,9 +140,10 @@ class Rounds:
             self._store.event("tuning", detail={"round": number, **data.as_json()})
             tune = asyncio.create_task(tuner.tune(data, after=str(detail["soft_prompt"]), number=number))
             try:
-                while not tune.done() and not self._stopping:
+                while not tune.done() and not self._ending():
                     woken = asyncio.create_task(self._wake.wait())
-                    await asyncio.wait({tune, woken}, return_when=asyncio.FIRST_COMPLETED)
+                    left = self._budget.seconds_left()
+                    await asyncio.wait({tune, woken}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
                     woken.cancel()
                 if not tune.done():
                     return None

@@ -306,6 +306,35 @@ def test_a_stop_in_the_midst_of_tuning_is_resumed(tmp_path: Path) -> None:
     assert len(rounds_of(store)) == 3
 
 
+def test_tuning_ends_with_the_budgets_wall_clock(tmp_path: Path) -> None:
+    store, tuner = archive_at(tmp_path), CountingTuner(hold=1)
+    config = config_of(budget={"evaluations": 100, "wall_clock": 1.0})
+    ending = asyncio.run(go(store, config, tuner=tuner))
+    assert ending.complete
+    assert "wall clock" in ending.reason
+    assert not tuner.asked
+    assert asyncio.run(go(store, config_of(), tuner=CountingTuner())).complete
+    assert len(rounds_of(store)) == 3
+
+
+@pytest.mark.parametrize("calls", [1, 2, 3])
+def test_what_is_paid_for_is_graded_though_the_tokens_are_spent(tmp_path: Path, calls: int) -> None:
+    for name in ("whole", "parted"):
+        (tmp_path / name).mkdir()
+    whole = archive_at(tmp_path / "whole")
+    asyncio.run(go(whole, config_of(tuning={"enabled": False})))
+    tokens = sum(c.prompt_tokens + c.completion_tokens for c in recorded_calls(tmp_path / "whole")[:calls])
+    store = archive_at(tmp_path / "parted")
+    config = config_of(tuning={"enabled": False}, budget={"evaluations": 100, "tokens": tokens})
+    assert "LM tokens are spent" in asyncio.run(go(store, config)).reason
+    asked = {call.batch for call in recorded_calls(tmp_path / "parted")}
+    assert len(asked) == calls
+    left = {p.batch for p in store.proposals() if store.candidate(p.candidate).state is State.PROPOSED}
+    assert not asked & left
+    asyncio.run(go(store, config_of(tuning={"enabled": False})))
+    assert record(store) == record(whole)
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_replay_makes_the_same_candidates_without_a_model(tmp_path: Path, workers: int) -> None:
     for name in ("first", "again"):

@@ -52,13 +52,13 @@ class Templates:
     def render(self, context: Context) -> str:
         """The text of `<name>.j2`, without a newline at its end.
 
-        Raises PromptError for a name that the template uses and the context does not have.
+        Raises PromptError for whatever goes wrong in it, a name that the context does not have before all.
         """
         name = template_of(type(context))
         values = {each.name: getattr(context, each.name) for each in fields(context)}
         try:
             return self._environment.get_template(f"{name}{SUFFIX}").render(values).rstrip("\n")
-        except TemplateError as error:
+        except Exception as error:  # noqa: BLE001 a template is a program: it may divide by zero
             raise PromptError(self._line(name, error)) from None
 
     def digests(self) -> dict[str, str]:
@@ -95,8 +95,10 @@ class Templates:
                     f"{place}:{node.lineno}: no value {node.name!r}; expected one of {expected}"
                 )
 
-    def _line(self, name: str, error: TemplateError) -> str:
-        said = " ".join(str(error.message or type(error).__name__).split())
+    def _line(self, name: str, error: Exception) -> str:
+        kind = type(error).__name__
+        own = error.message if isinstance(error, TemplateError) else f"{kind}: {error}"
+        said = " ".join((own or kind).split())
         if isinstance(error, TemplateSyntaxError):
             return f"{error.filename or self._place(name)}:{error.lineno}: {said}"
         if isinstance(error, TemplateNotFound):

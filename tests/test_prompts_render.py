@@ -87,6 +87,10 @@ BAD = {
     "bad syntax": ("\n{% if %}", "own/scoped.j2:2: "),
     "an unknown filter": ("{{ before | shout }}", "own/scoped.j2:1: No filter named 'shout'"),
     "an unknown include": ('{% include "nope.j2" %}', "no template 'nope.j2'"),
+    "a division by zero": ("\n{{ 1 // 0 }}", "own/scoped.j2:2: ZeroDivisionError: "),
+    "a sum of a number and a text": ("{{ targets.params + before }}", "own/scoped.j2:1: TypeError: "),
+    "a part that takes itself in": ('{% include "scoped.j2" %}', "own/scoped.j2:1: RecursionError: "),
+    "a text beyond all memory": ("{{ 'x' * 10**16 }}", "own/scoped.j2:1: MemoryError"),
     "a way out of the sandbox": ("{{ before.__class__.__mro__ }}", "own/scoped.j2:1: "),
 }
 

@@ -10,8 +10,8 @@ would show. Of `--samples` samples, without shape repair, a sample is
     valid   if it has no finding and passes the dry run,
     copied  if its source is a baseline or one of the sources,
     novel   if it is valid, not copied, and no sample before it (of the same kind) has its source.
-Shares have Wilson's 95% interval. Each step of each seed is kept in `--state`: a rerun goes on after it, and
-a training that was cut off after its last epoch.
+Shares have Wilson's 95% interval. Each step of each seed is kept in `--state`: a rerun with the same settings
+goes on after it, and a training that was cut off after its last epoch.
 """
 
 from __future__ import annotations
@@ -105,6 +105,7 @@ async def sampled(
             soft_prompt=soft_prompt,
         )
         reply = await lm.complete(request)
+        made += request.n - len(reply.texts)  # a prompt that leaves no room brings none
         # Imports stand before the metrics, the head after them.
         around = outline(prompt.partition("# metrics")[0], "Model")
         head = prompt[prompt.index("class Model") :]
@@ -127,15 +128,20 @@ async def sampled(
     return {"samples": made, **counts, "seconds": time.monotonic() - began}
 
 
-def kept(path: Path) -> Any:
-    return json.loads(path.read_text()) if path.is_file() else None
+SETTINGS = ("sources", "samples", "epochs", "sequence", "tokens", "batch", "dtype")
+"""Arguments that a step's figures depend on."""
 
 
-def keep(path: Path, value: Mapping[str, Any]) -> Mapping[str, Any]:
+def kept(path: Path, settings: Mapping[str, Any]) -> Any:
+    known = json.loads(path.read_text()) if path.is_file() else {}
+    return known["figures"] if known.get("settings") == settings else None
+
+
+def keep(path: Path, settings: Mapping[str, Any], figures: Mapping[str, Any]) -> Mapping[str, Any]:
     scratch = path.with_suffix(".new")
-    scratch.write_text(json.dumps(value))
+    scratch.write_text(json.dumps({"settings": settings, "figures": figures}))
     scratch.replace(path)
-    return value
+    return figures
 
 
 async def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
@@ -158,6 +164,8 @@ async def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         known = {source_digest(source) for source in [*task.seeds.values(), *(source for source, _ in found)]}
         for seed in range(arguments.seeds):
             data = split([each for _, each in found], 1 / len(task.seeds), random.Random(f"lineage {seed}"))
+            if not data.held_out:
+                raise SystemExit(f"--sources {arguments.sources}: too few to hold a baseline's children out")
             results.append(await one(seed, data, arguments, settings, table, task, evaluator, known))
     finally:
         await runner.close()
@@ -177,8 +185,9 @@ async def one(
     """One seed: samples, training, samples; each step is kept."""
     state: Path = arguments.state
     prompts = [each.prompt for each in data.held_out]
+    asked = {name: getattr(arguments, name) for name in SETTINGS}
     paths = {step: state / f"seed-{seed}-{step}.json" for step in ("before", "tuned", "after")}
-    done: dict[str, Any] = {step: kept(path) for step, path in paths.items()}
+    done: dict[str, Any] = {step: kept(path, asked) for step, path in paths.items()}
     for step, path in paths.items():
         if done[step] is not None:
             continue
@@ -186,13 +195,13 @@ async def one(
         if step == "tuned":
             tuner = LocalTuner(settings, table, state, seed)
             tuned = await tuner.tune(data, after="", number=seed)
-            done[step] = keep(path, {**tuned.as_json(), **data.as_json()})
+            done[step] = keep(path, asked, {**tuned.as_json(), **data.as_json()})
             continue
         lm = EmbeddedLM(settings, state / FOLDER)
         digest = done["tuned"]["digest"] if step == "after" else ""
         try:
             counts = await sampled(lm, prompts, arguments, digest, task, evaluator, known)
-            done[step] = keep(path, counts)
+            done[step] = keep(path, asked, counts)
         finally:
             await lm.close()
     return done

@@ -11,52 +11,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from confirm_models import Killed, accuracy, archive, confirm
 
 from agent.cli import main
 from agent.confirm.decision import difference, estimate, improved
 from agent.confirm.record import OPENED, Record
-from agent.confirm.run import RATES, Confirmation, Confirmed, choose, shown
+from agent.confirm.run import RATES, Confirmation, choose, shown
 from agent.errors import UserError
-from archive.records import Evaluation, Scored
-from archive.store import Store, create
 from evaluators.fakes import StubConfirmer
 from evaluators.task import Split
 from evaluators.tasks import mnist1d
 from evaluators.tasks.mnist1d import Mnist1d, generator
-from sandbox.genome import source_digest
 
 ROOT = Path(__file__).parents[1]
-MODEL = "from torch import nn\n\n\nclass Model(nn.Module):\n    size = {}\n"
-ACCURACY = {"base": 0.90, "good": 0.97, "lucky": 0.89}
-
-
-def source(name: str) -> str:
-    return MODEL.format(list(ACCURACY).index(name) + 1)
-
-
-def accuracy(text: str, rate: float) -> float:
-    """Half the rate suits everyone best."""
-    name = next(n for n in ACCURACY if source(n) == text)
-    return ACCURACY[name] - (0.0 if rate == 0.5 else 0.02)
-
-
-def archive(folder: Path) -> Store:
-    store = create(folder, name="c", seed=0)
-    for name, error in (("base", 0.1), ("good", 0.05), ("lucky", 0.01)):
-        digest = source_digest(source(name))
-        added = store.add_seed(name, source(name), digest)
-        store.start(added.id)
-        outcome = Scored({"error": error, "params": 10.0})
-        store.settle(
-            Evaluation(added.id, "full", 0, outcome, seconds=0.0, cpu_seconds=0.0, kind="seed", correct=b"")
-        )
-    return store
-
-
-def confirm(store: Store, stub: StubConfirmer, *, force: bool = False, seeds: int = 3) -> list[Confirmed]:
-    record = Record(store, "full")
-    work = Confirmation(store, record, stub, "full", 1.0, seeds, 2, lambda _: None)
-    return asyncio.run(work.run(choose(store, 0), force=force))
 
 
 def test_everyone_gets_the_same_rates_and_the_ranking_is_not_the_searchs(tmp_path: Path) -> None:
@@ -92,27 +59,6 @@ def test_a_further_candidate_opens_its_own_test_alone(tmp_path: Path) -> None:
     rows = asyncio.run(work.run(everyone, force=False))
     assert [row.openings for row in rows] == [1, 1, 1]
     assert len(stub.opened) == 6
-
-
-class Killed(StubConfirmer):
-    """Ends everything at its `last` call of either kind."""
-
-    def __init__(self, last: int) -> None:
-        super().__init__(accuracy)
-        self.last = last
-
-    async def select(self, *args: object, **named: object) -> object:  # type: ignore[override]
-        self._count()
-        return await super().select(*args, **named)  # type: ignore[arg-type]
-
-    async def open(self, *args: object, **named: object) -> object:  # type: ignore[override]
-        self._count()
-        return await super().open(*args, **named)  # type: ignore[arg-type]
-
-    def _count(self) -> None:
-        self.last -= 1
-        if self.last < 0:
-            raise RuntimeError("ended")
 
 
 @pytest.mark.parametrize("last", [0, 4, 9, 14, 16, 20, 23])

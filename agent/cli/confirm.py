@@ -13,6 +13,7 @@ import click
 
 from agent.cli.common import console, folder_argument, json_option, print_json, reading, table
 from agent.config import Config, load
+from agent.confirm.limits import limits_by_name
 from agent.confirm.record import Record
 from agent.confirm.run import Confirmation, Confirmed, choose, shown
 from agent.devices import devices_of
@@ -133,6 +134,7 @@ async def _confirm(
                     seeds,
                     jobs or len(devices) or len(os.sched_getaffinity(0)),
                     lambda line: click.echo(line, err=True),
+                    limits_by_name(config, task),
                 )
                 return await confirmation.run(candidates, force=force)
     except asyncio.CancelledError:
@@ -152,7 +154,7 @@ def _print(rows: list[Confirmed], recipe: str) -> None:
     for row in rows:
         label = f"#{row.candidate.id}" + (f" {row.candidate.name}" if row.baseline else "")
         if row.selection is None:
-            body.append([label, "", "", "", row.reason, *["" for _ in tests], "", ""])
+            body.append([label, "", "", "", "", *["" for _ in tests], "", _opened(row)])
             continue
         last = tests[-1] if tests else ""
         body.append(
@@ -164,15 +166,22 @@ def _print(rows: list[Confirmed], recipe: str) -> None:
                 f"{100 * row.selection:.2f}%",
                 *[str(row.tests.get(name, "")) for name in tests],
                 _verdict(row, last),
-                f"{row.openings} x" if row.openings else "",
+                _opened(row),
             ]
         )
     console().print(table(f"recipe {recipe}, best first by the selection split", columns, body))
+    for row in rows:
+        if row.reason:  # too long for a cell
+            click.echo(f"#{row.candidate.id}: {row.reason}")
     if tests:
         console().print(
             "Intervals at 95% over training seeds and examples. The ranking was made before the tests were "
             "opened: the first row is the claim, the others are what stood beside it."
         )
+
+
+def _opened(row: Confirmed) -> str:
+    return f"{row.openings} x" if row.openings else ""
 
 
 def _verdict(row: Confirmed, test: str) -> str:

@@ -27,10 +27,12 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Confirmed:
-    """One row: `rate` is the best of those tried, `selection` the mean error there over `trainings` seeds.
+    """One row, all of one recipe but `openings`, which counts over all. `rate` is the best of those tried,
+    `selection` the mean error there; of one that was tested, both as they stood when its test was opened.
+    `seeds`: how many trainings were tested, or are there to be.
 
     `tests`: error with interval by test; `over`: the difference to the best baseline, by test, negative where
-    this one is better. `reason`: why it could not be retrained. `opening`: the one whose results these are.
+    this one is better. `opening`: the one whose results these are. `reason`: why it has none.
     """
 
     candidate: Candidate
@@ -49,7 +51,7 @@ class Confirmed:
 def choose(store: Store, top: int, ids: Sequence[int] = ()) -> list[Candidate]:
     """The `top` elites by -(params x error), or these candidates, and every scored baseline.
 
-    Raises UserError for an id that is not scored.
+    Raises UserError for an id that is not scored, and where nobody is.
     """
     scored = store.scored()
     seeds = [candidate for candidate in scored if candidate.operator == "seed"]
@@ -66,12 +68,16 @@ def choose(store: Store, top: int, ids: Sequence[int] = ()) -> list[Candidate]:
         elites = [scored[place] for place in standing.places]
         bred = [candidate for candidate in elites if candidate.operator != "seed"]
         chosen = sorted(bred, key=lambda c: (-fitness(c.metrics), c.id))[:top]
+    if not chosen and not seeds:
+        raise UserError("no scored candidate to confirm", code=1)
     return [*chosen, *(seed for seed in seeds if seed not in chosen)]
 
 
 @dataclass(frozen=True)
 class Confirmation:
-    """One confirmation's parts. `seeds`: trainings at the best rate; `jobs`: children at a time."""
+    """One confirmation's parts. `seeds`: trainings at the best rate; `jobs`: children at a time; `limits`:
+    those of a training, by name.
+    """
 
     store: Store
     record: Record
@@ -81,35 +87,66 @@ class Confirmation:
     seeds: int
     jobs: int
     say: Say
+    limits: Mapping[str, object] = field(default_factory=dict)
 
     async def run(self, candidates: Sequence[Candidate], *, force: bool) -> list[Confirmed]:
         """Retrains, ranks on the selection split, opens the tests once for each; the best first.
 
-        Who was tested before keeps that result, unless `force`. Raises UserError before anything is trained
-        where that leaves nobody.
+        Who was tested before under this recipe keeps that result, unless `force`. Raises UserError before
+        anything is trained where that leaves nobody, or would open a test again without it.
         """
-        if not force and all(self._tested(candidate) for candidate in candidates):
-            opened = self.record.openings(candidates[0].id)[0]
-            raise UserError(
-                f"candidate {candidates[0].id}: its sealed test was opened on {opened.when}, and so were "
-                "those of all others here; `--show` shows what was found, `--force` opens them again and "
-                "says so",
-                code=1,
-            )
-        await self._train_all([(c, rate * self.rate, 0) for rate in RATES for c in candidates], "rates")
-        best = {c.id: self._best_rate(c) for c in candidates}
-        able = [c for c in candidates if best[c.id] is not None]
-        more = [(c, best[c.id] or 0.0, repeat) for repeat in range(1, self.seeds) for c in able]
-        await self._train_all(more, "seeds")
-        ranked = sorted(able, key=lambda c: (self._selection(c, best[c.id] or 0.0), c.id))
-        for number, candidate in enumerate(ranked, start=1):
-            if force or not self._tested(candidate):
-                await self._test(candidate, best[candidate.id] or 0.0, force=force)
-            self.say(f"tested {number}/{len(ranked)}: candidate {candidate.id}")
+        if not force:
+            self._refuse(candidates)
+        todo = [c for c in candidates if force or self.record.tested(c.id) is None]
+        # An opening that was not finished goes on as it was made: its ranking is behind it.
+        started = [(c, opening) for c in todo if (opening := self._started(c))]
+        fresh = [c for c in todo if not self._started(c)]
+        for number, (candidate, opening) in enumerate(started, start=1):
+            await self._test(candidate, opening)
+            self._tell(number, len(todo), candidate)
+        for number, (candidate, rate) in enumerate(await self._ranked(fresh, force=force), len(started) + 1):
+            await self._test(candidate, self._open(candidate, rate))
+            self._tell(number, len(todo), candidate)
         return shown(self.store, self.record, candidates)
 
-    async def _train_all(self, wanted: Sequence[tuple[Candidate, float, int]], what: str) -> None:
-        todo = [(c, rate, repeat) for c, rate, repeat in wanted if not self._has(c, rate, repeat)]
+    def _refuse(self, candidates: Sequence[Candidate]) -> None:
+        """Raises UserError where nobody is left to test, or a test was opened under another recipe alone."""
+        tested = [opening for c in candidates if (opening := self.record.tested(c.id))]
+        if tested and len(tested) == len(candidates):
+            raise UserError(
+                f"candidate {tested[0].candidate}: its sealed test was opened on {tested[0].when}, and so "
+                f"were those of all others here; `--recipe {self.recipe} --show` shows what was found, "
+                "`--force` opens them again and says so",
+                code=1,
+            )
+        last = [self.record.openings(c.id)[-1:] for c in candidates if not self.record.own(c.id)]
+        opened = [opening for openings in last for opening in openings]
+        if opened:
+            first, others = opened[0], len(opened) - 1
+            beside = f", and {others} more here under another than {self.recipe}" if others else ""
+            found = f"`--recipe {first.recipe} --show` shows what was found"
+            if not first.done:
+                found = f"it is not finished, and `--recipe {first.recipe}` goes on with it"
+            raise UserError(
+                f"candidate {first.candidate}: its sealed test was opened on {first.when} under recipe "
+                f"{first.recipe}{beside}; {found}, `--force` opens it again under {self.recipe} and says so",
+                code=1,
+            )
+
+    async def _ranked(self, candidates: Sequence[Candidate], *, force: bool) -> list[tuple[Candidate, float]]:
+        """All of them retrained, with the best rate of each, by the error on the selection split."""
+        rates = [(c, rate * self.rate, 0) for rate in RATES for c in candidates]
+        await self._train_all(rates, "rates", force=force)
+        best = {c.id: _best_rate(self.record.retrained(c.id)) for c in candidates}
+        able = [(c, rate) for c in candidates if (rate := best[c.id]) is not None]
+        more = [(c, rate, repeat) for repeat in range(1, self.seeds) for c, rate in able]
+        await self._train_all(more, "seeds", force=force)
+        return sorted(able, key=lambda one: (_selection(self._trainings(*one)), one[0].id))
+
+    async def _train_all(
+        self, wanted: Sequence[tuple[Candidate, float, int]], what: str, *, force: bool
+    ) -> None:
+        todo = [(c, rate, repeat) for c, rate, repeat in wanted if not self._has(c, rate, repeat, force)]
         done = len(wanted) - len(todo)
 
         async def train(item: tuple[Candidate, float, int]) -> None:
@@ -120,8 +157,13 @@ class Confirmation:
 
         await in_slots(todo, train, self.jobs)
 
-    def _has(self, candidate: Candidate, rate: float, repeat: int) -> bool:
-        return any((t.rate, t.repeat) == (rate, repeat) for t in self.record.retrained(candidate.id))
+    def _has(self, candidate: Candidate, rate: float, repeat: int, force: bool) -> bool:
+        """Whether it need not be trained. What failed under other limits may not fail under these."""
+        return any(
+            (t.rate, t.repeat) == (rate, repeat)
+            and (t.error is not None or (t.limits == self.limits and not force))
+            for t in self.record.retrained(candidate.id)
+        )
 
     async def _train(self, candidate: Candidate, rate: float, repeat: int) -> None:
         found = await self.confirmer.select(
@@ -130,55 +172,63 @@ class Confirmation:
         outcome = found.outcome
         if isinstance(outcome, Scored):
             params = int(outcome.metrics["params"])
-            training = Retrained(rate, repeat, outcome.metrics["error"], params, found.cpu_seconds)
+            error = outcome.metrics["error"]
+            training = Retrained(rate, repeat, error, params, found.cpu_seconds, limits=self.limits)
             save_weights(self._folder, candidate.id, self._rung(rate), repeat, found.weights)
         elif outcome.fault is Fault.INFRASTRUCTURE:
             raise UserError(f"candidate {candidate.id}: {outcome.reason}; the same command goes on", code=1)
         else:
             reason = f"{outcome.stage}: {outcome.reason}"
-            training = Retrained(rate, repeat, None, 0, found.cpu_seconds, reason)
+            training = Retrained(rate, repeat, None, 0, found.cpu_seconds, reason, self.limits)
         self.record.add(candidate.id, training)
 
-    def _best_rate(self, candidate: Candidate) -> float | None:
-        return _best_rate(self.record.retrained(candidate.id))
+    def _trainings(self, candidate: Candidate, rate: float) -> list[Retrained]:
+        """Those at this rate that count: a run with more seeds may have left further ones."""
+        return _at(self.record.retrained(candidate.id), rate, self.seeds)
 
-    def _selection(self, candidate: Candidate, rate: float) -> float:
-        found = [t.error for t in self.record.retrained(candidate.id) if t.rate == rate]
-        # A training that failed counts as an error of 1: a model that sometimes fails is no better for it.
-        return mean(1.0 if error is None else error for error in found)
+    def _started(self, candidate: Candidate) -> Opening | None:
+        return next((opening for opening in self.record.own(candidate.id) if not opening.done), None)
 
-    def _tested(self, candidate: Candidate) -> bool:
-        return any(opening.done for opening in self.record.openings(candidate.id))
+    def _open(self, candidate: Candidate, rate: float) -> Opening:
+        well = [t for t in self._trainings(candidate, rate) if t.error is not None]
+        again = bool(self.record.openings(candidate.id))
+        return self.record.open(candidate.id, rate, len(well), trainings=self.seeds, forced=again)
 
-    async def _test(self, candidate: Candidate, rate: float, *, force: bool) -> None:
-        openings = self.record.openings(candidate.id)
-        started = [opening for opening in openings if not opening.done]
-        able = [
-            t.repeat
-            for t in self.record.retrained(candidate.id)
-            if t.rate == rate and t.error is not None and t.repeat < self.seeds
-        ]
-        if started:
-            number = started[0].number
-        else:
-            number = self.record.open(candidate.id, rate, len(able), forced=force and bool(openings))
+    async def _test(self, candidate: Candidate, opening: Opening) -> None:
+        trainings = _at(self.record.retrained(candidate.id, opening), opening.rate, opening.trainings)
+        repeats = sorted(t.repeat for t in trainings if t.error is not None)[: opening.seeds]
         graded: dict[int, Mapping[str, Graded]] = {}
+        failed: list[str] = []
 
         async def answer(repeat: int) -> None:
-            weights = load_weights(self._folder, candidate.id, self._rung(rate), repeat)
+            if failed:
+                return
+            weights = load_weights(self._folder, candidate.id, self._rung(opening.rate), repeat)
             digest = candidate.source_digest or ""
             found = await self.confirmer.open(
-                candidate.source, weights, digest=digest, repeat=repeat, rate=rate
+                candidate.source, weights, digest=digest, repeat=repeat, rate=opening.rate
             )
-            if isinstance(found, Failed):
-                reason = f"{found.stage}: {found.reason}"
-                raise UserError(f"candidate {candidate.id}: its test failed: {reason}", code=1)
-            graded[repeat] = found
+            if not isinstance(found, Failed):
+                graded[repeat] = found
+            elif found.fault is Fault.INFRASTRUCTURE:
+                raise UserError(
+                    f"candidate {candidate.id}: its test: {found.reason}; the same command goes on", code=1
+                )
+            else:
+                failed.append(f"{found.stage}: {found.reason}")
 
         # The first one alone: it makes the tests, which the others share.
-        await answer(able[0])
-        await in_slots(able[1:], answer, self.jobs)
-        self.record.add_results(candidate.id, number, [graded[repeat] for repeat in able])
+        await answer(repeats[0])
+        await in_slots(repeats[1:], answer, self.jobs)
+        if failed:
+            self.record.add_failure(candidate.id, opening.number, failed[0])
+        else:
+            self.record.add_results(candidate.id, opening.number, [graded[repeat] for repeat in repeats])
+
+    def _tell(self, number: int, count: int, candidate: Candidate) -> None:
+        tested = self.record.tested(candidate.id)
+        failed = f"; {_failure(tested)}" if tested and tested.reason else ""
+        self.say(f"tested {number}/{count}: candidate {candidate.id}{failed}")
 
     @property
     def _folder(self) -> Path:
@@ -189,35 +239,15 @@ class Confirmation:
 
 
 def shown(store: Store, record: Record, candidates: Sequence[Candidate]) -> list[Confirmed]:
-    """What the diary has of these candidates, by selection error; those without a result come last."""
-    rows = []
+    """What the diary has of these candidates under the record's recipe, by selection error; those without a
+    result come last. Raises ArchiveError where the files of their tests are not there.
+    """
     bits: dict[int, dict[str, list[Right]]] = {}
     for candidate in candidates:
-        trainings = record.retrained(candidate.id)
-        openings = record.openings(candidate.id)
-        done = [opening for opening in openings if opening.done]
-        if done:
-            bits[candidate.id] = record.results(candidate.id, done[-1].number)
-        rate = _best_rate(trainings)
-        if rate is None:
-            reason = trainings[0].reason if trainings else "not retrained yet"
-            rows.append(Confirmed(candidate, candidate.operator == "seed", reason=reason))
-            continue
-        errors = [1.0 if t.error is None else t.error for t in trainings if t.rate == rate]
-        rows.append(
-            Confirmed(
-                candidate,
-                candidate.operator == "seed",
-                rate,
-                mean(errors),
-                len(errors),
-                max(t.params for t in trainings),
-                {name: estimate(found) for name, found in bits.get(candidate.id, {}).items()},
-                {},
-                done[-1] if done else None,
-                len(openings),
-            )
-        )
+        tested = record.tested(candidate.id)
+        if tested and not tested.reason:
+            bits[candidate.id] = record.results(candidate.id, tested.number)
+    rows = [_row(record, candidate, bits.get(candidate.id, {})) for candidate in candidates]
     rows.sort(key=lambda row: (row.selection is None, row.selection or 0.0, row.candidate.id))
     baseline = next((row for row in rows if row.baseline and row.candidate.id in bits), None)
     if baseline is None:
@@ -227,6 +257,46 @@ def shown(store: Store, record: Record, candidates: Sequence[Candidate]) -> list
         row if row is baseline else replace(row, over=_over(bits.get(row.candidate.id, {}), against))
         for row in rows
     ]
+
+
+def _row(record: Record, candidate: Candidate, bits: Mapping[str, list[Right]]) -> Confirmed:
+    """One candidate, not yet beside the others. What was trained after its test was opened stays out."""
+    opened, tested = record.openings(candidate.id), record.tested(candidate.id)
+    row = Confirmed(candidate, candidate.operator == "seed", opening=tested, openings=len(opened))
+    trainings = record.retrained(candidate.id, tested)
+    rate = tested.rate if tested else _best_rate(trainings)
+    if rate is None:
+        return replace(row, reason=trainings[0].reason if trainings else _untrained(record.recipe, opened))
+    counted = _at(trainings, rate, tested.trainings if tested else None)
+    return replace(
+        row,
+        rate=rate,
+        selection=_selection(counted),
+        seeds=tested.seeds if tested else len(counted),
+        params=max(t.params for t in trainings),
+        tests={name: estimate(found) for name, found in bits.items()},
+        reason=_failure(tested) if tested and tested.reason else "",
+    )
+
+
+def _untrained(recipe: str, opened: Sequence[Opening]) -> str:
+    others = list(dict.fromkeys(opening.recipe for opening in opened if opening.done))
+    elsewhere = f"; tested under {', '.join(others)}: `--recipe {others[-1]} --show`" if others else ""
+    return f"not retrained yet under {recipe}{elsewhere}"
+
+
+def _failure(tested: Opening) -> str:
+    return f"its test failed: {tested.reason}"
+
+
+def _at(trainings: Sequence[Retrained], rate: float, count: int | None) -> list[Retrained]:
+    """Those at a rate; with a `count`, of so many seeds."""
+    return [t for t in trainings if t.rate == rate and (count is None or t.repeat < count)]
+
+
+def _selection(trainings: Sequence[Retrained]) -> float:
+    """A training that failed counts as an error of 1: a model that sometimes fails is no better for it."""
+    return mean(1.0 if t.error is None else t.error for t in trainings)
 
 
 def _best_rate(trainings: Sequence[Retrained]) -> float | None:

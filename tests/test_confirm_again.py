@@ -13,13 +13,17 @@ from click.testing import CliRunner
 from confirm_models import Failing, Killed, accuracy, archive, confirm
 
 from agent.cli import main
+from agent.config import load
+from agent.confirm.limits import limits_by_name, with_time
 from agent.confirm.record import FOLDER, OPENED, RETRAINED, Record
 from agent.confirm.run import Confirmed, choose, shown
 from agent.errors import UserError
 from archive.errors import ArchiveError
 from archive.records import Failed, Fault
-from archive.store import Store, create
+from archive.store import Store, create, open_archive
 from evaluators.fakes import StubConfirmer
+from evaluators.tasks import load_task
+from sandbox.limits import Limits
 
 SLOW = Failed("train", "stopped at 60 s of wall clock; limit evaluation.wall_clock")
 SHORT, LONG = {"evaluation.wall_clock": 60.0}, {"evaluation.wall_clock": 600.0}
@@ -230,3 +234,44 @@ def test_the_command_says_why_a_row_has_no_result(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["confirm", str(folder), "--show"])
     assert done.exit_code == 1
     assert len(done.output.splitlines()) == 1
+
+
+# Limits
+
+
+def test_a_longer_recipe_has_longer_clocks(tmp_path: Path) -> None:
+    campaign(tmp_path / "c").close()
+    config = load(tmp_path / "c")
+    task = load_task(config.campaign.task, tmp_path / "c")
+    fast, full = task.recipes["fast"], task.recipes["full"]
+    long = with_time(config, fast, full)
+    assert long.evaluation.limits() == replace(
+        config.evaluation.limits(), wall_clock=600.0, cpu_seconds=600.0
+    )
+    assert long.trainer.wall_clock == 36_000.0
+    assert with_time(config, full, fast) == config
+    known = limits_by_name(long, task)
+    assert known["evaluation.wall_clock"] == 600.0
+    assert known != limits_by_name(config, task)
+    assert not any(name.startswith("trainer.") for name in known)
+
+
+@pytest.mark.slow
+def test_the_command_gives_trainings_their_time_and_keeps_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Limits] = []
+
+    def confirming(*_: object, limits: Limits, **__: object) -> StubConfirmer:
+        given.append(limits)
+        return Failing(training=failing("good"))
+
+    monkeypatch.setattr("agent.cli.confirm.confirming", confirming)
+    campaign(tmp_path / "c").close()
+    done = CliRunner().invoke(main, ["confirm", str(tmp_path / "c"), "--seeds", "1"])
+    assert done.exit_code == 0, done.output
+    assert [(limits.wall_clock, limits.cpu_seconds) for limits in given] == [(600.0, 600.0)]
+    with open_archive(tmp_path / "c", write=False) as store:
+        kept = [event.detail["limits"] for event in store.events(kind=RETRAINED)]
+    assert len(kept) == 9
+    assert all(isinstance(one, dict) and one["evaluation.wall_clock"] == 600.0 for one in kept)

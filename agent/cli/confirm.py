@@ -13,7 +13,7 @@ import click
 
 from agent.cli.common import console, folder_argument, json_option, print_json, reading, table
 from agent.config import Config, load
-from agent.confirm.limits import limits_by_name
+from agent.confirm.limits import limits_by_name, with_time
 from agent.confirm.record import Record
 from agent.confirm.run import Confirmation, Confirmed, choose, shown
 from agent.devices import devices_of
@@ -60,7 +60,8 @@ def confirm(
 
     Every candidate gets the same learning rates, then --seeds trainings at its best one; the ranking is by
     the error on the selection split. Then the sealed test is opened, once for each, and the opening
-    recorded. Killed, the same command goes on.
+    recorded. Killed, the same command goes on. The clocks of a training are as much longer than the
+    campaign's as its recipe has more steps.
 
     \b
     Examples:
@@ -103,6 +104,7 @@ async def _confirm(
         loop.add_signal_handler(number, main.cancel)
     task = load_task(config.campaign.task, folder)
     recipe = choose_recipe(task, name)
+    config = with_time(config, choose_recipe(task, config.evaluation.recipe), recipe)
     if config.evaluation.recipe_search:
         recipe = searched(task, recipe)
     recipe = whole(recipe, config, task)

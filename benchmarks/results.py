@@ -171,7 +171,9 @@ def confirmed(name: str, about: Mapping[str, object], rows: Sequence[Mapping[str
         cells = [f"#{row['id']} {row['name'] or ''}".strip(), f"{row['params']:,}", str(row["seeds"])]
         cells.append(f"{100 * float(str(row['selection'])):.2f}%")
         cells += [_estimate(found[test]) if test in found else "" for test in tests]
-        lines.append(f"| {' | '.join([*cells, str(row['openings'])])} |")
+        # Without a result the reason stands in for it; it may quote what a candidate raised.
+        reason = f"; {row['reason']}".replace("|", "\\|") if row.get("reason") else ""
+        lines.append(f"| {' | '.join([*cells, str(row['openings']) + reason])} |")
     ids = " ".join(f"--candidate {row['id']}" for row in rows if not row["baseline"])
     again = f"cp -r results/{name} again && evoarch run again && evoarch confirm again {ids}"
     lines += ["\nIntervals at 95% over training seeds and examples; rows by the selection split.\n"]

@@ -238,6 +238,10 @@ def test_confirm_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     rows = json.loads(done.stdout)
     assert {"conv_base", "mlp"} <= {row["name"] for row in rows}
     assert set(rows[0]["tests"]) == {"fresh", "public"}
+    latency = {row["name"]: row["latency"] for row in rows}
+    assert latency["conv_base"]["ratio"] == 1.0
+    assert all(found["low"] <= found["ratio"] <= found["high"] for found in latency.values())
+    assert all(row["flops"] > row["params"] for row in rows)
     again = CliRunner().invoke(main, command)
     assert again.exit_code == 1
     assert "sealed test was opened on" in again.output

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from agent.config import Config, load
 from agent.report.text import cell
@@ -20,9 +22,27 @@ folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_t
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 
 
+class Output(Console):
+    """Standard output, with colour where it is a terminal, as wide as it takes where it is none.
+
+    Nothing of what a campaign holds is markup: names and messages come from users and genomes.
+    """
+
+    def __init__(self) -> None:
+        wide = None if sys.stdout.isatty() else WIDE
+        super().__init__(soft_wrap=True, markup=False, emoji=False, width=wide)
+
+    def on_broken_pipe(self) -> None:
+        """Left to the command, which ends as it does wherever its reader has gone."""
+        raise BrokenPipeError
+
+
+WIDE = 1000
+"""Columns of an output that is no terminal: figures are for programs then, and must not be cut."""
+
+
 def console() -> Console:
-    """Standard output, with colour where it is a terminal."""
-    return Console(soft_wrap=True)
+    return Output()
 
 
 def print_json(value: object) -> None:
@@ -42,5 +62,5 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
         number = bool(rows) and isinstance(rows[0][index], int | float)
         built.add_column(column, justify="right" if number else "left", no_wrap=number)
     for row in rows:
-        built.add_row(*[cell(value) for value in row])
+        built.add_row(*[Text(cell(value)) for value in row])
     return built

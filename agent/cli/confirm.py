@@ -16,6 +16,7 @@ from agent.config import Config, load
 from agent.confirm.limits import limits_by_name, with_time
 from agent.confirm.record import Record
 from agent.confirm.run import Confirmation, Confirmed, choose, shown
+from agent.confirm.timing import reference, time_all
 from agent.devices import devices_of
 from agent.errors import UserError
 from agent.own_data import fingerprint, refuse_changed
@@ -24,8 +25,11 @@ from agent.training import whole, with_trainer
 from agent.walls import choose_level, open_walls
 from archive.lock import RunLock
 from archive.store import open_archive
+from evaluators.latency import Timing
+from evaluators.own import measuring
 from evaluators.sealed import confirming, refuse_unsealed
 from evaluators.tasks import load_task
+from sandbox.job import Talking
 from sandbox.level import detect
 
 INTERRUPTED = 130
@@ -60,8 +64,9 @@ def confirm(
 
     Every candidate gets the same learning rates, then --seeds trainings at its best one; the ranking is by
     the error on the selection split. Then the sealed test is opened, once for each, and the opening
-    recorded. Killed, the same command goes on. The clocks of a training are as much longer than the
-    campaign's as its recipe has more steps.
+    recorded. Latency is a ratio to the first baseline's, or that of constraints.reference. Killed, the same
+    command goes on. The clocks of a training are as much longer than the campaign's as its recipe has more
+    steps.
 
     \b
     Examples:
@@ -138,6 +143,12 @@ async def _confirm(
                     lambda line: click.echo(line, err=True),
                     limits_by_name(config, task),
                 )
+                limits, seed = config.evaluation.limits(), config.campaign.seed
+                timing = measuring(task, recipe, walls, limits=limits, campaign_seed=seed)
+                against = reference(config, candidates)
+                # On the cores of this machine alone: a ratio on a device would be another one.
+                if against and not devices and isinstance(timing, Timing) and isinstance(walls, Talking):
+                    await time_all(store, timing, against, candidates, confirmation.say)
                 return await confirmation.run(candidates, force=force)
     except asyncio.CancelledError:
         raise UserError("stopped; the same command goes on from here", code=INTERRUPTED) from None
@@ -150,19 +161,21 @@ def _json(row: Confirmed) -> dict[str, object]:
 
 def _print(rows: list[Confirmed], recipe: str) -> None:
     tests = list(dict.fromkeys(name for row in rows for name in row.tests))
-    columns = ["id", "params", "seeds", "rate", "selection error", *[f"{name} test" for name in tests]]
-    columns += ["against the best baseline", "opened"]
+    columns = ["id", "params", "FLOPs", "latency", "seeds", "rate", "selection error"]
+    columns += [*[f"{name} test" for name in tests], "against the best baseline", "opened"]
     body: list[list[object]] = []
     for row in rows:
         label = f"#{row.candidate.id}" + (f" {row.candidate.name}" if row.baseline else "")
         if row.selection is None:
-            body.append([label, "", "", "", "", *["" for _ in tests], "", _opened(row)])
+            body.append([label, *[""] * 6, *["" for _ in tests], "", _opened(row)])
             continue
         last = tests[-1] if tests else ""
         body.append(
             [
                 label,
                 f"{row.params:,}",
+                "" if row.flops is None else f"{row.flops:,.0f}",
+                "" if row.latency is None else f"{row.latency.ratio:.2f} x",
                 row.seeds,
                 f"{row.rate:g}",
                 f"{100 * row.selection:.2f}%",

@@ -9,6 +9,7 @@ from statistics import mean
 
 from agent.confirm.decision import Estimate, Right, difference, estimate
 from agent.confirm.record import Opening, Record, Retrained
+from agent.confirm.timing import timed
 from agent.elites import stand
 from agent.errors import UserError
 from agent.noise import read_noise
@@ -17,6 +18,7 @@ from archive.pareto import Objective, fitness
 from archive.records import Candidate, Failed, Fault, Scored
 from archive.store import Store
 from archive.weights import load_weights, save_weights
+from evaluators.latency import Latency
 from evaluators.sealed import Confirmer, Graded
 
 RATES = (0.5, 1.0, 2.0)
@@ -31,6 +33,7 @@ class Confirmed:
     `selection` the mean error there; of one that was tested, both as they stood when its test was opened.
     `seeds`: how many trainings were tested, or are there to be.
 
+    `flops`: of one example, if they can be counted; `latency`: a ratio to a baseline's, if it was timed.
     `tests`: error with interval by test; `over`: the difference to the best baseline, by test, negative where
     this one is better. `opening`: the one whose results these are. `reason`: why it has none.
     """
@@ -41,6 +44,8 @@ class Confirmed:
     selection: float | None = None
     seeds: int = 0
     params: int = 0
+    flops: float | None = None
+    latency: Latency | None = None
     tests: dict[str, Estimate] = field(default_factory=dict)
     over: dict[str, Estimate] = field(default_factory=dict)
     opening: Opening | None = None
@@ -247,7 +252,10 @@ def shown(store: Store, record: Record, candidates: Sequence[Candidate]) -> list
         tested = record.tested(candidate.id)
         if tested and not tested.reason:
             bits[candidate.id] = record.results(candidate.id, tested.number)
-    rows = [_row(record, candidate, bits.get(candidate.id, {})) for candidate in candidates]
+    rows = [
+        replace(_row(record, each, bits.get(each.id, {})), latency=timed(store, each.id))
+        for each in candidates
+    ]
     rows.sort(key=lambda row: (row.selection is None, row.selection or 0.0, row.candidate.id))
     baseline = next((row for row in rows if row.baseline and row.candidate.id in bits), None)
     if baseline is None:
@@ -262,7 +270,13 @@ def shown(store: Store, record: Record, candidates: Sequence[Candidate]) -> list
 def _row(record: Record, candidate: Candidate, bits: Mapping[str, list[Right]]) -> Confirmed:
     """One candidate, not yet beside the others. What was trained after its test was opened stays out."""
     opened, tested = record.openings(candidate.id), record.tested(candidate.id)
-    row = Confirmed(candidate, candidate.operator == "seed", opening=tested, openings=len(opened))
+    row = Confirmed(
+        candidate,
+        candidate.operator == "seed",
+        flops=candidate.metrics.get("flops"),
+        opening=tested,
+        openings=len(opened),
+    )
     trainings = record.retrained(candidate.id, tested)
     rate = tested.rate if tested else _best_rate(trainings)
     if rate is None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -12,6 +14,15 @@ class UserError(Exception):
     def __init__(self, message: str, *, code: int = 2) -> None:
         super().__init__(message)
         self.code = code
+
+
+@contextmanager
+def files_told(path: Path) -> Iterator[None]:
+    """Turns what the file system refuses into a UserError, which names `path` if the system names no file."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{error.filename or path}: {error.strerror or error}", code=1) from None
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from agent.lm.seam import LM, LMError
 from agent.measures import wanted
 from agent.operators.build import build_operator
 from agent.own_data import fingerprint, refuse_changed, retell, retold
+from agent.own_files import copy_file, copy_files
 from agent.pools import open_ray
 from agent.purse import Purse
 from agent.replay import recorded_config, recorded_turns, replayed
@@ -27,8 +27,8 @@ from agent.report.versions import versions
 from agent.rungs import held
 from agent.seeding.add import opening_of
 from agent.seeding.lineage import check_unchanged
-from agent.seeding.record import Record, beside, records
-from agent.templates import open_templates, template_files
+from agent.seeding.record import Record, records
+from agent.templates import open_templates
 from agent.training import whole, with_trainer
 from agent.tuning.files import FOLDER
 from agent.tuning.tuner import build_tuner
@@ -195,12 +195,8 @@ def copy_campaign(source: Path, folder: Path) -> None:
     config = load(source)
     if (folder / DATABASE).exists():
         raise UserError(f"{folder}: has an archive already; a replay wants a new folder")
-    kept = [str(beside(Path(file))) for file in config.seeds.files if beside(source / file).is_file()]
-    kept += [str(path.relative_to(source)) for path in template_files(source, config)]
-    for file in (FILE, *config.seeds.files, *kept):
-        target = folder / file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / file, target)
+    copy_files(source, folder, config)
+    copy_file(source / FILE, folder / FILE)
     retell(folder / FILE, config, source)
 
 

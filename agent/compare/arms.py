@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agent.errors import UserError, nearest
+from agent.errors import UserError, files_told, nearest
 from agent.profiles import PROFILES
 
 FOLDER = "arms"
@@ -72,8 +72,10 @@ def find(folder: Path, name: str) -> tuple[str, Mapping[str, Any]]:
     """An arm in words and its overlay: the campaign's own, a profile, or a built-in. Raises UserError."""
     path = folder / FOLDER / f"{name}.toml"
     if path.is_file():
+        with files_told(path):
+            text = path.read_bytes()
         try:
-            return f"as {FOLDER}/{name}.toml says", tomllib.loads(path.read_text(encoding="utf-8"))
+            return f"as {FOLDER}/{name}.toml says", tomllib.loads(text.decode())
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise UserError(f"{path}: not valid TOML: {error}") from None
     if name in PROFILES:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import sys
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +14,8 @@ import tomli_w
 
 from agent.compare.arms import find, overlaid
 from agent.config import FILE, load, parse
-from agent.errors import UserError
+from agent.errors import UserError, files_told
+from agent.own_files import copy_files, differing
 from agent.slots import in_slots
 from agent.training import moved_trainer
 from archive.schema import FILE as DATABASE
@@ -50,22 +50,25 @@ def plan(folder: Path, arms: Mapping[str, int], evaluations: int = 0) -> list[Ru
     """The runs of `arms` (name to number of seeds), in order of seeds, so that a part of them is balanced.
 
     Writes each run's folder that is not there. Raises UserError for an arm that does not hold, and for a
-    folder that was begun under another configuration.
+    folder that was begun under another configuration or with other files.
     """
-    load(folder)
-    data = tomllib.loads((folder / FILE).read_text(encoding="utf-8"))
-    first = int(data["campaign"].get("seed", 0))
+    first = load(folder).campaign.seed
     runs = []
     for number in range(max(arms.values())):
         for arm, count in arms.items():
             if number < count:
                 run = Run(arm, first + number, folder / FOLDER / arm / f"seed-{first + number}")
-                _prepare(folder, run, _configured(folder, data, run, evaluations))
+                _prepare(folder, run, configured(folder, run, evaluations))
                 runs.append(run)
     return runs
 
 
-def _configured(folder: Path, data: Mapping[str, Any], run: Run, evaluations: int) -> dict[str, Any]:
+def configured(folder: Path, run: Run, evaluations: int = 0) -> dict[str, Any]:
+    """The campaign.toml of `run`; `evaluations`: what `--evaluations` says, 0 where it isn't given.
+
+    Raises UserError for an arm that does not hold.
+    """
+    data = _read(folder / FILE)
     _, overlay = find(folder, run.arm)
     own: dict[str, Any] = {
         "campaign": {"name": f"{data['campaign']['name']} {run.arm} {run.seed}", "seed": run.seed},
@@ -84,22 +87,37 @@ def _configured(folder: Path, data: Mapping[str, Any], run: Run, evaluations: in
     return merged
 
 
-def _prepare(folder: Path, run: Run, config: Mapping[str, Any]) -> None:
-    text = tomli_w.dumps(config)
+def _prepare(folder: Path, run: Run, data: Mapping[str, Any]) -> None:
+    """The run's folder, or whether it was begun as it would be now. Raises UserError."""
+    text = tomli_w.dumps(data)
+    config = parse(data, f"arm {run.arm}")
     path = run.folder / FILE
-    if path.exists():
-        if tomllib.loads(path.read_text(encoding="utf-8")) != tomllib.loads(text):
-            raise UserError(
-                f"{path}: was begun under another configuration than {folder / FILE} and arm {run.arm} "
-                f"now give; move {folder / FOLDER} away to begin anew"
-            )
+    if not path.exists():
+        copy_files(folder, run.folder, config)
+        # Last: a folder that has it has the others.
+        with files_told(path):
+            run.folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
         return
-    for file in config.get("seeds", {}).get("files", ()):
-        target = run.folder / file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(folder / file, target)
-    run.folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    anew = f"move {folder / FOLDER} away to begin anew"
+    if _read(path) != tomllib.loads(text):
+        raise UserError(
+            f"{path}: was begun under another configuration than {folder / FILE} and arm {run.arm} "
+            f"now give; {anew}"
+        )
+    for file in differing(folder, run.folder, config):
+        raise UserError(
+            f"{run.folder / file}: was begun with another one than {folder / file} is now; {anew}"
+        )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    with files_told(path):
+        text = path.read_bytes()
+    try:
+        return tomllib.loads(text.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid TOML: {error}") from None
 
 
 async def carry_out(runs: Sequence[Run], jobs: int, say: Callable[[str], None]) -> list[Run]:
@@ -127,7 +145,9 @@ async def carry_out(runs: Sequence[Run], jobs: int, say: Callable[[str], None]) 
 
 
 async def _carry_out(run: Run) -> int:
-    with (run.folder / LOG).open("ab") as log:
+    with files_told(run.folder / LOG):
+        log = (run.folder / LOG).open("ab")
+    with log:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-c",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import tomli_w
 from agent.compare.arms import find, overlaid
 from agent.config import FILE, load, parse
 from agent.errors import UserError, files_told
+from agent.lm import tether
 from agent.own_files import copy_files, differing
 from agent.slots import in_slots
 from agent.training import moved_trainer
@@ -123,8 +126,8 @@ def _read(path: Path) -> dict[str, Any]:
 async def carry_out(runs: Sequence[Run], jobs: int, say: Callable[[str], None]) -> list[Run]:
     """Runs what is not finished, `jobs` at a time; gives those that ended with an error.
 
-    Each is a process of its own, as `evoarch run` starts it. Cancelled, they are asked to stop, and what
-    they had is kept.
+    Each is a process of its own, as `evoarch run` starts it. Cancelled, they are asked to stop, cancelled
+    once more they are killed; what they had is kept.
     """
     waiting = [run for run in runs if not run.finished()]
     total, failed = len(runs), list[Run]()
@@ -149,19 +152,24 @@ async def _carry_out(run: Run) -> int:
         log = (run.folder / LOG).open("ab")
     with log:
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-c",
-            _CODE,
-            "run",
-            str(run.folder),
-            "--json",
-            stdout=log,
-            stderr=log,
-            stdin=asyncio.subprocess.DEVNULL,
+            *_command(run), stdout=log, stderr=log, stdin=asyncio.subprocess.DEVNULL
         )
         try:
             return await process.wait()
         except asyncio.CancelledError:
-            process.terminate()
+            with suppress(ProcessLookupError):
+                process.terminate()
             await process.wait()
             raise
+        finally:
+            # A second signal cancels the wait above: then it is not asked any longer.
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+
+def _command(run: Run) -> tuple[str, ...]:
+    """`evoarch run`, which ends with this process however that ends: the next one finds its lock free."""
+    tied = (sys.executable, "-I", tether.__file__, str(os.getpid()))
+    # -P: a folder in the current one may be called as a package of ours is.
+    return (*tied, sys.executable, "-P", "-c", _CODE, "run", str(run.folder), "--json")

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from archive.connection import Connected
-from archive.schema import ENTERED
+from archive.schema import ENTERED, TUNING
 
 
 @dataclass(frozen=True)
 class Outlay:
     """One evaluation and what all had cost by then.
 
-    `evaluations`: units of the budget; `cpu_seconds`: of everything, the LM where it is ours, rejects,
-    duplicates and repeats included. `metrics` is empty where it failed, `seed` the training repeat.
+    `evaluations`: units of the budget; `cpu_seconds`: of everything, the LM and its tuning where it is ours,
+    rejects, duplicates and repeats included. `metrics` is empty where it failed, `seed` the training repeat.
     """
 
     candidate: int
@@ -32,11 +32,13 @@ class Outlays(Connected):
         """Every evaluation with the running sums.
 
         What is spent outside evaluations counts from the first evaluation of a proposal that is as new or
-        newer: rejects and duplicates by their proposal's number, LM calls by their batch.
+        newer: rejects and duplicates by their proposal's number, LM calls by their batch, the training of a
+        soft prompt by the first proposal that was drawn after it.
         """
-        rejects = self._rows(
-            "SELECT number AS at, cpu_seconds FROM candidates"
-            " WHERE number IS NOT NULL AND cpu_seconds > 0 ORDER BY number"
+        others = self._rows(
+            "SELECT number AS at, cpu_seconds FROM candidates WHERE number IS NOT NULL AND cpu_seconds > 0"
+            f" UNION ALL SELECT (SELECT min(number) FROM proposals WHERE saw >= events.id) AS at, {TUNING}"
+            f" FROM events WHERE kind = 'round' AND at IS NOT NULL AND {TUNING} > 0 ORDER BY at"
         )
         calls = self._rows("SELECT batch AS at, cpu_seconds FROM lm_calls ORDER BY batch")
         rows = self._rows(
@@ -44,7 +46,7 @@ class Outlays(Connected):
             " p.number, p.batch FROM evaluations AS e LEFT JOIN proposals AS p ON p.candidate = e.candidate"
             " ORDER BY e.id"
         )
-        waiting = [[(row[0], row[1]) for row in found][::-1] for found in (rejects, calls)]
+        waiting = [[(row[0], row[1]) for row in found][::-1] for found in (others, calls)]
         newest, spent, entered, found = [-1, -1], 0.0, set[int](), list[Outlay]()
         for candidate, kind, seed, cpu, unit, error, params, *place in rows:
             newest = [

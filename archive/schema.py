@@ -32,6 +32,9 @@ ENTERED = f"kind = 'search' AND fault IS NOT 'infrastructure' AND (stage IS NULL
 """Which evaluations cost budget: those that entered training. The text is that of the index
 `evaluations_entered`, which goes unused where they differ: a change needs a migration."""
 
+TUNING = "json_extract(detail, '$.tuning.cpu_seconds')"
+"""Of a `round` in the diary: what training its soft prompt took, NULL where none was trained."""
+
 _FIRST = f"""
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,

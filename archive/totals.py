@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from archive.connection import Connected
 from archive.records import State
-from archive.schema import ENTERED
+from archive.schema import ENTERED, TUNING
 
 
 @dataclass(frozen=True)
@@ -117,11 +117,12 @@ class Totals(Connected):
         return self._sum(f"SELECT sum(price) FROM lm_calls WHERE {where}")
 
     def cpu_seconds(self) -> float:
-        """CPU seconds of everything: evaluations, what duplicates took, and the LM where it is ours."""
+        """CPU seconds of everything: evaluations, duplicates, and the LM and its tuning where it is ours."""
         return self._sum(
             "SELECT (SELECT total(cpu_seconds) FROM evaluations)"
             " + (SELECT total(cpu_seconds) FROM candidates WHERE cpu_seconds > 0)"
             " + (SELECT total(cpu_seconds) FROM lm_calls)"
+            f" + (SELECT total({TUNING}) FROM events WHERE kind = 'round')"
         )
 
     def elapsed(self) -> float:

@@ -157,7 +157,7 @@ class CountingTuner:
             self.begun.set()
             await asyncio.Event().wait()
         self.asked.append((number, after, data))
-        return Tuned(f"soft-{number}", [1.0], 2.0, 1.5, 0.0, 0.0)
+        return Tuned(f"soft-{number}", [1.0], 2.0, 1.5, 0.0, 10.0**number)
 
 
 def by_number(source: str) -> Outcome:
@@ -279,6 +279,20 @@ def test_a_run_cut_off_anywhere_goes_on_to_the_same_campaign(cut: int) -> None:
         assert ending.complete
         assert record(store) == record(wanted)
         assert rounds_of(store) == rounds_of(wanted)
+
+
+def test_tuning_is_paid_for_by_the_first_child_after_it(tmp_path: Path) -> None:
+    store = archive_at(tmp_path)
+    asyncio.run(go(store, config_of(), tuner=CountingTuner()))
+    assert [detail.get("tuning", {}).get("cpu_seconds") for detail in rounds_of(store)] == [None, 10.0, 100.0]
+    rounds = {each.candidate: each.context["round"] for each in store.proposals()}
+    # Nothing else costs anything here.
+    assert {(rounds.get(o.candidate, 0), o.cpu_seconds) for o in store.outlays()} == {
+        (0, 0.0),
+        (1, 10.0),
+        (2, 110.0),
+    }
+    assert read_status(store, config_of()).cpu_s == 110.0
 
 
 def test_a_stop_in_the_midst_of_tuning_is_resumed(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from agent.cli import main
 from agent.compare.arms import ARMS, find, overlaid
 from agent.compare.comparison import compared
 from agent.compare.curves import REFERENCE, Curve, Point, curve_of
+from agent.compare.page import write
 from agent.compare.runs import plan
 from agent.compare.statistics import differences, effect, holm, interval, least_p, permutation
 from agent.config import load
@@ -166,6 +167,12 @@ def test_a_difference_turns_its_sign_with_its_arms(a: list[float], b: list[float
 
 def flat(arm: str, seed: int, height: float) -> Curve:
     return Curve(arm, seed, (Point(0, 1.0, 0.0, 3.0, 0.5), Point(5, 9.0, height, 3.0 - height, 0.5)))
+
+
+def test_runs_that_bred_nothing_have_a_page(tmp_path: Path) -> None:
+    seeds_only = [Curve("a", seed, (Point(0, 1.0, 0.5, 3.0, 0.4),)) for seed in range(2)]
+    written = write(compared({"a": "one"}, seeds_only), tmp_path, "c")
+    assert written[-1].read_text().count("<svg") == 6
 
 
 def test_what_is_said_follows_from_the_test() -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from agent.compare.comparison import Comparison
 from agent.compare.curves import MEASURES, Curve, Measure
+from agent.errors import files_told
 from agent.report.svg import Axis, Band, Chart, Line, draw
 
 COLOURS = ("#0b6e99", "#c2410c", "#4d7c0f", "#7c3aed", "#a16207", "#be123c", "#0f766e", "#57534e")
@@ -36,7 +37,9 @@ def chart(comparison: Comparison, measure: Measure, axis: str) -> Chart:
     """Mean over runs with its 95% band (1.96 standard errors), up to what every run spent."""
     by_count = axis == "evaluations"
     ends = [c.points[-1].evaluations if by_count else c.points[-1].cpu_seconds for c in comparison.curves]
-    grid = np.linspace(0 if by_count else min(ends) / GRID, min(ends), GRID)
+    # A run may be finished with nothing but its seeds; an axis has to have a length.
+    end = min(ends) or 1
+    grid = np.linspace(0 if by_count else end / GRID, end, GRID)
     lines, bands, low, high = [], [], [], []
     for number, arm in enumerate(comparison.arms):
         values = np.array([_sampled(c, measure, grid, by_count) for c in comparison.of(arm)])
@@ -58,7 +61,7 @@ def _sampled(curve: Curve, measure: Measure, grid: NDArray[np.float64], by_count
 
 
 def write(comparison: Comparison, folder: Path, title: str) -> list[Path]:
-    """report.md, report.html and a picture for each measure and axis, into `folder`."""
+    """report.md, report.html and a picture for each measure and axis, into `folder`. Raises UserError."""
     environment = Environment(
         loader=PackageLoader("agent.compare"),
         undefined=StrictUndefined,
@@ -83,5 +86,6 @@ def write(comparison: Comparison, folder: Path, title: str) -> list[Path]:
 
 
 def _put(path: Path, text: str) -> Path:
-    path.write_text(text, encoding="utf-8")
+    with files_told(path):
+        path.write_text(text, encoding="utf-8")
     return path

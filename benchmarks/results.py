@@ -12,16 +12,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from agent.compare.comparison import Comparison
 from agent.compare.curves import MEASURES, PRIMARY
 from agent.compare.page import chart, style
+from agent.errors import UserError
 from agent.report.svg import draw
+from archive.errors import ArchiveError
 from benchmarks.results_kept import (
     ABOUT,
     CONFIRMED,
+    asked,
     comparison,
     curves,
     restore,
@@ -112,8 +116,7 @@ def arms(name: str, about: Mapping[str, object], result: Comparison) -> list[str
             mean, low, high = table.summary(arm)
             lines.append(f"| {arm} | {mean:.3f} | {low:.3f} to {high:.3f} |")
         lines.append("")
-    asked = ",".join(f"{arm}:{count}" for arm, count in planned.items())
-    return [*lines, *made(about, f"cp -r results/{name} again && evoarch compare again --arms {asked}")]
+    return [*lines, *made(about, f"cp -r results/{name} again && evoarch compare again {asked(about)}")]
 
 
 def differences(result: Comparison) -> list[str]:
@@ -198,6 +201,25 @@ def peers(table: Mapping[str, Mapping[str, str]]) -> list[str]:
 
 
 def main() -> int:
+    try:
+        return _main()
+    except (UserError, ArchiveError) as error:
+        print(f"results: {error}", file=sys.stderr)
+        return 1
+
+
+def planned_runs(text: str) -> dict[str, int]:
+    """`a:10,b:5`: how many runs each arm shall have in the end. Raises UserError."""
+    arms: dict[str, int] = {}
+    for part in text.split(","):
+        arm, _, count = part.strip().partition(":")
+        if not arm or not count.isdecimal() or int(count) == 0:
+            raise UserError(f"--arms: expected NAME:N between commas, got {part!r}")
+        arms[arm] = int(count)
+    return arms
+
+
+def _main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -208,17 +230,19 @@ def main() -> int:
     parser.add_argument("--rows", type=Path, help="with --confirmed: what `confirm --show --json` printed")
     chosen = parser.parse_args()
     if chosen.compared:
-        planned = {
-            arm: int(count) for arm, _, count in (part.partition(":") for part in chosen.arms.split(","))
-        }
+        planned = planned_runs(chosen.arms)
         folder, name = chosen.compared
         print(f"{take_comparison(Path(folder), RESULTS / name, planned)} finished runs taken in")
         return 0
     if chosen.restore:
         name, folder = chosen.restore
-        print(f"{restore(RESULTS / name, Path(folder))} runs in {folder}")
+        count = restore(RESULTS / name, Path(folder))
+        about = json.loads((RESULTS / name / ABOUT).read_text(encoding="utf-8"))
+        print(f"{count} runs in {folder}\nnext: evoarch compare {folder} {asked(about)}")
         return 0
     if chosen.confirmed:
+        if not chosen.rows:
+            parser.error("--confirmed: expected --rows FILE")
         folder, name = chosen.confirmed
         take_confirmed(Path(folder), RESULTS / name, chosen.rows)
         return 0

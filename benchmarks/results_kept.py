@@ -1,7 +1,7 @@
 """What stands in results/: campaigns small enough for the repository, and how they were made.
 
 results/<name>/about.json          arms with their planned runs, machine, versions; or of a confirmed campaign
-results/<name>/campaign.toml       the configuration, with its seeds/ beside it
+results/<name>/campaign.toml       the configuration, with its seeds/, prompts/ and arms/ beside it
 results/<name>/<arm>/seed-N.db.xz  the archive of each finished run of a comparison
 results/<name>/archive.db.xz       the archive of a campaign that was confirmed, confirm.json beside it
 results/peers.json                 what `python -m benchmarks.peers.run ... --json` wrote
@@ -16,15 +16,18 @@ import platform
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from agent.compare.arms import FOLDER as ARMS
 from agent.compare.arms import find
 from agent.compare.comparison import Comparison, compared
 from agent.compare.curves import Curve, read
-from agent.compare.runs import FOLDER, Run
-from agent.config import FILE, load
+from agent.compare.runs import FOLDER, Run, configured, plan
+from agent.config import FILE, load, parse
+from agent.errors import UserError, files_told
+from agent.own_files import copy_file, copy_files
 from agent.report.versions import versions
 from archive.schema import FILE as DATABASE
 
@@ -33,41 +36,91 @@ CONFIRMED = "confirm.json"
 
 
 def take_comparison(folder: Path, target: Path, arms: Mapping[str, int]) -> int:
-    """Packs the finished runs of `folder`'s comparison; what earlier sittings brought stays. How many."""
-    taken = 0
-    for path in sorted((folder / FOLDER).glob("*/seed-*")):
-        run = Run(path.parent.name, int(path.name.removeprefix("seed-")), path)
-        if run.arm in arms and run.finished():
-            pack(path / DATABASE, target / run.arm / f"{path.name}.db.xz")
-            taken += 1
+    """Packs the finished runs of `folder`'s comparison; what earlier sittings brought stays. How many.
+
+    Raises UserError, with nothing written, where there is none, and for runs of more than one budget.
+    """
     found = {arm: find(folder, arm)[0] for arm in arms}
-    _about(folder, target, {"planned": dict(arms), "arms": found})
-    return taken
+    places = sorted((folder / FOLDER).glob("*/seed-*"))
+    runs = [Run(path.parent.name, int(path.name.removeprefix("seed-")), path) for path in places]
+    runs = [run for run in runs if run.arm in arms and run.finished()]
+    if not runs:
+        asked = ", ".join(arms)
+        raise UserError(f"{folder / FOLDER}: no run of {asked} is finished yet; nothing to take in", code=1)
+    budget = {"evaluations": _evaluations(runs, target), "given": _given(folder, runs)}
+    for run in runs:
+        pack(run.folder / DATABASE, target / run.arm / f"{run.folder.name}.db.xz")
+    for arm in arms:
+        copy_files(folder, target, parse(configured(folder, Run(arm, 0, target)), f"arm {arm}"))
+        if (own := folder / ARMS / f"{arm}.toml").is_file():
+            copy_file(own, target / ARMS / own.name)
+    _about(folder, target, {**budget, "planned": dict(arms), "arms": found})
+    return len(runs)
+
+
+def _evaluations(runs: Sequence[Run], target: Path) -> int:
+    """What every run had, and those that were taken in before."""
+    found = {load(run.folder).budget.evaluations for run in runs}
+    if (target / ABOUT).exists():
+        found.add(json.loads((target / ABOUT).read_text(encoding="utf-8"))["evaluations"])
+    if len(found) > 1:
+        budgets = " and ".join(str(count) for count in sorted(found))
+        raise UserError(f"{target}: expected runs of one budget, got {budgets} evaluations", code=1)
+    return int(found.pop())
+
+
+def _given(folder: Path, runs: Sequence[Run]) -> int:
+    """What `compare --evaluations` was for these runs; 0 where their arms' own budget is what they had."""
+    for run in runs:
+        had = load(run.folder).budget.evaluations
+        if parse(configured(folder, run), f"arm {run.arm}").budget.evaluations != had:
+            return had
+    return 0
 
 
 def take_confirmed(folder: Path, target: Path, rows: Path) -> None:
     """Packs a confirmed campaign; `rows` is what `evoarch confirm DIR --show --json` printed."""
     pack(folder / DATABASE, target / f"{DATABASE}.xz")
-    shutil.copyfile(rows, target / CONFIRMED)
+    copy_file(rows, target / CONFIRMED)
     _about(folder, target, {})
 
 
 def restore(kept: Path, folder: Path) -> int:
-    """A comparison as it was taken in, in a new folder, where `evoarch compare` goes on. How many runs."""
-    arms = json.loads((kept / ABOUT).read_text(encoding="utf-8"))["arms"]
-    shutil.copytree(kept, folder, ignore=shutil.ignore_patterns(ABOUT, *arms))
+    """A comparison as it was taken in, in a new folder, where `evoarch compare` goes on. How many runs.
+
+    Raises UserError.
+    """
+    with files_told(kept):
+        about = json.loads((kept / ABOUT).read_text(encoding="utf-8"))
+    if "planned" not in about:
+        raise UserError(f"{kept}: a confirmed campaign; expected a comparison")
+    with files_told(folder):
+        shutil.copytree(kept, folder, ignore=shutil.ignore_patterns(ABOUT, *about["arms"]))
     packed = sorted(kept.glob("*/seed-*.db.xz"))
     for path in packed:
         unpack(path, folder / FOLDER / path.parent.name / path.name.removesuffix(".db.xz"))
+    # With their configurations beside them runs of another budget can't be put to them.
+    plan(folder, about["planned"], given(about))
     return len(packed)
+
+
+def asked(about: Mapping[str, object]) -> str:
+    """The options of `compare` that a kept comparison goes on with."""
+    planned = about["planned"]
+    assert isinstance(planned, dict)
+    arms = ",".join(f"{arm}:{count}" for arm, count in planned.items())
+    return f"--arms {arms}" + (f" --evaluations {count}" if (count := given(about)) else "")
+
+
+def given(about: Mapping[str, object]) -> int:
+    """What `--evaluations` was, 0 where it wasn't given; what was kept before this was asked had none."""
+    return int(str(about.get("given", 0)))
 
 
 def _about(folder: Path, target: Path, more: Mapping[str, object]) -> None:
     config = load(folder)
-    shutil.copyfile(folder / FILE, target / FILE)
-    for file in config.seeds.files:
-        (target / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(folder / file, target / file)
+    copy_file(folder / FILE, target / FILE)
+    copy_files(folder, target, config)
     about = {
         "task": config.campaign.task,
         "recipe": config.evaluation.recipe,

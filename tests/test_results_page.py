@@ -78,3 +78,89 @@ def test_a_comparison_is_taken_in_and_its_page_reads_its_archives(tmp_path: Path
     done = CliRunner().invoke(main, ["compare", str(again), "--arms", "random:1", "--json"])
     assert done.exit_code == 0, done.output
     assert "1 of 1 runs are there, 0 to do" in done.stderr
+
+
+def arguments(monkeypatch: pytest.MonkeyPatch, *given: str) -> int:
+    monkeypatch.setattr("sys.argv", ["results", *given])
+    return results.main()
+
+
+@pytest.mark.parametrize("arms", ["random", "random:", "random:0", "", "a:1,,b:2"])
+def test_arms_without_their_number_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arms: str
+) -> None:
+    assert arguments(monkeypatch, "--compared", str(tmp_path), "x", "--arms", arms) == 1
+    assert "--arms: expected NAME:N between commas" in capsys.readouterr().err
+
+
+def test_what_can_not_be_taken_in_or_restored_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
+    folder = tmp_path / "c"
+    assert CliRunner().invoke(main, ["init", str(folder), "--lm", "none"]).exit_code == 0
+    plan(folder, {"random": 1})
+    assert arguments(monkeypatch, "--compared", str(folder), "c", "--arms", "random:1") == 1
+    assert not (tmp_path / "results").exists()
+    assert arguments(monkeypatch, "--restore", "c", str(tmp_path / "again")) == 1
+    (tmp_path / "results" / "c").mkdir(parents=True)
+    (tmp_path / "results" / "c" / "about.json").write_text('{"planned": {}, "arms": {}}')
+    assert arguments(monkeypatch, "--restore", "c", str(folder)) == 1
+    (tmp_path / "results" / "c" / "about.json").write_text("{}")
+    assert arguments(monkeypatch, "--restore", "c", str(tmp_path / "again")) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 4
+    assert said[0].endswith("no run of random is finished yet; nothing to take in")
+    assert said[1].endswith("about.json: No such file or directory")
+    assert said[2].endswith("c: File exists")
+    assert said[3].endswith("a confirmed campaign; expected a comparison")
+
+
+def test_what_is_kept_of_before_goes_on_as_it_did(tmp_path: Path) -> None:
+    kept = results.RESULTS / "mnist1d"
+    assert restore(kept, tmp_path / "again") == 35
+    done = CliRunner().invoke(
+        main, ["compare", str(tmp_path / "again"), "--arms", "random:10,lm:5", "--report-only", "--json"]
+    )
+    assert done.exit_code == 0, done.output
+    assert "Not all runs are finished" not in done.stdout
+
+
+@pytest.mark.slow
+def test_a_comparison_is_kept_with_its_files_and_its_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
+    folder, kept, again = tmp_path / "c", tmp_path / "results" / "c", tmp_path / "again"
+    assert CliRunner().invoke(main, ["init", str(folder), "--lm", "none"]).exit_code == 0
+    text = (folder / "campaign.toml").read_text().replace("repeats = 3", "repeats = 1")
+    text = text.replace('"seeds/gru.py", ', "").replace(', "seeds/residual_cnn.py"', "")
+    (folder / "campaign.toml").write_text(text)
+    for name in ("arms", "terse"):
+        (folder / name).mkdir()
+    (folder / "terse" / "scoped.j2").write_text("{{ before }}{{ indent }}{{ lead }}\n")
+    own = '[prompts]\nfolder = "terse"\n[[operators]]\nname = "random"\n'
+    (folder / "arms" / "mine.toml").write_text(own)
+    command = ["compare", str(folder), "--arms", "mine:1", "--evaluations", "1"]
+    assert CliRunner().invoke(main, command).exit_code == 0
+    assert arguments(monkeypatch, "--compared", str(folder), "c", "--arms", "mine:1") == 0
+    about = json.loads((kept / "about.json").read_text())
+    assert (about["evaluations"], about["given"]) == (1, 1)
+    assert "compare again --arms mine:1 --evaluations 1" in results.page(tmp_path / "results")[0]
+
+    assert arguments(monkeypatch, "--restore", "c", str(again)) == 0
+    assert f"evoarch compare {again} --arms mine:1 --evaluations 1" in capsys.readouterr().out
+    for file in ("arms/mine.toml", "terse/scoped.j2", "seeds/mlp.py"):
+        assert (again / file).read_bytes() == (folder / file).read_bytes()
+    other = CliRunner().invoke(main, ["compare", str(again), "--arms", "mine:1"])
+    assert other.exit_code == 2
+    assert "was begun under another configuration" in other.stderr
+    same = CliRunner().invoke(main, ["compare", str(again), *command[2:]])
+    assert same.exit_code == 0, same.output
+    assert "1 of 1 runs are there, 0 to do" in same.stderr
+
+    # A later sitting at another budget is not put beside it.
+    (folder / "compare").rename(tmp_path / "away")
+    assert CliRunner().invoke(main, [*command[:-1], "2"]).exit_code == 0
+    assert arguments(monkeypatch, "--compared", str(folder), "c", "--arms", "mine:1") == 1
+    assert "expected runs of one budget, got 1 and 2 evaluations" in capsys.readouterr().err

@@ -20,6 +20,15 @@ class Attempts:
     open: int = 0
 
 
+UNSENT = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.PoolTimeout,
+    httpx2.LocalProtocolError,
+    httpx2.UnsupportedProtocol,
+)
+"""Errors after which no server has seen the request."""
+
 _COUNT: ContextVar[Attempts | None] = ContextVar("attempts", default=None)
 
 
@@ -52,7 +61,7 @@ class BoundedClient(openai.DefaultAsyncHttpxClient):
         try:
             async with asyncio.timeout(self._seconds):
                 response = await super().send(request, **options)
-        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout):
+        except UNSENT:
             attempts.open -= 1
             raise
         except TimeoutError:

@@ -152,9 +152,14 @@ class OpenAILM:
     def _connect(self) -> openai.AsyncOpenAI:
         if self._client is None:
             base = self.settings.base_url or os.environ.get("OPENAI_BASE_URL") or None
-            key = os.environ.get(self.settings.key_env, "")
+            key = self.settings.key()
             if not key and base is None:
                 raise LMError(f"environment variable {self.settings.key_env} is not set: set it to your key")
+            if not (key.isascii() and key.isprintable()):
+                raise LMError(
+                    f"environment variable {self.settings.key_env}: expected a key of printable ASCII "
+                    "characters, got others in it"
+                )
             # Local servers want no key, but the client does; a server that wants one answers 401.
             self._client = openai.AsyncOpenAI(
                 api_key=key or "none",
@@ -203,7 +208,7 @@ class OpenAILM:
 
     def _clean(self, text: str) -> str:
         """`text` in one short line, without the key, which some servers repeat."""
-        return self.settings.without_key(" ".join(text.split()))[:300]
+        return " ".join(self.settings.without_key(text).split())[:300]
 
 
 def _messages(request: LMRequest) -> Any:

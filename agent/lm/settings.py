@@ -71,10 +71,17 @@ class LMSettings(BaseModel):
             raise ValueError(f"extra: {', '.join(sorted(taken))}: expected what evoarch does not send itself")
         return self
 
+    def key(self) -> str:
+        """The key, without what a file that held it left around it: a line's end is no part of it."""
+        return (os.environ.get(self.key_env, "") if self.key_env else "").strip()
+
     def without_key(self, text: str) -> str:
         """`text` with the key, wherever it stands there, made unreadable."""
-        key = os.environ.get(self.key_env, "") if self.key_env else ""
-        return text.replace(key, "***") if key else text
+        key = self.key()
+        # A client's error may show it as Python would write it.
+        for form in filter(None, (repr(key)[1:-1], key)):
+            text = text.replace(form, "***")
+        return text
 
 
 def named(data: Mapping[str, Any]) -> str:

@@ -1,0 +1,93 @@
+"""What is set wrong around an endpoint: its key, its address, its limits. One line, and nothing leaks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from openai_server import KEY, Server, ask, serving, settings, status
+
+from agent.calls import check
+from agent.lm.attempts import BoundedClient, counted
+from agent.lm.openai import OpenAILM
+from agent.lm.seam import LMError
+from agent.lm.settings import LMSettings
+from agent.purse import Purse
+from agent.tables import BudgetTable
+from archive.store import Store, create
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("TEST_KEY", KEY)
+    with serving() as server:
+        yield server
+
+
+def archive_at(folder: Path) -> Store:
+    return create(folder, name="c", seed=0)
+
+
+def checked(server: Server, store: Store, **more: object) -> None:
+    async def once() -> None:
+        lm = OpenAILM(settings(server, **more))
+        try:
+            await check(store, lm, Purse(store, BudgetTable()))
+        finally:
+            await lm.close()
+
+    asyncio.run(once())
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n", " "])
+def test_a_lines_end_after_a_key_is_no_part_of_it(
+    server: Server, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.setenv("TEST_KEY", KEY + end)
+    assert ask(server).texts == ("nn.ReLU()",) * 2
+    assert server.keys == [KEY]
+    server.script = [status(418, f"no {KEY} or {KEY + end!r}")]
+    with pytest.raises(LMError) as caught:
+        ask(server)
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", [f"{KEY}\r{KEY}", f"{KEY}\u2028x", f"{KEY}é"])
+def test_a_key_that_no_header_can_hold_is_named_by_its_variable_and_sent_nowhere(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, key: str
+) -> None:
+    monkeypatch.setenv("TEST_KEY", key)
+    store = archive_at(tmp_path)
+    with pytest.raises(LMError, match=r"variable TEST_KEY: expected .* printable ASCII") as caught:
+        checked(server, store)
+    assert not caught.value.retriable
+    (call,) = store.lm_calls()
+    assert call.state == "failed"
+    assert KEY not in str(caught.value) + call.error
+    assert not server.bodies
+
+
+def test_a_key_is_masked_as_python_writes_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_KEY", "sk-\\secret\n")
+    known = LMSettings(backend="openai", model="m", key_env="TEST_KEY")
+    for said in (f"no {known.key()!r}", f"no {known.key()}", "no sk-\\secret\n", repr("sk-\\secret\n")):
+        assert "secret" not in known.without_key(said)
+
+
+@pytest.mark.parametrize("value", ["a\r", None])
+def test_what_the_client_itself_refuses_was_never_sent(server: Server, value: str | None) -> None:
+    headers = {"x": value} if value else {}
+    request = httpx2.Request("POST", server.url if value else "host/v1", headers=headers, content=b"{}")
+
+    async def attempted() -> int:
+        async with BoundedClient(5.0) as client:
+            with counted() as attempts:
+                with pytest.raises((httpx2.LocalProtocolError, httpx2.UnsupportedProtocol)):
+                    await client.send(request)
+                return attempts.open
+
+    assert asyncio.run(attempted()) == 0
+    assert not server.bodies

@@ -13,11 +13,19 @@ from openai_server import KEY, Server, ask, serving, settings, status
 from agent.calls import check
 from agent.lm.attempts import BoundedClient, counted
 from agent.lm.openai import OpenAILM
-from agent.lm.seam import LMError
+from agent.lm.seam import LMError, LMRequest
 from agent.lm.settings import LMSettings
+from agent.operators.base import Draft
+from agent.operators.lm_drafts import drafts
 from agent.purse import Purse
 from agent.tables import BudgetTable
 from archive.store import Store, create
+from prompts.replies import Parsed
+
+CUT_OFF = (
+    "Could not finish the message because max_tokens or model output limit was reached. "
+    "Please try again with higher max_tokens."
+)
 
 
 @pytest.fixture
@@ -91,3 +99,29 @@ def test_what_the_client_itself_refuses_was_never_sent(server: Server, value: st
 
     assert asyncio.run(attempted()) == 0
     assert not server.bodies
+
+
+@pytest.mark.parametrize("limit", ["max_tokens", "max_completion_tokens"])
+def test_a_reasoning_model_that_one_token_cuts_off_works_and_is_counted(
+    server: Server, tmp_path: Path, limit: str
+) -> None:
+    server.script = [status(400, CUT_OFF)]
+    store = archive_at(tmp_path)
+    checked(server, store, chat=True, token_limit=limit)
+    assert server.bodies[0][limit] == 1
+    (call,) = store.lm_calls()
+    assert (call.state, call.replies, call.finish_reasons) == ("settled", ("",), ("length",))
+    assert (call.prompt_tokens, call.completion_tokens) == (5, 1)
+
+
+def test_children_that_a_reasoning_model_had_no_tokens_for_say_what_to_set(server: Server) -> None:
+    server.script = [status(400, CUT_OFF)]
+    reply = ask(server, LMRequest("x", n=3, max_tokens=100))
+    assert (reply.completion_tokens, reply.detail["usage"], len(server.bodies)) == (300, "estimated", 1)
+
+    def parsed(text: str, cut: bool) -> Parsed:
+        raise AssertionError("there is nothing to read")
+
+    found = drafts(reply, 3, "", parsed)
+    why = "the token limit ended it before its first word; set [[operators]] max_tokens higher"
+    assert found == [Draft("", problem=f"expected code: {why}")] * 3

@@ -21,8 +21,15 @@ MAX_STOPS = 4
 UNFIT = (400, 413, 422)
 """Codes of a server that can't take this very request: a prompt beyond its context, for one."""
 
+CUT_OFF = "max_tokens or model output limit was reached"
+"""Of a refusal (400) by OpenAI's reasoning models, which work, but which the limit ended too early."""
+
 LATER = (408, 409, 425, 429)
 """Codes below 500 that the same request may not get again."""
+
+
+CHARACTERS_A_TOKEN = 3
+"""For the estimate of tokens that a server does not count: code's upper bound."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,10 @@ class OpenAILM:
         self._client: openai.AsyncOpenAI | None = None
 
     async def check(self, complete: Complete | None = None) -> None:
-        """One call of one token: says now what would otherwise stop the run later."""
+        """One call of one token: says now what would otherwise stop the run later.
+
+        Where that token ends in the midst of a model's reasoning, its answer is an empty text, cut off.
+        """
         ask = "Say one word."
         messages = ({"role": "user", "content": ask},) if self.chat else ()
         request = LMRequest("" if self.chat else ask, messages, max_tokens=1, temperature=0.0)
@@ -119,6 +129,8 @@ class OpenAILM:
                         reply = await client.completions.create(prompt=request.prompt, **options)
                     return _read(reply, request, attempts.open - 1)
                 except openai.APIStatusError as error:
+                    if error.status_code == 400 and CUT_OFF in error.message:
+                        return _cut_off(request, n, self._limit(request), attempts.open)
                     if error.status_code in UNFIT:
                         problem = f"the server refused the request: {self._clean(error.message)}"
                         return _Answer(problem=problem, unanswered=attempts.open)
@@ -140,7 +152,7 @@ class OpenAILM:
             "temperature": request.temperature,
             "top_p": request.top_p,
             "seed": seed,
-            self.settings.token_limit: min(request.max_tokens, self.settings.max_tokens),
+            self.settings.token_limit: self._limit(request),
         }
         if request.stop:
             options["stop"] = list(request.stop[:MAX_STOPS])
@@ -148,6 +160,9 @@ class OpenAILM:
         # By the body, so that completions can be sent what the client knows for chats alone.
         body = {"extra_body": {**kept, **self.settings.extra}}
         return {"model": self.settings.model, **body}
+
+    def _limit(self, request: LMRequest) -> int:
+        return min(request.max_tokens, self.settings.max_tokens)
 
     def _connect(self) -> openai.AsyncOpenAI:
         if self._client is None:
@@ -218,14 +233,12 @@ def _messages(request: LMRequest) -> Any:
 
 
 def _read(reply: Any, request: LMRequest, unanswered: int) -> _Answer:
-    """What is there of a reply is kept. Without usage, tokens are estimated as a token every three
-    characters: code's upper bound.
-    """
+    """What is there of a reply is kept. Without usage, tokens are estimated."""
     choices = [choice for choice in reply.choices or () if choice is not None]
     texts = tuple(_text(choice) for choice in choices)
-    asked = len(request.prompt) + sum(len(each["content"]) for each in request.messages)
     counts = [_count(reply.usage, name) for name in ("prompt_tokens", "completion_tokens")]
-    estimates = [-(-asked // 3), -(-sum(map(len, texts)) // 3)]
+    characters = [_characters(request), sum(map(len, texts))]
+    estimates = [-(-each // CHARACTERS_A_TOKEN) for each in characters]
     prompt, completion = (e if c is None else c for c, e in zip(counts, estimates, strict=True))
     return _Answer(
         texts,
@@ -236,6 +249,16 @@ def _read(reply: Any, request: LMRequest, unanswered: int) -> _Answer:
         problem="" if texts else "the server answered with no choices",
         unanswered=unanswered,
     )
+
+
+def _cut_off(request: LMRequest, n: int, limit: int, unanswered: int) -> _Answer:
+    """Nothing but what the model reasoned, up to the limit; the server may have counted all of it."""
+    prompt = -(-_characters(request) // CHARACTERS_A_TOKEN)
+    return _Answer(("",) * n, ("length",) * n, prompt, n * limit, estimated=True, unanswered=unanswered)
+
+
+def _characters(request: LMRequest) -> int:
+    return len(request.prompt) + sum(len(each["content"]) for each in request.messages)
 
 
 def _text(choice: Any) -> str:

@@ -95,5 +95,8 @@ def _draft(reply: LMReply, index: int, change: str, parse: Parse) -> Draft:
     text, reason = reply.texts[index], reply.finish_reasons[index]
     if reason == "content_filter":
         return Draft("", change, problem="expected code: the server's content filter withheld it", text=text)
+    if reason == "length" and not text:
+        why = "the token limit ended it before its first word; set [[operators]] max_tokens higher"
+        return Draft("", change, problem=f"expected code: {why}")
     parsed = parse(text, reason == "length")
     return Draft(parsed.source, change, parsed.problem, text)

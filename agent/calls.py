@@ -11,6 +11,7 @@ from agent.lm.fakes import request_text
 from agent.lm.seam import LM, LMError, LMReply, LMRequest
 from agent.purse import OutOfBudgetError, Purse
 from archive.call_log import PROMPT_MARGIN
+from archive.errors import ArchiveError
 from archive.records import LMCall
 from archive.store import Store
 
@@ -53,18 +54,26 @@ class LoggedCalls:
         await self.purse.room()
         call = self.store.log_sent(self._bounded(request, digest))
         try:
-            reply = await self.lm.complete(request)
+            reply = _readable(await self.lm.complete(request))
+            self._settle(call, reply)
         except LMError as error:
             # A server may have worked for answers that never came: each stands at its upper bound.
             if error.unanswered:
                 self.store.log_lost(call, str(error), times=error.unanswered)
             else:
                 self.store.log_failed(call, str(error))
-            self.purse.settled()
             raise
-        # Text that is no valid Unicode is escaped, so that any tool reads it and a replay gets the same.
-        texts = tuple(text.encode("utf-8", "backslashreplace").decode() for text in reply.texts)
-        reply = replace(reply, texts=texts)
+        except (
+            BaseException
+        ) as error:  # whatever it was: left as `sent`, the call would keep its room for ever
+            with suppress(ArchiveError):  # the first error is the one to tell
+                self.store.log_lost(call, f"ended without an answer ({type(error).__name__})")
+            raise
+        finally:
+            self.purse.settled()
+        return reply
+
+    def _settle(self, call: int, reply: LMReply) -> None:
         spent, unanswered = (reply.detail.get(name, 0) for name in ("cpu_seconds", "unanswered"))
         self.store.log_settled(
             call,
@@ -79,8 +88,6 @@ class LoggedCalls:
             cpu_seconds=spent if isinstance(spent, float) else 0.0,
             unanswered=unanswered if isinstance(unanswered, int) else 0,
         )
-        self.purse.settled()
-        return reply
 
     def _bounded(self, request: LMRequest, digest: str) -> LMCall:
         """The call as it is logged before it is sent: with the most that it can cost."""
@@ -98,3 +105,9 @@ class LoggedCalls:
             completion_tokens=answered,
             price=self.purse.price(self.lm.name, asked, answered),
         )
+
+
+def _readable(reply: LMReply) -> LMReply:
+    """Text that is no valid Unicode is escaped, so that any tool reads it and a replay gets the same."""
+    texts = tuple(text.encode("utf-8", "backslashreplace").decode() for text in reply.texts)
+    return replace(reply, texts=texts)

@@ -150,6 +150,7 @@ def test_samples_that_came_are_kept_where_the_server_then_fails(server: Server) 
         ({"usage": {"prompt_tokens": 7}}, (7, 3)),
         ({"usage": {"prompt_tokens": None, "completion_tokens": -1}}, (3, 3)),
         ({"usage": "none"}, (3, 3)),
+        ({"usage": {"prompt_tokens": 10**30, "completion_tokens": 2**53 + 1}}, (3, 3)),
     ],
 )
 def test_a_reply_that_is_half_broken_is_kept_as_far_as_it_goes(

@@ -31,6 +31,9 @@ LATER = (408, 409, 425, 429)
 CHARACTERS_A_TOKEN = 3
 """For the estimate of tokens that a server does not count: code's upper bound."""
 
+MOST_TOKENS = 1 << 53
+"""That a server may say it counted: beyond, a number is no count."""
+
 
 @dataclass(frozen=True)
 class _Answer:
@@ -268,6 +271,6 @@ def _text(choice: Any) -> str:
 
 
 def _count(usage: Any, name: str) -> int | None:
-    """A number of tokens that a server counted, None where it says none that can be."""
+    """A number of tokens that a server counted, None where it says none that can be (or can be stored)."""
     found = getattr(usage, name, None)
-    return found if isinstance(found, int) and found >= 0 else None
+    return found if isinstance(found, int) and 0 <= found <= MOST_TOKENS else None

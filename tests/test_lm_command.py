@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import select
+import signal
 import subprocess
 import sys
 import textwrap
@@ -81,6 +83,24 @@ def test_a_program_that_fails_is_one_line(code: str, said: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_program_that_can_not_be_started_is_one_line_and_may_be_tried_again() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    async def without_descriptors() -> None:
+        lm = CommandLM(LMSettings(backend="command", command=ECHO))
+        free = os.dup(0)
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
+        try:
+            await lm.complete(ASK)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+    with pytest.raises(LMError, match=r"can't start '.*' \(Too many open files\)") as caught:
+        asyncio.run(without_descriptors())
+    assert (caught.value.retriable, caught.value.unanswered) == (True, 0)
+
+
 def test_samples_that_came_are_kept_where_others_failed() -> None:
     code = "import sys; sys.exit('odd') if int(sys.argv[1]) % 2 else print(sys.argv[1])"
     reply = ask(code, LMRequest("x", n=3, seed=2), "{seed}")
@@ -128,6 +148,33 @@ def test_a_timeout_takes_the_whole_process_group(tmp_path: Path) -> None:
 
 
 ASK = LMRequest("x")
+
+
+HOLDER = """\
+import subprocess, sys
+waits = [sys.executable, "-I", "-c", "import time; time.sleep(600)"]
+child = subprocess.Popen(waits, start_new_session=True)
+with open(sys.argv[1], "w") as out: out.write(str(child.pid))
+"""
+
+
+def test_who_left_the_process_group_and_holds_the_pipes_does_not_hold_the_call(tmp_path: Path) -> None:
+    fifo = tmp_path / "pid"
+    os.mkfifo(fifo)
+
+    async def cancelled() -> int:
+        lm = CommandLM(LMSettings(backend="command", command=program(HOLDER, str(fifo))))
+        # A prompt that nobody reads must not hold it either.
+        task = asyncio.create_task(lm.complete(LMRequest("x" * 1_000_000)))
+        holder = os.pidfd_open(int(await asyncio.to_thread(fifo.read_text)))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return holder
+
+    holder = asyncio.run(cancelled())
+    assert not select.select([holder], [], [], 0)[0], "it was to outlive the call"
+    signal.pidfd_send_signal(holder, signal.SIGKILL)
+    os.close(holder)
 
 
 def test_a_program_ends_with_a_killed_parent(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ import shutil
 import signal
 import sys
 import time
-from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import cast
 
 from agent.lm import tether
 from agent.lm.seam import Complete, LMError, LMReply, LMRequest
@@ -25,7 +25,8 @@ CHARACTERS_A_TOKEN = 3
 
 class CommandLM:
     """Runs `settings.command` once a sample, without a shell, in a process group of its own that is killed at
-    the timeout, when nobody waits for it any longer, and with this process.
+    the timeout and when nobody waits for it any longer. Where this process is killed, the program itself ends
+    with it; what it started sees its parent gone.
 
     `{seed}`, `{temperature}` and `{max_tokens}` in the arguments stand for a request's; the samples of one
     request have seeds that follow each other. The reply is cut at the first stop string.
@@ -80,79 +81,96 @@ class CommandLM:
             "{temperature}": str(request.temperature),
             "{max_tokens}": str(min(request.max_tokens, self.settings.max_tokens)),
         }
+        command = [_filled(argument, values) for argument in self.settings.command]
         async with self._slots:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", tether.__file__, str(os.getpid())),
-                *(_filled(argument, values) for argument in self.settings.command),
-                stdin=PIPE,
-                stdout=PIPE,
-                stderr=PIPE,
-                start_new_session=True,
-            )
-            try:
-                async with asyncio.timeout(self.settings.timeout):
-                    text, said = await _talk(process, prompt.encode("utf-8", "backslashreplace"))
-                    code = await process.wait()
-            except TimeoutError:
-                raise LMError(
-                    f"{self.name}: no reply within {self.settings.timeout:g} s; set [[lm]] timeout higher",
-                    retriable=True,
-                ) from None
-            finally:
-                await _end(process)
+            said = await self._run(command, prompt.encode("utf-8", "backslashreplace"))
+        text, code = bytes(said.text), said.code
         if len(text) > MOST_BYTES:
             raise LMError(f"{self.name}: expected a reply of at most {MOST_BYTES} bytes", retriable=True)
         if code != 0:
-            lines = said.decode(errors="replace").strip().split("\n")
+            lines = said.errors.decode(errors="replace").strip().split("\n")
             raise LMError(f"{self.name}: ended with code {code}: {lines[-1][:300]}", retriable=True)
         return text.decode("utf-8", "backslashreplace")
 
-
-async def _talk(process: Process, prompt: bytes) -> tuple[bytes, bytes]:
-    """What it wrote to standard output, and the end of its errors; at too much of the first it is killed."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert process.stderr is not None
-
-    async def ask(stdin: asyncio.StreamWriter) -> None:
-        # A program may answer without reading everything.
-        with suppress(BrokenPipeError, ConnectionResetError):
-            stdin.write(prompt)
-            await stdin.drain()
-            stdin.close()
-            await stdin.wait_closed()
-
-    _, text, said = await asyncio.gather(ask(process.stdin), _most(process), _last(process.stderr))
-    return text, said
-
-
-async def _most(process: Process) -> bytes:
-    assert process.stdout is not None
-    text = bytearray()
-    while part := await process.stdout.read(1 << 16):
-        text += part[: MOST_BYTES + 1 - len(text)]
-        if len(text) > MOST_BYTES:
-            _kill(process)
-    return bytes(text)
+    async def _run(self, command: Sequence[str], prompt: bytes) -> _Said:
+        """One run to its end. Raises LMError where it can't be started, or takes longer than `timeout`."""
+        try:
+            transport, said = await asyncio.get_running_loop().subprocess_exec(
+                lambda: _Said(prompt),
+                *(sys.executable, "-I", tether.__file__, str(os.getpid()), *command),
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise LMError(
+                f"{self.name}: can't start {command[0]!r} ({error.strerror})", retriable=True, unanswered=0
+            ) from None
+        try:
+            async with asyncio.timeout(self.settings.timeout):
+                await said.over.wait()
+        except TimeoutError:
+            raise LMError(
+                f"{self.name}: no reply within {self.settings.timeout:g} s; set [[lm]] timeout higher",
+                retriable=True,
+            ) from None
+        finally:
+            await _end(transport, said)
+        return said
 
 
-async def _last(stream: asyncio.StreamReader) -> bytes:
-    kept = b""
-    while part := await stream.read(1 << 16):
-        kept = (kept + part)[-4096:]
-    return kept
+class _Said(asyncio.SubprocessProtocol):
+    """What a program wrote to standard output, and the end of its errors; at too much output it is killed.
+
+    `over` once it has ended and its pipes are closed, which is later where another holds them.
+    """
+
+    def __init__(self, prompt: bytes) -> None:
+        self._prompt = prompt
+        self._transport: asyncio.SubprocessTransport | None = None
+        self.text = bytearray()
+        self.errors = b""
+        self.over = asyncio.Event()
+
+    @property
+    def code(self) -> int | None:
+        return self._transport.get_returncode() if self._transport else None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.SubprocessTransport, transport)
+        # A program may answer without reading everything: that its end of the pipe is closed is no error.
+        stdin = cast(asyncio.WriteTransport, self._transport.get_pipe_transport(0))
+        stdin.write(self._prompt)
+        stdin.write_eof()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        if fd == 2:
+            self.errors = (self.errors + data)[-4096:]
+            return
+        self.text += data[: MOST_BYTES + 1 - len(self.text)]
+        if len(self.text) > MOST_BYTES and self._transport is not None:
+            _kill(self._transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.over.set()
 
 
-def _kill(process: Process) -> None:
+def _kill(transport: asyncio.SubprocessTransport) -> None:
     """All of its process group, itself included."""
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(transport.get_pid(), signal.SIGKILL)
 
 
-async def _end(process: Process) -> None:
-    """Kills what is left. The pipes close only once they are read to their end."""
-    _kill(process)
-    await process.communicate()
+async def _end(transport: asyncio.SubprocessTransport, said: _Said) -> None:
+    """Kills what is left. Who left its process group may hold the pipes for long: they are closed unread."""
+    _kill(transport)
+    stdin = cast(asyncio.WriteTransport, transport.get_pipe_transport(0))
+    if stdin.get_write_buffer_size():  # else it is closed already
+        stdin.abort()
+    for fd in (1, 2):
+        cast(asyncio.ReadTransport, transport.get_pipe_transport(fd)).close()
+    try:
+        await said.over.wait()
+    finally:
+        transport.close()
 
 
 def _filled(argument: str, values: dict[str, str]) -> str:

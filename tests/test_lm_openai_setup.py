@@ -11,6 +11,8 @@ import pytest
 from openai_server import KEY, Server, ask, serving, settings, status
 
 from agent.calls import check
+from agent.config import parse
+from agent.errors import UserError
 from agent.lm.attempts import BoundedClient, counted
 from agent.lm.openai import OpenAILM
 from agent.lm.seam import LMError, LMRequest
@@ -125,3 +127,49 @@ def test_children_that_a_reasoning_model_had_no_tokens_for_say_what_to_set(serve
     found = drafts(reply, 3, "", parsed)
     why = "the token limit ended it before its first word; set [[operators]] max_tokens higher"
     assert found == [Draft("", problem=f"expected code: {why}")] * 3
+
+
+BAD_URLS = [
+    "http://127.0.0.1:80a0/v1",
+    "http://127.0.0.1:80800/v1",
+    "127.0.0.1:8000/v1",
+    "localhost:8000/v1",
+    "ftp://localhost/v1",
+    "http:///v1",
+    "http://[::1/v1",
+    "http://local\rhost/v1",
+]
+
+
+@pytest.mark.parametrize("url", BAD_URLS)
+def test_an_address_that_is_none_is_one_line_with_its_key(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    table = {"backend": "openai", "name": "a", "model": "m", "base_url": url}
+    tables = {"campaign": {"name": "c"}, "lm": [table], "operators": [{"name": "random"}]}
+    with pytest.raises(UserError) as refused:
+        parse(tables, "campaign.toml")
+    wanted = f"expected http://HOST:PORT/PATH, or https, the port a number, got {url!r}"
+    assert str(refused.value) == f"campaign.toml: lm.0: base_url: {wanted}"
+    monkeypatch.setenv("OPENAI_BASE_URL", url)
+    with pytest.raises(LMError) as caught:
+        asyncio.run(OpenAILM(LMSettings(backend="openai", model="m")).check())
+    assert str(caught.value) == f"environment variable OPENAI_BASE_URL: {wanted}"
+    assert (caught.value.retriable, caught.value.unanswered) == (False, 0)
+
+
+@pytest.mark.parametrize("url", ["me:hidden@host/v1", "http://me:hid/den@host/v1", "http://h:a/v1?key=hid"])
+def test_an_address_that_is_none_keeps_its_secrets(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    table = {"backend": "openai", "name": "a", "model": "m", "base_url": url}
+    with pytest.raises(UserError, match="base_url") as refused:
+        parse({"campaign": {"name": "c"}, "lm": [table], "operators": [{"name": "random"}]}, "campaign.toml")
+    assert "hid" not in str(refused.value)
+    monkeypatch.setenv("OPENAI_BASE_URL", url)
+    with pytest.raises(LMError, match="OPENAI_BASE_URL: expected") as caught:
+        asyncio.run(OpenAILM(LMSettings(backend="openai", model="m")).check())
+    assert "hid" not in str(caught.value)
+
+
+def test_an_address_from_the_environment_may_end_in_a_line(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", server.url + "\r\n")
+    assert ask(server, base_url=None).texts == ("nn.ReLU()",) * 2

@@ -13,7 +13,7 @@ import openai
 
 from agent.lm.attempts import BoundedClient, counted
 from agent.lm.seam import Complete, LMError, LMReply, LMRequest
-from agent.lm.settings import LMSettings
+from agent.lm.settings import LMSettings, url_problem
 
 MAX_STOPS = 4
 """What the OpenAI API accepts; the parsers cut the rest."""
@@ -169,7 +169,9 @@ class OpenAILM:
 
     def _connect(self) -> openai.AsyncOpenAI:
         if self._client is None:
-            base = self.settings.base_url or os.environ.get("OPENAI_BASE_URL") or None
+            base = self.settings.base_url or os.environ.get("OPENAI_BASE_URL", "").strip() or None
+            if base and (problem := url_problem(base)):
+                raise LMError(f"environment variable OPENAI_BASE_URL: {problem}")
             key = self.settings.key()
             if not key and base is None:
                 raise LMError(f"environment variable {self.settings.key_env} is not set: set it to your key")

@@ -65,8 +65,10 @@ class LMSettings(BaseModel):
             raise ValueError('backend "command" needs command, e.g. command = ["llm", "-m", "some-model"]')
         if self.device != "cpu" and self.backend in ("openai", "command"):
             raise ValueError(f'device is for local models; backend "{self.backend}" computes elsewhere')
-        if self.base_url and "@" in self.base_url.partition("://")[2].partition("/")[0]:
+        if self.base_url and "@" in self.base_url.split("://", 1)[-1].partition("/")[0]:
             raise ValueError("base_url holds a user or password: set the variable that key_env names instead")
+        if self.base_url and (problem := url_problem(self.base_url)):
+            raise ValueError(f"base_url: {problem}")
         if taken := set(self.extra) & SENT:
             raise ValueError(f"extra: {', '.join(sorted(taken))}: expected what evoarch does not send itself")
         return self
@@ -93,3 +95,18 @@ def named(data: Mapping[str, Any]) -> str:
         or Path(str(command[0])).name
         or "SmolLM2-135M"
     )
+
+
+def url_problem(url: str) -> str:
+    """Why no client can call `url`, in one line without what it may hold of secrets; "" where one can."""
+    import httpx2  # here: most campaigns name no URL, and this takes its time
+
+    try:
+        parsed = httpx2.URL(url)
+    except httpx2.InvalidURL:
+        parsed = httpx2.URL()
+    port = 80 if parsed.port is None else parsed.port
+    if parsed.scheme in ("http", "https") and parsed.host and 0 < port < 1 << 16:
+        return ""
+    got = 'one with "@" in it, not shown' if "@" in url else repr(url.partition("?")[0])
+    return f"expected http://HOST:PORT/PATH, or https, the port a number, got {got}"

@@ -106,6 +106,14 @@ def test_a_model_without_a_name_is_called_by_what_it_is(table: dict[str, Any], n
         parse({**data, "operators": [{"name": "lm.scoped"}]}, "campaign.toml")
 
 
+@pytest.mark.parametrize("command", [5, True, {"program": "llm"}, "llm -m x", [5], []])
+def test_a_command_of_another_type_is_one_line(command: object) -> None:
+    table = {"backend": "command", "command": command}
+    with pytest.raises(UserError, match=r"^campaign\.toml: lm\.0.*(valid|needs command)") as caught:
+        parse({"campaign": {"name": "c"}, "lm": [table], "operators": [{"name": "random"}]}, "campaign.toml")
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("table", "said"),
     [

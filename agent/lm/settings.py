@@ -88,11 +88,13 @@ class LMSettings(BaseModel):
 
 def named(data: Mapping[str, Any]) -> str:
     """What a table without a name is called: its model, its file or its program, else the embedded model."""
-    command = data.get("command") or ("",)
+    command = data.get("command")
+    # Of another type, it is refused once the table has a name.
+    program = command[0] if isinstance(command, list | tuple) and command else ""
     return str(
         data.get("model")
         or Path(str(data.get("path") or "")).stem
-        or Path(str(command[0])).name
+        or Path(str(program)).name
         or "SmolLM2-135M"
     )
 

@@ -73,9 +73,14 @@ def test_an_unseen_prompt_fails_with_the_diff_to_the_nearest() -> None:
         asyncio.run(lm.complete(LMRequest("other", seed=4)))
 
 
-def test_a_replay_of_nothing_and_a_script_of_nothing_say_so() -> None:
-    with pytest.raises(LMError, match="the archive has none"):
-        asyncio.run(ReplayLM([]).check())
+def test_a_replay_of_a_model_that_was_never_asked_works_until_it_is_asked() -> None:
+    lm = ReplayLM([])
+    asyncio.run(lm.check())
+    with pytest.raises(LMError, match="expected an archived prompt"):
+        asyncio.run(lm.complete(LMRequest("x")))
+
+
+def test_a_script_of_nothing_says_so() -> None:
     with pytest.raises(ValueError, match="at least one reply"):
         ScriptedLM([])
 

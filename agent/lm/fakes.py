@@ -84,8 +84,7 @@ class ReplayLM:
                 self._unanswered[key] = call.error or "the record has no answer"
 
     async def check(self, complete: Complete | None = None) -> None:
-        if not self._calls:
-            raise LMError("expected settled calls to replay, the archive has none")
+        """Always works: a record may be of a campaign that never asked. What it lacks, `complete` names."""
 
     async def complete(self, request: LMRequest) -> LMReply:
         prompt = request_text(request)

@@ -68,7 +68,7 @@ def _save(source: Path, folder: Path) -> None:
     try:
         done = subprocess.run(
             [
-                *(sys.executable, "-m", "agent.lm.dequantise"),
+                *(sys.executable, "-P", "-m", "agent.lm.dequantise"),
                 *(str(source), str(scratch / "model"), str(os.getpid())),
             ],
             env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)},

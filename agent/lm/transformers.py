@@ -22,7 +22,9 @@ PASSED = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEV
 """Of the environment, what the worker gets: no key of another model."""
 
 ROOT = Path(__file__).resolve().parents[2]
-"""Where the worker finds this very package, whatever the caller's folder is."""
+"""Where the worker finds this very package, whatever the caller's folder is: python's -P leaves out the
+latter, which may hold an `agent` of its own.
+"""
 
 
 class TransformersLM:
@@ -123,7 +125,7 @@ class TransformersLM:
         environment |= {"OMP_NUM_THREADS": threads, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
         environment |= {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "TOKENIZERS_PARALLELISM": "false"}
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "agent.lm.worker", str(self.path), threads, str(os.getpid())),
+            *(sys.executable, "-P", "-m", "agent.lm.worker", str(self.path), threads, str(os.getpid())),
             self.settings.device,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

@@ -67,7 +67,7 @@ class LocalTuner:
         environment |= {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false"}
         with tempfile.TemporaryFile() as errors:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "agent.tuning.process", str(os.getpid())),
+                *(sys.executable, "-P", "-m", "agent.tuning.process", str(os.getpid())),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,

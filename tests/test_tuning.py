@@ -115,6 +115,18 @@ def test_a_training_that_was_cut_off_ends_as_if_it_had_not_been(tiny: Path, tmp_
     assert Checkpoint(kept.path, "other").load() is None
 
 
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"junk", b"\x80\x02cnowhere\nThing\n.", b"h\x07.", b"\x80\x02J\x01", b"\x80\x02]."],
+    ids=["nothing", "a letter that is no instruction", "a class", "a memo that is not there", "half a number",
+         "a list"],
+)  # fmt: skip
+def test_a_damaged_checkpoint_is_a_training_from_its_start(tiny: Path, tmp_path: Path, data: bytes) -> None:
+    kept = Checkpoint(tmp_path / "round-1.checkpoint", "digest")
+    kept.path.write_bytes(data)
+    assert kept.load() is None
+
+
 def test_a_soft_prompt_is_sampled_with_as_it_was_trained(tiny: Path, tmp_path: Path) -> None:
     """The sampler's first token is the most likely one of the model behind the same embeddings."""
     found = trained(tiny)

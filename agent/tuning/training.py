@@ -54,12 +54,12 @@ class Checkpoint:
     digest: str
 
     def load(self) -> dict[str, Any] | None:
-        """None where there is none of this digest."""
+        """None where there is none of this digest, or it is damaged: the training then begins anew."""
         try:
             state: dict[str, Any] = torch.load(self.path, weights_only=True)
-        except (OSError, EOFError, RuntimeError, ValueError):
+            return state if state.get("digest") == self.digest else None
+        except Exception:  # noqa: BLE001 - damaged bytes raise whatever they spell, struct.error for one
             return None
-        return state if state.get("digest") == self.digest else None
 
     def save(self, state: dict[str, Any]) -> None:
         stream = io.BytesIO()

@@ -134,18 +134,8 @@ def test_a_soft_prompt_is_sampled_with_as_it_was_trained(tiny: Path, tmp_path: P
     np.testing.assert_array_equal(load_soft_prompt(path), found.values)
     sampler = Sampler(tiny)
 
-    def ask(prompt: str, soft_prompt: str) -> Any:
-        return sampler.sample(
-            prompt=prompt,
-            messages=(),
-            n=2,
-            temperature=0.0,
-            top_p=1.0,
-            seed=0,
-            max_tokens=6,
-            stop=(),
-            soft_prompt=soft_prompt,
-        )
+    def ask(prompt: str, soft_prompt: str) -> dict[str, Any]:
+        return _sampled(sampler, prompt, soft_prompt)
 
     plain, tuned = ask("ab", ""), ask("ab", str(path))
     assert tuned["prompt_tokens"] == plain["prompt_tokens"] + TABLE.tokens
@@ -155,16 +145,48 @@ def test_a_soft_prompt_is_sampled_with_as_it_was_trained(tiny: Path, tmp_path: P
         expected = int(sampler.model(inputs_embeds=rows.unsqueeze(0)).logits[0, -1].argmax())
     assert sampler.encode(tuned["texts"][0][:1], ()) == [expected]
     # A shared beginning is taken from the cache, and the cache is of this soft prompt alone.
-    assert ask("aba", str(path)) | {"cpu_seconds": 0} == _fresh(tiny, "aba", str(path))
+    assert ask("aba", str(path)) == _sampled(Sampler(tiny), "aba", str(path))
     assert ask("ab", "")["texts"] == plain["texts"]
 
 
-def _fresh(folder: Path, prompt: str, soft_prompt: str) -> dict[str, Any]:
-    found = Sampler(folder).sample(
+def _sampled(sampler: Sampler, prompt: str, soft_prompt: str = "") -> dict[str, Any]:
+    found = sampler.sample(
         prompt=prompt, messages=(), n=2, temperature=0.0, top_p=1.0, seed=0, max_tokens=6, stop=(),
         soft_prompt=soft_prompt,
     )  # fmt: skip
     return found | {"cpu_seconds": 0}
+
+
+def test_a_forward_pass_that_fails_leaves_the_next_prompt_whole(tiny: Path) -> None:
+    """Of the next prompt that begins alike all is computed: there is no cache to take its beginning from."""
+    sampler = Sampler(tiny)
+    _sampled(sampler, "abcd")
+    lengths: list[int] = []
+
+    def fails_once(model: Any, arguments: Any, given: dict[str, Any]) -> None:
+        lengths.append(len(given["input_ids"][0]) if "input_ids" in given else 1)
+        if len(lengths) == 1:
+            raise MemoryError
+
+    hook = sampler.model.register_forward_pre_hook(fails_once, with_kwargs=True)
+    with pytest.raises(MemoryError):
+        _sampled(sampler, "abcdefgh")
+    found = _sampled(sampler, "abcdefga")
+    hook.remove()
+    assert lengths[1] == 8
+    assert found == _sampled(Sampler(tiny), "abcdefga")
+
+
+def test_a_damaged_soft_prompt_leaves_the_one_in_use_in_its_place(tiny: Path, tmp_path: Path) -> None:
+    path = path_of(tmp_path, save_soft_prompt(tmp_path, trained(tiny).values))
+    damaged = path_of(tmp_path, "0" * 64)
+    damaged.write_bytes(path.read_bytes())
+    sampler = Sampler(tiny)
+    first = _sampled(sampler, "ab", str(path))
+    with pytest.raises(ValueError, match="it is damaged"):
+        _sampled(sampler, "ab", str(damaged))
+    assert _sampled(sampler, "ab", str(path)) == first
+    assert _sampled(sampler, "ab")["prompt_tokens"] == first["prompt_tokens"] - TABLE.tokens
 
 
 def test_a_damaged_soft_prompt_is_refused(tmp_path: Path) -> None:

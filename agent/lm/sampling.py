@@ -70,10 +70,10 @@ class Sampler:
     def _use(self, soft_prompt: str) -> int:
         """Puts the soft prompt of that file ("": none) before every prompt; its length in tokens."""
         if soft_prompt != self._soft_prompt:
-            self._ids, self._cache, self._prefix = [], None, None
-            if soft_prompt:
-                self._prefix = torch.from_numpy(load_soft_prompt(Path(soft_prompt)))
-            self._soft_prompt = soft_prompt
+            # Loaded first: where that fails, what was in use stays so.
+            prefix = torch.from_numpy(load_soft_prompt(Path(soft_prompt))) if soft_prompt else None
+            self._soft_prompt, self._prefix = soft_prompt, prefix
+            self._ids, self._cache = [], None
         return 0 if self._prefix is None else len(self._prefix)
 
     def _embedded(self, ids: Sequence[int]) -> torch.Tensor:
@@ -152,12 +152,14 @@ class Sampler:
 
     def _prefill(self, ids: list[int]) -> tuple[torch.Tensor, Any]:
         """Logits after `ids` (1, vocabulary) and a cache of its own; reuses the last prompt's beginning."""
-        pairs = zip(self._ids[:-1], ids[:-1], strict=False)
+        known, cache = self._ids, self._cache
+        self._ids, self._cache = [], None  # both dropped until whole again, should the forward pass fail
+        pairs = zip(known[:-1], ids[:-1], strict=False)
         shared = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
-        cache = self._cache if shared else None
-        if cache is not None and shared < len(self._ids):
-            cache.crop(shared - len(self._ids))  # negative: how many tokens to remove
-        self._cache = None  # dropped until whole again, should the forward pass fail
+        if not shared:
+            cache = None
+        elif shared < len(known):
+            cache.crop(shared - len(known))  # negative: how many tokens to remove
         if any(i < 0 for i in ids[shared:]):
             given = {"inputs_embeds": self._embedded(ids[shared:])}
         else:

@@ -4,6 +4,7 @@ results/<name>/about.json          arms with their planned runs, machine, versio
 results/<name>/campaign.toml       the configuration, with its seeds/, prompts/ and arms/ beside it
 results/<name>/<arm>/seed-N.db.xz  the archive of each finished run of a comparison
 results/<name>/archive.db.xz       the archive of a campaign that was confirmed, confirm.json beside it
+results/<name>/candidate-ID.py     model files of what was confirmed
 results/peers.json                 what `python -m benchmarks.peers.run ... --json` wrote
 """
 
@@ -28,8 +29,10 @@ from agent.compare.runs import FOLDER, Run, configured, plan
 from agent.config import FILE, load, parse
 from agent.errors import UserError, files_told
 from agent.own_files import copy_file, copy_files
+from agent.report.export import model_file
 from agent.report.versions import versions
 from archive.schema import FILE as DATABASE
+from archive.store import open_archive
 
 ABOUT = "about.json"
 CONFIRMED = "confirm.json"
@@ -82,7 +85,18 @@ def take_confirmed(folder: Path, target: Path, rows: Path) -> None:
     """Packs a confirmed campaign; `rows` is what `evoarch confirm DIR --show --json` printed."""
     pack(folder / DATABASE, target / f"{DATABASE}.xz")
     copy_file(rows, target / CONFIRMED)
+    store, config = open_archive(folder, write=False), load(folder)
+    for row in json.loads(rows.read_text(encoding="utf-8")):
+        if not row["baseline"]:
+            text = model_file(store, config, store.candidate(row["id"]))
+            (target / f"candidate-{row['id']}.py").write_text(text, encoding="utf-8")
     _about(folder, target, {})
+
+
+def codes(kept: Path) -> dict[int, str]:
+    """The model files of what was bred and confirmed, by candidate."""
+    found = {int(path.stem.removeprefix("candidate-")): path for path in kept.glob("candidate-*.py")}
+    return {identity: found[identity].read_text(encoding="utf-8") for identity in sorted(found)}
 
 
 def restore(kept: Path, folder: Path) -> int:

@@ -21,7 +21,7 @@ from agent.errors import UserError
 from archive.errors import ArchiveError
 from archive.records import Failed, Fault
 from archive.store import Store, create, open_archive
-from benchmarks import results
+from benchmarks.results_confirmed import confirmed
 from evaluators.fakes import StubConfirmer
 from evaluators.tasks import load_task
 from sandbox.limits import Limits
@@ -231,15 +231,12 @@ def test_the_command_says_why_a_row_has_no_result(tmp_path: Path) -> None:
     rows = json.loads(done.output)
     assert [row["reason"] for row in rows] == ["its test failed: predict: a | b", "", ""]
     assert [row["opening"]["recipe"] for row in rows] == ["full"] * 3
-    page = "\n".join(results.confirmed("c", ABOUT, rows))
+    page = "\n".join(confirmed("c", rows, {}))
     assert r"| 1; its test failed: predict: a \| b |" in page
     shutil.rmtree(folder / FOLDER)
     done = CliRunner().invoke(main, ["confirm", str(folder), "--show"])
     assert done.exit_code == 1
     assert len(done.output.splitlines()) == 1
-
-
-ABOUT = {"task": "mnist1d", "recipe": "fast", "evaluations": 3, "seed": 0, "machine": "one", "versions": {}}
 
 
 # Limits

@@ -43,6 +43,42 @@ def test_an_empty_folder_gives_a_page_without_results(tmp_path: Path) -> None:
     assert not pictures
 
 
+def row(number: int, name: str | None, params: int, error: float) -> dict[str, object]:
+    found = {"mean": error, "low": error - 0.01, "high": error + 0.01}
+    return {
+        "id": number,
+        "name": name,
+        "baseline": name is not None,
+        "params": params,
+        "seeds": 3,
+        "selection": error,
+        "openings": 1,
+        "reason": "",
+        "flops": 2.0 * params,
+        "latency": {"ratio": 0.5, "low": 0.49, "high": 0.51, "runs": 20},
+        "tests": {"public": found, "fresh": found},
+    }
+
+
+def test_what_was_confirmed_stands_in_the_first_lines_with_the_baselines(tmp_path: Path) -> None:
+    rows = [row(9, None, 3000, 0.02), row(8, None, 1500, 0.03), row(1, "conv_base", 5210, 0.05)]
+    kept = tmp_path / "small"
+    kept.mkdir()
+    about = {"task": "t", "recipe": "fast", "evaluations": 9, "seed": 7, "machine": "one", "versions": {}}
+    (kept / "about.json").write_text(json.dumps(about))
+    (kept / "confirm.json").write_text(json.dumps(rows))
+    (kept / "candidate-9.py").write_text("import torch\n")
+    text, _ = results.page(tmp_path)
+    assert (
+        "**t, bred from the baselines and confirmed:** error on the fresh test, "
+        "1,500 parameters 3.00% [2.00, 4.00], 3,000 parameters 2.00% [1.00, 3.00]; "
+        "the baselines, retrained in the same way: conv_base (5,210) 5.00% [4.00, 6.00]."
+    ) in text
+    assert "| #9 | 3,000 | 6,000 | 0.50 [0.49, 0.51] | 3 | 2.00% | 2.00% [1.00, 3.00] |" in text
+    assert "```python\nimport torch\n```" in text
+    assert "evoarch confirm again --candidate 9 --candidate 8" in text
+
+
 def test_an_archive_comes_back_as_it_was(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "archive.db") as made:
         made.execute("CREATE TABLE t (x)")

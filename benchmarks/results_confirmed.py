@@ -1,0 +1,67 @@
+"""A confirmed campaign on the page of results: its claim in a sentence, its table, the bred code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Row = Mapping[str, Any]
+"""Of what `evoarch confirm DIR --show --json` printed."""
+
+ELSEWHERE = (
+    "ResNet1D, 26,250 parameters: 1.3 to 1.4% on the public 1,000, as published (arXiv 2602.13348); "
+    "not retrained here."
+)
+
+
+def claim(task: str, rows: Sequence[Row]) -> str:
+    """What was bred beside the baselines, on the last of the tests, small models first; "" without a test."""
+    tested = sorted((row for row in rows if row["tests"]), key=lambda row: int(row["params"]))
+    bred, baselines = ([row for row in tested if row["baseline"] is each] for each in (False, True))
+    if not bred:
+        return ""
+    test = list(bred[0]["tests"])[-1]
+    ours = ", ".join(f"{row['params']:,} parameters {estimate(row['tests'][test])}" for row in bred)
+    theirs = ", ".join(
+        f"{row['name']} ({row['params']:,}) {estimate(row['tests'][test])}" for row in baselines
+    )
+    beside = f"; the baselines, retrained in the same way: {theirs}" if theirs else ""
+    return f"**{task}, bred from the baselines and confirmed:** error on the {test} test, {ours}{beside}."
+
+
+def confirmed(name: str, rows: Sequence[Row], code: Mapping[int, str]) -> list[str]:
+    """One confirmation, the best first by the selection split. `code`: model files by candidate."""
+    tests = list(dict.fromkeys(test for row in rows for test in row["tests"]))
+    heads = ["candidate", "params", "FLOPs", "latency", "seeds", "selection error"]
+    heads += [*[f"{test} test" for test in tests], "openings"]
+    lines = [f"## {name}: confirmed\n", f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    for row in rows:
+        if row["selection"] is None:
+            continue
+        flops, latency = row.get("flops"), row.get("latency")
+        cells = [f"#{row['id']} {row['name'] or ''}".strip(), f"{row['params']:,}"]
+        cells.append("" if flops is None else f"{flops:,.0f}")
+        cells.append("" if latency is None else "{ratio:.2f} [{low:.2f}, {high:.2f}]".format(**latency))
+        cells += [str(row["seeds"]), f"{100 * float(row['selection']):.2f}%"]
+        cells += [estimate(row["tests"][test]) if test in row["tests"] else "" for test in tests]
+        # Without a result the reason stands in for it; it may quote what a candidate raised.
+        reason = f"; {row['reason']}".replace("|", "\\|") if row.get("reason") else ""
+        lines.append(f"| {' | '.join([*cells, str(row['openings']) + reason])} |")
+    lines += [
+        "\nIntervals at 95% over training seeds and examples; rows by the selection split. Latency is "
+        "a ratio to the first baseline's, 32 examples at a time on one core.\n",
+        f"{ELSEWHERE}\n",
+    ]
+    for identity, text in code.items():
+        lines.append(f"#{identity}, as `evoarch export` writes it:\n\n```python\n{text.rstrip()}\n```\n")
+    return lines
+
+
+def command(name: str, rows: Sequence[Row]) -> str:
+    """The commands that make all of it again."""
+    ids = " ".join(f"--candidate {row['id']}" for row in rows if not row["baseline"])
+    return f"cp -r results/{name} again && evoarch run again && evoarch confirm again {ids}"
+
+
+def estimate(found: Mapping[str, float]) -> str:
+    return f"{100 * found['mean']:.2f}% [{100 * found['low']:.2f}, {100 * found['high']:.2f}]"

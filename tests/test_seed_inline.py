@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from agent.cli import main
 from agent.config import load
-from agent.seeding.add import Seed, Wanted, prepare, with_seed
+from agent.seeding.add import Seed, Wanted, prepare
 
 OFFERS = {"input_shape": (40,), "num_classes": 10}
 
@@ -329,21 +329,6 @@ def test_an_entry_called_model_with_fixed_arguments_gives_its_name_away(tmp_path
     seed = seed_of(path, "Model", size=40)
     assert names(seed.genome) == ["Model_net", "Model"]
     assert "return Model_net(num_classes=num_classes, size=40)" in seed.genome
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ('[seeds]\nfiles = []\n', '[seeds]\nfiles = ["s.py"]\n'),
-        ('[seeds]  # mine\nfiles = ["a.py"] # x\n[b]\n', '[seeds]  # mine\nfiles = ["a.py", "s.py"] # x\n[b]\n'),
-        ('[seeds]\nfiles = [\n  "a.py",\n]\n', '[seeds]\nfiles = [\n  "a.py", "s.py"]\n'),
-        ('[a]\nfiles = []\n', '[a]\nfiles = []\n\n[seeds]\nfiles = ["s.py"]\n'),
-        ('[seeds]\n\n[a]\nfiles = []\n', '[seeds]\nfiles = ["s.py"]\n\n[a]\nfiles = []\n'),
-        ('[seeds]\nfiles = "a.py"\n', None),
-    ],
-)  # fmt: skip
-def test_the_seed_is_named_in_the_configuration(text: str, expected: str | None) -> None:
-    assert with_seed(text, "s.py") == expected
 
 
 CONV = """from torch import nn

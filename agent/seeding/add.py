@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -248,19 +250,39 @@ def write_seed(folder: Path, seed: Seed) -> Path:
     return path
 
 
+_TABLE = re.compile(r"^[ \t]*\[[ \t]*seeds[ \t]*\][^\n]*\n(?P<body>(?:(?![ \t]*\[).*\n?)*)", re.MULTILINE)
+_TOKEN = re.compile(r"""(?P<item>"(?:\\.|[^"\\\n])*"|'[^'\n]*')|(?P<comma>,)|\s+|\#[^\n]*""")
+"""What may stand in a list of file names: items, commas, white space, comments."""
+
+
 def with_seed(text: str, file: str) -> str | None:
-    """campaign.toml with one more file in `seeds.files`; None where there is no such list to be found."""
-    table = re.search(r"^\[seeds\][^\n]*\n(?P<body>(?:(?!^\[).*\n?)*)", text, re.MULTILINE)
+    """campaign.toml with one more file in `seeds.files`, its comments kept; None where the list is written
+    in a way that can't be added to."""
+    wanted = tomllib.loads(text)
+    table = wanted.setdefault("seeds", {})
+    files = table.setdefault("files", []) if isinstance(table, dict) else None
+    if not isinstance(files, list):
+        return None
+    files.append(file)
+    changed = _edited(text, json.dumps(file, ensure_ascii=False))
+    try:
+        return changed if tomllib.loads(changed) == wanted else None
+    except tomllib.TOMLDecodeError:
+        return None
+
+
+def _edited(text: str, item: str) -> str:
+    """`text` with `item` where the list of [seeds] seems to end: a guess that is checked afterwards."""
+    table = _TABLE.search(text)
     if table is None:
-        return f'{text.rstrip()}\n\n[seeds]\nfiles = ["{file}"]\n'
-    listed = re.search(r"^files\s*=\s*\[(?P<items>[^\]]*)\]", table["body"], re.MULTILINE)
+        return f"{text.rstrip()}\n\n[seeds]\nfiles = [{item}]\n"
+    listed = re.compile(r"^[ \t]*files[ \t]*=[ \t]*\[", re.MULTILINE).search(text, *table.span("body"))
     if listed is None:
-        return (
-            None
-            if re.search(r"^files\b", table["body"], re.MULTILINE)
-            else (text[: table.start("body")] + f'files = ["{file}"]\n' + text[table.start("body") :])
-        )
-    items = listed["items"].rstrip()
-    gap = "" if not items.strip() else " " if items.endswith(",") else ", "
-    start = table.start("body") + listed.start("items")
-    return f'{text[:start]}{items}{gap}"{file}"{text[start + len(listed["items"]) :]}'
+        return f"{text[: table.start('body')]}files = [{item}]\n{text[table.start('body') :]}"
+    at, gap, position = listed.end(), "", listed.end()
+    # Behind the last item or its comma: what follows may be a comment, which would swallow the new one.
+    while token := _TOKEN.match(text, position):
+        position = token.end()
+        if token.lastgroup:
+            at, gap = position, ", " if token.lastgroup == "item" else " "
+    return f"{text[:at]}{gap}{item}{text[at:]}"

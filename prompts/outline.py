@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sandbox.genome import gate
@@ -57,7 +57,7 @@ def merged(outlines: Sequence[Outline]) -> Outline:
     for each in outlines:
         for name, text in each.helpers.items():
             helpers.setdefault(name, text)
-    return Outline(tuple(imports), helpers)
+    return Outline(_ordered(imports), helpers)
 
 
 def assemble(around: Outline, text: str) -> str:
@@ -70,8 +70,25 @@ def assemble(around: Outline, text: str) -> str:
         for name in new:
             wanted |= names_in(around.helpers[name])
     helpers = [text_ for name, text_ in around.helpers.items() if name in found]
-    head = "\n".join(around.imports)
-    return "\n\n\n".join(part for part in [head, *helpers, text.strip("\n")] if part) + "\n"
+    futures, rest = _without_futures(text)
+    head = "\n".join(_ordered([*around.imports, *futures]))
+    return "\n\n\n".join(part for part in [head, *helpers, rest.strip("\n")] if part) + "\n"
+
+
+def _ordered(imports: Iterable[str]) -> tuple[str, ...]:
+    """Each once, those from `__future__` first: Python takes them only before all others."""
+    return tuple(sorted(dict.fromkeys(imports), key=lambda line: line.split()[:2] != ["from", "__future__"]))
+
+
+def _without_futures(text: str) -> tuple[list[str], str]:
+    """The lines of `text` that import from `__future__`, and the others."""
+    nodes = [node for node in gate(text).body if isinstance(node, ast.ImportFrom)]
+    spans = {(node.lineno, node.end_lineno) for node in nodes if node.module == "__future__"}
+    lines = text.split("\n")
+    futures = ["\n".join(lines[first - 1 : last]) for first, last in sorted(spans)]
+    for first, last in sorted(spans, reverse=True):
+        del lines[first - 1 : last]
+    return futures, "\n".join(lines)
 
 
 def header(source: str, entry: str, offers: Sequence[str] = ()) -> str:

@@ -84,6 +84,26 @@ BAD = {
 }
 
 
+FUTURE = "from __future__ import annotations\n"
+
+
+def test_a_future_import_stands_before_all_others_once_wherever_it_comes_from() -> None:
+    around = merged([outline(SOURCE, "Model"), outline(f"{FUTURE}import math\n{SOURCE}", "Model")])
+    assert around.imports[0] == FUTURE.strip()
+    together = f"{FUTURE.strip()}; import math\n"
+    for parsed in (
+        completed(HEAD, BODY, around, "Model"),
+        answered(f"```python\n{FUTURE}{HEAD}{BODY}```", around, "Model"),
+        answered(f"```python\n{FUTURE}{HEAD}{BODY}```", AROUND, "Model"),
+        answered(f"```python\n{together}{HEAD}{BODY}```", AROUND, "Model"),
+    ):
+        assert parsed.problem == ""
+        assert parsed.source.startswith(FUTURE.strip())
+        assert parsed.source.count("__future__") == 1
+        ast.parse(parsed.source)
+    assert "import math" in parsed.source
+
+
 def test_a_completion_becomes_a_file_with_the_helpers_it_names() -> None:
     parsed = completed(HEAD, BODY, AROUND, "Model")
     assert parsed.problem == ""

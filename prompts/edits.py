@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +18,8 @@ MOST_SHOWN = 240
 """Characters of the nearest lines that a hint shows."""
 
 LIKE = 0.4
-"""Least likeness (difflib's ratio) at which lines are named as nearest: below it the hint would mislead."""
+"""Least likeness (twice the shared pairs of letters over all pairs) at which lines are named as nearest:
+below it the hint would mislead."""
 
 
 @dataclass(frozen=True)
@@ -107,15 +108,7 @@ def applied(source: str, edit: Edit) -> tuple[str, str]:
 
 def nearest_lines(lines: Sequence[str], search: Sequence[str]) -> str:
     """The lines that are most like `search`, with their numbers, as a hint."""
-    wanted = "\n".join(_squeezed(line) for line in search)
-    starts = range(max(1, len(lines) - len(search) + 1))
-    best, at = 0.0, 0
-    matcher = difflib.SequenceMatcher(autojunk=False)
-    matcher.set_seq2(wanted)
-    for start in starts:
-        matcher.set_seq1("\n".join(_squeezed(line) for line in lines[start : start + len(search)]))
-        if matcher.real_quick_ratio() > best and matcher.quick_ratio() > best and matcher.ratio() > best:
-            best, at = matcher.ratio(), start
+    best, at = _nearest([_pairs(line) for line in lines], [_pairs(line) for line in search])
     if best < LIKE:
         return "no lines there are like them"
     shown = "\n".join(lines[at : at + len(search)])
@@ -125,11 +118,41 @@ def nearest_lines(lines: Sequence[str], search: Sequence[str]) -> str:
     return f"{place} nearest: {shown!r}"
 
 
+def _nearest(lines: Sequence[Sequence[str]], search: Sequence[Sequence[str]]) -> tuple[float, int]:
+    """The likeness of the lines that share most pairs of letters with `search`, and where they begin.
+
+    One pass over the file: a reply may search for many lines, and nobody else is served meanwhile.
+    """
+    missing = Counter(pair for line in search for pair in line)
+    total, shared, size = missing.total(), 0, 0
+    best, at = 0.0, 0
+    for end, entering in enumerate(lines, 1):
+        for pair in entering:
+            shared += missing[pair] > 0
+            missing[pair] -= 1
+        leaving = lines[end - len(search) - 1] if end > len(search) else ()
+        for pair in leaving:
+            missing[pair] += 1
+            shared -= missing[pair] > 0
+        size += len(entering) - len(leaving)
+        likeness = 2 * shared / max(1, size + total)
+        if likeness > best and end >= min(len(search), len(lines)):
+            best, at = likeness, max(0, end - len(search))
+    return best, at
+
+
+def _pairs(line: str) -> list[str]:
+    """Letters beside each other; the ends of a line count as letters, white space as none."""
+    text = f"\n{_squeezed(line)}\n"
+    return [text[at : at + 2] for at in range(len(text) - 1)] if len(text) > 2 else []
+
+
 def _places(lines: Sequence[str], search: Sequence[str], reading: Callable[[str], str] | None) -> list[int]:
     count = len(search)
     read = _dedented if reading is None else lambda some: [reading(line) for line in some]
-    wanted = read(search)
-    return [at for at in range(len(lines) - count + 1) if read(lines[at : at + count]) == wanted]
+    wanted, first = read(search), _squeezed(search[0])
+    starts = [at for at in range(len(lines) - count + 1) if _squeezed(lines[at]) == first]
+    return [at for at in starts if read(lines[at : at + count]) == wanted]
 
 
 def _dedented(lines: Sequence[str]) -> list[str]:

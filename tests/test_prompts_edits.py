@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import sys
+from types import FrameType
 
 import pytest
 from hypothesis import given, settings
@@ -111,6 +113,32 @@ def test_a_reply_cut_off_keeps_its_whole_blocks() -> None:
     assert edited(SOURCE, cut, "Model").problem
     assert "bias=False" in edited(SOURCE, cut, "Model", cut=True).source
     assert edited(SOURCE, "<<<<<<< SEARCH\nx", "Model", cut=True).problem
+
+
+LONG = "".join(f"    self.layer{n} = nn.Linear({n}, {n} * 2, bias=({n} > 3))\n" for n in range(120))
+
+
+@pytest.mark.parametrize(
+    ("at", "count", "old", "new"),
+    [(0, 1, "Linear", "Liner"), (57, 1, "bias=", ""), (30, 60, "nn.", "torch.nn."), (110, 10, "> 3", ">= 3")],
+)
+def test_a_miss_of_many_lines_names_the_nearest_in_work_that_grows_as_the_text(
+    at: int, count: int, old: str, new: str
+) -> None:
+    search = "".join(line.replace(old, new) for line in LONG.splitlines(keepends=True)[at : at + count])
+    calls = 0
+
+    def counted(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += 1
+        assert calls < 100_000, "compares the lines over and over"
+
+    sys.setprofile(counted)
+    try:
+        problem = edited(LONG, block(search, "x"), "Model").problem
+    finally:
+        sys.setprofile(None)
+    assert f"line {at + 1} is" in problem or f"lines {at + 1} to {at + count} are nearest" in problem
 
 
 lines = st.lists(st.text("ab x=()\t\n<>=\r'\ud800\0", max_size=12), max_size=6).map("\n".join)

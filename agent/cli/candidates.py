@@ -18,6 +18,7 @@ from agent.errors import UserError, nearest
 from agent.noise import Noise, read_noise
 from agent.report.numbers import in_words
 from agent.report.statements import Piece, Row, compare
+from agent.report.text import printable
 from agent.report.verdict import Judgement, judge
 from archive.browse import Filter
 from archive.errors import ArchiveError
@@ -161,7 +162,7 @@ def show(folder: Path, identity: int, as_json: bool) -> None:
     lines = [
         Text.assemble(
             (f"#{candidate.id}", "bold"),
-            f" {candidate.name or ''} ",
+            f" {printable(candidate.name or '')} ",
             (str(candidate.state), _colour(candidate)),
             f" · {candidate.operator} · parents {parents} · depth {candidate.generation}",
         )
@@ -180,11 +181,10 @@ def show(folder: Path, identity: int, as_json: bool) -> None:
             f"training seed{plural} and {noise.examples:,} validation examples"
         )
     said += [f"{v.kind}: {v.text}" if v.text else f"{v.kind}" for v in store.verdicts(identity)]
-    lines += [Text(line) for line in said]
+    lines += [Text(printable(line)) for line in said]
     lines += _judged(judgement)
-    _paged(
-        console(), *lines, Syntax(candidate.source, "python", background_color="default", line_numbers=True)
-    )
+    source = printable(candidate.source)
+    _paged(console(), *lines, Syntax(source, "python", background_color="default", line_numbers=True))
 
 
 def _judged(judgement: Judgement | None) -> list[Text]:
@@ -192,7 +192,7 @@ def _judged(judgement: Judgement | None) -> list[Text]:
         return []
     colours = {"better": "green", "worse": "red"}
     lines = [
-        Text(f"against {c.role} #{c.other} {c.name}: ").append(c.words, colours.get(c.outcome, ""))
+        Text(f"against {c.role} #{c.other} {printable(c.name)}: ").append(c.words, colours.get(c.outcome, ""))
         for c in judgement.comparisons
     ]
     by = ", ".join(f"#{identity}" for identity in judgement.dominated_by)
@@ -252,7 +252,9 @@ def _side_by_side(rows: list[Row], left: str, right: str) -> Table:
 def _side(pieces: tuple[Piece, ...], kind: str) -> Text:
     text = Text()
     for piece in pieces:
-        text.append(piece.text, f"bold reverse {COLOURS[kind]}" if piece.changed else COLOURS[kind])
+        text.append(
+            printable(piece.text), f"bold reverse {COLOURS[kind]}" if piece.changed else COLOURS[kind]
+        )
     return text
 
 
@@ -260,7 +262,7 @@ def _stacked(rows: list[Row], left: str, right: str) -> Text:
     text = Text(f"--- {left}\n+++ {right}\n")
     for each in rows:
         if each.kind == "same":
-            text.append(f"  {each.left_text}\n")
+            text.append(f"  {printable(each.left_text)}\n")
             continue
         if each.left:
             text.append("- ", "red").append_text(_side(each.left, "removed")).append("\n")
@@ -298,12 +300,12 @@ MOST_LISTED = 2000
 
 def _tree(family: dict[int, Candidate], front: set[int], config: Config) -> Tree:
     """Each candidate under its first parent; further parents are named beside it."""
-    root = Tree(config.campaign.name)
+    root = Tree(Text(printable(config.campaign.name)))
     branches: dict[int, Tree] = {}
     for candidate in sorted(family.values(), key=lambda c: c.id):
         error = candidate.metrics.get("error")
         label = Text(f"#{candidate.id} ", "bold" if candidate.id in front else "")
-        label.append(candidate.name or candidate.operator)
+        label.append(printable(candidate.name or candidate.operator))
         label.append(
             f"  error {cell(error)}" if error is not None else f"  {candidate.state}", _colour(candidate)
         )

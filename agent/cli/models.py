@@ -13,6 +13,7 @@ from agent.cli.common import json_option, print_json
 from agent.config import FILE, load
 from agent.errors import UserError
 from agent.one_file import evaluate_file
+from agent.report.text import printable
 from agent.seeding.add import opening_of
 from agent.seeding.record import load_record
 from archive.records import Failed
@@ -76,7 +77,7 @@ def check(files: tuple[Path, ...], task_name: str, as_json: bool) -> None:
     else:
         for path, findings in found.items():
             for finding in findings:
-                click.echo(f"{path}:{finding}")
+                click.echo(f"{path}:{printable(str(finding))}")
             if not findings:
                 click.echo(f"{path}: fine")
     sys.exit(1 if any(found.values()) else 0)
@@ -138,7 +139,7 @@ def evaluate(
     )
     outcome = result.outcome
     for finding in result.findings:
-        click.echo(f"{file}:{finding}", err=True)
+        click.echo(f"{file}:{printable(str(finding))}", err=True)
     failed = outcome if isinstance(outcome, Failed) else None
     metrics = {} if isinstance(outcome, Failed) else dict(outcome.metrics)
     if as_json:
@@ -157,7 +158,7 @@ def evaluate(
             }
         )
     elif failed:
-        click.echo(f"{file}: failed at {failed.stage}: {failed.reason}")
+        click.echo(f"{file}: failed at {failed.stage}: {printable(failed.reason)}")
     else:
         click.echo(
             f"{file}: error {metrics['error']:.4f}, {metrics['params']:,.0f} parameters, "

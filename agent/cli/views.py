@@ -17,6 +17,7 @@ from agent.breeding import Ending
 from agent.cli.common import cell, table
 from agent.foretold import in_words as foretold_in_words
 from agent.report.numbers import in_words
+from agent.report.text import printable
 from agent.session import Session
 from agent.status import Point, Status, read_status
 from agent.turned_away import in_words as rung_in_words
@@ -40,7 +41,7 @@ async def live(session: Session, work: Awaitable[Ending]) -> Ending:
 
 
 async def _show(session: Session, task: asyncio.Future[Ending]) -> None:
-    screen = Console(stderr=True)
+    screen = Console(stderr=True, markup=False, emoji=False)
     began = time.monotonic()
     start = read_status(session.store, session.config, live=True).evaluations
     last_line = 0.0
@@ -87,8 +88,13 @@ def clock(seconds: float | None) -> str:
 
 def picture(status: Status, rate: float, left: float | None) -> RenderableType:
     """The live view: progress, rates, best, front, operators' yield, tokens, time left."""
-    bar = Progress(TextColumn("{task.description}"), BarColumn(40), MofNCompleteColumn(), expand=False)
-    bar.add_task(f"[bold]{status.name}[/]", total=status.budget, completed=status.evaluations)
+    bar = Progress(
+        TextColumn("{task.description}", style="bold", markup=False),
+        BarColumn(40),
+        MofNCompleteColumn(),
+        expand=False,
+    )
+    bar.add_task(status.name, total=status.budget, completed=status.evaluations)
     tokens = status.tokens
     line = Text(
         f"{rate:.1f} children/min · left {clock(left)} · {clock(status.elapsed_s)} gone · "
@@ -161,10 +167,8 @@ def _amount(value: float | None) -> str:
 def summary(screen: Console, status: Status) -> None:
     """Where a campaign stands, on paper: counts, operators, the front beside the seeds."""
     reason = f" ({status.reason})" if status.reason else ""
-    level = status.level or "-"
-    if level == "none":
-        level = "[bold red]none (--unsafe)[/]"
-    screen.print(f"[bold]{status.name}[/]: {status.state}{reason}")
+    level = ("none (--unsafe)", "bold red") if status.level == "none" else status.level or "-"
+    screen.print(Text.assemble((printable(status.name), "bold"), f": {status.state}{printable(reason)}"))
     tokens = status.tokens
     screen.print(
         f"{status.evaluations} of {status.budget} evaluated, {status.proposals} proposed, "
@@ -173,12 +177,13 @@ def summary(screen: Console, status: Status) -> None:
         + (f" ({status.raced} of them raced)" if status.raced else "")
         + f", {status.retries} retries"
     )
-    screen.print(
+    spent = (
         f"{clock(status.elapsed_s)} of wall clock, {cell(status.cpu_s)} CPU s, "
         f"LM tokens {tokens['prompt']:,} in {tokens['completion']:,} out {tokens['lost']:,} lost, "
         + (f"money {status.money:.4g}, " if status.money else "")
-        + f"isolation {level}"
+        + "isolation "
     )
+    screen.print(Text.assemble(spent, level))
     if idle := status.idle:
         screen.print(
             f"slots idle for {idle.share:.1%} of {cell(idle.available)} slot-seconds in the steady state"
@@ -202,4 +207,4 @@ def summary(screen: Console, status: Status) -> None:
     screen.print(table("seeds", ["id", "name", "params", "error", "95%", "seeds"], seeds), "")
     screen.print(front_table(status))
     for win in status.wins:
-        screen.print(win.words)
+        screen.print(printable(win.words))

@@ -10,3 +10,12 @@ def cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:,.0f}" if value >= 100 or value == int(value) > 1 else f"{value:.4f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+_CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], "\N{REPLACEMENT CHARACTER}")
+del _CONTROLS[ord("\n")], _CONTROLS[ord("\t")]
+
+
+def printable(text: str) -> str:
+    """`text` for a terminal, where a genome's or a message's control characters would be obeyed."""
+    return text.translate(_CONTROLS)

@@ -180,7 +180,7 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
     Raises ArchiveError, with nothing changed, where the file is missing, no archive, or of a newer version.
     """
     if not path.is_file():
-        raise ArchiveError(f"{path}: no archive here (`evoarch init` makes one)")
+        raise ArchiveError(f"{path}: no archive here yet; `evoarch run {path.parent}` makes it")
     with one_line(path):
         connection = _open(path, write=write)
         try:

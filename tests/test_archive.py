@@ -358,7 +358,7 @@ def test_a_diverged_curve_stays_readable_json(store: Store) -> None:
 
 
 def test_no_archive_foreign_files_and_damage_get_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ArchiveError, match=r"archive\.db: no archive here"):
+    with pytest.raises(ArchiveError, match=r"archive\.db: no archive here yet; `evoarch run .*` makes it"):
         open_archive(tmp_path, write=False)
     path = tmp_path / "archive.db"
     sqlite3.connect(path).execute("CREATE TABLE other (x)").connection.close()

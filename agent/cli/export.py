@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -33,17 +34,20 @@ def export(folder: Path, identity: int, output: Path, whole: bool, weights: Path
       evoarch export demo 17 -o model.py --weights model.safetensors
       evoarch export demo 17 --patch -o winner.patch
     """
+    if weights and os.path.realpath(weights) == os.path.realpath(output):
+        raise UserError(f"--weights {weights}: expected another file than -o {output}")
     store, config = reading(folder)
     candidate = find(store, identity)
     if whole:
         text = model_file(store, config, candidate, weights.name if weights else "")
     else:
         text = patch_of(store, folder, config, candidate)
+    # The weights first: there may be none, and the model's header names them.
+    if weights:
+        copy_weights(store, candidate, weights)
+        click.echo(f"wrote {weights}")
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"{output}: {error.strerror}", code=1) from None
     click.echo(f"wrote {output}")
-    if weights:
-        copy_weights(store, candidate, weights)
-        click.echo(f"wrote {weights}")

@@ -145,7 +145,8 @@ def test_a_verdict_needs_this_pages_token_and_origin(client: TestClient, headers
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b'{"kind": "praise"}', b'{"kind": "note", "text": " "}', b'"veto"']
+    "body",
+    [b"", b"[]", b'{"kind": "praise"}', b'{"kind": "note", "text": " "}', b'"veto"', b"[" * 15_000],
 )
 def test_a_verdict_that_says_nothing_is_refused(client: TestClient, body: bytes) -> None:
     answer = client.post("/candidates/3/verdict", content=body, headers={TOKEN_HEADER: token_of(client)})
@@ -172,15 +173,45 @@ def test_verdicts_are_stored_and_the_newest_stands(client: TestClient, folder: P
     with open_archive(folder, write=False) as store:
         assert store.vetoed() == frozenset()
     missing = client.post("/candidates/99/verdict", json={"kind": "veto"}, headers=headers)
-    assert missing.status_code == 503
+    assert missing.status_code == 404
     assert "no candidate 99" in missing.text
 
 
-def test_what_is_not_there_is_one_line(client: TestClient) -> None:
-    answer = client.get("/candidates/99")
+@pytest.mark.parametrize("identity", ["99", "9" * 30])
+def test_what_is_not_there_is_one_line(client: TestClient, identity: str) -> None:
+    for page in ("candidates", "lineage"):
+        answer = client.get(f"/{page}/{identity}")
+        assert answer.status_code == 404
+        assert f"no candidate {identity}; there are 1 to 5" in answer.text
+    headers = {TOKEN_HEADER: token_of(client)}
+    answer = client.post(f"/candidates/{identity}/verdict", json={"kind": "veto"}, headers=headers)
     assert answer.status_code == 404
-    assert "no candidate 99; there are 1 to 5" in answer.text
     assert client.get("/nowhere").status_code == 404
+
+
+def test_a_configuration_that_does_not_load_is_said_on_the_pages(client: TestClient, folder: Path) -> None:
+    config = folder / "campaign.toml"
+    before = config.read_text()
+    config.write_text("[campaign\n")
+    for page in ("/candidates/1", "/candidates/99"):
+        answer = client.get(page)
+        assert answer.status_code in (404, 503)
+        assert "Nothing to show" in answer.text
+        for name, value in HEADERS.items():
+            assert answer.headers[name] == value
+    assert "campaign.toml: not valid TOML" in client.get("/candidates/1").text
+    assert client.get("/candidates").status_code == 200
+    config.write_text(before)
+    assert client.get("/candidates/1").status_code == 200
+
+
+def test_an_error_of_our_own_carries_the_headers_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = create_app(folder)
+    monkeypatch.setattr("agent.web.pages.Pages.queue", lambda self: 1 / 0)
+    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        answer = client.get("/queue")
+    assert answer.status_code == 500
+    assert answer.headers["content-security-policy"] == HEADERS["Content-Security-Policy"]
 
 
 def test_lists_filter_sort_search_and_page(client: TestClient, folder: Path) -> None:

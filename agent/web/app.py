@@ -23,6 +23,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from agent.errors import UserError
 from agent.web.pages import Missing, Pages
 from archive.errors import ArchiveError
 from archive.records import VerdictKind
@@ -91,7 +92,7 @@ def create_app(folder: Path) -> Starlette:
         try:
             said = json.loads(body)
             kind, text = said["kind"], str(said.get("text", ""))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return JSONResponse({"error": 'expected {"kind": ..., "text": ...}'}, status_code=400)
         if kind not in KINDS or (kind == "note" and not text.strip()):
             expected = f"expected one of {', '.join(KINDS)}, a note with its text"
@@ -99,12 +100,15 @@ def create_app(folder: Path) -> Starlette:
         try:
             # A run may hold the archive for a moment; the other pages do not wait with this one.
             await run_in_threadpool(store_verdict, request.path_params["identity"], kind, text.strip())
+        except Missing as error:
+            return JSONResponse({"error": str(error)}, status_code=404)
         except ArchiveError as error:
             return JSONResponse({"error": str(error)}, status_code=503)
         return JSONResponse({"stored": kind})
 
     def store_verdict(identity: int, kind: VerdictKind, text: str) -> None:
         with open_archive(folder, write=True) as store:
+            pages.find(store, identity)
             store.judge(identity, kind, text)
 
     def missing(request: Request, error: Exception) -> Response:
@@ -112,6 +116,11 @@ def create_app(folder: Path) -> Starlette:
 
     def unreadable(request: Request, error: Exception) -> Response:
         return HTMLResponse(pages.problem(str(error)), status_code=503)
+
+    def broken(request: Request, error: Exception) -> Response:
+        # Answered outside of all middleware, so with the headers here; the server logs the error itself.
+        text = pages.problem("this page can not be shown; the terminal of `evoarch review` says why")
+        return HTMLResponse(text, status_code=500, headers=HEADERS)
 
     static = StaticFiles(directory=Path(__file__).parent / "static")
     return Starlette(
@@ -130,7 +139,12 @@ def create_app(folder: Path) -> Starlette:
             Middleware(Guarded),
             Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False),
         ],
-        exception_handlers={Missing: missing, ArchiveError: unreadable},
+        exception_handlers={
+            Missing: missing,
+            ArchiveError: unreadable,
+            UserError: unreadable,
+            Exception: broken,
+        },
     )
 
 

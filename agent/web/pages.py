@@ -72,6 +72,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self._environment.filters |= {"cell": cell, "clock": _clock, "when": _when}
+        self._name = self._config().campaign.name
         with self._open() as store, store.snapshot():
             self._history = new_history(store, self._config())
             self._seen = self._look(store)
@@ -84,10 +85,11 @@ class Pages:
 
     def _render(self, template: str, store: Store | None, **context: object) -> str:
         last = store.last_event() if store else None
-        shared = {"token": self._token, "name": self._config().campaign.name, "last": last.id if last else 0}
+        shared = {"token": self._token, "name": self._name, "last": last.id if last else 0}
         return self._environment.get_template(template).render({**shared, **context})
 
     def problem(self, message: str) -> str:
+        """Reads neither the archive nor the configuration: either may be the problem."""
         return self._render("problem.html.j2", None, message=message)
 
     def events(self) -> Mapping[str, object]:
@@ -179,7 +181,8 @@ class Pages:
                 url=url,
             )
 
-    def _find(self, store: Store, identity: int) -> Candidate:
+    def find(self, store: Store, identity: int) -> Candidate:
+        """Raises Missing."""
         try:
             return store.candidate(identity)
         except ArchiveError:
@@ -187,7 +190,7 @@ class Pages:
 
     def candidate(self, identity: int) -> str:
         with self._open() as store, store.snapshot():
-            candidate = self._find(store, identity)
+            candidate = self.find(store, identity)
             config = self._config()
             evaluations = store.evaluations(identity)
             elites = store.some(self._overview(store).overview.status.elites)
@@ -239,7 +242,7 @@ class Pages:
                 marked = frozenset(self._overview(store).overview.status.elites)
                 family = store.ancestors(sorted(marked), most=MOST)
             else:
-                self._find(store, identity)
+                self.find(store, identity)
                 marked = frozenset([identity])
                 above = store.ancestors([identity], most=MOST // 2)
                 known = {c.id for c in above}

@@ -237,7 +237,7 @@ def _refuse_other_measure(store: Store, config: Config, folder: Path) -> None:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(
             f"{path}: expected UTF-8 text, got byte {error.object[error.start]:#x}", code=1

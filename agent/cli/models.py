@@ -26,7 +26,7 @@ file_type = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 def read_source(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(
             f"{path}: expected UTF-8 text, got byte {error.object[error.start]:#x}", code=1

@@ -13,6 +13,9 @@ from agent.seeding.inline import Piece
 
 VERSION = 1
 
+OWN = frozenset(["inner", "evolve", "pieces"])
+"""Keys that JSON of another kind hardly has: a file without any of them is no record, but the user's own."""
+
 
 @dataclass(frozen=True)
 class Record:
@@ -51,19 +54,21 @@ def beside(seed: Path) -> Path:
 
 
 def load_record(seed: Path) -> Record | None:
-    """The record of a seed file, None where it was not inlined. Raises UserError."""
+    """The record of a seed file, None where it was not inlined. Raises UserError for a damaged one."""
     path = beside(seed)
     if not path.is_file():
         return None
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(data, dict) or not OWN & data.keys():
+            return None
         pieces = tuple(
             Piece(**{**p, "names": tuple(p["names"]), "original": tuple(p["original"])})
             for p in data["pieces"]
         )
         lists = {key: tuple(data[key]) for key in ("evolve", "imports")}
         return Record(**{**data, **lists, "pieces": pieces})
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path}: not a record of a seed ({error}); add the seed again", code=1) from None
 
 

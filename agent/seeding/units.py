@@ -83,7 +83,7 @@ class Source:
 def read_source(path: Path, place: str) -> Source:
     """Reads and parses a file. Raises SeedError for text that is no Python."""
     try:
-        text = path.read_bytes().decode("utf-8").replace("\r\n", "\n")
+        text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise SeedError(place, 1, f"expected UTF-8 text, got byte {error.object[error.start]:#x}") from None
     except OSError as error:

@@ -116,7 +116,8 @@ def _layers_and_rest(text: str) -> tuple[str, str]:
     layers, rest = list[str](), list[str]()
     for node in gate(text).body:
         assigns = isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute)
-        (layers if assigns else rest).append("\n".join(text.split("\n")[node.lineno - 1 : node.end_lineno]))
+        # Not its lines: another statement may stand on them too.
+        (layers if assigns else rest).append(ast.get_source_segment(text, node) or "")
     return "\n".join(layers), "\n".join(rest)
 
 

@@ -195,8 +195,9 @@ def test_global_pooling_sets_the_linear_layer_that_reads_it() -> None:
     assert "nn.Linear(16, 10)" in change.module.code
 
 
-def test_helpers_and_imports_are_added_once_and_where_they_are_needed() -> None:
-    source = "from torch import nn\n\n\ndef Model():\n    return Residual(nn.Linear(4, 4))\n"
+@pytest.mark.parametrize("above", ["", '"""A\f form feed."""\n', "# one\f\n"])
+def test_helpers_and_imports_are_added_once_and_where_they_are_needed(above: str) -> None:
+    source = f"{above}from torch import nn\n\n\ndef Model():\n    return Residual(nn.Linear(4, 4))\n"
     text = completed(look(source).module)
     assert text.count("class Residual") == 1
     assert text.index("from torch import nn") < text.index("class Residual") < text.index("def Model")

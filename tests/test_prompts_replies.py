@@ -219,6 +219,13 @@ def test_a_layer_and_its_call_are_written_together() -> None:
     assert "sets self.conv1" in span_answered(SOURCE, span, "```\nx = self.conv1(x)\n```", "Model").problem
 
 
+def test_a_layer_and_its_call_on_one_line_go_to_their_own_places() -> None:
+    span = next(each for each in find(SOURCE, "Model") if each.kind == CALLED_LAYER and each.name == "block")
+    child = splice(SOURCE, span, "self.block = nn.Identity(); x = self.block(x)")
+    assert "        self.block = nn.Identity()\n        self.norm" in child
+    assert "        x = self.block(x)\n        return" in child
+
+
 def test_a_base_model_writes_the_call_behind_the_layer() -> None:
     span = span_of(CALLED_LAYER, "conv1")
     assert "nn.Conv1d(1, 8, 3)  # x = F.relu(self.conv1(x.unsqueeze(1)))" in with_calls(SOURCE, (span,))

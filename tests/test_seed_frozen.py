@@ -200,6 +200,18 @@ def test_a_draft_that_renames_what_it_was_to_write_is_named() -> None:
     assert [p.message for p in problems] == ["the open Block is renamed to Block2"]
 
 
+def test_helpers_that_call_each_other_are_each_returned_once() -> None:
+    child = changed(
+        "class Block(nn.Module):",
+        "def even(n):\n    return n == 0 or odd(n - 1)\n\n\ndef odd(n):\n    return n > 0 and even(n - 1)\n\n\nclass Block(nn.Module):",
+    ).replace(
+        "self.norm = ScaleNorm(channels)\n        self.expand",
+        "self.norm = ScaleNorm(channels if even(2) else 1)\n        self.expand",
+    )
+    text = patch(seed().record, seed().genome, child)
+    assert (text.count("+def even("), text.count("+def odd(")) == (1, 1)
+
+
 def test_a_patch_returns_changes_to_their_files_with_their_own_names(tmp_path: Path) -> None:
     child = changed(
         "self.norm = ScaleNorm(channels)\n        self.expand",

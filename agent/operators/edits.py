@@ -6,6 +6,7 @@ Everything works on any Python that parses; what isn't recognised is simply not 
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -355,7 +356,8 @@ def completed(module: cst.Module) -> str:
     imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     start = tree.body[0] if tree.body else None
     documented = isinstance(start, ast.Expr) and isinstance(start.value, ast.Constant)
-    lines = source.splitlines()
+    # Where Python ends a line: splitlines ends one at a form feed too.
+    lines = re.split("\r\n?|\n", source.removesuffix("\n"))
     first = tree.body[0].end_lineno if start is not None and documented else 0
     after = max([node.end_lineno or 0 for node in imports] or [first or 0])
     middle = [*wanted, *(line for helper in text for line in ["", "", *helper.splitlines()])]

@@ -73,15 +73,17 @@ def _check(record: Record, source: Source) -> None:
         )
 
 
-def _helpers(names: frozenset[str], helpers: dict[str, Unit]) -> list[str]:
-    """New definitions that a text reads, with those that they read, the needed ones first."""
+def _helpers(names: frozenset[str], helpers: dict[str, Unit], seen: set[str] | None = None) -> list[str]:
+    """New definitions that a text reads, with those that they read, the needed ones first.
+
+    `seen`: those on the way or found already, for helpers may call each other.
+    """
+    seen = set() if seen is None else seen
     found: list[str] = []
-    for name in sorted(names):
-        if name in helpers and name not in found:
-            for inner in _helpers(reads(helpers[name].text) - {name}, helpers):
-                if inner not in found:
-                    found.append(inner)
-            found.append(name)
+    for name in sorted(names & helpers.keys()):
+        if name not in seen:
+            seen.add(name)
+            found += [*_helpers(reads(helpers[name].text), helpers, seen), name]
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 
 import libcst as cst
 
@@ -18,8 +17,6 @@ from agent.operators.edits_flow import (
     propagated,
 )
 from agent.operators.vocabulary import activation, conv, expression, follower, layer, norm, pool
-
-Wrap = Callable[[cst.BaseExpression], cst.BaseExpression]
 
 
 def fresh(view: View, owner: str, stem: str) -> str:

@@ -40,10 +40,6 @@ class Row:
     def left_text(self) -> str:
         return "".join(piece.text for piece in self.left)
 
-    @property
-    def right_text(self) -> str:
-        return "".join(piece.text for piece in self.right)
-
 
 def compare(left: str, right: str) -> list[Row]:
     """Rows from the first statement to the last. A text that is no Python file is compared by line."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import TypeVar, cast
@@ -33,7 +33,6 @@ class Found:
 
 
 Node = TypeVar("Node", bound=cst.CSTNode)
-Check = Callable[["File"], Iterator[Found]]
 
 _NAME_FIELDS: Mapping[type[cst.CSTNode], tuple[str, ...]] = {
     cst.Attribute: ("attr",),

@@ -34,6 +34,9 @@ from agent.tables import (
 
 FILE = "campaign.toml"
 
+MOST_SHOWN = 500
+"""Characters of a wrong value that a message repeats."""
+
 EDITING = ("lm.rewrite", "lm.crossover", "lm.repair")
 """Operators whose chat models may answer with edits."""
 
@@ -112,7 +115,7 @@ def load(folder: Path, overrides: Iterable[str] = ()) -> Config:
         raise UserError(f"{path}: no such file; `evoarch init {folder} --task mnist1d` makes one") from None
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not valid TOML: {error}") from None
     config = parse(overridden(data, overrides), str(path))
     for file in config.seeds.files:
@@ -158,12 +161,12 @@ def _override(data: dict[str, Any], text: str) -> None:
         raise UserError(f"--set {text}: expected table.key=value, e.g. --set budget.evaluations=200")
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # no TOML, or more digits or brackets than it takes
         parsed = value
     place: Any = data
     for part in parts[:-1]:
         if isinstance(place, list):
-            if not part.isdigit() or int(part) >= len(place):
+            if part not in map(str, range(len(place))):
                 raise UserError(f"--set {text}: expected a number below {len(place)}, got {part!r}")
             place = place[int(part)]
         elif isinstance(place, dict):
@@ -185,7 +188,8 @@ def _line(error: ValidationError) -> str:
     if not place:
         return message
     # Of a whole table the message has said what it is about, and a table may hold what none should read.
-    return f"{place}: {message}" + ("" if isinstance(first["input"], dict) else f", got {first['input']!r}")
+    got = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
+    return f"{place}: {message}{got if len(got) <= MOST_SHOWN else got[:MOST_SHOWN] + ' ...'}"
 
 
 def _keys(location: tuple[int | str, ...]) -> list[str]:

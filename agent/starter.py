@@ -165,10 +165,14 @@ def write_campaign(
     if profile is not None:
         text = profiled(text, *profile, evaluations)
     try:
-        seeds.mkdir(parents=True, exist_ok=True)
         # The configuration last: it says that the folder is whole.
-        for path, content in {**files, config: text}.items():
-            path.write_text(content, encoding="utf-8")
+        encoded = {path: content.encode() for path, content in {**files, config: text}.items()}
+    except UnicodeEncodeError as error:
+        raise UserError(f"{config}: expected UTF-8 text, got {error.object[error.start]!r}") from None
+    try:
+        seeds.mkdir(parents=True, exist_ok=True)
+        for path, content in encoded.items():
+            path.write_bytes(content)
     except OSError as error:
         raise UserError(f"{error.filename or folder}: {error.strerror}", code=1) from None
     return [config, *files]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from agent.config import load
 from agent.errors import UserError
 
 INTERRUPTED = 130
+_SEEDS = re.compile("[1-9][0-9]{0,8}")
 
 
 def _arms(text: str, seeds: int) -> dict[str, int]:
@@ -27,8 +29,8 @@ def _arms(text: str, seeds: int) -> dict[str, int]:
     arms: dict[str, int] = {}
     for part in text.split(","):
         name, colon, number = part.strip().partition(":")
-        if not name or (colon and not (number.isdecimal() and int(number) > 0)):
-            raise UserError(f"--arms: expected NAME or NAME:SEEDS between commas, got {part!r}")
+        if not name or (colon and not _SEEDS.fullmatch(number)):
+            raise UserError(f"--arms: expected NAME or NAME:SEEDS between commas, got {part[:80]!r}")
         arms[name] = int(number) if colon else seeds
     return arms
 

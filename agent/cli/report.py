@@ -41,6 +41,8 @@ def report(
     form = form or next((f for f, ending in FORMATS.items() if output and output.suffix == ending), "html")
     output = output or Path(f"report{FORMATS[form]}")
     images: dict[str, str] = {}
+    if not output.parent.is_dir():
+        raise UserError(f"{output}: {output.parent} is no folder", code=1)
     if form == "md" or folder_of_figures:
         target = folder_of_figures or output.with_name(f"{output.stem}-figures")
         images = _write_figures(found, target, output)
@@ -50,7 +52,10 @@ def report(
 
 def _write_figures(found: Report, target: Path, output: Path) -> dict[str, str]:
     """The files' places as the Markdown file sees them."""
-    target.mkdir(parents=True, exist_ok=True)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{target}: {error.strerror}", code=1) from None
     images = {}
     for name, picture in figures(found, alone=True).items():
         path = target / f"{name}.svg"

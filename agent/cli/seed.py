@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import json
 import sys
 from pathlib import Path
 
@@ -113,7 +114,10 @@ async def fitting(seeds: list[Seed], config: Config, task: Task, *, unsafe: bool
 
 
 def arguments(given: tuple[str, ...]) -> dict[str, object]:
-    """`k=v` pairs; values are Python literals, anything else is text. Raises UserError."""
+    """`k=v` pairs; values are Python literals, anything else is text. Raises UserError.
+
+    The seed's record is JSON: what that can't hold is refused.
+    """
     found: dict[str, object] = {}
     for text in given:
         key, equals, value = text.partition("=")
@@ -123,4 +127,16 @@ def arguments(given: tuple[str, ...]) -> dict[str, object]:
             found[key] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
             found[key] = value
+        except (MemoryError, RecursionError):
+            raise UserError(f"--kwargs {key}: nested too deep") from None
+        if not _storable(found[key]):
+            raise UserError(f"--kwargs {text[:80]}: expected text, numbers, booleans, None, lists or dicts")
     return found
+
+
+def _storable(value: object) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, TypeError, RecursionError):
+        return False
+    return True

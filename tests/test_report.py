@@ -133,7 +133,7 @@ def test_a_report_loads_nothing_and_runs_nothing(finished: Path, tmp_path: Path)
 def test_markdown_brings_its_figures(finished: Path, tmp_path: Path) -> None:
     evoarch("report", str(finished), "--format", "md", "-o", str(tmp_path / "report.md"))
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
-    images = re.findall(r"!\[[^]]*]\(([^)]+)\)", text)
+    images = re.findall(r"!\[[^]]*]\(<([^>]+)>\)", text)
     assert len(images) == 5
     for image in images:
         assert (tmp_path / image).read_text(encoding="utf-8").startswith("<svg xmlns=")

@@ -14,10 +14,10 @@ from typing import Any
 
 import tomli_w
 
+from agent import tether
 from agent.compare.arms import find, overlaid
 from agent.config import FILE, load, parse
 from agent.errors import UserError, files_told
-from agent.lm import tether
 from agent.own_files import copy_files, differing
 from agent.slots import in_slots
 from agent.training import moved_trainer

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import cast
 
-from agent.lm import tether
+from agent import tether
 from agent.lm.seam import Complete, LMError, LMReply, LMRequest
 from agent.lm.settings import LMSettings
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from agent.lm.sampling import load
-from agent.lm.tether import die_with_parent
+from agent.tether import die_with_parent
 
 
 def main(source: Path, folder: Path) -> None:

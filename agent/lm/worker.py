@@ -15,7 +15,7 @@ import threading
 from pathlib import Path
 from typing import Any, TextIO
 
-from agent.lm.tether import die_with_parent
+from agent.tether import die_with_parent
 
 
 def main(path: str, threads: int, parent: int, device: str) -> None:

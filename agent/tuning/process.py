@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any, TextIO
 
-from agent.lm.tether import die_with_parent
+from agent.tether import die_with_parent
 
 
 def main(parent: int) -> None:

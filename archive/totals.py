@@ -10,6 +10,18 @@ from archive.connection import Connected
 from archive.records import State
 from archive.schema import ENTERED, TUNING
 
+# What others write, a person's verdict or the next session before its own `run`, may come days after a kill.
+# A session checks its language models, in calls of batch 0, before it says `session`.
+_LAST_OWN = """
+SELECT time FROM events WHERE id >= runs.id AND id < coalesce(
+    (SELECT min(id) FROM events WHERE kind = 'session' AND id > runs.id AND id < runs.next), runs.next
+) AND kind NOT IN ('judged', 'seeded') AND kind NOT GLOB 'confirm.*' AND kind NOT GLOB 'sealed.*'
+AND NOT (kind GLOB 'lm_*' AND EXISTS (
+    SELECT 1 FROM lm_calls WHERE lm_calls.id = json_extract(events.detail, '$.call') AND batch = 0
+)) ORDER BY id DESC LIMIT 1
+"""
+"""The time of the last event of a run in `runs` that has no `stop`."""
+
 
 @dataclass(frozen=True)
 class Tokens:
@@ -128,10 +140,10 @@ class Totals(Connected):
     def elapsed(self) -> float:
         """Wall-clock seconds of all runs: from each `run` event to its `stop`.
 
-        A run that ended without one, or has not ended, counts up to its last event.
+        A run that ended without one, or has not ended, counts up to the last event that it wrote itself.
         """
         return self._sum(
-            """
+            f"""
             WITH runs AS (
                 SELECT id, time, lead(id, 1, 1 << 62) OVER (ORDER BY id) AS next
                 FROM events WHERE kind = 'run'
@@ -139,7 +151,7 @@ class Totals(Connected):
             SELECT sum(max(0, coalesce(
                 (SELECT min(time) FROM events
                     WHERE kind = 'stop' AND events.id > runs.id AND events.id < runs.next),
-                (SELECT time FROM events WHERE events.id < runs.next ORDER BY events.id DESC LIMIT 1)
+                ({_LAST_OWN})
             ) - runs.time)) FROM runs
             """
         )

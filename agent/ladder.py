@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from agent.config import Config
+from agent.measures import parts_of
 from agent.rungs import Decision, Rung, decide
 from agent.selection import objectives
 from agent.turns import Turns
@@ -123,7 +124,8 @@ class Ladder:
 
         Where the state can't be read it begins anew, which leads to the same: nothing is judged twice.
         """
-        recorded = {each.rung for each in self.store.evaluations(candidate.id) if each.seed == 0}
+        # What the infrastructure lost on a rung stands under its name, and was not judged there.
+        recorded = {each.rung for each in parts_of(self.store.evaluations(candidate.id))}
         passed = sum(rung.name in recorded for rung in self.rungs)
         try:
             if passed:

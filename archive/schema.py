@@ -247,6 +247,8 @@ def build(path: Path, facts: dict[str, object]) -> None:
             connection.executemany("INSERT INTO meta VALUES (?, ?)", rows)
             connection.execute("COMMIT")
             connection.close()
+            # What a killed run left beside an archive that was deleted would be replayed into this one.
+            _remove(path, "-wal", "-shm")
             scratch.replace(path)
         except BaseException:  # whatever it was: cleaned up after, then raised on
             connection.close()
@@ -254,6 +256,7 @@ def build(path: Path, facts: dict[str, object]) -> None:
             raise
 
 
-def _remove(scratch: Path) -> None:
-    for name in (scratch.name, scratch.name + "-wal", scratch.name + "-shm"):
-        scratch.with_name(name).unlink(missing_ok=True)
+def _remove(path: Path, *endings: str) -> None:
+    """Deletes `path` with these endings; without any, the file and what SQLite keeps beside it."""
+    for ending in endings or ("", "-wal", "-shm"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)

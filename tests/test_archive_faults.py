@@ -83,6 +83,19 @@ def test_sigkill_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
         assert store.entered_training() == len(scored)
 
 
+def test_a_new_archive_takes_nothing_of_a_deleted_one(tmp_path: Path) -> None:
+    with create(tmp_path / "old", name="old", seed=0) as store:
+        store.add_seed("old", "old source", "digest")
+        # As a kill leaves it: the last commits stand only in the log.
+        shutil.copytree(tmp_path / "old", tmp_path / "new")
+    assert (tmp_path / "new" / "archive.db-wal").stat().st_size
+    (tmp_path / "new" / "archive.db").unlink()
+    with create(tmp_path / "new", name="new", seed=1) as store:
+        assert store.facts()["name"] == "new"
+        assert store.candidates() == []
+        assert store.add_seed("new", "new source", "digest").id == 1
+
+
 FILL = """
 import json, resource, sys
 from pathlib import Path

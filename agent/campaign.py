@@ -17,8 +17,10 @@ from agent.rounds import Rounds
 from agent.rungs import ladder
 from agent.screen import Screen
 from agent.seeding.lineage import Openings
+from agent.selection import objectives
 from agent.slots import in_slots
 from agent.turns import FreeTurns, Turns
+from archive.pareto import measured
 from archive.records import Candidate, State
 from archive.store import Store
 from evaluators.segments import Staged
@@ -72,7 +74,7 @@ class Campaign:
             return STOPPED
         if not self._store.scored():
             return self._nothing_to_breed_from()
-        self._check_objectives()
+        self.check_objectives()
         search = Breeding if self._config.rounds is None else Rounds
         self._breeding = search(
             self._store, self._config, self._parts, self._turns, self._budget, self._grader
@@ -96,12 +98,16 @@ class Campaign:
             reason += f"; {failed[0].name}: {self._store.last_failure(failed[0].id)}{more}"
         return Ending(reason, complete=False, error=True)
 
-    def _check_objectives(self) -> None:
+    def check_objectives(self) -> None:
         """What a task measures shows in its seeds' scores. Raises UserError for an objective that is not."""
-        known = {name for candidate in self._store.scored(sources=False) for name in candidate.metrics}
-        for name in self._config.selection.objectives:
+        rows = [candidate.metrics for candidate in self._store.scored(sources=False)]
+        known = {name for row in rows for name in row}
+        wanted = self._config.selection.objectives
+        for name in wanted:
             if name not in known:
                 raise UserError(f"selection.objectives: no metric {name!r}; {nearest(name, known)}")
+        if not any(measured(row, objectives(self._config.selection)) for row in rows):
+            raise UserError(f"selection.objectives: no candidate was measured in all of {', '.join(wanted)}")
 
     async def grade_seeds(self) -> None:
         """Those that have no outcome yet."""

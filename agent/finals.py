@@ -18,7 +18,7 @@ from agent.noise import read_noise
 from agent.plan import stream
 from agent.racing import next_seeds
 from agent.selection import objectives
-from archive.pareto import front
+from archive.pareto import front, measured
 from archive.records import Candidate
 from archive.store import Store
 
@@ -52,7 +52,8 @@ class Finals:
         goals = objectives(self.config.selection)
         while not self.ended():
             scored = self.store.scored(sources=False)
-            elites = {scored[i].id for i in front([c.metrics for c in scored], goals)}
+            placed = [c for c in scored if measured(c.metrics, goals)]
+            elites = {placed[i].id for i in front([c.metrics for c in placed], goals)}
             # A score that began with a parent's weights is none to confirm with.
             warm = self.store.inherited()
             short = [

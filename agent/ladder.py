@@ -13,6 +13,7 @@ from agent.rungs import Decision, Rung, decide
 from agent.selection import objectives
 from agent.turns import Turns
 from archive.errors import ArchiveError
+from archive.pareto import measured
 from archive.records import FULL, Candidate, Evaluation, Failed, Scored
 from archive.store import Store
 from archive.weights import load_weights, remove_weights, save_weights
@@ -110,11 +111,13 @@ class Ladder:
         return Decision.AUDITED_STOPPED in said or Decision.AUDITED_REJECTED in said
 
     def _decide(self, digest: str, rung: Rung, metrics: Mapping[str, float]) -> Decision:
+        goals = [goal for goal in objectives(self.config.selection) if goal.name in metrics]
+        earlier = self.store.arrivals(rung.name, rung.table.window - 1)
         return decide(
             rung,
             metrics,
-            self.store.arrivals(rung.name, rung.table.window - 1),
-            [goal for goal in objectives(self.config.selection) if goal.name in metrics],
+            [each for each in earlier if measured(each, goals)],
+            goals,
             chance=1.0 - 1.0 / self.classes if self.classes else None,
             name=(self.config.campaign.seed, digest),
         )

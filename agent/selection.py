@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agent.tables import SelectionTable
-from archive.pareto import Objective, crowding, fitness, ranks
+from archive.pareto import Objective, crowding, fitness, measured, ranks
 from archive.records import Candidate
 
 SIZES = frozenset({"params", "flops"})
@@ -61,7 +61,8 @@ def select(
 ) -> list[Candidate]:
     """`count` parents from the scored candidates in `view`, different ones where there are enough.
 
-    A pinned candidate stands with the first front, or beside the survivors.
+    A pinned candidate stands with the first front, or beside the survivors. Where the objectives decide, one
+    without a value for each is no parent.
     """
     view = [candidate for candidate in view if candidate.id not in steering.vetoed]
     if table.method == "scalar":
@@ -72,8 +73,9 @@ def select(
         everyone = table.method == "uniform"
         pool = [c for c in view if everyone or c.operator == "seed" or c.id in steering.pinned]
         return rng.sample(pool, min(count, len(pool)))
-    rows = [candidate.metrics for candidate in view]
     goals = objectives(table)
+    view = [candidate for candidate in view if measured(candidate.metrics, goals)]
+    rows = [candidate.metrics for candidate in view]
     rank, spread = ranks(rows, goals), crowding(rows, goals)
     rank = [0 if c.id in steering.pinned else r for c, r in zip(view, rank, strict=True)]
     order = sorted(range(len(view)), key=lambda i: (rank[i], -spread[i], view[i].id))

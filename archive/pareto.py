@@ -27,6 +27,11 @@ class Objective:
     log: bool = False
 
 
+def measured(row: Row, objectives: Sequence[Objective]) -> bool:
+    """Whether it has a value for each objective: one without is not to be compared by them."""
+    return all(objective.name in row for objective in objectives)
+
+
 def ranks(rows: Sequence[Row], objectives: Sequence[Objective]) -> list[int]:
     """Of each row: 0 where no other dominates it, else 1 + the largest rank of those that do."""
     if not rows:

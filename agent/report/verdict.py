@@ -10,7 +10,7 @@ from agent.elites import pessimistic
 from agent.noise import Noise
 from agent.report.numbers import Paired, paired
 from agent.selection import objectives
-from archive.pareto import Objective, front
+from archive.pareto import Objective, front, measured
 from archive.records import Candidate, State
 from archive.store import Store
 
@@ -64,7 +64,7 @@ class Comparison:
 @dataclass(frozen=True)
 class Judgement:
     """`on_front`: nothing scored dominates it; else `dominated_by` are those of the front that do, none where
-    it lacks but training seeds.
+    it lacks but training seeds, or a value for an objective.
     """
 
     comparisons: Sequence[Comparison]
@@ -109,6 +109,8 @@ def judge(
 
 def _dominates(elite: Candidate, other: Candidate, goals: Sequence[Objective], noise: Noise) -> bool:
     """As the front is made: by the pessimistic end of the error's interval."""
+    if not measured(other.metrics, goals):
+        return False
     rows = pessimistic([elite.metrics, other.metrics], [elite.seeds, other.seeds], goals, noise)
     return front(rows, goals) == [0]
 

@@ -6,8 +6,8 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from agent.config import Config
-from agent.errors import files_told
+from agent.config import FILE, Config
+from agent.errors import UserError, files_told
 from agent.seeding.record import beside
 from agent.templates import FOLDER, template_files
 from prompts.render import SUFFIX
@@ -24,12 +24,23 @@ def own_files(folder: Path, config: Config) -> list[str]:
 
 def copy_files(source: Path, folder: Path, config: Config) -> None:
     """Raises UserError."""
+    _refuse_climbing(source, config)
     for file in own_files(source, config):
         copy_file(source / file, folder / file)
     if config.prompts.folder:
         # A run wants the folder that is named, with templates in it or not.
         with files_told(folder):
             (folder / config.prompts.folder).mkdir(parents=True, exist_ok=True)
+
+
+def _refuse_climbing(source: Path, config: Config) -> None:
+    """Raises UserError for a seed whose copy would be written beside the folder that is being made."""
+    for file in config.seeds.files:
+        if ".." in Path(file).parts and not Path(file).is_absolute():
+            raise UserError(
+                f"{source / FILE}: seeds.files: a copy of the campaign takes along what is in its folder; "
+                f"expected a file there, or an absolute path, got {file!r}"
+            )
 
 
 def copy_file(source: Path, target: Path) -> None:

@@ -23,6 +23,7 @@ from agent.seeding.lineage import Openings
 from agent.selection import Steering
 from agent.session import Session, copy_campaign, open_session
 from agent.writing import Bred, Writer
+from archive.errors import one_line
 from archive.schema import FILE as DATABASE
 from archive.store import Store
 from evaluators.failures import failure_of
@@ -43,7 +44,11 @@ async def rehearse(folder: Path, overrides: Sequence[str] = (), *, unsafe: bool 
 def _copy_archive(source: Path, target: Path) -> None:
     """As of one moment, whatever a run writes meanwhile."""
     uri = f"{source.resolve().as_uri()}?mode=ro"
-    with closing(sqlite3.connect(uri, uri=True)) as old, closing(sqlite3.connect(target)) as new:
+    with (
+        one_line(source),
+        closing(sqlite3.connect(uri, uri=True)) as old,
+        closing(sqlite3.connect(target)) as new,
+    ):
         old.backup(new)
 
 
@@ -55,6 +60,7 @@ async def _rehearse(session: Session) -> Estimate:
     await session.campaign.grade_seeds()
     if not store.scored(sources=False):
         raise UserError("dry run: no seed was scored: there is nothing to breed from", code=1)
+    session.campaign.check_objectives()
     drawing = Drawing(store, config, parts.operators)
     purse = Purse(store, config.budget, {lm.name: lm for lm in config.lm})
     writer = Writer(store, config, parts.offers, config.campaign.seed, Openings(store, parts.seeds), purse)

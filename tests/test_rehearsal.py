@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from click.testing import CliRunner
 from small_seed import SEED
 
 from agent.cli import main
-from agent.config import Config, parse
+from agent.config import Config, load, parse
+from agent.errors import UserError
 from agent.estimate import Tried, estimate
+from agent.session import copy_campaign
 
 PROGRAM = """\
 import sys
@@ -82,6 +85,42 @@ def test_a_dry_run_makes_one_child_of_each_operator_and_leaves_the_campaign_alon
     text = CliRunner().invoke(main, ["run", str(tmp_path), "--dry-run", "--replay", str(tmp_path)])
     assert text.exit_code == 2
     assert "expected one of them" in text.stderr
+
+
+def folder_of(folder: Path, more: str = "") -> Path:
+    (folder / "seeds").mkdir()
+    (folder / "seeds" / "small.py").write_text(SEED)
+    tables = TOML.partition("[[lm]]")[0] + more + '[[operators]]\nname = "syntactic.mutate"\n'
+    (folder / "campaign.toml").write_text(tables)
+    return folder
+
+
+def test_a_dry_run_tells_an_objective_that_the_task_does_not_measure(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, '[selection]\nobjectives = ["error", "flop"]\n')
+    done = CliRunner().invoke(main, ["run", str(folder), "--dry-run"])
+    assert done.exit_code == 2, done.output
+    assert "selection.objectives: no metric 'flop'; nearest known: flops" in done.stderr
+
+
+def test_a_dry_run_tells_an_archive_that_it_can_not_copy(tmp_path: Path) -> None:
+    (folder_of(tmp_path) / "archive.db").write_text("no database, but long enough to be looked at " * 20)
+    done = CliRunner().invoke(main, ["run", str(tmp_path), "--dry-run"])
+    assert done.exit_code == 1, done.output
+    assert f"{tmp_path / 'archive.db'}: file is not a database" in done.stderr
+
+
+def test_a_copy_writes_nothing_beside_its_own_folder(tmp_path: Path) -> None:
+    (tmp_path / "campaign").mkdir()
+    folder = folder_of(tmp_path / "campaign")
+    shutil.copy(folder / "seeds" / "small.py", tmp_path / "beside.py")
+    text = (folder / "campaign.toml").read_text()
+    (folder / "campaign.toml").write_text(text.replace("seeds/small.py", "../beside.py"))
+    with pytest.raises(UserError, match=r"seeds\.files: .*expected a file there, or an absolute path, got"):
+        copy_campaign(folder, tmp_path / "other" / "copy")
+    assert not (tmp_path / "other" / "beside.py").exists()
+    (folder / "campaign.toml").write_text(text.replace("seeds/small.py", str(tmp_path / "beside.py")))
+    copy_campaign(folder, tmp_path / "other" / "copy")
+    assert load(tmp_path / "other" / "copy").seeds.files == (str(tmp_path / "beside.py"),)
 
 
 def config(**tables: object) -> Config:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -93,7 +93,7 @@ def curve_of(noted: object) -> list[float]:
     """The training loss as the child tells it: shown, never believed."""
     if not isinstance(noted, list):
         return []
-    return [float(v) for v in noted[:100] if isinstance(v, int | float) and math.isfinite(v)]
+    return [float(v) for v in noted[:100] if isinstance(v, int | float) and abs(v) <= sys.float_info.max]
 
 
 def _names(noted: object) -> tuple[str, ...]:
@@ -103,13 +103,17 @@ def _names(noted: object) -> tuple[str, ...]:
 
 def _layers(noted: object) -> tuple[Mapping[str, object], ...]:
     """The rows that have the agreed form; of what a child says besides, nothing is kept."""
+
+    def is_size(number: object) -> bool:
+        return type(number) is int and 0 <= number < MOST_FLOPS
+
     rows: list[Mapping[str, object]] = []
     for row in noted[:MOST_LAYERS] if isinstance(noted, list) else []:
         if not isinstance(row, dict):
             continue
         name, kind, shape = row.get("name"), row.get("kind"), row.get("shape")
         sizes = [row.get("params"), row.get("flops"), *(shape if isinstance(shape, list) else [None])]
-        if isinstance(name, str) and isinstance(kind, str) and all(type(n) is int and n >= 0 for n in sizes):
+        if isinstance(name, str) and isinstance(kind, str) and all(map(is_size, sizes)):
             kept = {"name": name[:120], "kind": kind[:60], "shape": sizes[2:8]}
             rows.append({**kept, "params": sizes[0], "flops": sizes[1]})
     return tuple(rows)

@@ -33,6 +33,7 @@ MAX_HEADER = 4 << 20
 MAX_STAGE = 64
 MAX_STAGES = 1_000
 MAX_TEXT = 2_000
+MAX_DIGITS = 20
 OVERHEAD = MAX_HEADER + (MAX_STAGE + 5) * MAX_STAGES
 """Bytes that an answer may hold beside its frames."""
 
@@ -182,7 +183,7 @@ def _stages(data: bytes) -> tuple[str, int, str]:
 def _object(data: bytes) -> dict[str, object]:
     try:
         decoded = data.decode()
-        header = json.loads(decoded, parse_constant=str, parse_float=_finite)
+        header = json.loads(decoded, parse_constant=str, parse_float=_finite, parse_int=_whole)
         # Lone surrogates survive \u escapes and fail in every later encoder.
         json.dumps(header, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
@@ -190,6 +191,12 @@ def _object(data: bytes) -> dict[str, object]:
     if not isinstance(header, dict):
         raise WireError(f"expected a JSON object, got {type(header).__name__}")
     return header
+
+
+def _whole(number: str) -> int | str:
+    """No count has more than 64 bits; a larger one may be no float, and some thousand digits no int."""
+    value = int(number) if len(number) <= MAX_DIGITS else 1 << 64
+    return value if abs(value) < 1 << 63 else number[:32]
 
 
 def _finite(number: str) -> float | str:

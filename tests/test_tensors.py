@@ -144,6 +144,24 @@ def test_any_bytes_are_one_line(
         task(path)
 
 
+def test_a_damaged_or_encrypted_archive_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "data.npz"
+    np.savez_compressed(path, x_train=X, y_train=LABELS)
+    data = path.read_bytes()
+    packed = data.index(b"x_train.npy") + len("x_train.npy")
+    extra = int.from_bytes(data[28:30], "little")
+    directory = data.index(b"PK\1\2")
+    damage = {
+        packed + extra: b"\7",  # a block of a type that deflate does not have
+        directory + 8: bytes([data[directory + 8] | 1]),  # encrypted
+        directory + 10: b"\xff",  # compressed in an unknown way
+    }
+    for place, byte in damage.items():
+        path.write_bytes(data[:place] + byte + data[place + 1 :])
+        with pytest.raises(TaskError, match=r"data\.npz: x_train: expected an \.npz archive that can be"):
+            task(path)
+
+
 def test_a_file_that_is_not_there_or_a_single_array(tmp_path: Path) -> None:
     with pytest.raises(TaskError, match="expected a data file: No such file"):
         task(tmp_path / "none.npz")

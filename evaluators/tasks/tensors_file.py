@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,9 @@ def _npz(path: Path) -> dict[str, Values]:
         if name and "allow_pickle" in str(error):
             raise TaskError(f"{path}: {name}: expected numbers, got Python objects") from None
         raise TaskError(f"{path}: expected an .npz archive of plain arrays, got something else") from None
+    except (zlib.error, RuntimeError) as error:  # damaged, encrypted, or compressed as numpy does not
+        place = f"{path}: {name}" if name else f"{path}"
+        raise TaskError(f"{place}: expected an .npz archive that can be unpacked: {error}") from None
 
 
 def _safetensors(path: Path) -> dict[str, Values]:

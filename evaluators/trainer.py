@@ -104,7 +104,7 @@ class Trainer:
             data = self._data_of(job.arrays)
             async with self._devices() as gpus:
                 return await self._train(job, data, gpus)
-        except OSError as error:
+        except (OSError, SafetensorError) as error:  # safetensors writes, and says so in its own words
             return Broken(f"the trainer's folder: {error}")
 
     async def close(self) -> None:

@@ -347,6 +347,14 @@ def test_an_unguarded_trainer_is_said_to_have_no_isolation(tmp_path: Path) -> No
     assert Trainer(Children(), a_training(tmp_path, "true", "")).level is Level.LANDLOCK
 
 
+def test_a_folder_that_is_gone_is_the_infrastructures_fault(tmp_path: Path) -> None:
+    trainer = Trainer(Children(), a_training(tmp_path, LEAVE, ""))
+    trainer.clear()
+    outcome = asyncio.run(trainer.run(job()))
+    assert isinstance(outcome, Broken)
+    assert outcome.reason.startswith("the trainer's folder: ")
+
+
 def test_each_training_has_devices_of_its_own(tmp_path: Path) -> None:
     training = Training(
         (

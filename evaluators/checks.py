@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -28,9 +28,17 @@ def asked(task: Task, what: str, question: Callable[[], Answer]) -> Answer:
         raise TaskError(f"task {task.name}: {what}: {type(error).__name__}: {message}") from None
 
 
+def offered(task: Task) -> Mapping[str, object]:
+    """What a model may ask for, by name. Raises TaskError."""
+    offers: object = task.offers
+    if not isinstance(offers, Mapping):
+        raise TaskError(f"task {task.name}: offers: expected a dict by name, got {offers!r}")
+    return offers
+
+
 def input_shape(task: SupervisedTask) -> tuple[int, ...]:
     """What `offers` say of one example's shape. Raises TaskError."""
-    shape = task.offers.get("input_shape")
+    shape = offered(task).get("input_shape")
     if not isinstance(shape, tuple | list) or not all(type(size) is int and size > 0 for size in shape):
         raise TaskError(f"task {task.name}: offers.input_shape: expected a tuple of sizes, got {shape!r}")
     if not shape:
@@ -40,10 +48,12 @@ def input_shape(task: SupervisedTask) -> tuple[int, ...]:
 
 def outputs(task: SupervisedTask) -> int:
     """What `offers` say of the number of a model's outputs. Raises TaskError."""
-    key = WIDTH.get(task.loss)
+    # A list is no key of a dict.
+    loss: object = task.loss
+    key = WIDTH.get(loss) if isinstance(loss, str) else None
     if key is None:
         raise TaskError(f"task {task.name}: loss: expected one of {', '.join(WIDTH)}, got {task.loss!r}")
-    count, least = task.offers.get(key), 2 if key == "num_classes" else 1
+    count, least = offered(task).get(key), 2 if key == "num_classes" else 1
     if type(count) is not int or count < least:
         raise TaskError(
             f"task {task.name}: offers.{key}: expected an integer of at least {least}, as its loss is"

@@ -90,6 +90,7 @@ class MyTask(evoarch.DataTask):
 NAN = "s = split(); s.inputs[3, 2] = np.nan; return evoarch.Splits(s, split())"
 SHORT = "return evoarch.Splits(split(), evoarch.Split(split().inputs, split(9).targets))"
 RETURN = "return evoarch.Splits(split(), split())"
+RECIPE = "{'fast': evoarch.Recipe('fast', rate=0.1, "
 BROKEN = {
     "no such class": ("MyTask(", "MyTaks(", "expected a class 'MyTask', got none; nearest is 'MyTaks'"),
     "not python": ("dtype=np.float32):", "dtype=np.float32)", "line 4: SyntaxError: expected ':'"),
@@ -102,6 +103,21 @@ BROKEN = {
         "offers.input_shape: expected a tuple of sizes, got 'six'"),
     "no base": ("(evoarch.DataTask)", "", "MyTask.name: expected, but it is not there; evoarch.DataTask"),
     "no recipe": ("def splits", "recipes = {}\n    def splits", "MyTask.recipes: expected a dict of recipes"),
+    "no steps": ("def splits", f"recipes = {RECIPE}steps=0, batch=4)}}\n    def splits",
+        "MyTask.recipes['fast']: steps: expected an integer of at least 1, got 0"),
+    "no rate": ("def splits", "recipes = {'fast': evoarch.Recipe('fast', 0.0, 9, 4)}\n    def splits",
+        "recipes['fast']: rate: expected a finite number above 0, got 0.0"),
+    "no checkpoint": ("def splits", f"recipes = {RECIPE}steps=9, batch=4, checkpoints=0)}}\n    def splits",
+        "recipes['fast']: checkpoints: expected an integer of at least 1, got 0"),
+    "too many checkpoints": ("def splits",
+        f"recipes = {RECIPE}steps=9, batch=4, checkpoints=10)}}\n    def splits",
+        "recipes['fast']: checkpoints: expected at most its 9 steps, got 10"),
+    "offers that are none": ('{"input_shape": (6,), "num_classes": 2}', "None",
+        "offers: expected a dict by name, got None"),
+    "offers in a list": ('{"input_shape": (6,), "num_classes": 2}', "[6, 2]",
+        "offers: expected a dict by name, got [6, 2]"),
+    "a list of losses": ("def splits", "loss = ['cross_entropy']\n    def splits",
+        "loss: expected one of cross_entropy, mean_squared_error, got ['cross_entropy']"),
     "no fit": ("def splits", 'fit_file = "f.py"\n    def splits', "f.py: expected the file of fit"),
     "raises": (RETURN, "return 1 / 0", "splits: ZeroDivisionError: division by zero"),
     "a wrong type": (RETURN, "return split(), split()", "expected evoarch.Splits, got tuple"),

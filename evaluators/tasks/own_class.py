@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib.util
+import math
 import sys
 import traceback
 from collections.abc import Iterable, Mapping
@@ -12,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import cast
 
-from evaluators.checks import input_shape, outputs
+from evaluators.checks import input_shape, offered, outputs
 from evaluators.fit import fit_file, fit_source
 from evaluators.own import OwnTask
 from evaluators.task import Recipe, SupervisedTask, Task, TaskError
@@ -43,6 +44,10 @@ def own_task(name: str, path: Path, wanted: str) -> Task:
     for part in NEEDED:
         try:
             getattr(task, part)
+            if part == "offers":
+                offered(cast(Task, task))  # what follows may be told from it
+        except TaskError:
+            raise
         except AttributeError:
             hint = "evoarch.DataTask as its base gives all but offers and splits"
             raise TaskError(f"{path}: {wanted}.{part}: expected, but it is not there; {hint}") from None
@@ -62,10 +67,26 @@ def _look_over(task: SupervisedTask, path: Path, wanted: str) -> None:
     for key, recipe in recipes.items():
         if not isinstance(recipe, Recipe):
             raise TaskError(f"{path}: {wanted}.recipes[{key!r}]: expected an evoarch.Recipe, got {recipe!r}")
+        if problem := _unusable(recipe):
+            raise TaskError(f"{path}: {wanted}.recipes[{key!r}]: {problem}")
     if not isinstance(task.ceiling, int | float) or not 0 < task.ceiling <= 1:
         raise TaskError(f"{path}: {wanted}.ceiling: expected an error in (0, 1], got {task.ceiling!r}")
     if fit := fit_file(task):
         fit_source(fit)
+
+
+def _unusable(recipe: Recipe) -> str:
+    """What a recipe can't be trained by, "" where it can."""
+    for name in ("steps", "batch", "checkpoints"):
+        count: object = getattr(recipe, name)
+        if type(count) is not int or count < 1:
+            return f"{name}: expected an integer of at least 1, got {count!r}"
+    if recipe.checkpoints > recipe.steps:
+        return f"checkpoints: expected at most its {recipe.steps} steps, got {recipe.checkpoints}"
+    rate: object = recipe.rate
+    if not isinstance(rate, int | float) or not 0 < rate < math.inf:
+        return f"rate: expected a finite number above 0, got {rate!r}"
+    return ""
 
 
 def _module(path: Path) -> ModuleType:

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -73,7 +73,8 @@ class RayCluster:
             options["memory"] = self._need.memory
         if self._need.resources:
             options["resources"] = dict(self._need.resources)
-        actor = self._ray.remote(self._side.SlotHost).options(**options).remote(self._walls)
+        with _heard_of():
+            actor = self._ray.remote(self._side.SlotHost).options(**options).remote(self._walls)
         slot = RaySlot(self._ray, actor, self._shelf)
         try:
             await slot.placed()
@@ -138,20 +139,24 @@ class RaySlot:
 
     async def placed(self) -> None:
         """Waits, however long it takes, until the node has room for it."""
-        await _heard(self._actor.__ray_ready__.remote())
+        with _heard_of():
+            await _answer(self._actor.__ray_ready__.remote())
 
     async def warm(self) -> None:
-        level, problem = await _heard(self._actor.warm.remote())
+        with _heard_of():
+            level, problem = await _answer(self._actor.warm.remote())
         if level is None:
             raise SlotLostError(problem)
         self.level = level
 
     async def run(self, ticket: int, job: Job) -> tuple[int, ChildOutcome]:
-        placed = {name: self._shelf.place(array) for name, array in job.arrays.items()}
-        stored: dict[str, Stored] = {name: found for name, found in placed.items() if found}
-        # A name keeps its place among the arrays; what stands there is small.
-        inline = {name: _NOTHING if name in stored else array for name, array in job.arrays.items()}
-        answered, outcome = await _heard(self._actor.run.remote(ticket, replace(job, arrays=inline), stored))
+        with _heard_of():
+            placed = {name: self._shelf.place(array) for name, array in job.arrays.items()}
+            stored: dict[str, Stored] = {name: found for name, found in placed.items() if found}
+            # A name keeps its place among the arrays; what stands there is small.
+            inline = {name: _NOTHING if name in stored else array for name, array in job.arrays.items()}
+            sent = replace(job, arrays=inline)
+            answered, outcome = await _answer(self._actor.run.remote(ticket, sent, stored))
         return answered, _writable(outcome)
 
     async def close(self) -> None:
@@ -197,9 +202,11 @@ async def _answer(ref: Any) -> Any:
     return await asyncio.shield(future)
 
 
-async def _heard(ref: Any) -> Any:
+@contextlib.contextmanager
+def _heard_of() -> Iterator[None]:
+    """Whatever a call of Ray raises, as it is sent or answered, is the loss of its slot."""
     try:
-        return await _answer(ref)
+        yield
     except Exception as error:  # noqa: BLE001 - the slot's own code catches what a child does: this is Ray's news
         raise SlotLostError(_line(error)) from None
 

@@ -11,9 +11,9 @@ from sandbox.limits import Limits
 
 
 class Table(BaseModel):
-    """A table: frozen, and an unknown key is an error."""
+    """A table: frozen, and an unknown key is an error, as is a number that is not finite: TOML has `inf`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class CampaignTable(Table):

@@ -39,6 +39,8 @@ def test_set_overrides_a_key_in_a_table_and_in_a_list_of_tables(folder: Path) ->
         ("evaluation.worker=2", ["evaluation.worker", "unknown key", "workers"]),
         ("budgets.evaluations=2", ["budgets", "unknown key", "budget"]),
         ("budget.evaluations=many", ["budget.evaluations", "integer", "'many'"]),
+        ("evaluation.cpu_seconds=inf", ["evaluation.cpu_seconds", "finite number", "inf"]),
+        ("budget.wall_clock=nan", ["budget.wall_clock", "finite number", "nan"]),
         ("budget.evaluations=0", ["budget.evaluations", "greater than or equal to 1", "0"]),
         ("selection.method=best", ["selection.method", "'pareto', 'scalar'", "'best'"]),
         ("seeds.files=['nowhere.py']", ["seeds.files", "nowhere.py", "not there"]),

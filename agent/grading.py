@@ -168,6 +168,8 @@ class Grader:
         retries = self.config.evaluation.retries
         while True:
             result = await self.evaluator.dry_run(source)
+            # Whatever becomes of the candidate: most that fail or repeat another one cost nothing else.
+            self.store.took(candidate.id, result.usage.cpu_seconds)
             if isinstance(result, Sound):
                 dead = self._dead_weight(result) if may_repair else ""
                 return source, repairs, Failed("dry_run", dead) if dead else result

@@ -57,6 +57,12 @@ class Screens(Writer):
             )
             self.event("rung", candidate, detail)
 
+    def took(self, candidate: int, cpu_seconds: float) -> None:
+        """CPU seconds that were spent on it outside its evaluations, to those that were before."""
+        if cpu_seconds:
+            sql = "UPDATE candidates SET cpu_seconds = cpu_seconds + ? WHERE id = ?"
+            self._do(sql, cpu_seconds, candidate)
+
     def screening(self, candidate: int) -> Mapping[str, object] | None:
         """What was decided of it before its training; None where nothing was."""
         rows = self._rows(

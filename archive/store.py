@@ -189,9 +189,9 @@ class Store(Browse, Totals, Relatives, CallLog, Verdicts, Screens, Yields, Outla
                 state=State.DUPLICATE,
                 duplicate_of=of,
                 note=as_text(f"{reason} as candidate {of}"),
-                cpu_seconds=cpu_seconds,
                 **new,
             )
+            self.took(candidate, cpu_seconds)
 
     def start(self, candidate: int) -> None:
         """queued -> running."""

@@ -129,7 +129,7 @@ class Totals(Connected):
         return self._sum(f"SELECT sum(price) FROM lm_calls WHERE {where}")
 
     def cpu_seconds(self) -> float:
-        """CPU seconds of everything: evaluations, duplicates, and the LM and its tuning where it is ours."""
+        """CPU seconds of everything: evaluations, dry runs, and the LM and its tuning where it is ours."""
         return self._sum(
             "SELECT (SELECT total(cpu_seconds) FROM evaluations)"
             " + (SELECT total(cpu_seconds) FROM candidates WHERE cpu_seconds > 0)"

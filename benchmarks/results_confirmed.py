@@ -15,12 +15,12 @@ ELSEWHERE = (
 
 
 def claim(task: str, rows: Sequence[Row]) -> str:
-    """What was bred beside the baselines, on the last of the tests, small models first; "" without a test."""
+    """What was bred beside the baselines, small models first, on the test that tells most; "" without one."""
     tested = sorted((row for row in rows if row["tests"]), key=lambda row: int(row["params"]))
     bred, baselines = ([row for row in tested if row["baseline"] is each] for each in (False, True))
     if not bred:
         return ""
-    test = list(bred[0]["tests"])[-1]
+    test = sharpest([row["tests"] for row in tested])
     ours = ", ".join(f"{row['params']:,} parameters {estimate(row['tests'][test])}" for row in bred)
     theirs = ", ".join(
         f"{row['name']} ({row['params']:,}) {estimate(row['tests'][test])}" for row in baselines
@@ -29,10 +29,15 @@ def claim(task: str, rows: Sequence[Row]) -> str:
     return f"**{task}, bred from the baselines and confirmed:** error on the {test} test, {ours}{beside}."
 
 
+def sharpest(tests: Sequence[Mapping[str, Mapping[str, float]]]) -> str:
+    """The test with the narrowest intervals: the one of most examples."""
+    return min(tests[0], key=lambda test: sum(each[test]["high"] - each[test]["low"] for each in tests))
+
+
 def confirmed(name: str, rows: Sequence[Row], code: Mapping[int, str]) -> list[str]:
     """One confirmation, the best first by the selection split. `code`: model files by candidate."""
     tests = list(dict.fromkeys(test for row in rows for test in row["tests"]))
-    heads = ["candidate", "params", "FLOPs", "latency", "seeds", "selection error"]
+    heads = ["candidate", "params", "FLOPs", "latency", "seeds", "selection error", "of one seed"]
     heads += [*[f"{test} test" for test in tests], "openings"]
     lines = [f"## {name}: confirmed\n", f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     for row in rows:
@@ -42,13 +47,16 @@ def confirmed(name: str, rows: Sequence[Row], code: Mapping[int, str]) -> list[s
         cells = [f"#{row['id']} {row['name'] or ''}".strip(), f"{row['params']:,}"]
         cells.append("" if flops is None else f"{flops:,.0f}")
         cells.append("" if latency is None else "{ratio:.2f} [{low:.2f}, {high:.2f}]".format(**latency))
-        cells += [str(row["seeds"]), f"{100 * float(row['selection']):.2f}%"]
+        low, high = (100 * float(error) for error in row["spread"])
+        cells += [str(row["seeds"]), f"{100 * float(row['selection']):.2f}%", f"{low:.2f} to {high:.2f}"]
         cells += [estimate(row["tests"][test]) if test in row["tests"] else "" for test in tests]
         # Without a result the reason stands in for it; it may quote what a candidate raised.
         reason = f"; {row['reason']}".replace("|", "\\|") if row.get("reason") else ""
         lines.append(f"| {' | '.join([*cells, str(row['openings']) + reason])} |")
+    recipes = dict.fromkeys(row["opening"]["recipe"] for row in rows if row.get("opening"))
     lines += [
-        "\nIntervals at 95% over training seeds and examples; rows by the selection split. Latency is "
+        f"\nConfirmed under recipe {', '.join(f'`{recipe}`' for recipe in recipes)}. "
+        "Intervals at 95% over training seeds and examples; rows by the selection split. Latency is "
         "a ratio to the first baseline's, 32 examples at a time on one core.\n",
         f"{ELSEWHERE}\n",
     ]

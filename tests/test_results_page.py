@@ -45,6 +45,7 @@ def test_an_empty_folder_gives_a_page_without_results(tmp_path: Path) -> None:
 
 def row(number: int, name: str | None, params: int, error: float) -> dict[str, object]:
     found = {"mean": error, "low": error - 0.01, "high": error + 0.01}
+    vague = {**found, "low": 0.0, "high": 1.0}
     return {
         "id": number,
         "name": name,
@@ -52,11 +53,13 @@ def row(number: int, name: str | None, params: int, error: float) -> dict[str, o
         "params": params,
         "seeds": 3,
         "selection": error,
+        "spread": [error - 0.002, error + 0.005],
         "openings": 1,
         "reason": "",
         "flops": 2.0 * params,
         "latency": {"ratio": 0.5, "low": 0.49, "high": 0.51, "runs": 20},
-        "tests": {"public": found, "fresh": found},
+        "tests": {"fresh": found, "public": vague},
+        "opening": {"recipe": "full"},
     }
 
 
@@ -74,7 +77,9 @@ def test_what_was_confirmed_stands_in_the_first_lines_with_the_baselines(tmp_pat
         "1,500 parameters 3.00% [2.00, 4.00], 3,000 parameters 2.00% [1.00, 3.00]; "
         "the baselines, retrained in the same way: conv_base (5,210) 5.00% [4.00, 6.00]."
     ) in text
-    assert "| #9 | 3,000 | 6,000 | 0.50 [0.49, 0.51] | 3 | 2.00% | 2.00% [1.00, 3.00] |" in text
+    assert (
+        "| #9 | 3,000 | 6,000 | 0.50 [0.49, 0.51] | 3 | 2.00% | 1.80 to 2.50 | 2.00% [1.00, 3.00] |" in text
+    )
     assert "```python\nimport torch\n```" in text
     assert "evoarch confirm again --candidate 9 --candidate 8" in text
 

@@ -161,15 +161,16 @@ def _json(row: Confirmed) -> dict[str, object]:
 
 def _print(rows: list[Confirmed], recipe: str) -> None:
     tests = list(dict.fromkeys(name for row in rows for name in row.tests))
-    columns = ["id", "params", "FLOPs", "latency", "seeds", "rate", "selection error"]
-    columns += [*[f"{name} test" for name in tests], "against the best baseline", "opened"]
+    # The one of most examples: its intervals are the narrowest.
+    telling = min(tests, key=lambda test: sum(_width(row, test) for row in rows), default="")
+    columns = ["id", "params", "FLOPs", "latency", "seeds", "rate", "selection error", "of one seed"]
+    columns += [*[f"{name} test" for name in tests], f"{telling}: against the best baseline", "opened"]
     body: list[list[object]] = []
     for row in rows:
         label = f"#{row.candidate.id}" + (f" {row.candidate.name}" if row.baseline else "")
         if row.selection is None:
-            body.append([label, *[""] * 6, *["" for _ in tests], "", _opened(row)])
+            body.append([label, *[""] * 7, *["" for _ in tests], "", _opened(row)])
             continue
-        last = tests[-1] if tests else ""
         body.append(
             [
                 label,
@@ -179,8 +180,9 @@ def _print(rows: list[Confirmed], recipe: str) -> None:
                 row.seeds,
                 f"{row.rate:g}",
                 f"{100 * row.selection:.2f}%",
+                "{:.2f} to {:.2f}".format(*(100 * error for error in row.spread or ())),
                 *[str(row.tests.get(name, "")) for name in tests],
-                _verdict(row, last),
+                _verdict(row, telling),
                 _opened(row),
             ]
         )
@@ -193,6 +195,11 @@ def _print(rows: list[Confirmed], recipe: str) -> None:
             "Intervals at 95% over training seeds and examples. The ranking was made before the tests were "
             "opened: the first row is the claim, the others are what stood beside it."
         )
+
+
+def _width(row: Confirmed, test: str) -> float:
+    found = row.tests.get(test)
+    return found.high - found.low if found else 0.0
 
 
 def _opened(row: Confirmed) -> str:

@@ -30,7 +30,8 @@ Say = Callable[[str], None]
 @dataclass(frozen=True)
 class Confirmed:
     """One row, all of one recipe but `openings`, which counts over all. `rate` is the best of those tried,
-    `selection` the mean error there; of one that was tested, both as they stood when its test was opened.
+    `selection` the mean error there, `spread` that of the best and of the worst training; of one that was
+    tested, as they stood when its test was opened.
     `seeds`: how many trainings were tested, or are there to be.
 
     `flops`: of one example, if they can be counted; `latency`: a ratio to a baseline's, if it was timed.
@@ -42,6 +43,7 @@ class Confirmed:
     baseline: bool
     rate: float = 0.0
     selection: float | None = None
+    spread: tuple[float, float] | None = None
     seeds: int = 0
     params: int = 0
     flops: float | None = None
@@ -286,6 +288,7 @@ def _row(record: Record, candidate: Candidate, bits: Mapping[str, list[Right]]) 
         row,
         rate=rate,
         selection=_selection(counted),
+        spread=(min(_errors(counted)), max(_errors(counted))),
         seeds=tested.seeds if tested else len(counted),
         params=max(t.params for t in trainings),
         tests={name: estimate(found) for name, found in bits.items()},
@@ -308,9 +311,13 @@ def _at(trainings: Sequence[Retrained], rate: float, count: int | None) -> list[
     return [t for t in trainings if t.rate == rate and (count is None or t.repeat < count)]
 
 
-def _selection(trainings: Sequence[Retrained]) -> float:
+def _errors(trainings: Sequence[Retrained]) -> list[float]:
     """A training that failed counts as an error of 1: a model that sometimes fails is no better for it."""
-    return mean(1.0 if t.error is None else t.error for t in trainings)
+    return [1.0 if t.error is None else t.error for t in trainings]
+
+
+def _selection(trainings: Sequence[Retrained]) -> float:
+    return mean(_errors(trainings))
 
 
 def _best_rate(trainings: Sequence[Retrained]) -> float | None:

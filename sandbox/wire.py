@@ -193,10 +193,12 @@ def _object(data: bytes) -> dict[str, object]:
     return header
 
 
-def _whole(number: str) -> int | str:
-    """No count has more than 64 bits; a larger one may be no float, and some thousand digits no int."""
+def _whole(number: str) -> int:
+    """No count has more than 64 bits. Raises ValueError: a larger one may be no float, and fits no column."""
     value = int(number) if len(number) <= MAX_DIGITS else 1 << 64
-    return value if abs(value) < 1 << 63 else number[:32]
+    if abs(value) >= 1 << 63:
+        raise ValueError(f"expected a number of at most 64 bits, got {number[:32]}")
+    return value
 
 
 def _finite(number: str) -> float | str:

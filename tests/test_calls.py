@@ -77,7 +77,7 @@ def two_calls(store: Store, lm: Waiting, end: Callable[[asyncio.Task[LMReply]], 
     [
         (raised(OSError(24, "Too many open files")), OSError),
         (raised(KeyError("texts")), KeyError),
-        (beyond_a_column, OverflowError),
+        (beyond_a_column, ArchiveError),
     ],
 )
 def test_any_error_is_a_lost_call_and_raised_on(

@@ -280,7 +280,8 @@ def test_a_file_without_its_prose_is_the_same_genome(name: str) -> None:
 
 
 def test_what_is_known_of_torch_is_true() -> None:
-    own = set(dir(torch.nn.Module())) - set(dir(object))
+    # transformers, where a test in this process loaded a model, has put a method there.
+    own = set(dir(torch.nn.Module())) - set(dir(object)) - {"smart_apply"}
     assert {name for name in own if not name.startswith("__")} <= MODULE_NAMES
     for path in PRELOADED:
         reached: object = torch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 Row = Mapping[str, Any]
@@ -52,17 +53,25 @@ def confirmed(name: str, rows: Sequence[Row], code: Mapping[int, str]) -> list[s
         cells += [estimate(row["tests"][test]) if test in row["tests"] else "" for test in tests]
         # Without a result the reason stands in for it; it may quote what a candidate raised.
         reason = f"; {row['reason']}".replace("|", "\\|") if row.get("reason") else ""
-        lines.append(f"| {' | '.join([*cells, str(row['openings']) + reason])} |")
+        opened = (
+            f"{row['openings']}, {_moment(row['opening'])}" if row.get("opening") else str(row["openings"])
+        )
+        lines.append(f"| {' | '.join([*cells, opened + reason])} |")
     recipes = dict.fromkeys(row["opening"]["recipe"] for row in rows if row.get("opening"))
     lines += [
         f"\nConfirmed under recipe {', '.join(f'`{recipe}`' for recipe in recipes)}. "
         "Intervals at 95% over training seeds and examples; rows by the selection split. Latency is "
-        "a ratio to the first baseline's, 32 examples at a time on one core.\n",
+        "a ratio to the first baseline's, 32 examples at a time on one core. Openings with the time (UTC) of the "
+        "last: who was added later was chosen by somebody who had seen the earlier results.\n",
         f"{ELSEWHERE}\n",
     ]
     for identity, text in code.items():
         lines.append(f"#{identity}, as `evoarch export` writes it:\n\n```python\n{text.rstrip()}\n```\n")
     return lines
+
+
+def _moment(opening: Mapping[str, Any]) -> str:
+    return datetime.fromtimestamp(opening["time"], UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def command(name: str, rows: Sequence[Row]) -> str:

@@ -192,8 +192,9 @@ def _print(rows: list[Confirmed], recipe: str) -> None:
             click.echo(f"#{row.candidate.id}: {row.reason}")
     if tests:
         console().print(
-            "Intervals at 95% over training seeds and examples. The ranking was made before the tests were "
-            "opened: the first row is the claim, the others are what stood beside it."
+            "Intervals at 95% over training seeds and examples. Of those that one command confirmed, the "
+            "ranking was made before their tests were opened: the first row is the claim, the others stood "
+            "beside it."
         )
 
 

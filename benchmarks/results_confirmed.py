@@ -61,8 +61,8 @@ def confirmed(name: str, rows: Sequence[Row], code: Mapping[int, str]) -> list[s
     lines += [
         f"\nConfirmed under recipe {', '.join(f'`{recipe}`' for recipe in recipes)}. "
         "Intervals at 95% over training seeds and examples; rows by the selection split. Latency is "
-        "a ratio to the first baseline's, 32 examples at a time on one core. Openings with the time (UTC) of the "
-        "last: who was added later was chosen by somebody who had seen the earlier results.\n",
+        "a ratio to the first baseline's, 32 examples at a time on one core. Openings with the time (UTC) of "
+        "the last: who was added later was chosen by somebody who had seen the earlier results.\n",
         f"{ELSEWHERE}\n",
     ]
     for identity, text in code.items():

@@ -232,7 +232,7 @@ def test_the_command_says_why_a_row_has_no_result(tmp_path: Path) -> None:
     assert [row["reason"] for row in rows] == ["its test failed: predict: a | b", "", ""]
     assert [row["opening"]["recipe"] for row in rows] == ["full"] * 3
     page = "\n".join(confirmed("c", rows, {}))
-    assert r"| 1; its test failed: predict: a \| b |" in page
+    assert r"; its test failed: predict: a \| b |" in page
     shutil.rmtree(folder / FOLDER)
     done = CliRunner().invoke(main, ["confirm", str(folder), "--show"])
     assert done.exit_code == 1

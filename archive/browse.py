@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from archive.errors import ArchiveError
-from archive.queries import HEAD, Queries
-from archive.records import FULL, Candidate, Proposal, State
-from archive.schema import ENTERED
+from evoarch.archive.errors import ArchiveError
+from evoarch.archive.queries import HEAD, Queries
+from evoarch.archive.records import FULL, Candidate, Proposal, State
+from evoarch.archive.schema import ENTERED
 
 ORDERS = ("id", "error", "params", "generation", "cpu_seconds")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archive.errors import ArchiveError
-from archive.records import LMCall
-from archive.writer import Writer, as_json, as_text
+from evoarch.archive.errors import ArchiveError
+from evoarch.archive.records import LMCall
+from evoarch.archive.writer import Writer, as_json, as_text
 
 PROMPT_MARGIN = 64
 """Tokens that a server may add to a prompt (chat template, start of text), for the bound of a lost call."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from archive.errors import one_line
+from evoarch.archive.errors import one_line
 
 
 class Connected:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from archive.errors import ArchiveError, one_line
+from evoarch.archive.errors import ArchiveError, one_line
 
 FILE = "run.lock"
 TRIES = 5

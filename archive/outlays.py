@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from archive.connection import Connected
-from archive.schema import ENTERED, TUNING
+from evoarch.archive.connection import Connected
+from evoarch.archive.schema import ENTERED, TUNING
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import moocore
 import numpy as np
 from numpy.typing import NDArray
 
-from archive.records import Candidate, State
+from evoarch.archive.records import Candidate, State
 
 Row = Mapping[str, float]
 Matrix = NDArray[np.float64]

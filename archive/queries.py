@@ -6,9 +6,9 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 
-from archive.connection import Connected
-from archive.errors import ArchiveError
-from archive.records import (
+from evoarch.archive.connection import Connected
+from evoarch.archive.errors import ArchiveError
+from evoarch.archive.records import (
     Candidate,
     Evaluation,
     Event,
@@ -20,7 +20,7 @@ from archive.records import (
     Scored,
     State,
 )
-from archive.schema import ENTERED
+from evoarch.archive.schema import ENTERED
 
 HEAD = (
     "id, operator, state, generation, number, name, source_digest, function_digest, duplicate_of, repairs,"

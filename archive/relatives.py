@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 
-from archive.connection import Connected
-from archive.records import Relative, State
+from evoarch.archive.connection import Connected
+from evoarch.archive.records import Relative, State
 
 MENDABLE = ("vet", "build", "dry_run", "train", "predict")
 """Stages of failure that another source may pass; a missed limit is no fault of the code's."""

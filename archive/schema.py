@@ -12,8 +12,8 @@ from pathlib import Path
 
 from sqlite_utils import Database, Migrations
 
-from archive.errors import ArchiveError, one_line
-from archive.records import State
+from evoarch.archive.errors import ArchiveError, one_line
+from evoarch.archive.records import State
 
 FILE = "archive.db"
 VERSION = 2

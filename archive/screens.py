@@ -6,9 +6,9 @@ import json
 import math
 from collections.abc import Mapping
 
-from archive.errors import ArchiveError
-from archive.records import State
-from archive.writer import Writer, as_text
+from evoarch.archive.errors import ArchiveError
+from evoarch.archive.records import State
+from evoarch.archive.writer import Writer, as_text
 
 FILTER = "filter"
 """What stands in the place of a rung's name."""

@@ -9,18 +9,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from archive.browse import Browse
-from archive.call_log import CallLog
-from archive.errors import ArchiveError, one_line
-from archive.outlays import Outlays
-from archive.records import Candidate, Evaluation, Failed, Fault, Proposal, Scored, State
-from archive.relatives import Relatives
-from archive.schema import FILE, build, connect
-from archive.screens import Screens
-from archive.totals import Totals
-from archive.verdicts import Verdicts
-from archive.writer import as_json, as_text
-from archive.yields import Yields
+from evoarch.archive.browse import Browse
+from evoarch.archive.call_log import CallLog
+from evoarch.archive.errors import ArchiveError, one_line
+from evoarch.archive.outlays import Outlays
+from evoarch.archive.records import Candidate, Evaluation, Failed, Fault, Proposal, Scored, State
+from evoarch.archive.relatives import Relatives
+from evoarch.archive.schema import FILE, build, connect
+from evoarch.archive.screens import Screens
+from evoarch.archive.totals import Totals
+from evoarch.archive.verdicts import Verdicts
+from evoarch.archive.writer import as_json, as_text
+from evoarch.archive.yields import Yields
 
 
 def create(folder: Path, *, name: str, seed: int, facts: Mapping[str, object] | None = None) -> Store:

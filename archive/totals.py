@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from archive.connection import Connected
-from archive.records import State
-from archive.schema import ENTERED, TUNING
+from evoarch.archive.connection import Connected
+from evoarch.archive.records import State
+from evoarch.archive.schema import ENTERED, TUNING
 
 # What others write, a person's verdict or the next session before its own `run`, may come days after a kill.
 # A session checks its language models, in calls of batch 0, before it says `session`.

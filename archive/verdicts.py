@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import get_args
 
-from archive.errors import ArchiveError
-from archive.records import State, Verdict, VerdictKind
-from archive.writer import Writer, as_text
+from evoarch.archive.errors import ArchiveError
+from evoarch.archive.records import State, Verdict, VerdictKind
+from evoarch.archive.writer import Writer, as_text
 
 KINDS: Sequence[VerdictKind] = get_args(VerdictKind)
 

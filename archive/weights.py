@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from archive.errors import ArchiveError, one_line
+from evoarch.archive.errors import ArchiveError, one_line
 
 FOLDER = "weights"
 

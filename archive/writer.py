@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from archive.connection import Connected
-from archive.errors import one_line
+from evoarch.archive.connection import Connected
+from evoarch.archive.errors import one_line
 
 
 class Writer(Connected):

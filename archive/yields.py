@@ -7,9 +7,9 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from archive.connection import Connected
-from archive.queries import event_of
-from archive.records import Event
+from evoarch.archive.connection import Connected
+from evoarch.archive.queries import event_of
+from evoarch.archive.records import Event
 
 _ENDS = ("settled", "duplicate", "requeued", "held", "rung")
 _MARKS = ("run", "stop", "recovered")

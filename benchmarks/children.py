@@ -6,12 +6,12 @@ import itertools
 import time
 from dataclasses import dataclass
 
-from agent.slots import in_slots
-from archive.records import Scored
-from evaluators.evaluation import Evaluator
-from evaluators.replies import Sound
-from evaluators.tasks import load_task
-from sandbox.job import Runner
+from evoarch.agent.base.concurrency import in_slots
+from evoarch.archive.records import Scored
+from evoarch.evaluators.evaluation import Evaluator
+from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.tasks import load_task
+from evoarch.sandbox.job import Runner
 
 
 @dataclass(frozen=True)

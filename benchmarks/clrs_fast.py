@@ -14,14 +14,14 @@ import argparse
 import asyncio
 import math
 
-from archive.records import Scored
-from evaluators.replies import Sound
-from evaluators.tasks.clrs.evaluator import ClrsEvaluator
-from evaluators.tasks.clrs.recipes import ClrsRecipe
-from evaluators.tasks.clrs.task import ClrsTask
-from sandbox.genome import source_digest
-from sandbox.limits import Limits
-from sandbox.runner import start
+from evoarch.archive.records import Scored
+from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.tasks.clrs.evaluator import ClrsEvaluator
+from evoarch.evaluators.tasks.clrs.recipes import ClrsRecipe
+from evoarch.evaluators.tasks.clrs.task import ClrsTask
+from evoarch.sandbox.genome import source_digest
+from evoarch.sandbox.limits import Limits
+from evoarch.sandbox.runner import start
 
 
 def wilson(share: float, count: int) -> tuple[float, float]:

@@ -24,24 +24,24 @@ from typing import Any
 
 import numpy as np
 
-from agent.breeding import Parts
-from agent.campaign import Campaign
-from agent.config import Config, parse
-from agent.operators.build import build_operator
-from agent.templates import open_templates
-from archive.store import create
-from evaluators.fakes import hashed_score
-from evaluators.pools.ray_cluster import RayCluster, RaySlot, connect
-from evaluators.pools.seam import Need, Node, Pool, Walls
-from evaluators.pools.slots import SlotPool
-from evaluators.replies import Sound
-from evaluators.task import Evaluated
-from evaluators.tasks import load_task
-from sandbox.genome import source_digest
-from sandbox.job import Job, Program
-from sandbox.limits import Level, Limits
-from sandbox.outcome import Broken, ChildOutcome, Finished, Killed, Raised, Usage
-from sandbox.runner import start
+from evoarch.agent.config.load import Config, parse
+from evoarch.agent.operators.registry import build_operator
+from evoarch.agent.search.campaign import Campaign
+from evoarch.agent.search.steady_state import Parts
+from evoarch.agent.search.templates import open_templates
+from evoarch.archive.store import create
+from evoarch.evaluators.fakes import hashed_score
+from evoarch.evaluators.pools.ray_cluster import RayCluster, RaySlot, connect
+from evoarch.evaluators.pools.seam import Need, Node, Pool, Walls
+from evoarch.evaluators.pools.slots import SlotPool
+from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.task import Evaluated
+from evoarch.evaluators.tasks import load_task
+from evoarch.sandbox.genome import source_digest
+from evoarch.sandbox.job import Job, Program
+from evoarch.sandbox.limits import Level, Limits
+from evoarch.sandbox.outcome import Broken, ChildOutcome, Finished, Killed, Raised, Usage
+from evoarch.sandbox.runner import start
 
 INSIDE = """
 import time

@@ -13,8 +13,8 @@ import sys
 import time
 from pathlib import Path
 
-from sandbox.fuzzing import damaged, holds
-from sandbox.vet import vet
+from evoarch.sandbox.fuzzing import damaged, holds
+from evoarch.sandbox.vet import vet
 
 ROOT = Path(__file__).parent.parent
 OFFERS = {"input_shape": (40,), "num_classes": 10}

@@ -23,22 +23,22 @@ from pathlib import Path
 
 from scipy.stats import kendalltau
 
-from agent.operators.base import Order, Parent
-from agent.operators.syntactic_mutate import SyntacticMutate
-from agent.rungs import Decision, Rung, decide, held, ladder
-from agent.tables import RungTable
-from archive.pareto import Objective
-from archive.records import Scored
-from evaluators.evaluation import Evaluator
-from evaluators.program import inside_program
-from evaluators.replies import Sound
-from evaluators.segments import Segment
-from evaluators.task import Evaluated
-from evaluators.tasks.mnist1d import Mnist1d
-from sandbox.genome import source_digest
-from sandbox.outcome import Array
-from sandbox.runner import start
-from sandbox.vet import vet
+from evoarch.agent.config.tables import RungTable
+from evoarch.agent.evaluation.rungs import Decision, Rung, decide, held, ladder
+from evoarch.agent.operators.base import Order, Parent
+from evoarch.agent.operators.syntactic.mutate import SyntacticMutate
+from evoarch.archive.pareto import Objective
+from evoarch.archive.records import Scored
+from evoarch.evaluators.evaluation import Evaluator
+from evoarch.evaluators.program import inside_program
+from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.segments import Segment
+from evoarch.evaluators.task import Evaluated
+from evoarch.evaluators.tasks.mnist1d import Mnist1d
+from evoarch.sandbox.genome import source_digest
+from evoarch.sandbox.outcome import Array
+from evoarch.sandbox.runner import start
+from evoarch.sandbox.vet import vet
 
 RUNGS = (RungTable(share=0.1, keep=0.4), RungTable(share=0.25, keep=0.4))
 OBJECTIVES = [Objective("error")]

@@ -14,11 +14,11 @@ import time
 
 import numpy as np
 
-from sandbox.job import Job, Program
-from sandbox.level import detect
-from sandbox.limits import Level
-from sandbox.outcome import Finished
-from sandbox.runner import ZygoteRunner, start
+from evoarch.sandbox.job import Job, Program
+from evoarch.sandbox.level import detect
+from evoarch.sandbox.limits import Level
+from evoarch.sandbox.outcome import Finished
+from evoarch.sandbox.runner import ZygoteRunner, start
 
 INSIDE = """
 import torch

@@ -17,12 +17,12 @@ import sys
 import time
 from multiprocessing.process import BaseProcess
 
-from archive.records import Failed
-from evaluators.evaluation import Evaluator
-from evaluators.latency import Latency
-from evaluators.program import inside_program
-from evaluators.tasks import load_task
-from sandbox.runner import start
+from evoarch.archive.records import Failed
+from evoarch.evaluators.evaluation import Evaluator
+from evoarch.evaluators.latency import Latency
+from evoarch.evaluators.program import inside_program
+from evoarch.evaluators.tasks import load_task
+from evoarch.sandbox.runner import start
 
 BASE = "conv_base"
 NEAR = 0.05

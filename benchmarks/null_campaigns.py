@@ -4,7 +4,7 @@
 
 A null campaign: 150 candidates whose true error is the seed's own. The search picks the one of the lowest
 error on 500 validation examples and one training seed; the confirmation retrains it and the seed `--seeds`
-times and asks the tests, and the decision is the product's own (agent.confirm.decision.improved). Then the
+times and asks the tests, and the decision is the product's own (confirmation.improved). Then the
 same with a best candidate whose error is a quarter lower. Errors of training seeds scatter around the true
 one with `--scatter` of it; an example's difficulty is drawn once and shared by all models, as real examples
 are hard for all alike (a Beta distribution of wrong answers, `--hardness`).
@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.confirm.decision import improved
-from agent.report.numbers import wilson
+from evoarch.agent.statistics.confirmation import improved
+from evoarch.agent.statistics.paired import wilson
 
 
 @dataclass(frozen=True)

@@ -34,26 +34,26 @@ from pathlib import Path
 
 import torch
 
-from agent.drawing import TEMPERATURES
-from agent.lm.embedded import EmbeddedLM
-from agent.lm.seam import LM, LMReply, LMRequest
-from agent.lm.settings import LMSettings
-from agent.operators.base import Broken, Draft, Operator, Order, Parent
-from agent.operators.build import ASKING, QUICK
-from agent.operators.lm_repair import readable
-from agent.operators.shape_repair import repair
-from agent.report.numbers import wilson
-from agent.selection import targets
-from archive.records import Scored
-from evaluators.failures import failure_of
-from evaluators.own import Measuring, measuring, program_for
-from evaluators.replies import Sound
-from evaluators.task import Task
-from evaluators.tasks import load_task
-from sandbox.genome import source_digest
-from sandbox.outcome import Raised
-from sandbox.runner import start
-from sandbox.vet import vet
+from evoarch.agent.config.lm import LMSettings
+from evoarch.agent.lm.base import LM, LMReply, LMRequest
+from evoarch.agent.lm.local.embedded import EmbeddedLM
+from evoarch.agent.operators.base import Broken, Draft, Operator, Order, Parent
+from evoarch.agent.operators.lm.repair import readable
+from evoarch.agent.operators.registry import ASKING, QUICK
+from evoarch.agent.operators.shape_repair.rules import repair
+from evoarch.agent.search.proposals import TEMPERATURES
+from evoarch.agent.search.selection import targets
+from evoarch.agent.statistics.paired import wilson
+from evoarch.archive.records import Scored
+from evoarch.evaluators.failures import failure_of
+from evoarch.evaluators.own import Measuring, measuring, program_for
+from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.task import Task
+from evoarch.evaluators.tasks import load_task
+from evoarch.sandbox.genome import source_digest
+from evoarch.sandbox.outcome import Raised
+from evoarch.sandbox.runner import start
+from evoarch.sandbox.vet import vet
 
 LEVELS = ("parsed", "vetted", "new", "valid", "scored")
 DOCUMENT = Path(__file__).parents[1] / "docs" / "operators.md"

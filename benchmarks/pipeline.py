@@ -21,21 +21,21 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from agent.breeding import Parts
-from agent.campaign import Campaign
-from agent.config import Config, parse
-from agent.lm.build import build_lm
-from agent.lm.seam import Complete, LMRequest
-from agent.operators.base import Draft, Order
-from archive.store import create
-from evaluators.fakes import hashed_score
-from evaluators.replies import Sound
-from evaluators.task import Evaluated
-from sandbox.genome import source_digest
-from sandbox.job import Job, Program
-from sandbox.limits import Limits
-from sandbox.outcome import Broken, ChildOutcome, Finished, Killed, Raised
-from sandbox.runner import ZygoteRunner, start
+from evoarch.agent.config.load import Config, parse
+from evoarch.agent.lm.base import Complete, LMRequest
+from evoarch.agent.lm.registry import build_lm
+from evoarch.agent.operators.base import Draft, Order
+from evoarch.agent.search.campaign import Campaign
+from evoarch.agent.search.steady_state import Parts
+from evoarch.archive.store import create
+from evoarch.evaluators.fakes import hashed_score
+from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.task import Evaluated
+from evoarch.sandbox.genome import source_digest
+from evoarch.sandbox.job import Job, Program
+from evoarch.sandbox.limits import Limits
+from evoarch.sandbox.outcome import Broken, ChildOutcome, Finished, Killed, Raised
+from evoarch.sandbox.runner import ZygoteRunner, start
 
 MODEL = """from torch import nn
 

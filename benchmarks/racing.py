@@ -6,7 +6,7 @@ The table holds ten models of much the same quality and twenty real training see
 `fast`); it is made where it is missing, in about ten minutes of CPU, and goes on where it was stopped
 (benchmarks/racing_table.py). A race draws training seeds from the table, with replacement, so that a model's
 true error is its mean over the table. Equal allocation gives each model `--seeds` seeds and takes the lowest
-mean; the race has half as many in all: one for each model, the others where agent.racing.next_seeds says,
+mean; the race has half as many in all: one for each model, the others where racing.next_seeds says,
 whose winner is the one with the lowest upper bound, as on a campaign's front. Regret is the true error of the
 winner less the lowest. Both draw a model's seeds from the same sequence, so that their difference is paired.
 
@@ -22,14 +22,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from benchmarks.racing_table import make, read
 from numpy.typing import NDArray
 
-from agent.finals import BATCH
-from agent.noise import Noise, pooled
-from agent.plan import stream
-from agent.racing import next_seeds
-from archive.pareto import Objective
-from benchmarks.racing_table import make, read
+from evoarch.agent.evaluation.racing import next_seeds
+from evoarch.agent.evaluation.reevaluation import BATCH
+from evoarch.agent.search.scheduler import stream
+from evoarch.agent.statistics.noise import Noise, pooled
+from evoarch.archive.pareto import Objective
 
 TABLE = Path(__file__).parent / "data" / "racing.npz"
 GOALS = (Objective("error"),)

@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from benchmarks.halving import mutants
 from numpy.typing import NDArray
 
-from agent.slots import in_slots
-from archive.records import Scored
-from benchmarks.halving import mutants
-from evaluators.evaluation import Evaluator
-from evaluators.program import inside_program
-from evaluators.tasks.mnist1d import Mnist1d
-from sandbox.genome import source_digest
-from sandbox.runner import start
+from evoarch.agent.base.concurrency import in_slots
+from evoarch.archive.records import Scored
+from evoarch.evaluators.evaluation import Evaluator
+from evoarch.evaluators.program import inside_program
+from evoarch.evaluators.tasks.mnist1d import Mnist1d
+from evoarch.sandbox.genome import source_digest
+from evoarch.sandbox.runner import start
 
 MODELS, SEEDS, SCREENED = 10, 20, 14
 SLOTS = 2

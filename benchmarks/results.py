@@ -16,12 +16,6 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from agent.compare.comparison import Comparison
-from agent.compare.curves import MEASURES, PRIMARY
-from agent.compare.page import chart, style
-from agent.errors import UserError
-from agent.report.svg import draw
-from archive.errors import ArchiveError
 from benchmarks.results_confirmed import claim, command, confirmed
 from benchmarks.results_kept import (
     ABOUT,
@@ -34,6 +28,13 @@ from benchmarks.results_kept import (
     take_comparison,
     take_confirmed,
 )
+
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.compare.comparison import Comparison
+from evoarch.agent.compare.curves import MEASURES, PRIMARY
+from evoarch.agent.compare.page import chart, style
+from evoarch.agent.report.svg import draw
+from evoarch.archive.errors import ArchiveError
 
 TOP = Path(__file__).parents[1]
 RESULTS = TOP / "results"

@@ -21,18 +21,18 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from agent.compare.arms import FOLDER as ARMS
-from agent.compare.arms import find
-from agent.compare.comparison import Comparison, compared
-from agent.compare.curves import Curve, read
-from agent.compare.runs import FOLDER, Run, configured, plan
-from agent.config import FILE, load, parse
-from agent.errors import UserError, files_told
-from agent.own_files import copy_file, copy_files
-from agent.report.export import model_file
-from agent.report.versions import versions
-from archive.schema import FILE as DATABASE
-from archive.store import open_archive
+from evoarch.agent.base.errors import UserError, files_told
+from evoarch.agent.base.versions import versions
+from evoarch.agent.compare.arms import FOLDER as ARMS
+from evoarch.agent.compare.arms import find
+from evoarch.agent.compare.comparison import Comparison, compared
+from evoarch.agent.compare.curves import Curve, read
+from evoarch.agent.compare.runs import FOLDER, Run, configured, plan
+from evoarch.agent.config.load import FILE, load, parse
+from evoarch.agent.report.export import model_file
+from evoarch.agent.search.campaign_files import copy_file, copy_files
+from evoarch.archive.schema import FILE as DATABASE
+from evoarch.archive.store import open_archive
 
 ABOUT = "about.json"
 CONFIRMED = "confirm.json"

@@ -23,8 +23,8 @@ from pathlib import Path
 
 from children import Block, Nursery
 
-from evaluators.program import inside_program
-from sandbox.runner import start
+from evoarch.evaluators.program import inside_program
+from evoarch.sandbox.runner import start
 
 BLOCKS = (("1", 1), ("2", 2), ("4", 4), ("2 again", 2))
 TWO_SLOTS = 1.7

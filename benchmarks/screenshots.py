@@ -19,9 +19,9 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from agent.config import load
-from agent.elites import elites
-from archive.store import open_archive
+from evoarch.agent.config.load import load
+from evoarch.agent.statistics.front import elites
+from evoarch.archive.store import open_archive
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 MOST_BYTES = 200_000

@@ -24,9 +24,9 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from agent.errors import UserError
-from agent.seeding.adapter import Layout
-from agent.seeding.add import Seed, Wanted, prepare, seed_findings
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.seeding.adapter import Layout
+from evoarch.agent.seeding.add import Seed, Wanted, prepare, seed_findings
 
 CASES = Path(__file__).parent.parent / "tests" / "fixtures" / "seeding" / "corpus.json"
 IMPORTS = (

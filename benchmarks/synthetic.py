@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from agent.config import load
-from agent.starter import write_campaign
-from archive.records import Candidate, Evaluation, Failed, LMCall, Scored
-from archive.store import Store, create
-from evaluators.tasks import load_task
+from evoarch.agent.config.load import load
+from evoarch.agent.search.new_campaign import write_campaign
+from evoarch.archive.records import Candidate, Evaluation, Failed, LMCall, Scored
+from evoarch.archive.store import Store, create
+from evoarch.evaluators.tasks import load_task
 
 EXAMPLES = 500
 BATCH = 200

@@ -34,11 +34,11 @@ import halving
 import numpy as np
 from children import Block, Nursery
 
-from agent.slots import in_slots
-from evaluators.program import inside_program
-from evaluators.task import Recipe
-from evaluators.tasks import load_task
-from sandbox.runner import start
+from evoarch.agent.base.concurrency import in_slots
+from evoarch.evaluators.program import inside_program
+from evoarch.evaluators.task import Recipe
+from evoarch.evaluators.tasks import load_task
+from evoarch.sandbox.runner import start
 
 RATIO, NEAR = 5.0, 0.01
 COLD_CHILD = Path(__file__).with_name("cold_child.py")

@@ -25,29 +25,29 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agent.lm.embedded import EmbeddedLM
-from agent.lm.seam import LMRequest
-from agent.lm.settings import LMSettings
-from agent.operators.base import Order, Parent
-from agent.operators.lm_drafts import STOPS
-from agent.operators.syntactic_mutate import SyntacticMutate
-from agent.plan import stream
-from agent.report.numbers import wilson
-from agent.tables import TuningTable
-from agent.tuning.data import Example, TuningData, example, split
-from agent.tuning.files import FOLDER
-from agent.tuning.tuner import LocalTuner
-from agent.walls import choose_level, open_walls
-from evaluators.evaluation import Sound
-from evaluators.own import Measuring, measuring
-from evaluators.task import Task
-from evaluators.tasks import load_task
-from prompts.outline import outline
-from prompts.replies import completed
-from sandbox.genome import source_digest
-from sandbox.level import detect
-from sandbox.limits import Limits
-from sandbox.vet import vet
+from evoarch.agent.config.lm import LMSettings
+from evoarch.agent.config.tables import TuningTable
+from evoarch.agent.evaluation.walls import choose_level, open_walls
+from evoarch.agent.lm.base import LMRequest
+from evoarch.agent.lm.local.embedded import EmbeddedLM
+from evoarch.agent.lm.local.soft_prompts import FOLDER
+from evoarch.agent.operators.base import Order, Parent
+from evoarch.agent.operators.lm.drafts import STOPS
+from evoarch.agent.operators.syntactic.mutate import SyntacticMutate
+from evoarch.agent.search.scheduler import stream
+from evoarch.agent.statistics.paired import wilson
+from evoarch.agent.tuning.data import Example, TuningData, example, split
+from evoarch.agent.tuning.tuner import LocalTuner
+from evoarch.evaluators.evaluation import Sound
+from evoarch.evaluators.own import Measuring, measuring
+from evoarch.evaluators.task import Task
+from evoarch.evaluators.tasks import load_task
+from evoarch.prompts.outline import outline
+from evoarch.prompts.replies import completed
+from evoarch.sandbox.genome import source_digest
+from evoarch.sandbox.level import detect
+from evoarch.sandbox.limits import Limits
+from evoarch.sandbox.vet import vet
 
 SHARES = ("parsed", "valid", "novel", "copied")
 STEPS = 40

@@ -22,19 +22,19 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import kendalltau
 
-from agent.operators.base import Order, Parent
-from agent.operators.syntactic_mutate import SyntacticMutate
-from archive.records import Scored
-from evaluators.evaluation import Evaluator
-from evaluators.program import inside_program
-from evaluators.replies import Sound
-from evaluators.segments import Segment
-from evaluators.task import Evaluated
-from evaluators.tasks.mnist1d import Mnist1d
-from sandbox.genome import source_digest
-from sandbox.limits import Limits
-from sandbox.runner import start
-from sandbox.vet import vet
+from evoarch.agent.operators.base import Order, Parent
+from evoarch.agent.operators.syntactic.mutate import SyntacticMutate
+from evoarch.archive.records import Scored
+from evoarch.evaluators.evaluation import Evaluator
+from evoarch.evaluators.program import inside_program
+from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.segments import Segment
+from evoarch.evaluators.task import Evaluated
+from evoarch.evaluators.tasks.mnist1d import Mnist1d
+from evoarch.sandbox.genome import source_digest
+from evoarch.sandbox.limits import Limits
+from evoarch.sandbox.runner import start
+from evoarch.sandbox.vet import vet
 
 RESAMPLES = 2000
 LIMITS = Limits(wall_clock=600.0, cpu_seconds=600.0)

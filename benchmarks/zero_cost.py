@@ -21,20 +21,20 @@ from typing import Any
 
 import numpy as np
 
-from agent.foretold import concordance, foretold
-from agent.operators.base import Order, Parent
-from agent.operators.syntactic_mutate import SyntacticMutate
-from archive.records import Scored
-from evaluators.evaluation import Evaluator
-from evaluators.program import inside_program
-from evaluators.replies import Sound
-from evaluators.task import SupervisedTask
-from evaluators.tasks import load_task
-from evaluators.zero_cost import GRADSIGN, NASWOT, PARAMS
-from sandbox.genome import source_digest
-from sandbox.limits import Limits
-from sandbox.runner import start
-from sandbox.vet import vet
+from evoarch.agent.analysis.foretold import concordance, foretold
+from evoarch.agent.operators.base import Order, Parent
+from evoarch.agent.operators.syntactic.mutate import SyntacticMutate
+from evoarch.archive.records import Scored
+from evoarch.evaluators.evaluation import Evaluator
+from evoarch.evaluators.program import inside_program
+from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.task import SupervisedTask
+from evoarch.evaluators.tasks import load_task
+from evoarch.evaluators.zero_cost import GRADSIGN, NASWOT, PARAMS
+from evoarch.sandbox.genome import source_digest
+from evoarch.sandbox.limits import Limits
+from evoarch.sandbox.runner import start
+from evoarch.sandbox.vet import vet
 
 BAND = 1.5
 LIMITS = Limits(wall_clock=600.0)

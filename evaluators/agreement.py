@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.task import Labels
+from evoarch.evaluators.task import Labels
 
 TOLERANCE = 1e-3
 """How far two predictions of one model may lie apart, relative to the spread of its logits: other batch sizes

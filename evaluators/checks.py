@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.task import Split, Splits, SupervisedTask, Task, TaskError
+from evoarch.evaluators.task import Split, Splits, SupervisedTask, Task, TaskError
 
 WIDTH = {"cross_entropy": "num_classes", "mean_squared_error": "num_outputs"}
 """The loss of a task, and what it offers as the number of a model's outputs."""

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from archive.records import Failed
-from evaluators.agreement import chosen_checkpoint, disagree, smoothed_error
-from evaluators.examples import SplitGrading, read_outputs
-from evaluators.flow import Grade, Question
-from evaluators.task import Floats, Splits, Targets
-from sandbox.outcome import Finished
+from evoarch.archive.records import Failed
+from evoarch.evaluators.agreement import chosen_checkpoint, disagree, smoothed_error
+from evoarch.evaluators.examples import SplitGrading, read_outputs
+from evoarch.evaluators.flow import Grade, Question
+from evoarch.evaluators.task import Floats, Splits, Targets
+from evoarch.sandbox.outcome import Finished
 
 
 class Classification(SplitGrading):

@@ -15,14 +15,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from archive.records import Failed, Scored
-from evaluators.checks import check_splits, input_shape, outputs
-from evaluators.own import measuring, program_for
-from evaluators.replies import Sound
-from evaluators.sealed import SealedTask, selection_of, tests_of
-from evaluators.task import Evaluated, Recipe, Split, SupervisedTask
-from sandbox.runner import start
-from sandbox.vet import vet
+from evoarch.archive.records import Failed, Scored
+from evoarch.evaluators.checks import check_splits, input_shape, outputs
+from evoarch.evaluators.own import measuring, program_for
+from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.sealed import SealedTask, selection_of, tests_of
+from evoarch.evaluators.task import Evaluated, Recipe, Split, SupervisedTask
+from evoarch.sandbox.runner import start
+from evoarch.sandbox.vet import vet
 
 STEPS = 20
 """Optimiser steps that the baselines are trained for here."""

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archive.records import Failed
-from evaluators.checks import asked, check_splits, outputs
-from evaluators.classification import Classification
-from evaluators.failures import failure_of
-from evaluators.flow import DRY_RUN_SEED, Flow, Setting, derived_seed
-from evaluators.latency import Latency, Timer
-from evaluators.regression import Regression
-from evaluators.replies import Sound, sound_of
-from evaluators.segments import Segment
-from evaluators.task import Evaluated, Recipe, Splits, SupervisedTask
-from evaluators.zero_cost import EXAMPLES, SIGNED, ZeroCost, scores_of
-from sandbox.job import Job, Runner, Talking
-from sandbox.limits import Limits
-from sandbox.outcome import Array, ChildOutcome, Finished
+from evoarch.archive.records import Failed
+from evoarch.evaluators.checks import asked, check_splits, outputs
+from evoarch.evaluators.classification import Classification
+from evoarch.evaluators.failures import failure_of
+from evoarch.evaluators.flow import DRY_RUN_SEED, Flow, Setting, derived_seed
+from evoarch.evaluators.latency import Latency, Timer
+from evoarch.evaluators.regression import Regression
+from evoarch.evaluators.replies import Sound, sound_of
+from evoarch.evaluators.segments import Segment
+from evoarch.evaluators.task import Evaluated, Recipe, Splits, SupervisedTask
+from evoarch.evaluators.zero_cost import EXAMPLES, SIGNED, ZeroCost, scores_of
+from evoarch.sandbox.job import Job, Runner, Talking
+from evoarch.sandbox.limits import Limits
+from evoarch.sandbox.outcome import Array, ChildOutcome, Finished
 
 __all__ = ["DRY_RUN_SEED", "Evaluator", "Sound", "derived_seed", "failure_of"]
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from archive.records import Failed
-from evaluators.flow import Question
-from evaluators.task import Floats, Splits
-from sandbox.outcome import Array, Finished
+from evoarch.archive.records import Failed
+from evoarch.evaluators.flow import Question
+from evoarch.evaluators.task import Floats, Splits
+from evoarch.sandbox.outcome import Array, Finished
 
 DECOYS = 5
 """The second prediction sees one more input for this many, drawn from the training inputs."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from archive.records import Failed, Fault
-from sandbox.outcome import Broken, ChildOutcome, Finished, Killed, Raised
+from evoarch.archive.records import Failed, Fault
+from evoarch.sandbox.outcome import Broken, ChildOutcome, Finished, Killed, Raised
 
 STAGES = ("build", "dry_run", "train", "predict")
 """What a failure inside a child may be called; anything else that it announced is replaced."""

@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from archive.records import Failed, Outcome, Scored
-from evaluators.replies import Sound
-from evaluators.sealed import Graded
-from evaluators.segments import Segment
-from evaluators.task import Evaluated
-from sandbox.outcome import Array, ChildOutcome
+from evoarch.archive.records import Failed, Outcome, Scored
+from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.sealed import Graded
+from evoarch.evaluators.segments import Segment
+from evoarch.evaluators.task import Evaluated
+from evoarch.sandbox.outcome import Array, ChildOutcome
 
 
 def hashed_score(source: str) -> Outcome:

@@ -12,13 +12,13 @@ import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from evaluators.evaluation import Evaluator
-from evaluators.program import PACKAGE, inside_program
-from evaluators.replies import Sound
-from evaluators.task import Evaluated, SupervisedTask, TaskError
-from evaluators.zero_cost import ZeroCost
-from sandbox.job import Program
-from sandbox.outcome import ChildOutcome
+from evoarch.evaluators.evaluation import Evaluator
+from evoarch.evaluators.program import PACKAGE, inside_program
+from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.task import Evaluated, SupervisedTask, TaskError
+from evoarch.evaluators.zero_cost import ZeroCost
+from evoarch.sandbox.job import Program
+from evoarch.sandbox.outcome import ChildOutcome
 
 
 def fit_file(task: SupervisedTask) -> Path | None:

@@ -14,16 +14,16 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from archive.records import Failed, Outcome, Scored
-from evaluators.failures import failure_of
-from evaluators.params import carried, count_params
-from evaluators.recipe import of_genome
-from evaluators.replies import Weights, checkpoints_of, curve_of, weights_of
-from evaluators.segments import Segment, inherited_share
-from evaluators.task import Evaluated, Recipe
-from sandbox.job import Job, Runner
-from sandbox.limits import Limits
-from sandbox.outcome import Array, ChildOutcome, Finished, Usage
+from evoarch.archive.records import Failed, Outcome, Scored
+from evoarch.evaluators.failures import failure_of
+from evoarch.evaluators.params import carried, count_params
+from evoarch.evaluators.recipe import of_genome
+from evoarch.evaluators.replies import Weights, checkpoints_of, curve_of, weights_of
+from evoarch.evaluators.segments import Segment, inherited_share
+from evoarch.evaluators.task import Evaluated, Recipe
+from evoarch.sandbox.job import Job, Runner
+from evoarch.sandbox.limits import Limits
+from evoarch.sandbox.outcome import Array, ChildOutcome, Finished, Usage
 
 Answers = TypeVar("Answers")
 

@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from archive.records import Failed, Fault
-from evaluators.failures import failure_of
-from sandbox.job import Job, Talking
-from sandbox.limits import Limits
-from sandbox.outcome import Broken, ChildOutcome, Finished, Usage
-from sandbox.talk import Talk, TalkError
+from evoarch.archive.records import Failed, Fault
+from evoarch.evaluators.failures import failure_of
+from evoarch.sandbox.job import Job, Talking
+from evoarch.sandbox.limits import Limits
+from evoarch.sandbox.outcome import Broken, ChildOutcome, Finished, Usage
+from evoarch.sandbox.talk import Talk, TalkError
 
 BATCH = 32
 """Examples of a question: few enough to be waited for, enough that the models take longer than the pipes."""

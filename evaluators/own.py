@@ -6,14 +6,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
-from evaluators.evaluation import Evaluator
-from evaluators.fit import Whole, fit_file, fit_program
-from evaluators.program import inside_program
-from evaluators.replies import Sound
-from evaluators.task import Evaluated, Recipe, SupervisedTask, Task, TaskError
-from sandbox.job import Program, Runner
-from sandbox.limits import Limits
-from sandbox.outcome import ChildOutcome
+from evoarch.evaluators.evaluation import Evaluator
+from evoarch.evaluators.fit import Whole, fit_file, fit_program
+from evoarch.evaluators.program import inside_program
+from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.task import Evaluated, Recipe, SupervisedTask, Task, TaskError
+from evoarch.sandbox.job import Program, Runner
+from evoarch.sandbox.limits import Limits
+from evoarch.sandbox.outcome import ChildOutcome
 
 
 class Measuring(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from sandbox.outcome import Array
+from evoarch.sandbox.outcome import Array
 
 _MEAN, _VAR = "running_mean", "running_var"
 

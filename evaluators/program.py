@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from importlib import resources
 
-from sandbox.job import Program
+from evoarch.sandbox.job import Program
 
-PACKAGE = "evaluators.inside"
+PACKAGE = "evoarch.evaluators.inside"
 ENTRY = f"{PACKAGE}.main"
 
 
 def inside_program() -> Program:
     """The files that run behind the wall, and the two packages that they lie in."""
-    files = {"evaluators": "", PACKAGE: ""}
+    files = {"evoarch": "", "evoarch.evaluators": "", PACKAGE: ""}
     for file in resources.files(PACKAGE).iterdir():
         if file.name.endswith(".py") and file.name != "__init__.py":
             files[f"{PACKAGE}.{file.name.removesuffix('.py')}"] = file.read_text(encoding="utf-8")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from evaluators.task import Recipe
-from sandbox.recipe import read
+from evoarch.evaluators.task import Recipe
+from evoarch.sandbox.recipe import read
 
 
 def of_genome(recipe: Recipe, source: str) -> Recipe:

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from archive.records import Failed
-from evaluators.agreement import TOLERANCE
-from evaluators.examples import SplitGrading, read_outputs
-from evaluators.flow import Grade, Question
-from evaluators.task import Floats, Splits, Targets
-from sandbox.outcome import Finished
+from evoarch.archive.records import Failed
+from evoarch.evaluators.agreement import TOLERANCE
+from evoarch.evaluators.examples import SplitGrading, read_outputs
+from evoarch.evaluators.flow import Grade, Question
+from evoarch.evaluators.task import Floats, Splits, Targets
+from evoarch.sandbox.outcome import Finished
 
 WORST = 1e6
 """An example's error (in variances) is counted up to this, so that one number can't make a mean infinite."""

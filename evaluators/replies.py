@@ -6,11 +6,11 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from archive.records import Failed
-from evaluators.params import count_params
-from evaluators.segments import Segment, split_state, wrong_state
-from evaluators.task import Recipe
-from sandbox.outcome import Array, Finished, Usage
+from evoarch.archive.records import Failed
+from evoarch.evaluators.params import count_params
+from evoarch.evaluators.segments import Segment, split_state, wrong_state
+from evoarch.evaluators.task import Recipe
+from evoarch.sandbox.outcome import Array, Finished, Usage
 
 MOST_LAYERS = 201
 """Rows of a layer table that are kept."""

@@ -1,6 +1,6 @@
 """The splits that no search may see, and what confirms a finished candidate on them.
 
-This is the only module that asks a task for them, and `agent.confirm` is the only one that uses it (both are
+This is the only module that asks a task for them, and agent/confirm/ is the only one that uses it (both are
 pinned by tests). Training is from scratch, through the same walls and the same two predictions as ever.
 """
 
@@ -13,16 +13,16 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from archive.records import Failed
-from evaluators.checks import asked, check_split, check_splits, outputs
-from evaluators.evaluation import Evaluator
-from evaluators.failures import failure_of
-from evaluators.flow import derived_seed
-from evaluators.params import carried
-from evaluators.task import Evaluated, Recipe, Split, Splits, SupervisedTask, Task, TaskError
-from sandbox.job import Job, Runner
-from sandbox.limits import Limits
-from sandbox.outcome import Array, Finished
+from evoarch.archive.records import Failed
+from evoarch.evaluators.checks import asked, check_split, check_splits, outputs
+from evoarch.evaluators.evaluation import Evaluator
+from evoarch.evaluators.failures import failure_of
+from evoarch.evaluators.flow import derived_seed
+from evoarch.evaluators.params import carried
+from evoarch.evaluators.task import Evaluated, Recipe, Split, Splits, SupervisedTask, Task, TaskError
+from evoarch.sandbox.job import Job, Runner
+from evoarch.sandbox.limits import Limits
+from evoarch.sandbox.outcome import Array, Finished
 
 BATCH = 5_000
 """Examples at a time in a prediction on a test: 100,000 at once would not fit beside their activations."""

@@ -9,10 +9,10 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from evaluators.inside.overlap import overlap
-from evaluators.params import carried
-from evaluators.task import Evaluated
-from sandbox.outcome import Array
+from evoarch.evaluators.inside.overlap import overlap
+from evoarch.evaluators.params import carried
+from evoarch.evaluators.task import Evaluated
+from evoarch.sandbox.outcome import Array
 
 STATE = "state/"
 """Under which names a training child sends, and gets back, what it goes on from."""

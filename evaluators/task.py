@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from archive.records import Outcome
+from evoarch.archive.records import Outcome
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]

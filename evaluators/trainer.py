@@ -25,11 +25,11 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save_file
 
-from sandbox.external import Bounds, Ended, run_external
-from sandbox.external_walls import walled
-from sandbox.job import Job, Runner
-from sandbox.limits import Level
-from sandbox.outcome import Array, Broken, ChildOutcome, Finished, Killed
+from evoarch.sandbox.external import Bounds, Ended, run_external
+from evoarch.sandbox.external_walls import walled
+from evoarch.sandbox.job import Job, Runner
+from evoarch.sandbox.limits import Level
+from evoarch.sandbox.outcome import Array, Broken, ChildOutcome, Finished, Killed
 
 WEIGHTS = "weights.safetensors"
 """What the program leaves in its output folder."""

@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from sandbox.outcome import Array, Finished
+from evoarch.sandbox.outcome import Array, Finished
 
 NASWOT, GRADSIGN, PARAMS = "naswot", "gradsign", "params"
 

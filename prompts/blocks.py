@@ -6,8 +6,8 @@ import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from prompts.outline import names_in, outline
-from prompts.spans import CALLED_LAYER, find
+from evoarch.prompts.outline import names_in, outline
+from evoarch.prompts.spans import CALLED_LAYER, find
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from jinja2 import (
 )
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from prompts.contexts import Context, Effect
+from evoarch.prompts.contexts import Context, Effect
 
 SUFFIX = ".j2"
 
@@ -120,13 +120,13 @@ def template_of(context: type[Context]) -> str:
 
 def names() -> list[str]:
     """All built-in templates; those that begin with `_` are parts of others."""
-    folder = files("prompts") / "templates"
+    folder = files("evoarch.prompts") / "templates"
     return sorted(path.name.removesuffix(SUFFIX) for path in folder.iterdir() if path.name.endswith(SUFFIX))
 
 
 def built_in(name: str) -> str:
     """The text of a built-in template."""
-    return (files("prompts") / "templates" / f"{name}{SUFFIX}").read_text(encoding="utf-8")
+    return (files("evoarch.prompts") / "templates" / f"{name}{SUFFIX}").read_text(encoding="utf-8")
 
 
 def metrics_text(metrics: Mapping[str, float]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from prompts.contexts import (
+from evoarch.prompts.contexts import (
     Context,
     Crossover,
     CrossoverChat,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import textwrap
 
-from prompts.replies import MAX_TAIL, Parsed, checked, fenced, open_brackets, sound, unreadable
-from prompts.spans import CALLED_LAYER, METHOD, Span, splice
-from sandbox.genome import GenomeError, gate
+from evoarch.prompts.replies import MAX_TAIL, Parsed, checked, fenced, open_brackets, sound, unreadable
+from evoarch.prompts.spans import CALLED_LAYER, METHOD, Span, splice
+from evoarch.sandbox.genome import GenomeError, gate
 
 
 def spanned(source: str, span: Span, reply: str, entry: str, *, cut: bool = False) -> Parsed:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import ast
 import warnings
 
-from sandbox.canonical_imports import ROOTS, settle_imports
-from sandbox.canonical_names import rename
-from sandbox.canonical_prose import without_prose
-from sandbox.genome import gate, parse_gated
+from evoarch.sandbox.canonical_imports import ROOTS, settle_imports
+from evoarch.sandbox.canonical_names import rename
+from evoarch.sandbox.canonical_prose import without_prose
+from evoarch.sandbox.genome import gate, parse_gated
 
 
 def canonical_form(source: str, entry: str) -> str:
-    """See `sandbox.genome.canonical`. Raises GenomeError."""
+    """See `evoarch.sandbox.genome.canonical`. Raises GenomeError."""
     tree = gate(source)
     module = parse_gated(source)
     tree.body = _tidy(tree.body, empty_ok=True)

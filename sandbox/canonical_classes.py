@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from sandbox.canonical_scopes import FUNCTION, Scope, Scopes, Site, Variable
-from sandbox.words import words
+from evoarch.sandbox.canonical_scopes import FUNCTION, Scope, Scopes, Site, Variable
+from evoarch.sandbox.words import words
 
 MODULE_NAMES = words(
     """

@@ -9,8 +9,8 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from sandbox.canonical_scopes import Scopes, Variable
-from sandbox.words import words
+from evoarch.sandbox.canonical_scopes import Scopes, Variable
+from evoarch.sandbox.words import words
 
 PRELOADED = words(
     """

@@ -10,9 +10,9 @@ import ast
 import builtins
 from dataclasses import dataclass, field
 
-from sandbox.canonical_classes import SelfAttributes
-from sandbox.canonical_scopes import FUNCTION, Scopes, Site, Variable, arguments
-from sandbox.words import words
+from evoarch.sandbox.canonical_classes import SelfAttributes
+from evoarch.sandbox.canonical_scopes import FUNCTION, Scopes, Site, Variable, arguments
+from evoarch.sandbox.words import words
 
 KEPT = frozenset({"RECIPE"})
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from sandbox.rules import entry, imports, names, recipe, text, toplevel
-from sandbox.rules.base import Rule
+from evoarch.sandbox.rules import entry, imports, names, recipe, text, toplevel
+from evoarch.sandbox.rules.base import Rule
 
 RULES: tuple[Rule, ...] = (
     *text.RULES,

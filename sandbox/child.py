@@ -16,8 +16,8 @@ from typing import Any, NoReturn
 
 import torch
 
-from sandbox import child_locks, child_report, wire
-from sandbox.limits import Level
+from evoarch.sandbox import child_locks, child_report, wire
+from evoarch.sandbox.limits import Level
 
 LOCKED = b"locked"
 """What a child says to the zygote, once, after its last lock and before any line of the genome; where it

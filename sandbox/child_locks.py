@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import FileIO
 
-from sandbox import landlock, seccomp
-from sandbox.limits import Level
+from evoarch.sandbox import landlock, seccomp
+from evoarch.sandbox.limits import Level
 
 _SET_PDEATHSIG, _SET_DUMPABLE, _SET_NO_NEW_PRIVS = 1, 4, 38
 _CAPABILITY_VERSION_3 = 0x20080522

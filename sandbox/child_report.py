@@ -7,7 +7,7 @@ import types
 import torch
 from torch import nn
 
-from sandbox import device_faults, wire
+from evoarch.sandbox import device_faults, wire
 
 FILENAME = "<genome>"
 _CALLS = ("_call_impl", "_wrapped_call_impl")

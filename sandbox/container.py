@@ -17,9 +17,9 @@ import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sandbox import landlock
-from sandbox.environment import own
-from sandbox.mounts import Mounts, mounts
+from evoarch.sandbox import landlock
+from evoarch.sandbox.environment import own
+from evoarch.sandbox.mounts import Mounts, mounts
 
 DESCRIPTORS = (3, 4)
 """On what a zygote has its channel and its configuration: podman hands on those after the standard three."""

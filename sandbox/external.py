@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox import keeper, wire
-from sandbox.environment import own
-from sandbox.outcome import Usage
+from evoarch.sandbox import keeper, wire
+from evoarch.sandbox.environment import own
+from evoarch.sandbox.outcome import Usage
 
 TAIL_BYTES = 8192
 TAIL_LINES = 3

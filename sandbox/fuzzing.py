@@ -6,9 +6,9 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 
-from sandbox.catalogue import RULES
-from sandbox.genome import GenomeError, canonical, strip_prose
-from sandbox.vet import vet
+from evoarch.sandbox.catalogue import RULES
+from evoarch.sandbox.genome import GenomeError, canonical, strip_prose
+from evoarch.sandbox.vet import vet
 
 _PIECES = (
     *(bytes([byte]) for byte in b"()[]{}:,;#@\"'\\\n\t\r\0\x0c\xff*"),

@@ -99,7 +99,7 @@ def strip_prose(source: str) -> str:
     What a genome says in prose may be an instruction, so it never reaches a prompt.
     Raises GenomeError for text that is no Python file.
     """
-    from sandbox.canonical_prose import without_prose
+    from evoarch.sandbox.canonical_prose import without_prose
 
     return without_prose(parse(source)).code
 
@@ -112,7 +112,7 @@ def canonical(source: str, entry: str = "Model") -> str:
     names, and so does every name that something outside the file might look up: when unsure, two files
     stay different. Idempotent. Raises GenomeError for text that is no Python file.
     """
-    from sandbox.canonical import canonical_form
+    from evoarch.sandbox.canonical import canonical_form
 
     form = canonical_form(source, entry)
     for _ in range(_MOST_PASSES):

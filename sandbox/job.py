@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from sandbox.device import CPU, Device
-from sandbox.limits import Level, Limits
-from sandbox.outcome import Array, ChildOutcome
-from sandbox.talk import Talk
+from evoarch.sandbox.device import CPU, Device
+from evoarch.sandbox.limits import Level, Limits
+from evoarch.sandbox.outcome import Array, ChildOutcome
+from evoarch.sandbox.talk import Talk
 
 
 @dataclass(frozen=True)

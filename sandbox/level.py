@@ -8,9 +8,9 @@ import shutil
 import subprocess
 from dataclasses import dataclass, replace
 
-from sandbox import container, landlock, seccomp, zygote_launch
-from sandbox.limits import Level
-from sandbox.zygote_launch import Around
+from evoarch.sandbox import container, landlock, seccomp, zygote_launch
+from evoarch.sandbox.limits import Level
+from evoarch.sandbox.zygote_launch import Around
 
 _TRY_SECONDS = 20
 _NO_LANDLOCK = "the kernel has no Landlock (Linux 5.13 with CONFIG_SECURITY_LANDLOCK, lsm=landlock)"

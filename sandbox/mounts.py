@@ -7,7 +7,7 @@ import sysconfig
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sandbox.environment import Environment
+from evoarch.sandbox.environment import Environment
 
 SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
 

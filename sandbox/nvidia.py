@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox.device import Device
+from evoarch.sandbox.device import Device
 
 _NODES = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools")
 """What all GPUs share, under /dev."""

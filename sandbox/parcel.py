@@ -8,9 +8,9 @@ import weakref
 
 import numpy as np
 
-from sandbox import wire
-from sandbox.job import Job
-from sandbox.outcome import Array
+from evoarch.sandbox import wire
+from evoarch.sandbox.job import Job
+from evoarch.sandbox.outcome import Array
 
 _SHARED_BYTES = 64 << 10
 _MAX_SHARED = 64

@@ -29,17 +29,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from sandbox import wire, zygote_launch
-from sandbox.device import CPU, Device
-from sandbox.environment import InterpreterError, environment_of
-from sandbox.job import Job, Program
-from sandbox.level import LevelReport, SandboxUnavailableError, around_of, choose
-from sandbox.limits import Level, Limits
-from sandbox.mounts import SYSTEM
-from sandbox.outcome import Array, Broken, ChildOutcome, Finished, Killed, Raised, Usage
-from sandbox.parcel import Parcels
-from sandbox.talk import Talk
-from sandbox.zygote_link import ZygoteLink, ZygoteLostError
+from evoarch.sandbox import wire, zygote_launch
+from evoarch.sandbox.device import CPU, Device
+from evoarch.sandbox.environment import InterpreterError, environment_of
+from evoarch.sandbox.job import Job, Program
+from evoarch.sandbox.level import LevelReport, SandboxUnavailableError, around_of, choose
+from evoarch.sandbox.limits import Level, Limits
+from evoarch.sandbox.mounts import SYSTEM
+from evoarch.sandbox.outcome import Array, Broken, ChildOutcome, Finished, Killed, Raised, Usage
+from evoarch.sandbox.parcel import Parcels
+from evoarch.sandbox.talk import Talk
+from evoarch.sandbox.zygote_link import ZygoteLink, ZygoteLostError
 
 DEVICE_MEMORY = "evaluation.device_memory"
 _DRIVER_PACKAGES = ("torch", "nvidia", "triton")
@@ -72,7 +72,7 @@ async def start(
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError(
-            "sandbox.runner.start: expected the main thread, got a thread that may end earlier"
+            "evoarch.sandbox.runner.start: expected the main thread, got a thread that may end earlier"
         )
     report = await asyncio.to_thread(choose, level, unsafe)
     if devices and report.level is Level.CONTAINER:

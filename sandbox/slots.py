@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sandbox.device import Device
-from sandbox.job import Job, Runner
-from sandbox.limits import Level
-from sandbox.outcome import Broken, ChildOutcome
+from evoarch.sandbox.device import Device
+from evoarch.sandbox.job import Job, Runner
+from evoarch.sandbox.limits import Level
+from evoarch.sandbox.outcome import Broken, ChildOutcome
 
 PATIENCE = 2
 """Infrastructure faults in a row after which a slot is no longer used, unless it is the last."""

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sandbox.catalogue import CHECKS
-from sandbox.genome import GenomeError, parse
-from sandbox.outcome import Finding
-from sandbox.places import places
-from sandbox.rules.base import File, Found
-from sandbox.rules.text import MAX_BYTES, MAX_LINES, SIZE, SYNTAX
+from evoarch.sandbox.catalogue import CHECKS
+from evoarch.sandbox.genome import GenomeError, parse
+from evoarch.sandbox.outcome import Finding
+from evoarch.sandbox.places import places
+from evoarch.sandbox.rules.base import File, Found
+from evoarch.sandbox.rules.text import MAX_BYTES, MAX_LINES, SIZE, SYNTAX
 
 
 def vet(

@@ -25,7 +25,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox import child, child_locks
+from evoarch.sandbox import child, child_locks
 
 MAX_DESCRIPTORS = 250
 MAX_MESSAGE = 65_536

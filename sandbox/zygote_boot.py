@@ -55,7 +55,7 @@ def main() -> None:
         config = json.load(stream)
     sys.meta_path.insert(0, Sources(config["files"]))
     sys.meta_path.append(Installed(config["installed"]))
-    from sandbox import zygote
+    from evoarch.sandbox import zygote
 
     zygote.main(control, config)
 

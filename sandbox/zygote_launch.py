@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sandbox import container
-from sandbox.device import Device
-from sandbox.environment import Environment, own
-from sandbox.job import Program
-from sandbox.limits import Level
-from sandbox.mounts import mounts
+from evoarch.sandbox import container
+from evoarch.sandbox.device import Device
+from evoarch.sandbox.environment import Environment, own
+from evoarch.sandbox.job import Program
+from evoarch.sandbox.limits import Level
+from evoarch.sandbox.mounts import mounts
 
 PACKAGES = ("torch", "numpy", "einops")
 """Distributions that every genome may use; what they require comes along, and nothing else."""
@@ -131,8 +131,8 @@ def interpreter() -> str:
 def config(program: Program, packages: Packages, preload: Sequence[str], controller: int) -> bytes:
     """What the boot code reads. `controller`: the pid of the zygote's parent, 0 in namespaces."""
     here = Path(__file__).parent
-    files = {f"sandbox.{name}": (here / f"{name}.py").read_text(encoding="utf-8") for name in _INSIDE}
-    files["sandbox"] = ""
+    files = {f"evoarch.sandbox.{name}": (here / f"{name}.py").read_text(encoding="utf-8") for name in _INSIDE}
+    files |= {"evoarch": "", "evoarch.sandbox": ""}
     clash = sorted(set(files) & set(program.files))
     if clash:
         raise ValueError(f"program.files: {clash[0]!r} is a name of the sandbox itself")

@@ -13,10 +13,10 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from typing import IO
 
-from sandbox import container, zygote_launch
-from sandbox.device import Device
-from sandbox.job import Program
-from sandbox.limits import Level
+from evoarch.sandbox import container, zygote_launch
+from evoarch.sandbox.device import Device
+from evoarch.sandbox.job import Program
+from evoarch.sandbox.limits import Level
 
 WARM_SECONDS = 180.0
 """How long a zygote may take to import torch and warm up."""

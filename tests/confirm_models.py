@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from agent.confirm.record import Record
-from agent.confirm.run import Confirmation, Confirmed, choose
-from archive.records import Candidate, Evaluation, Failed, Scored
-from archive.store import Store, create
-from evaluators.fakes import StubConfirmer
-from evaluators.sealed import Graded
-from evaluators.task import Evaluated
-from sandbox.genome import source_digest
-from sandbox.outcome import Array
+from evoarch.agent.confirm.record import Record
+from evoarch.agent.confirm.run import Confirmation, Confirmed, choose
+from evoarch.archive.records import Candidate, Evaluation, Failed, Scored
+from evoarch.archive.store import Store, create
+from evoarch.evaluators.fakes import StubConfirmer
+from evoarch.evaluators.sealed import Graded
+from evoarch.evaluators.task import Evaluated
+from evoarch.sandbox.genome import source_digest
+from evoarch.sandbox.outcome import Array
 
 MODEL = "from torch import nn\n\n\nclass Model(nn.Module):\n    size = {}\n"
 ACCURACY = {"base": 0.90, "good": 0.97, "lucky": 0.89}

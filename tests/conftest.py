@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from evaluators.program import inside_program
-from sandbox.job import Runner
-from sandbox.runner import start
+from evoarch.evaluators.program import inside_program
+from evoarch.sandbox.job import Runner
+from evoarch.sandbox.runner import start
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from agent.lm.openai import OpenAILM
-from agent.lm.seam import LMReply, LMRequest
-from agent.lm.settings import LMSettings
+from evoarch.agent.config.lm import LMSettings
+from evoarch.agent.lm.base import LMReply, LMRequest
+from evoarch.agent.lm.openai import OpenAILM
 
 KEY = "sk-secret-key-1234"
 USAGE = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}

@@ -2,7 +2,7 @@
 
 import random
 
-from agent.operators.base import Draft, Order
+from evoarch.agent.operators.base import Draft, Order
 
 MODEL = """from torch import nn
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from archive.errors import ArchiveError
-from archive.records import Candidate, Evaluation, Failed, Fault, LMCall, Scored, State
-from archive.schema import VERSION
-from archive.store import Store, create, open_archive
+from evoarch.archive.errors import ArchiveError
+from evoarch.archive.records import Candidate, Evaluation, Failed, Fault, LMCall, Scored, State
+from evoarch.archive.schema import VERSION
+from evoarch.archive.store import Store, create, open_archive
 
 
 @pytest.fixture

@@ -17,15 +17,15 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
-from archive.errors import ArchiveError
-from archive.records import Evaluation, Failed, Fault, LMCall, Scored, State
-from archive.store import Store, create, open_archive
+from evoarch.archive.errors import ArchiveError
+from evoarch.archive.records import Evaluation, Failed, Fault, LMCall, Scored, State
+from evoarch.archive.store import Store, create, open_archive
 
 LIFE = """
 import sys
 from pathlib import Path
-from archive.records import Evaluation, LMCall, Scored, State
-from archive.store import open_archive
+from evoarch.archive.records import Evaluation, LMCall, Scored, State
+from evoarch.archive.store import open_archive
 
 store = open_archive(Path(sys.argv[1]), write=True)
 pending = store.recover()
@@ -100,9 +100,9 @@ FILL = """
 import json, resource, sys
 from pathlib import Path
 import numpy as np
-from archive.errors import ArchiveError
-from archive.store import create, open_archive
-from archive.weights import save_weights
+from evoarch.archive.errors import ArchiveError
+from evoarch.archive.store import create, open_archive
+from evoarch.archive.weights import save_weights
 
 folder, limit = Path(sys.argv[1]), int(sys.argv[2])
 store = None if limit < 100_000 else open_archive(folder, write=True)

@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archive.errors import ArchiveError
-from archive.filesystem import wal_problem
-from archive.lock import RunLock, is_locked
-from archive.weights import load_weights, save_weights, weights_path
+from evoarch.archive.errors import ArchiveError
+from evoarch.archive.filesystem import wal_problem
+from evoarch.archive.lock import RunLock, is_locked
+from evoarch.archive.weights import load_weights, save_weights, weights_path
 
 HOLDER = """
 import subprocess, sys
 from pathlib import Path
-from archive.lock import RunLock
+from evoarch.archive.lock import RunLock
 with RunLock(Path(sys.argv[1])):
     grandchild = subprocess.Popen(["sleep", "600"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     print(grandchild.pid, flush=True)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import container
-from sandbox.level import detect
-from sandbox.limits import Level
+from evoarch.sandbox import container
+from evoarch.sandbox.level import detect
+from evoarch.sandbox.limits import Level
 
 HARNESS = Path(__file__).parent / "corpus" / "harness.py"
 NAMES = sorted(path.stem for path in (HARNESS.parent / "attacks").glob("*.py"))

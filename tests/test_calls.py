@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from agent.calls import LoggedCalls
-from agent.lm.fakes import ScriptedLM
-from agent.lm.seam import LMReply, LMRequest
-from agent.purse import OutOfBudgetError, Purse
-from agent.tables import BudgetTable
-from archive.errors import ArchiveError
-from archive.store import Store, create
+from evoarch.agent.config.tables import BudgetTable
+from evoarch.agent.lm.base import LMReply, LMRequest
+from evoarch.agent.lm.budget import OutOfBudgetError, Purse
+from evoarch.agent.lm.calls import LoggedCalls
+from evoarch.agent.lm.fakes import ScriptedLM
+from evoarch.archive.errors import ArchiveError
+from evoarch.archive.store import Store, create
 
 ASK = LMRequest("a number", max_tokens=10)
 

@@ -11,22 +11,22 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from scale_models import MODEL, Scale
 
-from agent.breeding import Ending, Parts
-from agent.campaign import Campaign
-from agent.cli.views import picture, summary
-from agent.config import Config, parse
-from agent.lm.seam import LMError, LMReply, LMRequest
-from agent.operators.base import Draft, Order
-from agent.replay import recorded_calls, recorded_turns
-from agent.status import read_status
-from agent.turns import Turns
-from archive.records import Candidate, Failed, Fault, Outcome, Scored, State
-from archive.store import Store, create, open_archive
-from evaluators.fakes import StubEvaluator, hashed_score
-from sandbox.genome import source_digest
-from sandbox.outcome import Finding
+from evoarch.agent.analysis.status import read_status
+from evoarch.agent.base.ordering import Turns
+from evoarch.agent.cli.views import picture, summary
+from evoarch.agent.config.load import Config, parse
+from evoarch.agent.lm.base import LMError, LMReply, LMRequest
+from evoarch.agent.operators.base import Draft, Order
+from evoarch.agent.search.campaign import Campaign
+from evoarch.agent.search.replay import recorded_calls, recorded_turns
+from evoarch.agent.search.steady_state import Ending, Parts
+from evoarch.archive.records import Candidate, Failed, Fault, Outcome, Scored, State
+from evoarch.archive.store import Store, create, open_archive
+from evoarch.evaluators.fakes import StubEvaluator, hashed_score
+from evoarch.sandbox.genome import source_digest
+from evoarch.sandbox.outcome import Finding
+from scale_models import MODEL, Scale
 
 
 class Asked(Scale):
@@ -188,7 +188,8 @@ def test_a_replay_lets_in_what_its_record_let_in_whatever_rules_were_added_since
     first, again = archive_at(tmp_path / "first"), archive_at(tmp_path / "again")
     run(first, config, operators=[Scale(most=60, problem_share=0.3)])
     monkeypatch.setattr(
-        "agent.writing.vet", lambda source, **_: [Finding(1, 0, "new", "no", "write another")]
+        "evoarch.agent.search.variation.vet",
+        lambda source, **_: [Finding(1, 0, "new", "no", "write another")],
     )
     ending = run(
         again, config, operators=[Scale(most=60, problem_share=0.3)], turns=recorded_turns(tmp_path / "first")

@@ -8,21 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from agent.breeding import Parts
-from agent.campaign import Campaign
-from agent.config import parse
-from agent.operators.base import Draft, Order
-from agent.selection import objectives
-from archive.pareto import front
-from archive.records import Failed, Fault, State
-from archive.store import Store, create
-from evaluators.evaluation import Evaluator
-from evaluators.program import inside_program
-from evaluators.task import Recipe
-from evaluators.tasks import load_task
-from sandbox.genome import source_digest
-from sandbox.limits import Limits
-from sandbox.runner import start
+from evoarch.agent.config.load import parse
+from evoarch.agent.operators.base import Draft, Order
+from evoarch.agent.search.campaign import Campaign
+from evoarch.agent.search.selection import objectives
+from evoarch.agent.search.steady_state import Parts
+from evoarch.archive.pareto import front
+from evoarch.archive.records import Failed, Fault, State
+from evoarch.archive.store import Store, create
+from evoarch.evaluators.evaluation import Evaluator
+from evoarch.evaluators.program import inside_program
+from evoarch.evaluators.task import Recipe
+from evoarch.evaluators.tasks import load_task
+from evoarch.sandbox.genome import source_digest
+from evoarch.sandbox.limits import Limits
+from evoarch.sandbox.runner import start
 
 CORPUS = Path(__file__).parent / "corpus" / "attacks"
 

@@ -8,21 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scale_models import MODEL
 
-from agent.breeding import Ending, Parts
-from agent.calls import check
-from agent.campaign import Campaign
-from agent.config import Config, parse
-from agent.lm.seam import Complete, LMError, LMReply, LMRequest
-from agent.operators.base import Draft, Order
-from agent.purse import Purse
-from agent.replay import recorded_config
-from archive.records import Failed, Fault, State
-from archive.store import Store, create
-from evaluators.fakes import StubEvaluator
-from evaluators.task import Evaluated
-from sandbox.genome import source_digest
+from evoarch.agent.config.load import Config, parse
+from evoarch.agent.lm.base import Complete, LMError, LMReply, LMRequest
+from evoarch.agent.lm.budget import Purse
+from evoarch.agent.lm.calls import check
+from evoarch.agent.operators.base import Draft, Order
+from evoarch.agent.search.campaign import Campaign
+from evoarch.agent.search.replay import recorded_config
+from evoarch.agent.search.steady_state import Ending, Parts
+from evoarch.archive.records import Failed, Fault, State
+from evoarch.archive.store import Store, create
+from evoarch.evaluators.fakes import StubEvaluator
+from evoarch.evaluators.task import Evaluated
+from evoarch.sandbox.genome import source_digest
+from scale_models import MODEL
 
 
 class Numbers:

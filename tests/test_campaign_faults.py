@@ -7,24 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scale_models import MODEL, Scale
 
-from agent.breeding import Ending, Parts
-from agent.campaign import Campaign
-from agent.config import Config, parse
-from agent.errors import UserError
-from agent.lm.fakes import ReplayLM
-from agent.lm.seam import LMError, LMReply, LMRequest
-from agent.operators.base import Draft, Order
-from agent.replay import recorded_turns
-from agent.status import read_status
-from agent.turns import Turns
-from archive.errors import ArchiveError
-from archive.records import Failed, Fault, State
-from archive.store import Store, create
-from evaluators.fakes import StubEvaluator, hashed_score
-from evaluators.task import Evaluated
-from sandbox.genome import source_digest
+from evoarch.agent.analysis.status import read_status
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.base.ordering import Turns
+from evoarch.agent.config.load import Config, parse
+from evoarch.agent.lm.base import LMError, LMReply, LMRequest
+from evoarch.agent.lm.fakes import ReplayLM
+from evoarch.agent.operators.base import Draft, Order
+from evoarch.agent.search.campaign import Campaign
+from evoarch.agent.search.replay import recorded_turns
+from evoarch.agent.search.steady_state import Ending, Parts
+from evoarch.archive.errors import ArchiveError
+from evoarch.archive.records import Failed, Fault, State
+from evoarch.archive.store import Store, create
+from evoarch.evaluators.fakes import StubEvaluator, hashed_score
+from evoarch.evaluators.task import Evaluated
+from evoarch.sandbox.genome import source_digest
+from scale_models import MODEL, Scale
 
 
 class Asked(Scale):
@@ -247,7 +247,7 @@ def test_a_stop_while_elites_are_repeated_leaves_the_campaign_open(tmp_path: Pat
 def test_the_wall_clock_ends_the_repeats_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = archive_at(tmp_path)
     over = False
-    monkeypatch.setattr("agent.budget.Budget.out_of_time", lambda self: over)
+    monkeypatch.setattr("evoarch.agent.evaluation.budget.Budget.out_of_time", lambda self: over)
 
     class Clocked(StubEvaluator):
         async def evaluate(self, source: str, *, digest: str, repeat: int) -> Evaluated:
@@ -278,7 +278,7 @@ def test_a_crash_between_a_repair_and_its_duplicate_leaves_neither(
     async def repaired(*given: object, **named: object) -> object:
         return known, ("width",), await StubEvaluator().dry_run(known)
 
-    monkeypatch.setattr("agent.grading.Grader._dry_run", repaired)
+    monkeypatch.setattr("evoarch.agent.evaluation.pipeline.Grader._dry_run", repaired)
     with pytest.raises(KeyError):
         asyncio.run(campaign._grader.grade(store.candidate(child.id), "search"))
     assert store.candidate(child.id).source == source

@@ -8,23 +8,23 @@ from typing import Any
 
 import pytest
 
-from agent.breeding import Ending, Parts
-from agent.campaign import Campaign
-from agent.config import Config, parse
-from agent.lm.fakes import ScriptedLM
-from agent.operators.base import Draft, Order
-from agent.operators.lm_rewrite import LMRewrite
-from agent.status import read_status
-from archive.records import Candidate, Fault, State
-from archive.store import Store, create
-from evaluators.evaluation import Evaluator
-from evaluators.fakes import StubEvaluator
-from evaluators.program import inside_program
-from evaluators.task import Recipe
-from evaluators.tasks import load_task
-from sandbox.genome import source_digest
-from sandbox.limits import Limits
-from sandbox.runner import start
+from evoarch.agent.analysis.status import read_status
+from evoarch.agent.config.load import Config, parse
+from evoarch.agent.lm.fakes import ScriptedLM
+from evoarch.agent.operators.base import Draft, Order
+from evoarch.agent.operators.lm.rewrite import LMRewrite
+from evoarch.agent.search.campaign import Campaign
+from evoarch.agent.search.steady_state import Ending, Parts
+from evoarch.archive.records import Candidate, Fault, State
+from evoarch.archive.store import Store, create
+from evoarch.evaluators.evaluation import Evaluator
+from evoarch.evaluators.fakes import StubEvaluator
+from evoarch.evaluators.program import inside_program
+from evoarch.evaluators.task import Recipe
+from evoarch.evaluators.tasks import load_task
+from evoarch.sandbox.genome import source_digest
+from evoarch.sandbox.limits import Limits
+from evoarch.sandbox.runner import start
 
 MODEL = """import os, signal, time
 import torch

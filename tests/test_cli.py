@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from agent.cli import main
-from archive.lock import RunLock
-from archive.store import open_archive
-from sandbox.level import LevelReport
-from sandbox.limits import Level
+from evoarch.agent.cli import main
+from evoarch.archive.lock import RunLock
+from evoarch.archive.store import open_archive
+from evoarch.sandbox.level import LevelReport
+from evoarch.sandbox.limits import Level
 
 ARGUMENTS = ["--lm", "none", "--evaluations", "3"]
 
@@ -187,8 +187,8 @@ def test_without_isolation_nothing_runs_before_that_is_said(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bare = LevelReport(Level.NONE, ("the kernel has no Landlock",), "use another machine")
-    monkeypatch.setattr("agent.session.detect", lambda: bare)
-    monkeypatch.setattr("agent.doctor.detect", lambda: bare)
+    monkeypatch.setattr("evoarch.agent.search.session.detect", lambda: bare)
+    monkeypatch.setattr("evoarch.agent.evaluation.doctor.detect", lambda: bare)
     result = evoarch("run", str(folder))
     assert result.exit_code == 2
     assert "no isolation" in result.output

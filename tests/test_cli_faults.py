@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from agent.cli import main
-from agent.config import load
+from evoarch.agent.cli import main
+from evoarch.agent.config.load import load
 
 ARGUMENTS = ["--lm", "none", "--evaluations", "3"]
 SCRIPT = str(Path(sys.executable).parent / "evoarch")

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from agent.cli import main
-from agent.cli.seed import arguments
-from agent.config import load
-from agent.doctor import examine
-from agent.errors import UserError
-from agent.starter import write_campaign
-from archive.records import Evaluation, Scored
-from archive.store import create
-from evaluators.tasks import load_task
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.cli import main
+from evoarch.agent.cli.seed import arguments
+from evoarch.agent.config.load import load
+from evoarch.agent.evaluation.doctor import examine
+from evoarch.agent.search.new_campaign import write_campaign
+from evoarch.archive.records import Evaluation, Scored
+from evoarch.archive.store import create
+from evoarch.evaluators.tasks import load_task
 
 BIG = "9" * 20
 LONG = "9" * 5000

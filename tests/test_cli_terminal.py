@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from agent.cli import main
-from agent.starter import write_campaign
-from archive.records import Evaluation, Scored
-from archive.store import create
-from evaluators.tasks import load_task
+from evoarch.agent.cli import main
+from evoarch.agent.search.new_campaign import write_campaign
+from evoarch.archive.records import Evaluation, Scored
+from evoarch.archive.store import create
+from evoarch.evaluators.tasks import load_task
 
 ESCAPE = "\x1b]0;owned\x07\x1b[2J\x9b31m\r\x7f"
 

@@ -10,17 +10,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluators.inside.build import build
-from evaluators.tasks.clrs.frozen import outside_writes
-from evaluators.tasks.clrs.inside import loop
-from evaluators.tasks.clrs.inside.codec import log_sinkhorn
-from evaluators.tasks.clrs.inside.digest import arguments, function_digest
-from evaluators.tasks.clrs.inside.feature import Feature
-from evaluators.tasks.clrs.inside.features import Batch, with_random_positions
-from evaluators.tasks.clrs.inside.losses import hint_loss, output_loss, total_loss
-from evaluators.tasks.clrs.inside.made_up import made_up
-from evaluators.tasks.clrs.specs import algorithms, features_of
-from evaluators.tasks.clrs.task import ClrsTask
+from evoarch.evaluators.inside.build import build
+from evoarch.evaluators.tasks.clrs.frozen import outside_writes
+from evoarch.evaluators.tasks.clrs.inside import loop
+from evoarch.evaluators.tasks.clrs.inside.codec import log_sinkhorn
+from evoarch.evaluators.tasks.clrs.inside.digest import arguments, function_digest
+from evoarch.evaluators.tasks.clrs.inside.feature import Feature
+from evoarch.evaluators.tasks.clrs.inside.features import Batch, with_random_positions
+from evoarch.evaluators.tasks.clrs.inside.losses import hint_loss, output_loss, total_loss
+from evoarch.evaluators.tasks.clrs.inside.made_up import made_up
+from evoarch.evaluators.tasks.clrs.specs import algorithms, features_of
+from evoarch.evaluators.tasks.clrs.task import ClrsTask
 
 HIDDEN = 8
 MESSAGES = ClrsTask("bfs").seeds | ClrsTask("bfs").published

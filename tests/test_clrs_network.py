@@ -15,13 +15,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from evaluators.tasks.clrs.inside import loop
-from evaluators.tasks.clrs.inside.features import batches_from
-from evaluators.tasks.clrs.inside.losses import total_loss
-from evaluators.tasks.clrs.inside.network import Network
-from evaluators.tasks.clrs.recipes import RECIPES
-from evaluators.tasks.clrs.specs import algorithms, features_of
-from evaluators.tasks.clrs.task import ClrsTask
+from evoarch.evaluators.tasks.clrs.inside import loop
+from evoarch.evaluators.tasks.clrs.inside.features import batches_from
+from evoarch.evaluators.tasks.clrs.inside.losses import total_loss
+from evoarch.evaluators.tasks.clrs.inside.network import Network
+from evoarch.evaluators.tasks.clrs.recipes import RECIPES
+from evoarch.evaluators.tasks.clrs.specs import algorithms, features_of
+from evoarch.evaluators.tasks.clrs.task import ClrsTask
 
 HERE = Path(__file__).parent
 REFERENCE = HERE / "data" / "clrs_reference.npz"

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from archive.records import Failed, Scored
-from evaluators.replies import Sound
-from evaluators.sealed import Graded, confirming
-from evaluators.task import Evaluated
-from evaluators.tasks.clrs import data, prepare, sampling
-from evaluators.tasks.clrs.recipes import RECIPES
-from evaluators.tasks.clrs.specs import algorithms
-from evaluators.tasks.clrs.task import ClrsTask
-from sandbox.limits import Limits
-from sandbox.runner import start
+from evoarch.archive.records import Failed, Scored
+from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.sealed import Graded, confirming
+from evoarch.evaluators.task import Evaluated
+from evoarch.evaluators.tasks.clrs import data, prepare, sampling
+from evoarch.evaluators.tasks.clrs.recipes import RECIPES
+from evoarch.evaluators.tasks.clrs.specs import algorithms
+from evoarch.evaluators.tasks.clrs.task import ClrsTask
+from evoarch.sandbox.limits import Limits
+from evoarch.sandbox.runner import start
 
 SAMPLES = 4
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from evaluators.tasks.clrs.inside.feature import Feature
-from evaluators.tasks.clrs.scoring import fused, permutation, score
+from evoarch.evaluators.tasks.clrs.inside.feature import Feature
+from evoarch.evaluators.tasks.clrs.scoring import fused, permutation, score
 
 NODES = 5
 PLACES = {"node": (NODES,), "edge": (NODES, NODES), "graph": ()}

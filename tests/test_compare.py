@@ -11,17 +11,17 @@ from click.testing import CliRunner
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agent.cli import main
-from agent.compare.arms import ARMS, find, overlaid
-from agent.compare.comparison import compared
-from agent.compare.curves import REFERENCE, Curve, Point, curve_of
-from agent.compare.page import write
-from agent.compare.runs import plan
-from agent.compare.statistics import differences, effect, holm, interval, least_p, permutation
-from agent.config import load
-from agent.errors import UserError
-from agent.profiles import PROFILES
-from archive.outlays import Outlay
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.cli import main
+from evoarch.agent.compare.arms import ARMS, find, overlaid
+from evoarch.agent.compare.comparison import compared
+from evoarch.agent.compare.curves import REFERENCE, Curve, Point, curve_of
+from evoarch.agent.compare.page import write
+from evoarch.agent.compare.runs import plan
+from evoarch.agent.config.load import load
+from evoarch.agent.config.profiles import PROFILES
+from evoarch.agent.statistics.tests import differences, effect, holm, interval, least_p, permutation
+from evoarch.archive.outlays import Outlay
 
 values = st.lists(st.floats(-5, 5), min_size=2, max_size=5)
 

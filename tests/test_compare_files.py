@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from agent.cli import main
-from agent.compare.runs import plan
-from agent.config import load
-from agent.seeding.frozen import canonical
-from agent.seeding.record import load_record
-from agent.seeding.units import units_of
-from archive.records import State
-from archive.store import open_archive
+from evoarch.agent.cli import main
+from evoarch.agent.compare.runs import plan
+from evoarch.agent.config.load import load
+from evoarch.agent.seeding.frozen import canonical
+from evoarch.agent.seeding.record import load_record
+from evoarch.agent.seeding.units import units_of
+from evoarch.archive.records import State
+from evoarch.archive.store import open_archive
 
 REPOSITORY = Path(__file__).parent / "fixtures" / "seeding" / "repo"
 TEXT = "# smaller, please\n{{ before }}{{ indent }}{{ lead }}\n"

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from agent.cli import main
+from evoarch.agent.cli import main
 
 TASK = """\
 import os
 import signal
-from evaluators.tasks.mnist1d import Mnist1d
+from evoarch.evaluators.tasks.mnist1d import Mnist1d
 
 class Mine(Mnist1d):
     pass

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import load
-from agent.errors import UserError
-from agent.starter import LM_TABLES, write_campaign
-from evaluators.tasks import load_task
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.config.load import load
+from evoarch.agent.search.new_campaign import LM_TABLES, write_campaign
+from evoarch.evaluators.tasks import load_task
 
 
 @pytest.fixture

@@ -11,17 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from confirm_models import Killed, accuracy, archive, confirm
 
-from agent.cli import main
-from agent.confirm.decision import difference, estimate, improved
-from agent.confirm.record import OPENED, Record
-from agent.confirm.run import RATES, Confirmation, choose, shown
-from agent.errors import UserError
-from evaluators.fakes import StubConfirmer
-from evaluators.task import Split
-from evaluators.tasks import mnist1d
-from evaluators.tasks.mnist1d import Mnist1d, generator
+from confirm_models import Killed, accuracy, archive, confirm
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.cli import main
+from evoarch.agent.confirm.record import OPENED, Record
+from evoarch.agent.confirm.run import RATES, Confirmation, choose, shown
+from evoarch.agent.statistics.confirmation import difference, estimate, improved
+from evoarch.evaluators.fakes import StubConfirmer
+from evoarch.evaluators.task import Split
+from evoarch.evaluators.tasks import mnist1d
+from evoarch.evaluators.tasks.mnist1d import Mnist1d, generator
 
 ROOT = Path(__file__).parents[1]
 
@@ -156,12 +156,12 @@ def test_only_confirmation_uses_the_sealed_module() -> None:
     using = set()
     for path in _modules():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module == "evaluators.sealed":
+            if isinstance(node, ast.ImportFrom) and node.module == "evoarch.evaluators.sealed":
                 using.add((path.relative_to(ROOT).as_posix(), tuple(alias.name for alias in node.names)))
     asks = {path for path, names in using if set(names) - {"Graded"}}
     # What a user runs on a task of their own under pytest; no room imports it.
     assert asks - {"evaluators/contract.py"} == {"agent/cli/confirm.py", "agent/confirm/run.py"}
-    assert not any("evaluators.contract" in path.read_text("utf-8") for path in _modules())
+    assert not any("evoarch.evaluators.contract" in path.read_text("utf-8") for path in _modules())
     assert {path for path, _ in using} - asks == {
         "agent/confirm/record.py",
         "evaluators/fakes.py",
@@ -190,7 +190,7 @@ def test_only_the_confirmer_asks_clrs_for_its_test() -> None:
 
 
 def _searched(folder: Path) -> list[tuple[object, ...]]:
-    from archive.store import open_archive
+    from evoarch.archive.store import open_archive
 
     done = CliRunner().invoke(main, ["init", str(folder), "--evaluations", "3", "--lm", "none"])
     assert done.exit_code == 0

@@ -9,22 +9,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
-from confirm_models import Failing, Killed, accuracy, archive, confirm
-
-from agent.cli import main
-from agent.config import load
-from agent.confirm.limits import limits_by_name, with_time
-from agent.confirm.record import FOLDER, OPENED, RETRAINED, Record
-from agent.confirm.run import Confirmed, choose, shown
-from agent.errors import UserError
-from archive.errors import ArchiveError
-from archive.records import Failed, Fault
-from archive.store import Store, create, open_archive
 from benchmarks.results_confirmed import confirmed
-from evaluators.fakes import StubConfirmer
-from evaluators.tasks import load_task
-from sandbox.limits import Limits
+from click.testing import CliRunner
+
+from confirm_models import Failing, Killed, accuracy, archive, confirm
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.cli import main
+from evoarch.agent.config.load import load
+from evoarch.agent.confirm.limits import limits_by_name, with_time
+from evoarch.agent.confirm.record import FOLDER, OPENED, RETRAINED, Record
+from evoarch.agent.confirm.run import Confirmed, choose, shown
+from evoarch.archive.errors import ArchiveError
+from evoarch.archive.records import Failed, Fault
+from evoarch.archive.store import Store, create, open_archive
+from evoarch.evaluators.fakes import StubConfirmer
+from evoarch.evaluators.tasks import load_task
+from evoarch.sandbox.limits import Limits
 
 SLOW = Failed("train", "stopped at 60 s of wall clock; limit evaluation.wall_clock")
 SHORT, LONG = {"evaluation.wall_clock": 60.0}, {"evaluation.wall_clock": 600.0}
@@ -269,7 +269,7 @@ def test_the_command_gives_trainings_their_time_and_keeps_it(
         given.append(limits)
         return Failing(training=failing("good"))
 
-    monkeypatch.setattr("agent.cli.confirm.confirming", confirming)
+    monkeypatch.setattr("evoarch.agent.cli.confirm.confirming", confirming)
     campaign(tmp_path / "c").close()
     done = CliRunner().invoke(main, ["confirm", str(tmp_path / "c"), "--seeds", "1"])
     assert done.exit_code == 0, done.output

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.costs import costs_of
-from agent.idle import idle_of
-from archive.records import Event
+from evoarch.agent.analysis.costs import costs_of
+from evoarch.agent.analysis.utilisation import idle_of
+from evoarch.archive.records import Event
 
 
 def diary(*lines: tuple[float, str, int | None], workers: int = 1) -> list[Event]:

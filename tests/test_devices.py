@@ -15,22 +15,22 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.cli import main
-from agent.config import Config, parse
-from agent.devices import devices_of, worker_count
-from agent.doctor import examine
-from agent.errors import UserError
-from evaluators.inside import device as inside
-from evaluators.inside.predict import predict
-from evaluators.inside.resume import restore, snapshot
-from evaluators.segments import wrong_state
-from sandbox import device_faults, nvidia
-from sandbox.device import CPU, Device
-from sandbox.job import Job
-from sandbox.limits import Level
-from sandbox.nvidia import Gpu, gpus
-from sandbox.outcome import Broken, ChildOutcome, Finished
-from sandbox.slots import OnDevices
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.cli import main
+from evoarch.agent.config.load import Config, parse
+from evoarch.agent.evaluation.devices import devices_of, worker_count
+from evoarch.agent.evaluation.doctor import examine
+from evoarch.evaluators.inside import device as inside
+from evoarch.evaluators.inside.predict import predict
+from evoarch.evaluators.inside.resume import restore, snapshot
+from evoarch.evaluators.segments import wrong_state
+from evoarch.sandbox import device_faults, nvidia
+from evoarch.sandbox.device import CPU, Device
+from evoarch.sandbox.job import Job
+from evoarch.sandbox.limits import Level
+from evoarch.sandbox.nvidia import Gpu, gpus
+from evoarch.sandbox.outcome import Broken, ChildOutcome, Finished
+from evoarch.sandbox.slots import OnDevices
 
 GIB = 1 << 30
 TWO = [

@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archive.records import Scored
-from evaluators.evaluation import Evaluator
-from evaluators.program import inside_program
-from evaluators.replies import Sound
-from evaluators.task import Recipe
-from evaluators.tasks.mnist1d import Mnist1d
-from sandbox.device import Device
-from sandbox.job import Job, Program
-from sandbox.level import detect
-from sandbox.limits import Level, Limits
-from sandbox.outcome import Broken, ChildOutcome, Finished, Killed, Raised
-from sandbox.runner import ZygoteRunner, start
+from evoarch.archive.records import Scored
+from evoarch.evaluators.evaluation import Evaluator
+from evoarch.evaluators.program import inside_program
+from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.task import Recipe
+from evoarch.evaluators.tasks.mnist1d import Mnist1d
+from evoarch.sandbox.device import Device
+from evoarch.sandbox.job import Job, Program
+from evoarch.sandbox.level import detect
+from evoarch.sandbox.limits import Level, Limits
+from evoarch.sandbox.outcome import Broken, ChildOutcome, Finished, Killed, Raised
+from evoarch.sandbox.runner import ZygoteRunner, start
 
 BEST = detect().level
 LEVELS = (

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from evaluators.inside.build import build
-from evaluators.task import Split
-from evaluators.tasks.digits import Digits
-from sandbox.child import load
+from evoarch.evaluators.inside.build import build
+from evoarch.evaluators.task import Split
+from evoarch.evaluators.tasks.digits import Digits
+from evoarch.sandbox.child import load
 
 
 def rows(split: Split) -> set[bytes]:

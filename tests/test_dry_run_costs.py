@@ -6,17 +6,17 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from scale_models import MODEL, Scale
 
-from agent.breeding import Parts
-from agent.campaign import Campaign
-from agent.config import parse
-from archive.records import State
-from archive.store import create
-from evaluators.fakes import StubEvaluator
-from evaluators.replies import Sound
-from sandbox.genome import source_digest
-from sandbox.outcome import ChildOutcome, Raised, Usage
+from evoarch.agent.config.load import parse
+from evoarch.agent.search.campaign import Campaign
+from evoarch.agent.search.steady_state import Parts
+from evoarch.archive.records import State
+from evoarch.archive.store import create
+from evoarch.evaluators.fakes import StubEvaluator
+from evoarch.evaluators.replies import Sound
+from evoarch.sandbox.genome import source_digest
+from evoarch.sandbox.outcome import ChildOutcome, Raised, Usage
+from scale_models import MODEL, Scale
 
 
 class Costly(StubEvaluator):

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ttest_ind
-from two_widths import MODEL
 
-from agent.effects import LEAST, Gain, changes, effects, welch
+from evoarch.agent.search.effects import LEAST, Gain, changes, effects, welch
+from two_widths import MODEL
 
 
 def test_changes_are_layers_more_or_fewer_and_the_widths_of_the_same_ones() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from archive.records import LMCall
-from archive.store import Store, create, open_archive
+from evoarch.archive.records import LMCall
+from evoarch.archive.store import Store, create, open_archive
 
 KILLED = 110.0
 """When the first run had its last event, ten seconds after it began."""

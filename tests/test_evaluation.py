@@ -11,19 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from archive.records import Failed, Fault, Scored
-from evaluators.agreement import chosen_checkpoint, disagree, smoothed_error
-from evaluators.evaluation import Evaluator
-from evaluators.failures import failure_of
-from evaluators.flow import derived_seed
-from evaluators.params import carried, count_params
-from evaluators.program import ENTRY, inside_program
-from evaluators.replies import Sound
-from evaluators.task import Evaluated, Recipe
-from evaluators.tasks.mnist1d import Mnist1d
-from sandbox.job import Job, Runner
-from sandbox.limits import Level
-from sandbox.outcome import Broken, ChildOutcome, Finished, Killed, Raised, Usage
+from evoarch.archive.records import Failed, Fault, Scored
+from evoarch.evaluators.agreement import chosen_checkpoint, disagree, smoothed_error
+from evoarch.evaluators.evaluation import Evaluator
+from evoarch.evaluators.failures import failure_of
+from evoarch.evaluators.flow import derived_seed
+from evoarch.evaluators.params import carried, count_params
+from evoarch.evaluators.program import ENTRY, inside_program
+from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.task import Evaluated, Recipe
+from evoarch.evaluators.tasks.mnist1d import Mnist1d
+from evoarch.sandbox.job import Job, Runner
+from evoarch.sandbox.limits import Level
+from evoarch.sandbox.outcome import Broken, ChildOutcome, Finished, Killed, Raised, Usage
 
 SHORT = Recipe("short", rate=0.02, steps=40, batch=100)
 SEEDS = Mnist1d().seeds

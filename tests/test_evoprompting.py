@@ -5,10 +5,10 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from papers_algorithms import transcription
 
-from agent.evoprompting import Member, enters, select, unsmoothed
-from agent.selection import targets
+from evoarch.agent.search.evoprompting import Member, enters, select, unsmoothed
+from evoarch.agent.search.selection import targets
+from papers_algorithms import transcription
 
 scores = st.one_of(
     st.none(), st.tuples(st.integers(1, 6).map(float), st.integers(0, 10).map(lambda n: n / 10))

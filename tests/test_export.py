@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from agent.cli import main
-from agent.starter import write_campaign
-from archive.records import Evaluation, Scored
-from archive.store import create
-from archive.weights import weights_path
-from evaluators.tasks import load_task
+from evoarch.agent.cli import main
+from evoarch.agent.search.new_campaign import write_campaign
+from evoarch.archive.records import Evaluation, Scored
+from evoarch.archive.store import create
+from evoarch.archive.weights import weights_path
+from evoarch.evaluators.tasks import load_task
 
 
 def export(folder: Path, *arguments: str) -> Result:

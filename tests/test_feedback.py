@@ -8,28 +8,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from two_widths import MODEL
 
-from agent.breeding import Ending, Parts
-from agent.campaign import Campaign
-from agent.config import Config, parse
-from agent.errors import UserError
-from agent.feedback import Memory, findings_about
-from agent.lm.fakes import ReplayLM, ScriptedLM
-from agent.lm.seam import LMRequest
-from agent.operators.base import Draft, Order
-from agent.operators.build import build_operator
-from agent.replay import recorded_turns
-from agent.selection import Steering
-from agent.tables import FeedbackTable
-from agent.templates import open_templates
-from agent.turns import Turns
-from archive.records import Evaluation, Failed, Fault, Outcome, Scored, State
-from archive.store import Store, create
-from evaluators.fakes import StubEvaluator, hashed_score
-from prompts.render import Templates
-from sandbox.genome import source_digest
-from sandbox.outcome import Raised
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.base.ordering import Turns
+from evoarch.agent.config.load import Config, parse
+from evoarch.agent.config.tables import FeedbackTable
+from evoarch.agent.lm.base import LMRequest
+from evoarch.agent.lm.fakes import ReplayLM, ScriptedLM
+from evoarch.agent.operators.base import Draft, Order
+from evoarch.agent.operators.registry import build_operator
+from evoarch.agent.search.campaign import Campaign
+from evoarch.agent.search.feedback import Memory, findings_about
+from evoarch.agent.search.replay import recorded_turns
+from evoarch.agent.search.selection import Steering
+from evoarch.agent.search.steady_state import Ending, Parts
+from evoarch.agent.search.templates import open_templates
+from evoarch.archive.records import Evaluation, Failed, Fault, Outcome, Scored, State
+from evoarch.archive.store import Store, create
+from evoarch.evaluators.fakes import StubEvaluator, hashed_score
+from evoarch.prompts.render import Templates
+from evoarch.sandbox.genome import source_digest
+from evoarch.sandbox.outcome import Raised
+from two_widths import MODEL
 
 
 def seeded(folder: Path) -> Store:

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from evaluators.inside.build import state_of
-from evaluators.inside.flops import count_flops
-from evaluators.inside.layers import layer_table
-from evaluators.params import count_params
+from evoarch.evaluators.inside.build import state_of
+from evoarch.evaluators.inside.flops import count_flops
+from evoarch.evaluators.inside.layers import layer_table
+from evoarch.evaluators.params import count_params
 
 BATCH = 4
 

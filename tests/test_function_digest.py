@@ -7,7 +7,7 @@ import types
 import pytest
 import torch
 
-from evaluators.inside.digest import function_digest
+from evoarch.evaluators.inside.digest import function_digest
 
 BASE = """
 import torch, torch.nn as nn, torch.nn.functional as F

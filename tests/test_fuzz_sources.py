@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sandbox.fuzzing import damaged, holds
-from sandbox.genome import canonical, source_digest
+from evoarch.sandbox.fuzzing import damaged, holds
+from evoarch.sandbox.genome import canonical, source_digest
 
 ROOT = Path(__file__).parent
 CORPUS = {path.stem: path.read_text() for path in sorted((ROOT / "corpus/sources").glob("*.py"))}

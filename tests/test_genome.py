@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from sandbox.canonical import canonical_form
-from sandbox.canonical_classes import MODULE_NAMES
-from sandbox.canonical_imports import EINOPS, FLAT, LAZY, PRELOADED
-from sandbox.genome import MAX_BYTES, GenomeError, canonical, parse, source_digest, strip_prose
+from evoarch.sandbox.canonical import canonical_form
+from evoarch.sandbox.canonical_classes import MODULE_NAMES
+from evoarch.sandbox.canonical_imports import EINOPS, FLAT, LAZY, PRELOADED
+from evoarch.sandbox.genome import MAX_BYTES, GenomeError, canonical, parse, source_digest, strip_prose
 
 ROOT = Path(__file__).parent
 SOURCES = {path.stem: path.read_text() for path in sorted((ROOT / "corpus/sources").glob("*.py"))}

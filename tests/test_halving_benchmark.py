@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from agent.rungs import Decision, ladder
-from agent.tables import RungTable
+from evoarch.agent.config.tables import RungTable
+from evoarch.agent.evaluation.rungs import Decision, ladder
 
 RUNGS = ladder([RungTable(share=0.1, keep=0.5), RungTable(share=0.25, keep=0.5)], 400)
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from agent.lm import embedded
-from agent.lm.seam import LMError
-from agent.lm.settings import LMSettings
-from agent.lm.transformers import TransformersLM
-from agent.tables import TuningTable
-from agent.tuning.data import TuningData
-from agent.tuning.tuner import LocalTuner
+from evoarch.agent.config.lm import LMSettings
+from evoarch.agent.config.tables import TuningTable
+from evoarch.agent.lm.base import LMError
+from evoarch.agent.lm.local import embedded
+from evoarch.agent.lm.local.transformers import TransformersLM
+from evoarch.agent.tuning.data import TuningData
+from evoarch.agent.tuning.tuner import LocalTuner
 
 pytestmark = pytest.mark.slow
 

@@ -14,23 +14,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.breeding import Parts
-from agent.campaign import Campaign
-from agent.config import load, parse
-from agent.errors import UserError
-from agent.operators.base import Draft, Order
-from archive.records import Failed, Fault, Scored, State
-from archive.store import create
-from evaluators import latency
-from evaluators.evaluation import Evaluator
-from evaluators.latency import Latency, interval
-from evaluators.task import Recipe
-from evaluators.tasks.mnist1d import Mnist1d
-from sandbox.genome import source_digest
-from sandbox.job import Job, Runner
-from sandbox.limits import Limits
-from sandbox.outcome import Finished
-from sandbox.talk import Talk, TalkError
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.config.load import load, parse
+from evoarch.agent.operators.base import Draft, Order
+from evoarch.agent.search.campaign import Campaign
+from evoarch.agent.search.steady_state import Parts
+from evoarch.archive.records import Failed, Fault, Scored, State
+from evoarch.archive.store import create
+from evoarch.evaluators import latency
+from evoarch.evaluators.evaluation import Evaluator
+from evoarch.evaluators.latency import Latency, interval
+from evoarch.evaluators.task import Recipe
+from evoarch.evaluators.tasks.mnist1d import Mnist1d
+from evoarch.sandbox.genome import source_digest
+from evoarch.sandbox.job import Job, Runner
+from evoarch.sandbox.limits import Limits
+from evoarch.sandbox.outcome import Finished
+from evoarch.sandbox.talk import Talk, TalkError
 
 RECIPE = Recipe("tiny", rate=0.01, steps=10, batch=50)
 LIMITS = Limits(wall_clock=20.0, cpu_seconds=20.0)

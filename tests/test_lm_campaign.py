@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from small_seed import SEED
 
 pytestmark = pytest.mark.slow

@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
-from agent.config import parse
-from agent.errors import UserError
-from agent.lm.build import build_lm
-from agent.lm.command import CommandLM
-from agent.lm.contract import LMContract
-from agent.lm.seam import LM, LMError, LMReply, LMRequest
-from agent.lm.settings import LMSettings
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.config.lm import LMSettings
+from evoarch.agent.config.load import parse
+from evoarch.agent.lm.base import LM, LMError, LMReply, LMRequest
+from evoarch.agent.lm.command import CommandLM
+from evoarch.agent.lm.contract import LMContract
+from evoarch.agent.lm.registry import build_lm
 
 
 def program(code: str, *arguments: str) -> tuple[str, ...]:
@@ -182,9 +182,9 @@ def test_a_program_ends_with_a_killed_parent(tmp_path: Path) -> None:
     os.mkfifo(fifo)
     code = (
         "import asyncio\n"
-        "from agent.lm.command import CommandLM\n"
-        "from agent.lm.seam import LMRequest\n"
-        "from agent.lm.settings import LMSettings\n"
+        "from evoarch.agent.lm.command import CommandLM\n"
+        "from evoarch.agent.lm.base import LMRequest\n"
+        "from evoarch.agent.config.lm import LMSettings\n"
         f"command = {program(GRANDCHILD, str(fifo))!r}\n"
         "asyncio.run(CommandLM(LMSettings(backend='command', command=command)).complete(LMRequest('x')))\n"
     )

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from agent.config import parse
-from agent.errors import UserError
-from agent.lm.build import build_lm
-from agent.lm.contract import ASK, LMContract
-from agent.lm.embedded import EmbeddedLM
-from agent.lm.fakes import ReplayLM, ScriptedLM
-from agent.lm.openai import OpenAILM
-from agent.lm.seam import LM, LMError, LMRequest
-from agent.lm.settings import LMSettings
-from agent.lm.transformers import TransformersLM
-from archive.records import LMCall
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.config.lm import LMSettings
+from evoarch.agent.config.load import parse
+from evoarch.agent.lm.base import LM, LMError, LMRequest
+from evoarch.agent.lm.contract import ASK, LMContract
+from evoarch.agent.lm.fakes import ReplayLM, ScriptedLM
+from evoarch.agent.lm.local.embedded import EmbeddedLM
+from evoarch.agent.lm.local.transformers import TransformersLM
+from evoarch.agent.lm.openai import OpenAILM
+from evoarch.agent.lm.registry import build_lm
+from evoarch.archive.records import LMCall
 
 
 class Contract(LMContract):

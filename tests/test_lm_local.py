@@ -20,19 +20,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from agent.lm import embedded
-from agent.lm.contract import LMContract
-from agent.lm.embedded import EmbeddedLM, prepare
-from agent.lm.openai import OpenAILM
-from agent.lm.sampling import Sampler
-from agent.lm.seam import LM, LMError, LMRequest
-from agent.lm.settings import LMSettings
-from agent.lm.transformers import ROOT, TransformersLM
-from agent.operators.base import Broken, Operator, Order, Parent
-from agent.operators.lm_crossover import LMCrossover
-from agent.operators.lm_repair import LMRepair
-from agent.operators.lm_rewrite import LMRewrite
-from agent.operators.lm_scoped import LMScoped
+from evoarch.agent.config.lm import LMSettings
+from evoarch.agent.lm.base import LM, LMError, LMRequest
+from evoarch.agent.lm.contract import LMContract
+from evoarch.agent.lm.local import embedded
+from evoarch.agent.lm.local.embedded import EmbeddedLM, prepare
+from evoarch.agent.lm.local.sampling import Sampler
+from evoarch.agent.lm.local.transformers import ROOT, TransformersLM
+from evoarch.agent.lm.openai import OpenAILM
+from evoarch.agent.operators.base import Broken, Operator, Order, Parent
+from evoarch.agent.operators.lm.crossover import LMCrossover
+from evoarch.agent.operators.lm.repair import LMRepair
+from evoarch.agent.operators.lm.rewrite import LMRewrite
+from evoarch.agent.operators.lm.scoped import LMScoped
 
 pytestmark = pytest.mark.slow
 
@@ -122,8 +122,8 @@ class TestEmbedded(LMContract):
 def test_the_model_process_ends_with_a_killed_parent(tmp_path: Path) -> None:
     code = (
         "import asyncio, os, sys\n"
-        "from agent.lm.embedded import EmbeddedLM\n"
-        "from agent.lm.settings import LMSettings\n"
+        "from evoarch.agent.lm.local.embedded import EmbeddedLM\n"
+        "from evoarch.agent.config.lm import LMSettings\n"
         "async def main():\n"
         "    lm = EmbeddedLM(LMSettings()); await lm.check()\n"
         "    print(lm._inner.pid, flush=True)\n"

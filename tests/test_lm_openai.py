@@ -8,6 +8,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.config.lm import LMSettings
+from evoarch.agent.config.load import parse
+from evoarch.agent.lm.base import LM, LMError, LMRequest
+from evoarch.agent.lm.contract import LMContract
+from evoarch.agent.lm.openai import OpenAILM
 from openai_server import (
     KEY,
     Handler,
@@ -27,13 +34,6 @@ from openai_server import (
     together,
     trickle,
 )
-
-from agent.config import parse
-from agent.errors import UserError
-from agent.lm.contract import LMContract
-from agent.lm.openai import OpenAILM
-from agent.lm.seam import LM, LMError, LMRequest
-from agent.lm.settings import LMSettings
 
 
 @pytest.fixture

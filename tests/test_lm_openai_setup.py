@@ -8,21 +8,21 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from openai_server import KEY, Server, ask, serving, settings, status
 
-from agent.calls import check
-from agent.config import parse
-from agent.errors import UserError
-from agent.lm.attempts import BoundedClient, counted
-from agent.lm.openai import OpenAILM
-from agent.lm.seam import LMError, LMRequest
-from agent.lm.settings import LMSettings
-from agent.operators.base import Draft
-from agent.operators.lm_drafts import drafts
-from agent.purse import Purse
-from agent.tables import BudgetTable
-from archive.store import Store, create
-from prompts.replies import Parsed
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.config.lm import LMSettings
+from evoarch.agent.config.load import parse
+from evoarch.agent.config.tables import BudgetTable
+from evoarch.agent.lm.base import LMError, LMRequest
+from evoarch.agent.lm.budget import Purse
+from evoarch.agent.lm.calls import check
+from evoarch.agent.lm.openai import OpenAILM
+from evoarch.agent.lm.openai_http import BoundedClient, counted
+from evoarch.agent.operators.base import Draft
+from evoarch.agent.operators.lm.drafts import drafts
+from evoarch.archive.store import Store, create
+from evoarch.prompts.replies import Parsed
+from openai_server import KEY, Server, ask, serving, settings, status
 
 CUT_OFF = (
     "Could not finish the message because max_tokens or model output limit was reached. "

@@ -12,20 +12,20 @@ from typing import Any
 
 import pytest
 
-from agent.breeding import Ending, Parts
-from agent.campaign import Campaign
-from agent.config import Config, parse
-from agent.measures import excess
-from agent.operators.base import Draft, Order
-from agent.tables import ConstraintsTable
-from archive.records import Candidate, Failed, Scored, State
-from archive.store import Store, create
-from evaluators.fakes import StubEvaluator
-from evaluators.latency import Latency
-from evaluators.replies import Sound
-from evaluators.segments import Segment
-from evaluators.task import Evaluated
-from sandbox.genome import source_digest
+from evoarch.agent.config.load import Config, parse
+from evoarch.agent.config.tables import ConstraintsTable
+from evoarch.agent.evaluation.constraints import excess
+from evoarch.agent.operators.base import Draft, Order
+from evoarch.agent.search.campaign import Campaign
+from evoarch.agent.search.steady_state import Ending, Parts
+from evoarch.archive.records import Candidate, Failed, Scored, State
+from evoarch.archive.store import Store, create
+from evoarch.evaluators.fakes import StubEvaluator
+from evoarch.evaluators.latency import Latency
+from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.segments import Segment
+from evoarch.evaluators.task import Evaluated
+from evoarch.sandbox.genome import source_digest
 
 MODEL = """
 from torch import nn

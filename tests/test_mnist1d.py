@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from evaluators.inside.build import build
-from evaluators.task import Split
-from evaluators.tasks import TASKS, UnknownTask, load_task
-from evaluators.tasks.mnist1d import Mnist1d, ShuffledMnist1d
-from sandbox.child import load
+from evoarch.evaluators.inside.build import build
+from evoarch.evaluators.task import Split
+from evoarch.evaluators.tasks import TASKS, UnknownTask, load_task
+from evoarch.evaluators.tasks.mnist1d import Mnist1d, ShuffledMnist1d
+from evoarch.sandbox.child import load
 
 COUNTS = {"conv_base": 5_210, "gru": 5_134, "mlp": 15_210, "residual_cnn": 91_082}
 
@@ -48,7 +48,7 @@ def test_the_seed_alone_draws_the_split() -> None:
 
 
 def test_making_the_data_leaves_the_global_generators_alone() -> None:
-    from evaluators.tasks import mnist1d
+    from evoarch.evaluators.tasks import mnist1d
 
     mnist1d._dataset.cache_clear()
     np.random.seed(5)

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from agent.elites import stand
-from agent.noise import Noise, pooled
-from agent.report.numbers import Paired, paired, wilson
-from archive.pareto import Objective, front
-from archive.records import Evaluation, Scored
+from evoarch.agent.statistics.front import stand
+from evoarch.agent.statistics.noise import Noise, pooled
+from evoarch.agent.statistics.paired import Paired, paired, wilson
+from evoarch.archive.pareto import Objective, front
+from evoarch.archive.records import Evaluation, Scored
 
 GOALS = (Objective("error"), Objective("params", log=True))
 EXAMPLES = 400

@@ -13,16 +13,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.operators.base import Draft, Operator, Order, Parent
-from agent.operators.grammar import GrammarCrossover, GrammarDraw, GrammarMutate
-from agent.operators.grammar.baselines import DERIVATIONS, known
-from agent.operators.grammar.drawing import draw
-from agent.operators.grammar.reading import NotInGrammarError, read
-from agent.operators.grammar.terms import Term, seq
-from agent.operators.grammar.varying import NothingFitsError, cross, mutate
-from agent.operators.grammar.writing import Shape, Untypable, model_file
-from evaluators.tasks.mnist1d import Mnist1d
-from sandbox.vet import vet
+from evoarch.agent.operators.base import Draft, Operator, Order, Parent
+from evoarch.agent.operators.grammar import GrammarCrossover, GrammarDraw, GrammarMutate
+from evoarch.agent.operators.grammar.baselines import DERIVATIONS, known
+from evoarch.agent.operators.grammar.drawing import draw
+from evoarch.agent.operators.grammar.reading import NotInGrammarError, read
+from evoarch.agent.operators.grammar.terms import Term, seq
+from evoarch.agent.operators.grammar.varying import NothingFitsError, cross, mutate
+from evoarch.agent.operators.grammar.writing import Shape, Untypable, model_file
+from evoarch.evaluators.tasks.mnist1d import Mnist1d
+from evoarch.sandbox.vet import vet
 
 SHAPES: list[Shape] = [(40,), (3, 30), (1, 8, 8)]
 SEEDS = Mnist1d().seeds

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from agent.lm.fakes import ScriptedLM
-from agent.lm.seam import LMError, LMReply, LMRequest
-from agent.operators.base import Draft, Operator, Order, Parent
-from agent.operators.lm_rewrite import LMRewrite
-from agent.operators.lm_scoped import LMScoped
+from evoarch.agent.lm.base import LMError, LMReply, LMRequest
+from evoarch.agent.lm.fakes import ScriptedLM
+from evoarch.agent.operators.base import Draft, Operator, Order, Parent
+from evoarch.agent.operators.lm.rewrite import LMRewrite
+from evoarch.agent.operators.lm.scoped import LMScoped
 
 MLP = '''\
 import torch.nn as nn

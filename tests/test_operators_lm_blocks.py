@@ -7,13 +7,13 @@ import random
 
 import pytest
 
-from agent.lm.fakes import ScriptedLM
-from agent.lm.seam import LMReply, LMRequest
-from agent.operators.base import Broken, Draft, Operator, Order, Parent
-from agent.operators.lm_crossover import LMCrossover
-from agent.operators.lm_repair import LMRepair, readable
-from agent.operators.lm_rewrite import LMRewrite
-from sandbox.vet import vet
+from evoarch.agent.lm.base import LMReply, LMRequest
+from evoarch.agent.lm.fakes import ScriptedLM
+from evoarch.agent.operators.base import Broken, Draft, Operator, Order, Parent
+from evoarch.agent.operators.lm.crossover import LMCrossover
+from evoarch.agent.operators.lm.repair import LMRepair, readable
+from evoarch.agent.operators.lm.rewrite import LMRewrite
+from evoarch.sandbox.vet import vet
 
 BASE = """\
 import torch.nn as nn

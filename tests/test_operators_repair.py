@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from agent.operators.edits_flow import Context
-from agent.operators.random_draw import draw
-from agent.operators.shape_repair import RULES, repair
-from agent.operators.syntactic_crossover import cross
-from agent.operators.syntactic_mutate import mutate
-from evaluators.inside.build import check_logits
-from evaluators.tasks.mnist1d import Mnist1d
-from sandbox.child_report import describe
-from sandbox.outcome import Raised
+from evoarch.agent.operators.random_draw import draw
+from evoarch.agent.operators.shape_repair.rules import RULES, repair
+from evoarch.agent.operators.syntactic.crossover import cross
+from evoarch.agent.operators.syntactic.dataflow import Context
+from evoarch.agent.operators.syntactic.mutate import mutate
+from evoarch.evaluators.inside.build import check_logits
+from evoarch.evaluators.tasks.mnist1d import Mnist1d
+from evoarch.sandbox.child_report import describe
+from evoarch.sandbox.outcome import Raised
 
 OFFERS: Mapping[str, object] = {"input_shape": (40,), "num_classes": 10}
 BOUND = 6

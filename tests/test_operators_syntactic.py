@@ -10,19 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import evaluators.tasks.mnist1d
-from agent.operators.base import Draft, Operator, Order, Parent
-from agent.operators.edits import completed, look, same
-from agent.operators.edits_flow import Context
-from agent.operators.random_draw import RandomDraw, draw
-from agent.operators.syntactic_crossover import SyntacticCrossover
-from agent.operators.syntactic_mutate import KINDS, MAX_CHARACTERS, SyntacticMutate
-from sandbox.vet import vet
+from evoarch.agent.operators.base import Draft, Operator, Order, Parent
+from evoarch.agent.operators.random_draw import RandomDraw, draw
+from evoarch.agent.operators.syntactic.crossover import SyntacticCrossover
+from evoarch.agent.operators.syntactic.dataflow import Context
+from evoarch.agent.operators.syntactic.mutate import KINDS, MAX_CHARACTERS, SyntacticMutate
+from evoarch.agent.operators.syntactic.view import completed, look, same
+from evoarch.evaluators.tasks import mnist1d
+from evoarch.sandbox.vet import vet
 
 OFFERS: Mapping[str, object] = {"input_shape": (40,), "num_classes": 10}
 SEEDS = {
-    path.stem: path.read_text()
-    for path in sorted((Path(evaluators.tasks.mnist1d.__file__).parent / "seeds").glob("*.py"))
+    path.stem: path.read_text() for path in sorted((Path(mnist1d.__file__).parent / "seeds").glob("*.py"))
 }
 
 BROUGHT = {

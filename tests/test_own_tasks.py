@@ -11,13 +11,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 import evoarch
-from agent.cli import main
-from agent.own_data import fingerprint, refuse_changed, retell, retold
-from agent.starter import write_campaign
-from archive.records import Evaluation, Scored
-from archive.store import create
-from evaluators.fit import fit_program
-from evaluators.tasks import load_task, moved
+from evoarch.agent.cli import main
+from evoarch.agent.config.data_fingerprint import fingerprint, refuse_changed, retell, retold
+from evoarch.agent.search.new_campaign import write_campaign
+from evoarch.archive.records import Evaluation, Scored
+from evoarch.archive.store import create
+from evoarch.evaluators.fit import fit_program
+from evoarch.evaluators.tasks import load_task, moved
 
 PAGE = Path(__file__).parents[1] / "docs/own-task.md"
 
@@ -52,7 +52,7 @@ class TestDigits(evoarch.TaskContract):
 class TestMnist1d(evoarch.TaskContract):
     @pytest.fixture(params=["mnist1d", "mnist1d-shuffled"])
     def task(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> evoarch.Task:
-        from evaluators.tasks import mnist1d
+        from evoarch.evaluators.tasks import mnist1d
 
         monkeypatch.setattr(mnist1d, "SELECTION", 200)
         monkeypatch.setattr(mnist1d, "FRESH", 300)
@@ -209,7 +209,7 @@ def test_a_path_is_told_to_another_folder_as_it_leads_there(tmp_path: Path) -> N
     copy.mkdir(parents=True)
     shutil.copyfile(source / "campaign.toml", copy / "campaign.toml")
     shutil.copytree(source / "seeds", copy / "seeds")
-    from agent.config import load
+    from evoarch.agent.config.load import load
 
     config = load(source)
     retell(copy / "campaign.toml", config, source)

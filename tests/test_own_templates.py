@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from agent.cli import main
-from archive.store import open_archive
-from prompts.render import built_in
+from evoarch.agent.cli import main
+from evoarch.archive.store import open_archive
+from evoarch.prompts.render import built_in
 
 TEXT = "# smaller, please\n{{ before }}{{ indent }}{{ lead }}\n"
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive.pareto import Objective, best, crowding, fitness, front, hypervolume, ranks
-from archive.records import Candidate, State
+from evoarch.archive.pareto import Objective, best, crowding, fitness, front, hypervolume, ranks
+from evoarch.archive.records import Candidate, State
 
 GOALS = [Objective("error"), Objective("params", log=True)]
 Rows = list[dict[str, float]]

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.plan import Plan, Share, Span, stream
+from evoarch.agent.search.scheduler import Plan, Share, Span, stream
 
 SHARES = (Share(4.0, 8, 24, slow=True), Share(3.0, 1, 2, slow=False), Share(1.0, 1, 2, slow=False))
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from agent.cli import main
-from agent.config import parse
-from agent.errors import UserError
-from evaluators.pools import ray_reach
-from sandbox.level import detect
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.cli import main
+from evoarch.agent.config.load import parse
+from evoarch.evaluators.pools import ray_reach
+from evoarch.sandbox.level import detect
 
 ON_RAY = ("--set", "evaluation.pool=ray")
 

@@ -13,16 +13,15 @@ import pytest
 
 pytest.importorskip("ray")
 
+from evoarch.evaluators.pools.contract import LIMITS, PROGRAM, WAITS, PoolContract
+from evoarch.evaluators.pools.ray_cluster import RaySlot, connect
+from evoarch.evaluators.pools.seam import Need, Walls
+from evoarch.evaluators.pools.slots import SlotPool
+from evoarch.sandbox.job import Job
+from evoarch.sandbox.level import detect
+from evoarch.sandbox.limits import Level, Limits
+from evoarch.sandbox.outcome import Broken, Finished
 from ray_nodes import Nodes, ray_nodes
-
-from evaluators.pools.contract import LIMITS, PROGRAM, WAITS, PoolContract
-from evaluators.pools.ray_cluster import RaySlot, connect
-from evaluators.pools.seam import Need, Walls
-from evaluators.pools.slots import SlotPool
-from sandbox.job import Job
-from sandbox.level import detect
-from sandbox.limits import Level, Limits
-from sandbox.outcome import Broken, Finished
 
 pytestmark = pytest.mark.slow
 

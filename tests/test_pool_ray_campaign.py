@@ -16,12 +16,12 @@ import pytest
 
 pytest.importorskip("ray")
 
-from ray_nodes import ray_nodes
-
-from agent.config import load
-from agent.status import read_status
-from archive.store import open_archive
 from benchmarks.kill import alive, offspring, trained
+
+from evoarch.agent.analysis.status import read_status
+from evoarch.agent.config.load import load
+from evoarch.archive.store import open_archive
+from ray_nodes import ray_nodes
 
 DRIVER = [sys.executable, str(Path(__file__).parent / "tiny_driver.py")]
 TINY = (

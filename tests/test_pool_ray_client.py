@@ -9,12 +9,11 @@ import pytest
 
 pytest.importorskip("ray")
 
+from evoarch.evaluators.pools.contract import PROGRAM, PoolContract
+from evoarch.evaluators.pools.ray_cluster import connect
+from evoarch.evaluators.pools.seam import Need, Walls
+from evoarch.evaluators.pools.slots import SlotPool
 from ray_nodes import ray_nodes
-
-from evaluators.pools.contract import PROGRAM, PoolContract
-from evaluators.pools.ray_cluster import connect
-from evaluators.pools.seam import Need, Walls
-from evaluators.pools.slots import SlotPool
 
 pytestmark = [
     pytest.mark.slow,

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evaluators.pools.contract import PROGRAM
-from evaluators.pools.ray_cluster import RayCluster, RaySlot
-from evaluators.pools.seam import Need, Node, Walls
-from evaluators.pools.shelf import LARGE, Shelf
-from evaluators.pools.slots import SlotLostError
-from sandbox.job import Job
+from evoarch.evaluators.pools.contract import PROGRAM
+from evoarch.evaluators.pools.ray_cluster import RayCluster, RaySlot
+from evoarch.evaluators.pools.seam import Need, Node, Walls
+from evoarch.evaluators.pools.shelf import LARGE, Shelf
+from evoarch.evaluators.pools.slots import SlotLostError
+from evoarch.sandbox.job import Job
 
 
 class Gone:

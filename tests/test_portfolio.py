@@ -7,21 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scale_models import MODEL
 
-from agent.breeding import Parts
-from agent.campaign import Campaign
-from agent.config import Config, parse
-from agent.idle import idle_of
-from agent.lm.seam import Complete, LMReply, LMRequest
-from agent.operators.base import Draft, Order
-from agent.portfolio import Arm, Portfolio, drawn_rates
-from agent.replay import recorded_turns
-from agent.turns import Turns
-from archive.records import Outcome, Scored, State
-from archive.store import Store, create
-from evaluators.fakes import StubEvaluator
-from sandbox.genome import source_digest
+from evoarch.agent.analysis.utilisation import idle_of
+from evoarch.agent.base.ordering import Turns
+from evoarch.agent.config.load import Config, parse
+from evoarch.agent.lm.base import Complete, LMReply, LMRequest
+from evoarch.agent.operators.base import Draft, Order
+from evoarch.agent.search.bandit import Arm, Portfolio, drawn_rates
+from evoarch.agent.search.campaign import Campaign
+from evoarch.agent.search.replay import recorded_turns
+from evoarch.agent.search.steady_state import Parts
+from evoarch.archive.records import Outcome, Scored, State
+from evoarch.archive.store import Store, create
+from evoarch.evaluators.fakes import StubEvaluator
+from evoarch.sandbox.genome import source_digest
+from scale_models import MODEL
 
 
 class Better:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prompts.edits import Edit, applied, blocks_in, edited
+from evoarch.prompts.edits import Edit, applied, blocks_in, edited
 
 SOURCE = """\
 import torch.nn as nn

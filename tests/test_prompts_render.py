@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from prompts.contexts import Feedback, Scoped
-from prompts.render import (
+from evoarch.prompts.contexts import Feedback, Scoped
+from evoarch.prompts.render import (
     Override,
     PromptError,
     Templates,
@@ -18,7 +18,7 @@ from prompts.render import (
     render,
     template_of,
 )
-from prompts.samples import SAMPLES
+from evoarch.prompts.samples import SAMPLES
 
 GOLDEN = Path(__file__).parent / "golden"
 

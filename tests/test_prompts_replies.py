@@ -9,11 +9,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prompts.blocks import blocks
-from prompts.outline import Outline, header, merged, outline
-from prompts.replies import MAX_REPLY, answered, completed
-from prompts.span_replies import span_answered, spanned
-from prompts.spans import CALLED_LAYER, INSERT, LAYER, METHOD, STATEMENT, Span, find, splice, with_calls
+from evoarch.prompts.blocks import blocks
+from evoarch.prompts.outline import Outline, header, merged, outline
+from evoarch.prompts.replies import MAX_REPLY, answered, completed
+from evoarch.prompts.span_replies import span_answered, spanned
+from evoarch.prompts.spans import (
+    CALLED_LAYER,
+    INSERT,
+    LAYER,
+    METHOD,
+    STATEMENT,
+    Span,
+    find,
+    splice,
+    with_calls,
+)
 
 SOURCE = """\
 import torch.nn as nn

@@ -10,21 +10,21 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.breeding import Ending, Parts
-from agent.campaign import Campaign
-from agent.config import Config, parse
-from agent.finals import raced
-from agent.noise import Noise
-from agent.operators.base import Draft, Order
-from agent.racing import next_seeds
-from agent.replay import recorded_config
-from agent.status import read_status
-from archive.pareto import Objective
-from archive.records import Scored
-from archive.store import Store, create, open_archive
-from evaluators.fakes import StubEvaluator
-from evaluators.task import Evaluated
-from sandbox.genome import source_digest
+from evoarch.agent.analysis.status import read_status
+from evoarch.agent.config.load import Config, parse
+from evoarch.agent.evaluation.racing import next_seeds
+from evoarch.agent.evaluation.reevaluation import raced
+from evoarch.agent.operators.base import Draft, Order
+from evoarch.agent.search.campaign import Campaign
+from evoarch.agent.search.replay import recorded_config
+from evoarch.agent.search.steady_state import Ending, Parts
+from evoarch.agent.statistics.noise import Noise
+from evoarch.archive.pareto import Objective
+from evoarch.archive.records import Scored
+from evoarch.archive.store import Store, create, open_archive
+from evoarch.evaluators.fakes import StubEvaluator
+from evoarch.evaluators.task import Evaluated
+from evoarch.sandbox.genome import source_digest
 
 BOTH = (Objective("error"), Objective("params", log=True))
 NOISE = Noise(500, 0.002, 10)

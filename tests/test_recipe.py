@@ -13,29 +13,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.config import parse
-from agent.errors import UserError
-from agent.operators.build import build_operator
-from agent.operators.edits_flow import Context
-from agent.operators.syntactic_mutate import SyntacticMutate, mutate
-from agent.report.export import model_file
-from agent.session import searched
-from agent.tables import OperatorTable
-from agent.writing import findings_of
-from archive.records import FULL, Evaluation, Failed, Scored
-from archive.store import create
-from evaluators.evaluation import Evaluator
-from evaluators.recipe import of_genome
-from evaluators.sealed import SealedConfirmer
-from evaluators.task import Recipe
-from evaluators.tasks.mnist1d import Mnist1d
-from prompts.render import BUILT_IN
-from sandbox.genome import source_digest
-from sandbox.job import Job
-from sandbox.limits import Level, Limits
-from sandbox.outcome import ChildOutcome, Killed, Usage
-from sandbox.recipe import KEYS, read
-from sandbox.vet import vet
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.config.load import parse
+from evoarch.agent.config.tables import OperatorTable
+from evoarch.agent.operators.registry import build_operator
+from evoarch.agent.operators.syntactic.dataflow import Context
+from evoarch.agent.operators.syntactic.mutate import SyntacticMutate, mutate
+from evoarch.agent.report.export import model_file
+from evoarch.agent.search.session import searched
+from evoarch.agent.search.variation import findings_of
+from evoarch.archive.records import FULL, Evaluation, Failed, Scored
+from evoarch.archive.store import create
+from evoarch.evaluators.evaluation import Evaluator
+from evoarch.evaluators.recipe import of_genome
+from evoarch.evaluators.sealed import SealedConfirmer
+from evoarch.evaluators.task import Recipe
+from evoarch.evaluators.tasks.mnist1d import Mnist1d
+from evoarch.prompts.render import BUILT_IN
+from evoarch.sandbox.genome import source_digest
+from evoarch.sandbox.job import Job
+from evoarch.sandbox.limits import Level, Limits
+from evoarch.sandbox.outcome import ChildOutcome, Killed, Usage
+from evoarch.sandbox.recipe import KEYS, read
+from evoarch.sandbox.vet import vet
 
 MODEL = """
 from torch import nn

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from small_seed import SEED
 
-from agent.cli import main
-from agent.config import Config, load, parse
-from agent.errors import UserError
-from agent.estimate import Tried, estimate
-from agent.session import copy_campaign
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.cli import main
+from evoarch.agent.config.load import Config, load, parse
+from evoarch.agent.search.cost_estimate import Tried, estimate
+from evoarch.agent.search.session import copy_campaign
+from small_seed import SEED
 
 PROGRAM = """\
 import sys

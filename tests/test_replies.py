@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from evaluators.replies import curve_of, sound_of
-from sandbox.outcome import Finished
+from evoarch.evaluators.replies import curve_of, sound_of
+from evoarch.sandbox.outcome import Finished
 
 HUGE = 10**400
 ROW = {"name": "layer", "kind": "Linear", "shape": [1, 10], "params": 410, "flops": 800}

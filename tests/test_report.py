@@ -19,14 +19,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.requirements import Requirement
 
-from agent.cli import main
-from agent.report.numbers import examples, paired, wilson
-from agent.report.statements import Row, compare, statements
-from archive.records import Evaluation, Scored
-from archive.store import open_archive
-from archive.weights import load_weights
-from evaluators.tasks import load_task
-from sandbox.genome import source_digest
+from evoarch.agent.cli import main
+from evoarch.agent.report.diff import Row, compare, statements
+from evoarch.agent.statistics.paired import examples, paired, wilson
+from evoarch.archive.records import Evaluation, Scored
+from evoarch.archive.store import open_archive
+from evoarch.archive.weights import load_weights
+from evoarch.evaluators.tasks import load_task
+from evoarch.sandbox.genome import source_digest
 
 BIN = Path(sys.executable).parent
 

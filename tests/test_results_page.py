@@ -5,14 +5,14 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
-
-from agent.cli import main
-from agent.compare.comparison import compared
-from agent.compare.curves import Curve, Point, read
-from agent.compare.runs import Run, plan
 from benchmarks import results
 from benchmarks.results_kept import curves, pack, restore, take_comparison, unpack
+from click.testing import CliRunner
+
+from evoarch.agent.cli import main
+from evoarch.agent.compare.comparison import compared
+from evoarch.agent.compare.curves import Curve, Point, read
+from evoarch.agent.compare.runs import Run, plan
 
 ARMS = {"lm": "a model", "random": "chance"}
 

@@ -10,22 +10,22 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from agent.breeding import Ending, Parts
-from agent.campaign import Campaign
-from agent.config import load, parse
-from agent.operators.base import Draft, Order
-from agent.report.document import as_html, read_report
-from agent.report.lineage import lay_out
-from agent.selection import Steering, select
-from agent.starter import write_campaign
-from agent.tables import SelectionTable
-from agent.web.app import HEADERS, TOKEN_HEADER, create_app
-from archive.browse import Filter
-from archive.errors import ArchiveError
-from archive.records import Candidate, Evaluation, Failed, LMCall, Scored, State
-from archive.store import Store, create, open_archive
-from evaluators.fakes import StubEvaluator
-from evaluators.tasks import load_task
+from evoarch.agent.config.load import load, parse
+from evoarch.agent.config.tables import SelectionTable
+from evoarch.agent.operators.base import Draft, Order
+from evoarch.agent.report.document import as_html, read_report
+from evoarch.agent.report.lineage import lay_out
+from evoarch.agent.search.campaign import Campaign
+from evoarch.agent.search.new_campaign import write_campaign
+from evoarch.agent.search.selection import Steering, select
+from evoarch.agent.search.steady_state import Ending, Parts
+from evoarch.agent.web.app import HEADERS, TOKEN_HEADER, create_app
+from evoarch.archive.browse import Filter
+from evoarch.archive.errors import ArchiveError
+from evoarch.archive.records import Candidate, Evaluation, Failed, LMCall, Scored, State
+from evoarch.archive.store import Store, create, open_archive
+from evoarch.evaluators.fakes import StubEvaluator
+from evoarch.evaluators.tasks import load_task
 
 NASTY = 'x = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"  # <b>&amp;</b>\n'
 
@@ -207,7 +207,7 @@ def test_a_configuration_that_does_not_load_is_said_on_the_pages(client: TestCli
 
 def test_an_error_of_our_own_carries_the_headers_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = create_app(folder)
-    monkeypatch.setattr("agent.web.pages.Pages.queue", lambda self: 1 / 0)
+    monkeypatch.setattr("evoarch.agent.web.pages.Pages.queue", lambda self: 1 / 0)
     with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
         answer = client.get("/queue")
     assert answer.status_code == 500

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from agent.config import load
-from archive.store import create, open_archive
-from sandbox.genome import source_digest
+from evoarch.agent.config.load import load
+from evoarch.archive.store import create, open_archive
+from evoarch.sandbox.genome import source_digest
 
 BIN = Path(sys.executable).parent
 FLAGS = [
@@ -35,12 +35,12 @@ PATIENCE = 30_000
 RUNNING = """
 import asyncio, sys
 from pathlib import Path
-from agent.breeding import Parts
-from agent.campaign import Campaign
-from agent.config import load
-from agent.operators.syntactic_mutate import SyntacticMutate
-from archive.store import open_archive
-from evaluators.fakes import StubEvaluator
+from evoarch.agent.search.steady_state import Parts
+from evoarch.agent.search.campaign import Campaign
+from evoarch.agent.config.load import load
+from evoarch.agent.operators.syntactic.mutate import SyntacticMutate
+from evoarch.archive.store import open_archive
+from evoarch.evaluators.fakes import StubEvaluator
 folder = Path(sys.argv[1])
 store = open_archive(folder, write=True)
 parts = Parts(StubEvaluator(0.2), {"input_shape": (40,), "num_classes": 10}, [SyntacticMutate()], {}, 1)

@@ -11,26 +11,26 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from papers_algorithms import transcription
 from rich.console import Console
-from scale_models import MODEL
 
-from agent.breeding import Ending, Parts
-from agent.campaign import Campaign
-from agent.cli.views import round_table
-from agent.config import Config, parse
-from agent.errors import UserError
-from agent.lm.fakes import ReplayLM, ScriptedLM
-from agent.operators.lm_rewrite import LMRewrite
-from agent.replay import recorded_calls, recorded_turns
-from agent.status import read_status
-from agent.tuning.data import TuningData
-from agent.tuning.seam import Tuned
-from agent.turns import Turns
-from archive.records import Failed, Outcome, Scored, State
-from archive.store import Store, create
-from evaluators.fakes import StubEvaluator
-from sandbox.genome import source_digest
+from evoarch.agent.analysis.status import read_status
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.base.ordering import Turns
+from evoarch.agent.cli.views import round_table
+from evoarch.agent.config.load import Config, parse
+from evoarch.agent.lm.fakes import ReplayLM, ScriptedLM
+from evoarch.agent.operators.lm.rewrite import LMRewrite
+from evoarch.agent.search.campaign import Campaign
+from evoarch.agent.search.replay import recorded_calls, recorded_turns
+from evoarch.agent.search.steady_state import Ending, Parts
+from evoarch.agent.tuning.data import TuningData
+from evoarch.agent.tuning.seam import Tuned
+from evoarch.archive.records import Failed, Outcome, Scored, State
+from evoarch.archive.store import Store, create
+from evoarch.evaluators.fakes import StubEvaluator
+from evoarch.sandbox.genome import source_digest
+from papers_algorithms import transcription
+from scale_models import MODEL
 
 REST = """
         self.layer = nn.Linear(40, 10)

@@ -15,25 +15,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
-from scale_models import MODEL, Scale
 
-from agent.breeding import Ending, Parts
-from agent.campaign import Campaign
-from agent.cli.views import summary
-from agent.config import Config, parse
-from agent.errors import UserError
-from agent.replay import recorded_turns
-from agent.rungs import AUDITED, Decision, Rung, audited, decide, held, ladder, place
-from agent.status import Status, read_status
-from agent.tables import RungTable
-from agent.turns import Turns
-from archive.pareto import Objective
-from archive.records import FULL, Failed, Fault, Scored, State
-from archive.store import Store, create
-from evaluators.fakes import StubEvaluator
-from evaluators.segments import Segment, wrong_state
-from evaluators.task import Evaluated, Recipe
-from sandbox.genome import source_digest
+from evoarch.agent.analysis.status import Status, read_status
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.base.ordering import Turns
+from evoarch.agent.cli.views import summary
+from evoarch.agent.config.load import Config, parse
+from evoarch.agent.config.tables import RungTable
+from evoarch.agent.evaluation.rungs import AUDITED, Decision, Rung, audited, decide, held, ladder, place
+from evoarch.agent.search.campaign import Campaign
+from evoarch.agent.search.replay import recorded_turns
+from evoarch.agent.search.steady_state import Ending, Parts
+from evoarch.archive.pareto import Objective
+from evoarch.archive.records import FULL, Failed, Fault, Scored, State
+from evoarch.archive.store import Store, create
+from evoarch.evaluators.fakes import StubEvaluator
+from evoarch.evaluators.segments import Segment, wrong_state
+from evoarch.evaluators.task import Evaluated, Recipe
+from evoarch.sandbox.genome import source_digest
+from scale_models import MODEL, Scale
 
 ERROR = [Objective("error")]
 BOTH = [Objective("error"), Objective("params", log=True)]

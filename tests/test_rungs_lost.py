@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scale_models import MODEL, Scale
 
-from agent.breeding import Ending, Parts
-from agent.campaign import Campaign
-from agent.config import parse
-from agent.replay import recorded_turns
-from agent.turns import Turns
-from archive.records import FULL, Failed, Fault
-from archive.store import Store, create
-from evaluators.fakes import StubEvaluator
-from evaluators.task import Evaluated
-from sandbox.genome import source_digest
+from evoarch.agent.base.ordering import Turns
+from evoarch.agent.config.load import parse
+from evoarch.agent.search.campaign import Campaign
+from evoarch.agent.search.replay import recorded_turns
+from evoarch.agent.search.steady_state import Ending, Parts
+from evoarch.archive.records import FULL, Failed, Fault
+from evoarch.archive.store import Store, create
+from evoarch.evaluators.fakes import StubEvaluator
+from evoarch.evaluators.task import Evaluated
+from evoarch.sandbox.genome import source_digest
+from scale_models import MODEL, Scale
 
 CONFIG = parse(
     {

@@ -13,12 +13,12 @@ import numpy as np
 import psutil
 import pytest
 
-from sandbox import container, landlock, seccomp
-from sandbox.job import Job, Program
-from sandbox.level import SandboxUnavailableError, detect
-from sandbox.limits import Level, Limits
-from sandbox.outcome import Array, Broken, ChildOutcome, Finished, Killed, Raised
-from sandbox.runner import ZygoteRunner, start
+from evoarch.sandbox import container, landlock, seccomp
+from evoarch.sandbox.job import Job, Program
+from evoarch.sandbox.level import SandboxUnavailableError, detect
+from evoarch.sandbox.limits import Level, Limits
+from evoarch.sandbox.outcome import Array, Broken, ChildOutcome, Finished, Killed, Raised
+from evoarch.sandbox.runner import ZygoteRunner, start
 
 T = TypeVar("T")
 
@@ -313,7 +313,7 @@ def test_the_zygote_is_started_from_the_main_thread_only() -> None:
 
 def test_a_program_may_not_replace_the_sandbox() -> None:
     async def replaced() -> None:
-        await start(Program({"inside": INSIDE, "sandbox.child": ""}, "inside"), unsafe=True)
+        await start(Program({"inside": INSIDE, "evoarch.sandbox.child": ""}, "inside"), unsafe=True)
 
     with pytest.raises(ValueError, match=r"sandbox\.child"):
         asyncio.run(replaced())

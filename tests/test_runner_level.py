@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import container
-from sandbox.environment import own
-from sandbox.level import SandboxUnavailableError, choose, detect
-from sandbox.limits import Level
-from sandbox.mounts import mounts
+from evoarch.sandbox import container
+from evoarch.sandbox.environment import own
+from evoarch.sandbox.level import SandboxUnavailableError, choose, detect
+from evoarch.sandbox.limits import Level
+from evoarch.sandbox.mounts import mounts
 
 BEST = detect().level
 needs_landlock = pytest.mark.skipif(BEST is Level.NONE, reason="this kernel has no Landlock or no seccomp")

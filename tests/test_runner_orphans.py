@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sandbox import container, landlock, seccomp
-from sandbox.level import detect
-from sandbox.limits import Level
+from evoarch.sandbox import container, landlock, seccomp
+from evoarch.sandbox.level import detect
+from evoarch.sandbox.limits import Level
 
 INSIDE = """
 def warmup():
@@ -34,10 +34,10 @@ LEVELS = (
 
 CONTROLLER = """
 import asyncio, os, sys
-from sandbox import container, landlock, seccomp
-from sandbox.job import Job, Program
-from sandbox.limits import Level
-from sandbox.runner import start
+from evoarch.sandbox import container, landlock, seccomp
+from evoarch.sandbox.job import Job, Program
+from evoarch.sandbox.limits import Level
+from evoarch.sandbox.runner import start
 
 async def main():
     level = Level(sys.argv[1])

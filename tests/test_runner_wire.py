@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox import wire
+from evoarch.sandbox import wire
 
 shapes = st.lists(st.integers(0, 4), max_size=4)
 manifests = st.lists(

@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
-from archive.records import Failed, Outcome, Scored
-from evaluators.evaluation import Evaluator
-from evaluators.replies import Sound
-from evaluators.task import Evaluated, Recipe
-from evaluators.tasks.mnist1d import Mnist1d
-from sandbox.job import Runner
-from sandbox.limits import Limits
+from evoarch.archive.records import Failed, Outcome, Scored
+from evoarch.evaluators.evaluation import Evaluator
+from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.task import Evaluated, Recipe
+from evoarch.evaluators.tasks.mnist1d import Mnist1d
+from evoarch.sandbox.job import Runner
+from evoarch.sandbox.limits import Limits
 
 CHANCE = 0.8
 """Ten balanced classes: a model that knows nothing errs on 0.9, give or take 0.02."""
@@ -97,7 +97,7 @@ else:
 AT_CHANCE = {
     "a patched loss": useless("F.cross_entropy = lambda *a, **k: a[0].sum() * 0"),
     "a patched loss table": useless(
-        "import evaluators.inside.losses as l\nl.LOSSES['cross_entropy'] = lambda y, t: y.sum() * 0"
+        "import evoarch.evaluators.inside.losses as l\nl.LOSSES['cross_entropy'] = lambda y, t: y.sum() * 0"
     ),
     "a patched optimiser": useless("torch.optim.AdamW.step = lambda *a, **k: None"),
     "a patched argmax": useless("torch.argmax = torch.Tensor.argmax = lambda *a, **k: torch.zeros(500)"),
@@ -180,29 +180,33 @@ FAILS = {
         "predict",
         "float32 logits",
         useless(
-            "import evaluators.inside.main as m\n"
+            "import evoarch.evaluators.inside.main as m\n"
             "m.predict = lambda *a: ({'logits': torch.zeros(1, 9, 10)}, {})"
         ),
     ),
     "a reply without logits": (
         "predict",
         "float32 logits",
-        useless("import evaluators.inside.main as m\nm.predict = lambda *a: ({}, {'error': 0.0})"),
+        useless("import evoarch.evaluators.inside.main as m\nm.predict = lambda *a: ({}, {'error': 0.0})"),
     ),
     "weights under other names": (
         "train",
         "must name tensors",
-        useless("import evaluators.inside.main as m\nm.train = lambda *a: ({'7/w': torch.zeros(1)}, {})"),
+        useless(
+            "import evoarch.evaluators.inside.main as m\nm.train = lambda *a: ({'7/w': torch.zeros(1)}, {})"
+        ),
     ),
     "no weights": (
         "train",
         "same tensors",
-        useless("import evaluators.inside.main as m\nm.train = lambda *a: ({}, {'params': 1})"),
+        useless("import evoarch.evaluators.inside.main as m\nm.train = lambda *a: ({}, {'params': 1})"),
     ),
     "weights that no model has": (
         "predict",
         "lack",
-        useless("import evaluators.inside.main as m\nm.train = lambda *a: ({'0/w': torch.zeros(1)}, {})"),
+        useless(
+            "import evoarch.evaluators.inside.main as m\nm.train = lambda *a: ({'0/w': torch.zeros(1)}, {})"
+        ),
     ),
 }
 
@@ -236,12 +240,12 @@ def test_a_stalled_reply_fails_on_time(walls: Loop) -> None:
 
 COUNTS = {
     "claimed ties": useless(
-        "import evaluators.inside.train as t\nreal = t.state_of\n"
+        "import evoarch.evaluators.inside.train as t\nreal = t.state_of\n"
         "ties = {'linear.weight': 'linear.bias', 'linear.bias': 'linear.weight'}\n"
         "t.state_of = lambda m: (real(m)[0], ties)"
     ),
     "a tie to itself": useless(
-        "import evaluators.inside.train as t\nreal = t.state_of\n"
+        "import evoarch.evaluators.inside.train as t\nreal = t.state_of\n"
         "t.state_of = lambda m: (real(m)[0], {n: n for n in real(m)[0]})"
     ),
     "frozen": useless(init="self.linear.bias.requires_grad_(False)"),
@@ -265,7 +269,7 @@ def test_no_claim_makes_a_model_smaller(walls: Loop, source: str) -> None:
 def test_a_forged_function_digest_is_no_digest(walls: Loop) -> None:
     loop, runner = walls
     source = useless(
-        "import evaluators.inside.dry_run as d\nd.function_digest = lambda *a: ['no', 'digest']",
+        "import evoarch.evaluators.inside.dry_run as d\nd.function_digest = lambda *a: ['no', 'digest']",
         forward="y = y + self.linear(x)",
     )
     found = loop.run(Evaluator(Mnist1d(), RECIPE, runner).dry_run(source))

@@ -14,27 +14,27 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scale_models import MODEL, Scale
 
-from agent.breeding import Ending, Parts
-from agent.campaign import Campaign
-from agent.config import Config, parse
-from agent.errors import UserError
-from agent.foretold import concordance, foretold
-from agent.replay import recorded_turns
-from agent.rungs import Decision, audited
-from agent.screen import decide
-from agent.status import read_status
-from agent.tables import FilterTable
-from agent.turns import Turns
-from archive.errors import ArchiveError
-from archive.records import State
-from archive.screens import FILTER
-from archive.store import Store, create
-from evaluators.fakes import StubEvaluator
-from evaluators.task import Evaluated
-from evaluators.zero_cost import ZeroCost
-from sandbox.genome import source_digest
+from evoarch.agent.analysis.foretold import concordance, foretold
+from evoarch.agent.analysis.status import read_status
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.base.ordering import Turns
+from evoarch.agent.config.load import Config, parse
+from evoarch.agent.config.tables import FilterTable
+from evoarch.agent.evaluation.prefilter import decide
+from evoarch.agent.evaluation.rungs import Decision, audited
+from evoarch.agent.search.campaign import Campaign
+from evoarch.agent.search.replay import recorded_turns
+from evoarch.agent.search.steady_state import Ending, Parts
+from evoarch.archive.errors import ArchiveError
+from evoarch.archive.records import State
+from evoarch.archive.screens import FILTER
+from evoarch.archive.store import Store, create
+from evoarch.evaluators.fakes import StubEvaluator
+from evoarch.evaluators.task import Evaluated
+from evoarch.evaluators.zero_cost import ZeroCost
+from evoarch.sandbox.genome import source_digest
+from scale_models import MODEL, Scale
 
 
 def test_the_best_share_of_those_of_its_size_goes_on() -> None:

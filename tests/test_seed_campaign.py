@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from agent.cli import main
-from agent.seeding.add import Wanted, prepare
-from agent.seeding.frozen import canonical
-from agent.seeding.units import units_of
-from archive.records import State
-from archive.store import open_archive
-from sandbox.genome import source_digest
+from evoarch.agent.cli import main
+from evoarch.agent.seeding.add import Wanted, prepare
+from evoarch.agent.seeding.frozen import canonical
+from evoarch.agent.seeding.units import units_of
+from evoarch.archive.records import State
+from evoarch.archive.store import open_archive
+from evoarch.sandbox.genome import source_digest
 
 REPOSITORY = Path(__file__).parent / "fixtures" / "seeding" / "repo"
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import load
-from agent.errors import UserError
-from agent.seeding.add import Wanted, prepare, with_seed, write_seed
-from agent.starter import write_campaign
-from evaluators.tasks import load_task
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.config.load import load
+from evoarch.agent.search.new_campaign import write_campaign
+from evoarch.agent.seeding.add import Wanted, prepare, with_seed, write_seed
+from evoarch.evaluators.tasks import load_task
 
 NET = """from torch import nn
 

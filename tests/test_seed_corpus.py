@@ -9,8 +9,8 @@ from types import ModuleType
 import pytest
 import torch
 
-from agent.errors import UserError
-from agent.seeding.add import Wanted, prepare
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.seeding.add import Wanted, prepare
 
 
 def _corpus() -> ModuleType:

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import UserError
-from agent.tables import SandboxTable
-from agent.walls import choose_level, open_walls
-from evaluators.own import measuring
-from evaluators.replies import Sound
-from evaluators.tasks import load_task
-from sandbox.environment import InterpreterError, environment_of, own
-from sandbox.level import detect
-from sandbox.outcome import ChildOutcome, Raised
-from sandbox.vet import vet
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.config.tables import SandboxTable
+from evoarch.agent.evaluation.walls import choose_level, open_walls
+from evoarch.evaluators.own import measuring
+from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.tasks import load_task
+from evoarch.sandbox.environment import InterpreterError, environment_of, own
+from evoarch.sandbox.level import detect
+from evoarch.sandbox.outcome import ChildOutcome, Raised
+from evoarch.sandbox.vet import vet
 
 GENOME = """import theirs
 from theirs.late import Layer

@@ -12,19 +12,19 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import UserError
-from agent.lm.seam import LMReply, LMRequest
-from agent.operators.base import Order, Parent
-from agent.operators.lm_rewrite import LMRewrite
-from agent.operators.lm_scoped import LMScoped
-from agent.operators.syntactic_mutate import SyntacticMutate
-from agent.seeding.add import Seed, Wanted, prepare
-from agent.seeding.frozen import Opening, canonical
-from agent.seeding.patch import patch
-from agent.seeding.units import units_of
-from sandbox.genome import source_digest
-from sandbox.outcome import Finding
-from sandbox.vet import vet
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.lm.base import LMReply, LMRequest
+from evoarch.agent.operators.base import Order, Parent
+from evoarch.agent.operators.lm.rewrite import LMRewrite
+from evoarch.agent.operators.lm.scoped import LMScoped
+from evoarch.agent.operators.syntactic.mutate import SyntacticMutate
+from evoarch.agent.seeding.add import Seed, Wanted, prepare
+from evoarch.agent.seeding.frozen import Opening, canonical
+from evoarch.agent.seeding.patch import patch
+from evoarch.agent.seeding.units import units_of
+from evoarch.sandbox.genome import source_digest
+from evoarch.sandbox.outcome import Finding
+from evoarch.sandbox.vet import vet
 
 OFFERS = {"input_shape": (40,), "num_classes": 10}
 REPOSITORY = Path(__file__).parent / "fixtures" / "seeding" / "repo"

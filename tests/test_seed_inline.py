@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from agent.cli import main
-from agent.config import load
-from agent.seeding.add import Seed, Wanted, prepare
+from evoarch.agent.cli import main
+from evoarch.agent.config.load import load
+from evoarch.agent.seeding.add import Seed, Wanted, prepare
 
 OFFERS = {"input_shape": (40,), "num_classes": 10}
 

@@ -10,16 +10,16 @@ import pytest
 import torch
 from torch import nn
 
-from archive.records import Failed, Scored
-from evaluators.evaluation import Evaluator
-from evaluators.inside.overlap import overlap
-from evaluators.inside.resume import inherit
-from evaluators.inside.schedule import HELD, annealed
-from evaluators.segments import Segment, inherited_share
-from evaluators.task import Evaluated, Recipe
-from evaluators.tasks.mnist1d import Mnist1d
-from evaluators.zero_cost import GRADSIGN, NASWOT, ZeroCost
-from sandbox.job import Runner
+from evoarch.archive.records import Failed, Scored
+from evoarch.evaluators.evaluation import Evaluator
+from evoarch.evaluators.inside.overlap import overlap
+from evoarch.evaluators.inside.resume import inherit
+from evoarch.evaluators.inside.schedule import HELD, annealed
+from evoarch.evaluators.segments import Segment, inherited_share
+from evoarch.evaluators.task import Evaluated, Recipe
+from evoarch.evaluators.tasks.mnist1d import Mnist1d
+from evoarch.evaluators.zero_cost import GRADSIGN, NASWOT, ZeroCost
+from evoarch.sandbox.job import Runner
 
 RECIPE = Recipe("parts", rate=0.02, steps=40, batch=100, hold=20)
 MODEL = """

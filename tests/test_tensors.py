@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from evaluators import sealed
-from evaluators.checks import check_splits
-from evaluators.inside.build import build
-from evaluators.task import TaskError
-from evaluators.tasks import load_task
-from evaluators.tasks.data import DataTask
-from evaluators.tasks.tensors import Tensors, tensors_task
-from sandbox.child import load
-from sandbox.vet import vet
+from evoarch.evaluators import sealed
+from evoarch.evaluators.checks import check_splits
+from evoarch.evaluators.inside.build import build
+from evoarch.evaluators.task import TaskError
+from evoarch.evaluators.tasks import load_task
+from evoarch.evaluators.tasks.data import DataTask
+from evoarch.evaluators.tasks.tensors import Tensors, tensors_task
+from evoarch.sandbox.child import load
+from evoarch.sandbox.vet import vet
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(3.0, 10.0, (40, 2, 6)).astype(np.float32)

@@ -18,13 +18,13 @@ from safetensors.numpy import save
 from safetensors.torch import save as save_torch
 from safetensors.torch import save_model
 
-from evaluators.params import count_params
-from evaluators.trainer import Trainer, Training
-from sandbox.external import Bounds
-from sandbox.job import Job
-from sandbox.level import bwrap_problem, find_bwrap
-from sandbox.limits import Level
-from sandbox.outcome import Broken, ChildOutcome, Finished, Killed
+from evoarch.evaluators.params import count_params
+from evoarch.evaluators.trainer import Trainer, Training
+from evoarch.sandbox.external import Bounds
+from evoarch.sandbox.job import Job
+from evoarch.sandbox.level import bwrap_problem, find_bwrap
+from evoarch.sandbox.limits import Level
+from evoarch.sandbox.outcome import Broken, ChildOutcome, Finished, Killed
 
 NO_BWRAP = bwrap_problem()
 WALLS = [
@@ -296,9 +296,9 @@ def test_a_cancelled_training_takes_its_program_along(tmp_path: Path, walls: str
 CONTROLLER = """
 import asyncio, sys
 from pathlib import Path
-from evaluators.trainer import Trainer, Training
-from sandbox.external import Bounds
-from sandbox.job import Job
+from evoarch.evaluators.trainer import Trainer, Training
+from evoarch.sandbox.external import Bounds
+from evoarch.sandbox.job import Job
 folder, script, bwrap = sys.argv[1:]
 training = Training(
     ("/bin/sh", "-c", script), Path(folder) / "runs", Bounds(600.0, 1 << 20), bwrap,

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluators.trainer import Trainer, Training
-from sandbox.external import Bounds
-from sandbox.job import Job
-from sandbox.level import bwrap_problem, find_bwrap
-from sandbox.limits import Level
-from sandbox.outcome import ChildOutcome, Killed
+from evoarch.evaluators.trainer import Trainer, Training
+from evoarch.sandbox.external import Bounds
+from evoarch.sandbox.job import Job
+from evoarch.sandbox.level import bwrap_problem, find_bwrap
+from evoarch.sandbox.limits import Level
+from evoarch.sandbox.outcome import ChildOutcome, Killed
 
 NO_BWRAP = bwrap_problem()
 ARRAYS = {"inputs": np.zeros((3, 2), np.float32), "targets": np.array([0, 1, 0])}

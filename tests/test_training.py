@@ -12,17 +12,24 @@ import pytest
 import tomli_w
 from click.testing import CliRunner
 
-from agent.cli import main
-from agent.config import Config, parse
-from agent.errors import UserError
-from agent.training import RUNS, gpu_groups, moved_trainer, slots, whole, with_trainer
-from archive.store import open_archive
-from evaluators.tasks import load_task
-from evaluators.trainer import Trainer
-from sandbox.job import Job
-from sandbox.level import bwrap_problem
-from sandbox.limits import Level
-from sandbox.outcome import ChildOutcome, Finished
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.cli import main
+from evoarch.agent.config.load import Config, parse
+from evoarch.agent.evaluation.external_trainer import (
+    RUNS,
+    gpu_groups,
+    moved_trainer,
+    slots,
+    whole,
+    with_trainer,
+)
+from evoarch.archive.store import open_archive
+from evoarch.evaluators.tasks import load_task
+from evoarch.evaluators.trainer import Trainer
+from evoarch.sandbox.job import Job
+from evoarch.sandbox.level import bwrap_problem
+from evoarch.sandbox.limits import Level
+from evoarch.sandbox.outcome import ChildOutcome, Finished
 
 PROGRAM = Path(__file__).parent / "fixtures" / "trainer" / "train.py"
 TASK = load_task("digits")

@@ -10,15 +10,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.lm.precision import dtype_for
-from agent.lm.sampling import Sampler
-from agent.tables import TuningTable
-from agent.tuning.data import Example, example, split
-from agent.tuning.files import load_soft_prompt, path_of, save_soft_prompt
-from agent.tuning.training import Checkpoint, train
-from prompts.outline import Outline
-from prompts.replies import completed
-from sandbox.genome import source_digest
+from evoarch.agent.config.tables import TuningTable
+from evoarch.agent.lm.local.precision import dtype_for
+from evoarch.agent.lm.local.sampling import Sampler
+from evoarch.agent.lm.local.soft_prompts import load_soft_prompt, path_of, save_soft_prompt
+from evoarch.agent.tuning.data import Example, example, split
+from evoarch.agent.tuning.training import Checkpoint, train
+from evoarch.prompts.outline import Outline
+from evoarch.prompts.replies import completed
+from evoarch.sandbox.genome import source_digest
 
 TABLE = TuningTable(tokens=4, epochs=4, batch=2, accumulation=2)
 PAIRS = [("ab", "cdcdcdcd"), ("ba", "cdcdcd"), ("aa", "cdcdcdcdcd"), ("bb", "cdcd"), ("abab", "cdcdcd")]

@@ -8,21 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scale_models import MODEL, Scale
 
-from agent.breeding import Parts
-from agent.campaign import Campaign
-from agent.config import Config, parse
-from agent.elites import elites
-from agent.errors import UserError
-from agent.noise import read_noise
-from agent.report.verdict import judge
-from agent.selection import Steering, select
-from agent.tables import SelectionTable
-from archive.records import Candidate, Scored, State
-from archive.store import Store, create
-from evaluators.fakes import StubEvaluator, hashed_score
-from sandbox.genome import source_digest
+from evoarch.agent.analysis.verdict import judge
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.config.load import Config, parse
+from evoarch.agent.config.tables import SelectionTable
+from evoarch.agent.search.campaign import Campaign
+from evoarch.agent.search.selection import Steering, select
+from evoarch.agent.search.steady_state import Parts
+from evoarch.agent.statistics.front import elites
+from evoarch.agent.statistics.noise import read_noise
+from evoarch.archive.records import Candidate, Scored, State
+from evoarch.archive.store import Store, create
+from evoarch.evaluators.fakes import StubEvaluator, hashed_score
+from evoarch.sandbox.genome import source_digest
+from scale_models import MODEL, Scale
 
 SEED = MODEL.format(scale=1.5)
 RUNGS = {"rungs": [{"share": 0.25, "keep": 0.5}]}

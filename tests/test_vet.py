@@ -7,19 +7,19 @@ import pytest
 import torch
 from libcst.metadata import MetadataWrapper, PositionProvider
 
-from sandbox.catalogue import RULES, page
-from sandbox.genome import canonical, parse
-from sandbox.places import places
-from sandbox.rules.base import Rule, below
-from sandbox.rules.example import OFFERS, model
-from sandbox.rules.torch_names import (
+from evoarch.sandbox.catalogue import RULES, page
+from evoarch.sandbox.genome import canonical, parse
+from evoarch.sandbox.places import places
+from evoarch.sandbox.rules.base import Rule, below
+from evoarch.sandbox.rules.example import OFFERS, model
+from evoarch.sandbox.rules.torch_names import (
     FUNCTIONAL_NAMES,
     NN_NAMES,
     PART_DENIED,
     TORCH_NAMES,
     TORCH_PARTS,
 )
-from sandbox.vet import vet
+from evoarch.sandbox.vet import vet
 
 ROOT = Path(__file__).parent.parent
 GOOD = {

@@ -15,9 +15,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from evaluators.inside.zero_cost import zero_cost
-from evaluators.zero_cost import GRADSIGN, NASWOT, gradsign, naswot, scores_of
-from sandbox.outcome import Finished, Usage
+from evoarch.evaluators.inside.zero_cost import zero_cost
+from evoarch.evaluators.zero_cost import GRADSIGN, NASWOT, gradsign, naswot, scores_of
+from evoarch.sandbox.outcome import Finished, Usage
 
 INPUTS = torch.randn(11, 6, generator=torch.Generator().manual_seed(1))
 TARGETS = torch.arange(11) % 3

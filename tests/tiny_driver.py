@@ -2,9 +2,9 @@
 
 import sys
 
-from agent.cli import main
-from evaluators.task import Recipe
-from evaluators.tasks import mnist1d
+from evoarch.agent.cli import main
+from evoarch.evaluators.task import Recipe
+from evoarch.evaluators.tasks import mnist1d
 
 mnist1d.RECIPES["tiny"] = Recipe("tiny", rate=0.02, steps=20, batch=32)
 

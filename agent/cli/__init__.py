@@ -6,7 +6,8 @@ import sys
 
 import click
 
-from agent.cli import (
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.cli import (
     campaigns,
     candidates,
     compare,
@@ -19,9 +20,8 @@ from agent.cli import (
     seed,
     tuning,
 )
-from agent.errors import UserError
-from archive.errors import ArchiveError
-from evaluators.task import TaskError
+from evoarch.archive.errors import ArchiveError
+from evoarch.evaluators.task import TaskError
 
 
 class Commands(click.Group):

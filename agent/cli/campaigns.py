@@ -10,21 +10,21 @@ from pathlib import Path
 
 import click
 
-from agent.breeding import Ending
-from agent.cli.common import console, folder_argument, json_option, print_json
-from agent.cli.forecast import forecast
-from agent.cli.views import live, summary
-from agent.config import load
-from agent.errors import UserError
-from agent.own_data import fingerprint
-from agent.profiles import PROFILES, profile
-from agent.rehearsal import rehearse
-from agent.session import Session, open_session
-from agent.starter import EVALUATIONS, LM_TABLES, write_campaign
-from agent.status import not_begun, read_status
-from archive.schema import FILE as DATABASE
-from archive.store import open_archive
-from evaluators.tasks import FORMS, families, load_task, moved
+from evoarch.agent.analysis.status import not_begun, read_status
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.cli.common import console, folder_argument, json_option, print_json
+from evoarch.agent.cli.forecast import forecast
+from evoarch.agent.cli.views import live, summary
+from evoarch.agent.config.data_fingerprint import fingerprint
+from evoarch.agent.config.load import load
+from evoarch.agent.config.profiles import PROFILES, profile
+from evoarch.agent.search.dry_run import rehearse
+from evoarch.agent.search.new_campaign import EVALUATIONS, LM_TABLES, write_campaign
+from evoarch.agent.search.session import Session, open_session
+from evoarch.agent.search.steady_state import Ending
+from evoarch.archive.schema import FILE as DATABASE
+from evoarch.archive.store import open_archive
+from evoarch.evaluators.tasks import FORMS, families, load_task, moved
 
 
 @click.command()

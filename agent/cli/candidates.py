@@ -11,19 +11,19 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from agent.cli.common import cell, console, folder_argument, json_option, print_json, reading, table
-from agent.config import Config
-from agent.elites import elites
-from agent.errors import UserError, nearest
-from agent.noise import Noise, read_noise
-from agent.report.numbers import in_words
-from agent.report.statements import Piece, Row, compare
-from agent.report.text import printable
-from agent.report.verdict import Judgement, judge
-from archive.browse import Filter
-from archive.errors import ArchiveError
-from archive.records import Candidate, Failed, Outcome, State
-from archive.store import Store
+from evoarch.agent.analysis.verdict import Judgement, judge
+from evoarch.agent.base.errors import UserError, nearest
+from evoarch.agent.base.formatting import printable
+from evoarch.agent.cli.common import cell, console, folder_argument, json_option, print_json, reading, table
+from evoarch.agent.config.load import Config
+from evoarch.agent.report.diff import Piece, Row, compare
+from evoarch.agent.statistics.front import elites
+from evoarch.agent.statistics.noise import Noise, read_noise
+from evoarch.agent.statistics.paired import in_words
+from evoarch.archive.browse import Filter
+from evoarch.archive.errors import ArchiveError
+from evoarch.archive.records import Candidate, Failed, Outcome, State
+from evoarch.archive.store import Store
 
 id_argument = click.argument("identity", metavar="ID", type=int)
 WIDE = 120

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from agent.config import Config, load
-from agent.report.text import cell
-from archive.store import Store, open_archive
+from evoarch.agent.base.formatting import cell
+from evoarch.agent.config.load import Config, load
+from evoarch.archive.store import Store, open_archive
 
 __all__ = ["cell", "console", "folder_argument", "json_option", "print_json", "reading", "table"]
 

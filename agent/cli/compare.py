@@ -11,14 +11,14 @@ from pathlib import Path
 
 import click
 
-from agent.cli.common import folder_argument, json_option, print_json
-from agent.compare.arms import find
-from agent.compare.comparison import compared
-from agent.compare.curves import read
-from agent.compare.page import write
-from agent.compare.runs import FOLDER, Run, carry_out, plan
-from agent.config import load
-from agent.errors import UserError
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.cli.common import folder_argument, json_option, print_json
+from evoarch.agent.compare.arms import find
+from evoarch.agent.compare.comparison import compared
+from evoarch.agent.compare.curves import read
+from evoarch.agent.compare.page import write
+from evoarch.agent.compare.runs import FOLDER, Run, carry_out, plan
+from evoarch.agent.config.load import load
 
 INTERRUPTED = 130
 _SEEDS = re.compile("[1-9][0-9]{0,8}")

@@ -11,26 +11,26 @@ from pathlib import Path
 
 import click
 
-from agent.cli.common import console, folder_argument, json_option, print_json, reading, table
-from agent.config import Config, load
-from agent.confirm.limits import limits_by_name, with_time
-from agent.confirm.record import Record
-from agent.confirm.run import Confirmation, Confirmed, choose, shown
-from agent.confirm.timing import reference, time_all
-from agent.devices import devices_of
-from agent.errors import UserError
-from agent.own_data import fingerprint, refuse_changed
-from agent.session import choose_recipe, searched
-from agent.training import whole, with_trainer
-from agent.walls import choose_level, open_walls
-from archive.lock import RunLock
-from archive.store import open_archive
-from evaluators.latency import Timing
-from evaluators.own import measuring
-from evaluators.sealed import confirming, refuse_unsealed
-from evaluators.tasks import load_task
-from sandbox.job import Talking
-from sandbox.level import detect
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.cli.common import console, folder_argument, json_option, print_json, reading, table
+from evoarch.agent.config.data_fingerprint import fingerprint, refuse_changed
+from evoarch.agent.config.load import Config, load
+from evoarch.agent.confirm.limits import limits_by_name, with_time
+from evoarch.agent.confirm.record import Record
+from evoarch.agent.confirm.run import Confirmation, Confirmed, choose, shown
+from evoarch.agent.confirm.timing import reference, time_all
+from evoarch.agent.evaluation.devices import devices_of
+from evoarch.agent.evaluation.external_trainer import whole, with_trainer
+from evoarch.agent.evaluation.walls import choose_level, open_walls
+from evoarch.agent.search.session import choose_recipe, searched
+from evoarch.archive.lock import RunLock
+from evoarch.archive.store import open_archive
+from evoarch.evaluators.latency import Timing
+from evoarch.evaluators.own import measuring
+from evoarch.evaluators.sealed import confirming, refuse_unsealed
+from evoarch.evaluators.tasks import load_task
+from evoarch.sandbox.job import Talking
+from evoarch.sandbox.level import detect
 
 INTERRUPTED = 130
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from agent.cli.candidates import find, id_argument
-from agent.cli.common import folder_argument, reading
-from agent.errors import UserError
-from agent.report.export import copy_weights, model_file
-from agent.seeding.lineage import patch_of
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.cli.candidates import find, id_argument
+from evoarch.agent.cli.common import folder_argument, reading
+from evoarch.agent.report.export import copy_weights, model_file
+from evoarch.agent.seeding.lineage import patch_of
 
 
 @click.command()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from agent.cli.common import cell, table
-from agent.estimate import LEAST, Estimate
+from evoarch.agent.cli.common import cell, table
+from evoarch.agent.search.cost_estimate import LEAST, Estimate
 
 
 def forecast(screen: Console, found: Estimate) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from agent.cli.common import console, json_option, print_json, table
-from agent.cli.nodes import nodes_of, show_nodes
-from agent.doctor import examine
-from agent.errors import UserError
-from evaluators.tasks import FORMS, TASKS, load_task
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.cli.common import console, json_option, print_json, table
+from evoarch.agent.cli.nodes import nodes_of, show_nodes
+from evoarch.agent.evaluation.doctor import examine
+from evoarch.evaluators.tasks import FORMS, TASKS, load_task
 
 
 @click.command()

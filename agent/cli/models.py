@@ -9,17 +9,17 @@ from pathlib import Path
 
 import click
 
-from agent.cli.common import json_option, print_json
-from agent.config import FILE, load
-from agent.errors import UserError
-from agent.one_file import evaluate_file
-from agent.report.text import printable
-from agent.seeding.add import opening_of
-from agent.seeding.record import load_record
-from archive.records import Failed
-from evaluators.tasks import load_task
-from sandbox.outcome import Finding
-from sandbox.vet import vet
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.base.formatting import printable
+from evoarch.agent.cli.common import json_option, print_json
+from evoarch.agent.config.load import FILE, load
+from evoarch.agent.evaluation.one_file import evaluate_file
+from evoarch.agent.seeding.add import opening_of
+from evoarch.agent.seeding.record import load_record
+from evoarch.archive.records import Failed
+from evoarch.evaluators.tasks import load_task
+from evoarch.sandbox.outcome import Finding
+from evoarch.sandbox.vet import vet
 
 file_type = click.Path(path_type=Path, exists=True, dir_okay=False)
 

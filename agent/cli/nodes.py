@@ -9,13 +9,13 @@ from pathlib import Path
 
 import click
 
-from agent.cli.common import console, print_json, table
-from agent.config import FILE, load
-from agent.pools import need_of, survey
-from agent.tables import EvaluationTable, SandboxTable
-from evaluators.pools.seam import Node
-from sandbox.level import detect
-from sandbox.limits import Level
+from evoarch.agent.cli.common import console, print_json, table
+from evoarch.agent.config.load import FILE, load
+from evoarch.agent.config.tables import EvaluationTable, SandboxTable
+from evoarch.agent.evaluation.ray_pool import need_of, survey
+from evoarch.evaluators.pools.seam import Node
+from evoarch.sandbox.level import detect
+from evoarch.sandbox.limits import Level
 
 
 def nodes_of(folder: Path, address: str | None) -> Sequence[Node]:

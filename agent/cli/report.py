@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from agent.cli.common import folder_argument, json_option, print_json, reading
-from agent.errors import UserError
-from agent.report.document import Report, as_html, as_markdown, figures, read_report
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.cli.common import folder_argument, json_option, print_json, reading
+from evoarch.agent.report.document import Report, as_html, as_markdown, figures, read_report
 
 FORMATS = {"html": ".html", "md": ".md"}
 

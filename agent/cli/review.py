@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from agent.cli.common import folder_argument
-from agent.config import load
-from archive.store import open_archive
+from evoarch.agent.cli.common import folder_argument
+from evoarch.agent.config.load import load
+from evoarch.archive.store import open_archive
 
 
 @click.command()
@@ -26,7 +26,7 @@ def review(folder: Path, port: int) -> None:
       evoarch review demo
     """
     # The server is not what other commands should load.
-    from agent.web.server import HOST, bind, serve
+    from evoarch.agent.web.server import HOST, bind, serve
 
     load(folder)
     # Opened for writing once: an archive of an older version is brought up to date.

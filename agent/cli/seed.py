@@ -10,18 +10,18 @@ from pathlib import Path
 
 import click
 
-from agent.cli.common import folder_argument
-from agent.config import Config, load
-from agent.errors import UserError
-from agent.seeding.add import ENTRY, Seed, Wanted, check_free, prepare, seed_findings, write_seed
-from agent.walls import choose_level, open_walls
-from evaluators.failures import failure_of
-from evaluators.own import measuring
-from evaluators.replies import Sound
-from evaluators.task import Task
-from evaluators.tasks import load_task
-from sandbox.level import detect
-from sandbox.outcome import Raised
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.cli.common import folder_argument
+from evoarch.agent.config.load import Config, load
+from evoarch.agent.evaluation.walls import choose_level, open_walls
+from evoarch.agent.seeding.add import ENTRY, Seed, Wanted, check_free, prepare, seed_findings, write_seed
+from evoarch.evaluators.failures import failure_of
+from evoarch.evaluators.own import measuring
+from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.task import Task
+from evoarch.evaluators.tasks import load_task
+from evoarch.sandbox.level import detect
+from evoarch.sandbox.outcome import Raised
 
 
 @click.group()

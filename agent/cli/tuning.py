@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from agent.cli.common import folder_argument, reading
-from agent.errors import UserError
-from agent.tuning.data import tuning_data
-from agent.tuning.members import member_of
-from evaluators.tasks import load_task
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.cli.common import folder_argument, reading
+from evoarch.agent.tuning.data import tuning_data
+from evoarch.agent.tuning.members import member_of
+from evoarch.evaluators.tasks import load_task
 
 
 @click.group()

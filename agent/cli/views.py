@@ -13,14 +13,14 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
-from agent.breeding import Ending
-from agent.cli.common import cell, table
-from agent.foretold import in_words as foretold_in_words
-from agent.report.numbers import in_words
-from agent.report.text import printable
-from agent.session import Session
-from agent.status import Point, Status, read_status
-from agent.turned_away import in_words as rung_in_words
+from evoarch.agent.analysis.early_stopping import in_words as rung_in_words
+from evoarch.agent.analysis.foretold import in_words as foretold_in_words
+from evoarch.agent.analysis.status import Point, Status, read_status
+from evoarch.agent.base.formatting import printable
+from evoarch.agent.cli.common import cell, table
+from evoarch.agent.search.session import Session
+from evoarch.agent.search.steady_state import Ending
+from evoarch.agent.statistics.paired import in_words
 
 REFRESH = 0.5
 """Seconds between two looks at the archive."""

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agent.errors import UserError, files_told, nearest
-from agent.profiles import PROFILES
+from evoarch.agent.base.errors import UserError, files_told, nearest
+from evoarch.agent.config.profiles import PROFILES
 
 FOLDER = "arms"
 """Where a campaign's folder keeps arms of its own, as NAME.toml."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from agent.compare.curves import MEASURES, PRIMARY, Curve, Measure
-from agent.compare.statistics import LEVEL, Difference, differences, interval, least_p
+from evoarch.agent.compare.curves import MEASURES, PRIMARY, Curve, Measure
+from evoarch.agent.statistics.tests import LEVEL, Difference, differences, interval, least_p
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from agent.compare.runs import Run
-from archive.outlays import Outlay
-from archive.pareto import Objective, fitness, hypervolume
-from archive.store import open_archive
+from evoarch.agent.compare.runs import Run
+from evoarch.archive.outlays import Outlay
+from evoarch.archive.pareto import Objective, fitness, hypervolume
+from evoarch.archive.store import open_archive
 
 GOALS = (Objective("error"), Objective("params", log=True))
 REFERENCE = {"error": 0.5, "params": 1_000_000.0}

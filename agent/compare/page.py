@@ -9,10 +9,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from agent.compare.comparison import Comparison
-from agent.compare.curves import MEASURES, Curve, Measure
-from agent.errors import files_told
-from agent.report.svg import Axis, Band, Chart, Line, draw
+from evoarch.agent.base.errors import files_told
+from evoarch.agent.compare.comparison import Comparison
+from evoarch.agent.compare.curves import MEASURES, Curve, Measure
+from evoarch.agent.report.svg import Axis, Band, Chart, Line, draw
 
 COLOURS = ("#0b6e99", "#c2410c", "#4d7c0f", "#7c3aed", "#a16207", "#be123c", "#0f766e", "#57534e")
 """Of arms, in their order; dark enough for text on white."""
@@ -63,7 +63,7 @@ def _sampled(curve: Curve, measure: Measure, grid: NDArray[np.float64], by_count
 def write(comparison: Comparison, folder: Path, title: str) -> list[Path]:
     """report.md, report.html and a picture for each measure and axis, into `folder`. Raises UserError."""
     environment = Environment(
-        loader=PackageLoader("agent.compare"),
+        loader=PackageLoader("evoarch.agent.compare"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -14,20 +14,20 @@ from typing import Any
 
 import tomli_w
 
-from agent import tether
-from agent.compare.arms import find, overlaid
-from agent.config import FILE, load, parse
-from agent.errors import UserError, files_told
-from agent.own_files import copy_files, differing
-from agent.slots import in_slots
-from agent.training import moved_trainer
-from archive.schema import FILE as DATABASE
-from archive.store import open_archive
-from evaluators.tasks import moved
+from evoarch.agent.base import pdeathsig
+from evoarch.agent.base.concurrency import in_slots
+from evoarch.agent.base.errors import UserError, files_told
+from evoarch.agent.compare.arms import find, overlaid
+from evoarch.agent.config.load import FILE, load, parse
+from evoarch.agent.evaluation.external_trainer import moved_trainer
+from evoarch.agent.search.campaign_files import copy_files, differing
+from evoarch.archive.schema import FILE as DATABASE
+from evoarch.archive.store import open_archive
+from evoarch.evaluators.tasks import moved
 
 FOLDER = "compare"
 LOG = "run.log"
-_CODE = "from agent.cli import main; main()"
+_CODE = "from evoarch.agent.cli import main; main()"
 
 
 @dataclass(frozen=True)
@@ -170,6 +170,6 @@ async def _carry_out(run: Run) -> int:
 
 def _command(run: Run) -> tuple[str, ...]:
     """`evoarch run`, which ends with this process however that ends: the next one finds its lock free."""
-    tied = (sys.executable, "-I", tether.__file__, str(os.getpid()))
+    tied = (sys.executable, "-I", pdeathsig.__file__, str(os.getpid()))
     # -P: a folder in the current one may be called as a package of ours is.
     return (*tied, sys.executable, "-P", "-c", _CODE, "run", str(run.folder), "--json")

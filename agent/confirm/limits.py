@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from agent.config import Config
-from agent.training import trains_by_command
-from evaluators.task import Recipe, Task
+from evoarch.agent.config.load import Config
+from evoarch.agent.evaluation.external_trainer import trains_by_command
+from evoarch.evaluators.task import Recipe, Task
 
 CHILD = ("wall_clock", "cpu_seconds", "memory", "output", "device_memory", "slots_per_device")
 PROGRAM = ("wall_clock", "memory", "output")

@@ -14,11 +14,11 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from agent.confirm.decision import Right
-from archive.errors import ArchiveError, one_line
-from archive.records import Event
-from archive.store import Store
-from evaluators.sealed import Graded
+from evoarch.agent.statistics.confirmation import Right
+from evoarch.archive.errors import ArchiveError, one_line
+from evoarch.archive.records import Event
+from evoarch.archive.store import Store
+from evoarch.evaluators.sealed import Graded
 
 DRAWN, RETRAINED, OPENED, TESTED = "sealed.drawn", "confirm.retrained", "sealed.opened", "sealed.tested"
 """Kinds of events."""

@@ -7,19 +7,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import mean
 
-from agent.confirm.decision import Estimate, Right, difference, estimate
-from agent.confirm.record import Opening, Record, Retrained
-from agent.confirm.timing import timed
-from agent.elites import stand
-from agent.errors import UserError
-from agent.noise import read_noise
-from agent.slots import in_slots
-from archive.pareto import Objective, fitness
-from archive.records import Candidate, Failed, Fault, Scored
-from archive.store import Store
-from archive.weights import load_weights, save_weights
-from evaluators.latency import Latency
-from evaluators.sealed import Confirmer, Graded
+from evoarch.agent.base.concurrency import in_slots
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.confirm.record import Opening, Record, Retrained
+from evoarch.agent.confirm.timing import timed
+from evoarch.agent.statistics.confirmation import Estimate, Right, difference, estimate
+from evoarch.agent.statistics.front import stand
+from evoarch.agent.statistics.noise import read_noise
+from evoarch.archive.pareto import Objective, fitness
+from evoarch.archive.records import Candidate, Failed, Fault, Scored
+from evoarch.archive.store import Store
+from evoarch.archive.weights import load_weights, save_weights
+from evoarch.evaluators.latency import Latency
+from evoarch.evaluators.sealed import Confirmer, Graded
 
 RATES = (0.5, 1.0, 2.0)
 """Multiples of the recipe's learning rate that are tried for every candidate alike, with one seed each."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
-from agent.config import Config
-from agent.measures import reference_of
-from archive.records import Candidate, Failed
-from archive.store import Store
-from evaluators.latency import Latency, Timing
+from evoarch.agent.config.load import Config
+from evoarch.agent.evaluation.constraints import reference_of
+from evoarch.archive.records import Candidate, Failed
+from evoarch.archive.store import Store
+from evoarch.evaluators.latency import Latency, Timing
 
 TIMED = "confirm.timed"
 """Kind of the event: a Latency."""

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import cast
 
-from agent import tether
-from agent.lm.seam import Complete, LMError, LMReply, LMRequest
-from agent.lm.settings import LMSettings
+from evoarch.agent.base import pdeathsig
+from evoarch.agent.config.lm import LMSettings
+from evoarch.agent.lm.base import Complete, LMError, LMReply, LMRequest
 
 MOST_BYTES = 4 << 20
 """Of one reply. A program that writes more is ended."""
@@ -97,7 +97,7 @@ class CommandLM:
         try:
             transport, said = await asyncio.get_running_loop().subprocess_exec(
                 lambda: _Said(prompt),
-                *(sys.executable, "-I", tether.__file__, str(os.getpid()), *command),
+                *(sys.executable, "-I", pdeathsig.__file__, str(os.getpid()), *command),
                 start_new_session=True,
             )
         except OSError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from agent.lm.seam import LM, LMReply, LMRequest
+from evoarch.agent.lm.base import LM, LMReply, LMRequest
 
 ASK = "class Model(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.layer = nn."
 

@@ -6,8 +6,8 @@ import difflib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
-from agent.lm.seam import Complete, LMError, LMReply, LMRequest
-from archive.records import LMCall
+from evoarch.agent.lm.base import Complete, LMError, LMReply, LMRequest
+from evoarch.archive.records import LMCall
 
 
 def request_text(request: LMRequest) -> str:

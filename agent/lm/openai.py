@@ -11,9 +11,9 @@ from typing import Any
 import httpx2
 import openai
 
-from agent.lm.attempts import BoundedClient, counted
-from agent.lm.seam import Complete, LMError, LMReply, LMRequest
-from agent.lm.settings import LMSettings, url_problem
+from evoarch.agent.config.lm import LMSettings, url_problem
+from evoarch.agent.lm.base import Complete, LMError, LMReply, LMRequest
+from evoarch.agent.lm.openai_http import BoundedClient, counted
 
 MAX_STOPS = 4
 """What the OpenAI API accepts; the parsers cut the rest."""

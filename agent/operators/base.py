@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from agent.lm.seam import Complete
-from prompts.contexts import NOTHING, Feedback
+from evoarch.agent.lm.base import Complete
+from evoarch.prompts.contexts import NOTHING, Feedback
 
 
 def width(offers: Mapping[str, object]) -> int | None:

@@ -6,11 +6,20 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from agent.lm.seam import Complete
-from agent.operators.base import Draft, Order, width
-from agent.operators.edits import completed
-from agent.operators.vocabulary import RATES, WIDTHS, activation, conv, layer, norm, pool, recurrent
-from sandbox.genome import parse
+from evoarch.agent.lm.base import Complete
+from evoarch.agent.operators.base import Draft, Order, width
+from evoarch.agent.operators.syntactic.view import completed
+from evoarch.agent.operators.syntactic.vocabulary import (
+    RATES,
+    WIDTHS,
+    activation,
+    conv,
+    layer,
+    norm,
+    pool,
+    recurrent,
+)
+from evoarch.sandbox.genome import parse
 
 MAX_BLOCKS = 4
 """Most convolution blocks of one draw."""

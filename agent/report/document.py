@@ -10,19 +10,19 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from agent.config import Config
-from agent.noise import read_noise
-from agent.report.figures import front_figure, history_figure
-from agent.report.highlight import highlight
-from agent.report.lineage import MOST, draw_tree, lay_out
-from agent.report.overview import Overview, Placed, read_overview
-from agent.report.statements import Row, compare
-from agent.report.svg import Link, draw
-from agent.report.text import cell
-from agent.report.verdict import Judgement, judge
-from agent.report.versions import versions
-from archive.records import Candidate
-from archive.store import Store
+from evoarch.agent.analysis.overview import Overview, Placed, read_overview
+from evoarch.agent.analysis.verdict import Judgement, judge
+from evoarch.agent.base.formatting import cell
+from evoarch.agent.base.versions import versions
+from evoarch.agent.config.load import Config
+from evoarch.agent.report.diff import Row, compare
+from evoarch.agent.report.figures import front_figure, history_figure
+from evoarch.agent.report.highlight import highlight
+from evoarch.agent.report.lineage import MOST, draw_tree, lay_out
+from evoarch.agent.report.svg import Link, draw
+from evoarch.agent.statistics.noise import read_noise
+from evoarch.archive.records import Candidate
+from evoarch.archive.store import Store
 
 MOST_SHOWN = 12
 """Bred candidates of the front whose code the report carries; the best is always one."""
@@ -162,7 +162,7 @@ def as_markdown(report: Report, images: Mapping[str, str]) -> str:
 
 def _environment(*, autoescape: bool) -> Environment:
     environment = Environment(
-        loader=PackageLoader("agent.report"),
+        loader=PackageLoader("evoarch.agent.report"),
         autoescape=autoescape,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -174,7 +174,7 @@ def _environment(*, autoescape: bool) -> Environment:
 
 
 def _style() -> str:
-    return (resources.files("agent.web") / "static" / "page.css").read_text(encoding="utf-8")
+    return (resources.files("evoarch.agent.web") / "static" / "page.css").read_text(encoding="utf-8")
 
 
 def _at(data: object, path: str) -> object:

@@ -8,17 +8,17 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.config import Config
-from agent.errors import UserError
-from agent.noise import read_noise
-from agent.report.text import cell
-from agent.report.versions import versions
-from archive.records import FULL, Candidate, Evaluation, Scored, State
-from archive.store import Store
-from archive.weights import weights_path
-from evaluators.tasks import from_file
-from sandbox.genome import source_digest, strip_prose
-from sandbox.recipe import read
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.base.formatting import cell
+from evoarch.agent.base.versions import versions
+from evoarch.agent.config.load import Config
+from evoarch.agent.statistics.noise import read_noise
+from evoarch.archive.records import FULL, Candidate, Evaluation, Scored, State
+from evoarch.archive.store import Store
+from evoarch.archive.weights import weights_path
+from evoarch.evaluators.tasks import from_file
+from evoarch.sandbox.genome import source_digest, strip_prose
+from evoarch.sandbox.recipe import read
 
 WIDTH = 96
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agent.report.overview import Elite, Overview, Placed, thinned
-from agent.report.svg import Axis, Chart, Dot, Line
-from agent.selection import SIZES
-from archive.records import Evaluation
+from evoarch.agent.analysis.overview import Elite, Overview, Placed, thinned
+from evoarch.agent.report.svg import Axis, Chart, Dot, Line
+from evoarch.agent.search.selection import SIZES
+from evoarch.archive.records import Evaluation
 
 
 def words(elite: Elite) -> str:

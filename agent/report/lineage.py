@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from agent.report.svg import Link
-from archive.records import Candidate
+from evoarch.agent.report.svg import Link
+from evoarch.archive.records import Candidate
 
 COLUMN, ROW, MARGIN, WIDE = 118, 34, 16, 92
 SHADES = 7

@@ -7,10 +7,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from agent.seeding.inline import Inlined
-from agent.seeding.resolve import near
-from agent.seeding.units import SeedError
-from sandbox.words import words
+from evoarch.agent.seeding.inline import Inlined
+from evoarch.agent.seeding.resolve import near
+from evoarch.agent.seeding.units import SeedError
+from evoarch.sandbox.words import words
 
 CLASSES = words(
     "num_classes n_classes classes nclass num_class n_class num_labels num_outputs n_outputs out_dim"

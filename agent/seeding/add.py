@@ -10,17 +10,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agent.config import FILE, load
-from agent.errors import UserError
-from agent.seeding.adapter import Adapter, Layout, adapter, check_kwargs, layouts
-from agent.seeding.frozen import Opening
-from agent.seeding.inline import Inlined, Piece, find_entry, inline
-from agent.seeding.record import Record, beside, text_digest
-from agent.seeding.resolve import Repository, near
-from agent.seeding.units import SeedError
-from sandbox.outcome import Finding
-from sandbox.rules.imports import ALLOWED
-from sandbox.vet import vet
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.config.load import FILE, load
+from evoarch.agent.seeding.adapter import Adapter, Layout, adapter, check_kwargs, layouts
+from evoarch.agent.seeding.frozen import Opening
+from evoarch.agent.seeding.inline import Inlined, Piece, find_entry, inline
+from evoarch.agent.seeding.record import Record, beside, text_digest
+from evoarch.agent.seeding.resolve import Repository, near
+from evoarch.agent.seeding.units import SeedError
+from evoarch.sandbox.outcome import Finding
+from evoarch.sandbox.rules.imports import ALLOWED
+from evoarch.sandbox.vet import vet
 
 ENTRY = "Model"
 

@@ -12,10 +12,10 @@ from functools import cached_property, lru_cache
 
 import libcst as cst
 
-from agent.seeding.units import Unit, units_of
-from sandbox.canonical_prose import without_prose
-from sandbox.genome import GenomeError, parse
-from sandbox.outcome import Finding
+from evoarch.agent.seeding.units import Unit, units_of
+from evoarch.sandbox.canonical_prose import without_prose
+from evoarch.sandbox.genome import GenomeError, parse
+from evoarch.sandbox.outcome import Finding
 
 RULE = "frozen"
 STRICT = ("import", "entry", "syntax", "size")

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
-from agent.seeding.names import chains, renamed
-from agent.seeding.resolve import Definition, External, Folder, Repository, Target, near
-from agent.seeding.units import SeedError, Source, Unit, imported
-from sandbox.rules.base import below
+from evoarch.agent.seeding.names import chains, renamed
+from evoarch.agent.seeding.resolve import Definition, External, Folder, Repository, Target, near
+from evoarch.agent.seeding.units import SeedError, Source, Unit, imported
+from evoarch.sandbox.rules.base import below
 
 _BUILTINS = frozenset(dir(builtins))
 

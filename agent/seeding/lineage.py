@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.config import Config
-from agent.errors import UserError
-from agent.seeding.add import opening_of
-from agent.seeding.frozen import Opening
-from agent.seeding.patch import patch
-from agent.seeding.record import Record, records, text_digest
-from archive.records import Candidate
-from archive.store import Store
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.config.load import Config
+from evoarch.agent.seeding.add import opening_of
+from evoarch.agent.seeding.frozen import Opening
+from evoarch.agent.seeding.patch import patch
+from evoarch.agent.seeding.record import Record, records, text_digest
+from evoarch.archive.records import Candidate
+from evoarch.archive.store import Store
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import libcst as cst
 from libcst.metadata import GlobalScope, MetadataWrapper, Scope, ScopeProvider
 
-from sandbox.rules.base import below, dotted
+from evoarch.sandbox.rules.base import below, dotted
 
 
 def chains(node: cst.CSTNode, roots: frozenset[str]) -> list[str]:

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.errors import UserError
-from agent.seeding.frozen import canonical
-from agent.seeding.inline import Piece
-from agent.seeding.names import renamed
-from agent.seeding.record import Record, text_digest
-from agent.seeding.resolve import Repository
-from agent.seeding.units import Source, Unit, reads, units_of
-from sandbox.genome import strip_prose
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.seeding.frozen import canonical
+from evoarch.agent.seeding.inline import Piece
+from evoarch.agent.seeding.names import renamed
+from evoarch.agent.seeding.record import Record, text_digest
+from evoarch.agent.seeding.resolve import Repository
+from evoarch.agent.seeding.units import Source, Unit, reads, units_of
+from evoarch.sandbox.genome import strip_prose
 
 _INSTEAD = "`evoarch export --file` writes the whole model as one file"
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from agent.errors import UserError
-from agent.seeding.inline import Piece
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.seeding.inline import Piece
 
 VERSION = 1
 

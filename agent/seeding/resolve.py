@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.seeding.units import Imported, SeedError, Source, read_source, string_list
+from evoarch.agent.seeding.units import Imported, SeedError, Source, read_source, string_list
 
 MARKERS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
 

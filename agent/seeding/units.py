@@ -11,9 +11,9 @@ from pathlib import Path
 
 import libcst as cst
 
-from agent.errors import UserError
-from sandbox.genome import GenomeError, parse
-from sandbox.rules.base import below, dotted
+from evoarch.agent.base.errors import UserError
+from evoarch.sandbox.genome import GenomeError, parse
+from evoarch.sandbox.rules.base import below, dotted
 
 
 class SeedError(UserError):

@@ -8,14 +8,14 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from agent.config import Config
-from agent.plan import stream
-from agent.tuning.members import member_of
-from archive.store import Store
-from prompts.contexts import Rewrite
-from prompts.outline import header, outline
-from prompts.render import render
-from sandbox.genome import strip_prose
+from evoarch.agent.config.load import Config
+from evoarch.agent.search.scheduler import stream
+from evoarch.agent.tuning.members import member_of
+from evoarch.archive.store import Store
+from evoarch.prompts.contexts import Rewrite
+from evoarch.prompts.outline import header, outline
+from evoarch.prompts.render import render
+from evoarch.sandbox.genome import strip_prose
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from agent.evoprompting import Member, unsmoothed
-from agent.report.numbers import examples
-from archive.records import FULL, Scored
-from archive.store import Store
+from evoarch.agent.search.evoprompting import Member, unsmoothed
+from evoarch.agent.statistics.paired import examples
+from evoarch.archive.records import FULL, Scored
+from evoarch.archive.store import Store
 
 
 def member_of(store: Store, candidate: int) -> Member | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
-from agent.tuning.data import TuningData
+from evoarch.agent.tuning.data import TuningData
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from peft import PromptTuningConfig, TaskType, get_peft_model
 from torch import Tensor
 from transformers import Adafactor
 
-from agent.tables import TuningTable
-from agent.tuning.files import write_whole
+from evoarch.agent.config.tables import TuningTable
+from evoarch.agent.lm.local.soft_prompts import write_whole
 
 COMMON = 5000
 """A fresh soft prompt begins as embeddings drawn from the first so many tokens of the vocabulary (Lester et

@@ -12,15 +12,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from agent.config import Config
-from agent.lm.embedded import prepare
-from agent.lm.seam import LMError
-from agent.lm.settings import LMSettings
-from agent.lm.transformers import LINE_LIMIT, ROOT
-from agent.tables import TuningTable
-from agent.tuning.data import TuningData
-from agent.tuning.files import FOLDER
-from agent.tuning.seam import Tuned, Tuner
+from evoarch.agent.config.lm import LMSettings
+from evoarch.agent.config.load import Config
+from evoarch.agent.config.tables import TuningTable
+from evoarch.agent.lm.base import LMError
+from evoarch.agent.lm.local.embedded import prepare
+from evoarch.agent.lm.local.soft_prompts import FOLDER
+from evoarch.agent.lm.local.transformers import LINE_LIMIT, ROOT
+from evoarch.agent.tuning.data import TuningData
+from evoarch.agent.tuning.seam import Tuned, Tuner
 
 PASSED_ON = ("PATH", "HOME", "TMPDIR", "LANG", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
 """Of the environment, what the process gets."""
@@ -67,7 +67,7 @@ class LocalTuner:
         environment |= {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false"}
         with tempfile.TemporaryFile() as errors:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "agent.tuning.process", str(os.getpid())),
+                *(sys.executable, "-P", "-m", "evoarch.agent.tuning.worker", str(os.getpid())),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,

@@ -23,12 +23,12 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from agent.errors import UserError
-from agent.web.pages import Missing, Pages
-from archive.errors import ArchiveError
-from archive.records import VerdictKind
-from archive.store import open_archive
-from archive.verdicts import KINDS
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.web.pages import Missing, Pages
+from evoarch.archive.errors import ArchiveError
+from evoarch.archive.records import VerdictKind
+from evoarch.archive.store import open_archive
+from evoarch.archive.verdicts import KINDS
 
 HOSTS = ("127.0.0.1", "localhost")
 TOKEN_HEADER = "x-evoarch-token"

@@ -12,21 +12,21 @@ from urllib.parse import urlencode
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from agent.config import Config, load
-from agent.noise import read_noise
-from agent.report.figures import curve_figure, front_figure, history_figure
-from agent.report.highlight import highlight
-from agent.report.lineage import MOST, draw_tree, lay_out
-from agent.report.overview import Overview, new_history, read_overview
-from agent.report.statements import compare
-from agent.report.svg import draw
-from agent.report.text import cell
-from agent.report.verdict import judge
-from agent.standing import standing
-from archive.browse import ORDERS, Filter
-from archive.errors import ArchiveError
-from archive.records import Candidate, Failed, State
-from archive.store import Store, open_archive
+from evoarch.agent.analysis.overview import Overview, new_history, read_overview
+from evoarch.agent.analysis.verdict import judge
+from evoarch.agent.base.formatting import cell
+from evoarch.agent.config.load import Config, load
+from evoarch.agent.report.diff import compare
+from evoarch.agent.report.figures import curve_figure, front_figure, history_figure
+from evoarch.agent.report.highlight import highlight
+from evoarch.agent.report.lineage import MOST, draw_tree, lay_out
+from evoarch.agent.report.svg import draw
+from evoarch.agent.statistics.noise import read_noise
+from evoarch.agent.statistics.standing import standing
+from evoarch.archive.browse import ORDERS, Filter
+from evoarch.archive.errors import ArchiveError
+from evoarch.archive.records import Candidate, Failed, State
+from evoarch.archive.store import Store, open_archive
 
 PAGE = 50
 """Candidates on one page of the list."""
@@ -65,7 +65,7 @@ class Pages:
         self._token = token
         self._lock = threading.Lock()
         self._environment = Environment(
-            loader=PackageLoader("agent.web"),
+            loader=PackageLoader("evoarch.agent.web"),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import uvicorn
 
-from agent.errors import UserError
-from agent.web.app import create_app
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.web.app import create_app
 
 HOST = "127.0.0.1"
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evaluators.inside.warm import exercise
+from evoarch.evaluators.inside.warm import exercise
 
 
 def open_device(request: Mapping[str, Any]) -> None:

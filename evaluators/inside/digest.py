@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, autograd, nn
 
-from evaluators.inside.build import build, check_logits, materialise, outputs_of
-from evaluators.inside.losses import LOSSES, made_up_targets
+from evoarch.evaluators.inside.build import build, check_logits, materialise, outputs_of
+from evoarch.evaluators.inside.losses import LOSSES, made_up_targets
 
 SEED = 20230228
 QUANTUM = 1e-7

@@ -9,12 +9,20 @@ from typing import Any
 import torch
 from torch import Tensor, autograd, nn
 
-from evaluators.inside.build import Announce, Reply, build, check_logits, materialise, outputs_of, state_of
-from evaluators.inside.device import casting, device_of
-from evaluators.inside.digest import function_digest
-from evaluators.inside.flops import count_flops
-from evaluators.inside.layers import layer_table
-from evaluators.inside.losses import LOSSES, made_up_targets
+from evoarch.evaluators.inside.build import (
+    Announce,
+    Reply,
+    build,
+    check_logits,
+    materialise,
+    outputs_of,
+    state_of,
+)
+from evoarch.evaluators.inside.device import casting, device_of
+from evoarch.evaluators.inside.digest import function_digest
+from evoarch.evaluators.inside.flops import count_flops
+from evoarch.evaluators.inside.layers import layer_table
+from evoarch.evaluators.inside.losses import LOSSES, made_up_targets
 
 BATCHES = (4, 7)
 """Two sizes that share no factor: a model that bakes the batch into a reshape fails on one of them."""

@@ -16,14 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from evaluators.inside.build import Announce, Reply, build, materialise, outputs_of, state_of
-from evaluators.inside.device import device_of, open_device, placed
-from evaluators.inside.dry_run import dry_run
-from evaluators.inside.losses import LOSSES, made_up_targets
-from evaluators.inside.predict import predict
-from evaluators.inside.train import curve
-from evaluators.inside.warm import warmup as warm_common
-from evaluators.inside.zero_cost import zero_cost
+from evoarch.evaluators.inside.build import Announce, Reply, build, materialise, outputs_of, state_of
+from evoarch.evaluators.inside.device import device_of, open_device, placed
+from evoarch.evaluators.inside.dry_run import dry_run
+from evoarch.evaluators.inside.losses import LOSSES, made_up_targets
+from evoarch.evaluators.inside.predict import predict
+from evoarch.evaluators.inside.train import curve
+from evoarch.evaluators.inside.warm import warmup as warm_common
+from evoarch.evaluators.inside.zero_cost import zero_cost
 
 __all__ = ["Context", "dry_run", "open_device", "predict", "train", "warmup", "zero_cost"]
 

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from evaluators.inside.build import Announce, Reply, build, check_logits, materialise, outputs_of
-from evaluators.inside.device import device_of
+from evoarch.evaluators.inside.build import Announce, Reply, build, check_logits, materialise, outputs_of
+from evoarch.evaluators.inside.device import device_of
 
 SHAKE = 0.02
 """Standard deviation of what is added to every parameter: a layer that begins at zero answers all alike."""

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from evaluators.inside.flops import Counter
+from evoarch.evaluators.inside.flops import Counter
 
 MOST = 200
 """Layers that a table lists."""

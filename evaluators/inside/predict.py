@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evaluators.inside.build import Announce, Reply, build, check_logits, outputs_of
-from evaluators.inside.device import device_of
+from evoarch.evaluators.inside.build import Announce, Reply, build, check_logits, outputs_of
+from evoarch.evaluators.inside.device import device_of
 
 
 def predict(

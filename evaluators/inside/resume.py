@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from evaluators.inside.device import random_states, set_random_states
-from evaluators.inside.overlap import overlap
+from evoarch.evaluators.inside.device import random_states, set_random_states
+from evoarch.evaluators.inside.overlap import overlap
 
 
 def part_of(arrays: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -10,11 +10,19 @@ from typing import Any
 import torch
 from torch import Tensor, autograd, nn
 
-from evaluators.inside.build import Announce, Reply, build, check_logits, materialise, outputs_of, state_of
-from evaluators.inside.device import casting, device_of, placed
-from evaluators.inside.losses import LOSSES
-from evaluators.inside.resume import inherit, part_of, restore, snapshot
-from evaluators.inside.schedule import scheduler
+from evoarch.evaluators.inside.build import (
+    Announce,
+    Reply,
+    build,
+    check_logits,
+    materialise,
+    outputs_of,
+    state_of,
+)
+from evoarch.evaluators.inside.device import casting, device_of, placed
+from evoarch.evaluators.inside.losses import LOSSES
+from evoarch.evaluators.inside.resume import inherit, part_of, restore, snapshot
+from evoarch.evaluators.inside.schedule import scheduler
 
 CURVE_POINTS = 40
 """At most this many points of the training loss are noted."""

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, autograd, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from evaluators.inside.build import Announce, Reply, build, check_logits, materialise, outputs_of
-from evaluators.inside.losses import LOSSES
+from evoarch.evaluators.inside.build import Announce, Reply, build, check_logits, materialise, outputs_of
+from evoarch.evaluators.inside.losses import LOSSES
 
 BENDS = frozenset({
     "relu", "leaky_relu", "_prelu_kernel", "rrelu_with_noise", "threshold", "clamp_min", "hardtanh", "elu",

@@ -11,10 +11,10 @@ import textwrap
 
 import numpy as np
 
-from evaluators.pools.seam import Pool
-from sandbox.job import Job, Program
-from sandbox.limits import Level, Limits
-from sandbox.outcome import Array, ChildOutcome, Finished, Killed, Raised
+from evoarch.evaluators.pools.seam import Pool
+from evoarch.sandbox.job import Job, Program
+from evoarch.sandbox.limits import Level, Limits
+from evoarch.sandbox.outcome import Array, ChildOutcome, Finished, Killed, Raised
 
 INSIDE = textwrap.dedent(
     """

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from evaluators.pools.seam import Node
-from evaluators.pools.slots import SlotLostError
-from sandbox.job import Job
-from sandbox.limits import Level
-from sandbox.outcome import ChildOutcome, Finished
+from evoarch.evaluators.pools.seam import Node
+from evoarch.evaluators.pools.slots import SlotLostError
+from evoarch.sandbox.job import Job
+from evoarch.sandbox.limits import Level
+from evoarch.sandbox.outcome import ChildOutcome, Finished
 
 Answer = Callable[["FakeSlot", Job], ChildOutcome]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evaluators.pools.seam import Need, Node
+from evoarch.evaluators.pools.seam import Need, Node
 
 
 def wanted(need: Need) -> dict[str, float]:

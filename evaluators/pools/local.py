@@ -6,10 +6,10 @@ import asyncio
 import platform
 from collections.abc import Callable, Sequence
 
-from evaluators.pools.seam import Node
-from sandbox.job import Job, Runner
-from sandbox.limits import Level
-from sandbox.outcome import Broken, ChildOutcome
+from evoarch.evaluators.pools.seam import Node
+from evoarch.sandbox.job import Job, Runner
+from evoarch.sandbox.limits import Level
+from evoarch.sandbox.outcome import Broken, ChildOutcome
 
 
 class LocalPool:

@@ -17,14 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from evaluators.pools import ray_reach
-from evaluators.pools.fits import fits, shortage
-from evaluators.pools.seam import Need, Node, PoolError, Walls
-from evaluators.pools.shelf import Shelf, Stored
-from evaluators.pools.slots import SlotLostError
-from sandbox.job import Job
-from sandbox.limits import Level
-from sandbox.outcome import Array, ChildOutcome, Finished
+from evoarch.evaluators.pools import ray_reach
+from evoarch.evaluators.pools.fits import fits, shortage
+from evoarch.evaluators.pools.seam import Need, Node, PoolError, Walls
+from evoarch.evaluators.pools.shelf import Shelf, Stored
+from evoarch.evaluators.pools.slots import SlotLostError
+from evoarch.sandbox.job import Job
+from evoarch.sandbox.limits import Level
+from evoarch.sandbox.outcome import Array, ChildOutcome, Finished
 
 LOOK_SECONDS = 60.0
 """How long a node may take to say what it offers."""
@@ -40,7 +40,7 @@ class RayCluster:
     """Implements evaluators.pools.slots.Cluster. Made by `connect`."""
 
     def __init__(self, ray: Any, walls: Walls, need: Need) -> None:
-        from evaluators.pools import ray_slot
+        from evoarch.evaluators.pools import ray_slot
 
         self._ray, self._walls, self._need, self._side = ray, walls, need, ray_slot
         self._looks: dict[str, Any] = {}

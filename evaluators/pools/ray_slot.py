@@ -16,14 +16,14 @@ from dataclasses import dataclass, replace
 
 import ray
 
-from evaluators.pools.seam import Walls
-from evaluators.pools.shelf import Stored
-from sandbox import runner
-from sandbox.environment import InterpreterError, environment_of
-from sandbox.job import Job
-from sandbox.level import SandboxUnavailableError, detect
-from sandbox.limits import Level
-from sandbox.outcome import Array, Broken, ChildOutcome
+from evoarch.evaluators.pools.seam import Walls
+from evoarch.evaluators.pools.shelf import Stored
+from evoarch.sandbox import runner
+from evoarch.sandbox.environment import InterpreterError, environment_of
+from evoarch.sandbox.job import Job
+from evoarch.sandbox.level import SandboxUnavailableError, detect
+from evoarch.sandbox.limits import Level
+from evoarch.sandbox.outcome import Array, Broken, ChildOutcome
 
 KEPT = 64
 """Arrays of the object store that a slot holds on to; a zygote shares as many among its children."""

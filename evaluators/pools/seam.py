@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from sandbox.job import Program, Runner
-from sandbox.limits import Level
+from evoarch.sandbox.job import Program, Runner
+from evoarch.sandbox.limits import Level
 
 
 class PoolError(RuntimeError):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sandbox.outcome import Array
+from evoarch.sandbox.outcome import Array
 
 LARGE = 64 << 10
 """Bytes from which it pays not to send an array again."""

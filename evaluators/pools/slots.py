@@ -16,10 +16,10 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from evaluators.pools.seam import Node, PoolError
-from sandbox.job import Job
-from sandbox.limits import Level
-from sandbox.outcome import Broken, ChildOutcome
+from evoarch.evaluators.pools.seam import Node, PoolError
+from evoarch.sandbox.job import Job
+from evoarch.sandbox.limits import Level
+from evoarch.sandbox.outcome import Broken, ChildOutcome
 
 
 class SlotLostError(RuntimeError):

@@ -7,12 +7,12 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from evaluators.task import Task, TaskError
-from evaluators.tasks.clrs import clrs_tasks
-from evaluators.tasks.digits import Digits
-from evaluators.tasks.mnist1d import Mnist1d, ShuffledMnist1d
-from evaluators.tasks.own_class import own_task
-from evaluators.tasks.tensors import tensors_task
+from evoarch.evaluators.task import Task, TaskError
+from evoarch.evaluators.tasks.clrs import clrs_tasks
+from evoarch.evaluators.tasks.digits import Digits
+from evoarch.evaluators.tasks.mnist1d import Mnist1d, ShuffledMnist1d
+from evoarch.evaluators.tasks.own_class import own_task
+from evoarch.evaluators.tasks.tensors import tensors_task
 
 TASKS: Mapping[str, Callable[[], Task]] = {
     "mnist1d": Mnist1d,

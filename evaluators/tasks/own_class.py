@@ -13,10 +13,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import cast
 
-from evaluators.checks import input_shape, offered, outputs
-from evaluators.fit import fit_file, fit_source
-from evaluators.own import OwnTask
-from evaluators.task import Recipe, SupervisedTask, Task, TaskError
+from evoarch.evaluators.checks import input_shape, offered, outputs
+from evoarch.evaluators.fit import fit_file, fit_source
+from evoarch.evaluators.own import OwnTask
+from evoarch.evaluators.task import Recipe, SupervisedTask, Task, TaskError
 
 NEEDED = ("name", "offers", "loss", "recipes", "seeds", "ceiling", "splits")
 

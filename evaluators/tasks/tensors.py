@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.task import Floats, Split, Splits
-from evaluators.tasks.data import DataTask
-from evaluators.tasks.tensors_file import read_parts
+from evoarch.evaluators.task import Floats, Split, Splits
+from evoarch.evaluators.tasks.data import DataTask
+from evoarch.evaluators.tasks.tensors_file import read_parts
 
 VALIDATION = 5
 """One training example in so many is drawn for validation where the file has none."""

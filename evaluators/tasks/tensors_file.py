@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.task import Floats, Split, Targets, TaskError
+from evoarch.evaluators.task import Floats, Split, Targets, TaskError
 
 SPLITS = ("train", "val", "selection", "test")
 NAMES = [f"{part}_{split}" for split in SPLITS for part in "xy"]

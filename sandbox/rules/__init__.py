@@ -1,1 +1,1 @@
-"""The vetting rules, by what they look at. `sandbox.catalogue` lists them all."""
+"""The vetting rules, by what they look at. `evoarch.sandbox.catalogue` lists them all."""

@@ -9,7 +9,7 @@ from typing import TypeVar, cast
 
 import libcst as cst
 
-from sandbox.words import words
+from evoarch.sandbox.words import words
 
 
 @dataclass(frozen=True)

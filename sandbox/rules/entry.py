@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from sandbox.rules.base import File, Found, Rule, below, dotted
-from sandbox.rules.example import model
+from evoarch.sandbox.rules.base import File, Found, Rule, below, dotted
+from evoarch.sandbox.rules.example import model
 
 FUNCTION_MODEL = """from torch import nn
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 import libcst as cst
 
-from sandbox.rules.base import File, Found, Rule, dotted
-from sandbox.rules.example import model
-from sandbox.rules.torch_names import (
+from evoarch.sandbox.rules.base import File, Found, Rule, dotted
+from evoarch.sandbox.rules.example import model
+from evoarch.sandbox.rules.torch_names import (
     FUNCTIONAL_NAMES,
     NN_NAMES,
     PART_DENIED,

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from sandbox.rules.base import File, Found, Rule
-from sandbox.rules.example import model
-from sandbox.words import words
+from evoarch.sandbox.rules.base import File, Found, Rule
+from evoarch.sandbox.rules.example import model
+from evoarch.sandbox.words import words
 
 MAX_NAME = 64
 """Characters of a name."""

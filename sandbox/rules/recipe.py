@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from sandbox.recipe import KEYS, NAME, wrong
-from sandbox.rules.base import File, Found, Rule, dotted
-from sandbox.rules.example import model
+from evoarch.sandbox.recipe import KEYS, NAME, wrong
+from evoarch.sandbox.rules.base import File, Found, Rule, dotted
+from evoarch.sandbox.rules.example import model
 
 RECIPE = Rule(
     "recipe",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sandbox.rules.base import Rule
-from sandbox.rules.example import model
+from evoarch.sandbox.rules.base import Rule
+from evoarch.sandbox.rules.example import model
 
 MAX_BYTES = 64 << 10
 MAX_LINES = 2000

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from sandbox.rules.base import File, Found, Rule, below, children, dotted
-from sandbox.rules.example import model
-from sandbox.words import words
+from evoarch.sandbox.rules.base import File, Found, Rule, below, children, dotted
+from evoarch.sandbox.rules.example import model
+from evoarch.sandbox.words import words
 
 MODULE_WORK = Rule(
     "module-work",

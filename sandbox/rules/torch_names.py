@@ -6,7 +6,7 @@ switches, and the kernels of single backends (torch 2.13's public names, by hand
 
 from __future__ import annotations
 
-from sandbox.words import words
+from evoarch.sandbox.words import words
 
 TORCH_NAMES = words(
     """

@@ -46,12 +46,12 @@ import numpy as np
 ATTACKS = Path(__file__).parent / "attacks"
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
-from sandbox import container  # noqa: E402
-from sandbox.job import Job, Program, Runner  # noqa: E402
-from sandbox.level import detect, find_bwrap  # noqa: E402
-from sandbox.limits import Level, Limits  # noqa: E402
-from sandbox.outcome import Broken, ChildOutcome, Finished, Killed  # noqa: E402
-from sandbox.runner import start  # noqa: E402
+from evoarch.sandbox import container  # noqa: E402
+from evoarch.sandbox.job import Job, Program, Runner  # noqa: E402
+from evoarch.sandbox.level import detect, find_bwrap  # noqa: E402
+from evoarch.sandbox.limits import Level, Limits  # noqa: E402
+from evoarch.sandbox.outcome import Broken, ChildOutcome, Finished, Killed  # noqa: E402
+from evoarch.sandbox.runner import start  # noqa: E402
 
 # Everything an attack may want is imported before the fork: the wall must stop it, not an ImportError.
 PROBE = """
@@ -236,9 +236,9 @@ async def opened(level: Level, on_ray: bool) -> Runner:
     program, unsafe = Program({"probe": PROBE}, "probe"), level is Level.NONE
     if not on_ray:
         return await start(program, level=level, unsafe=unsafe, preload=["ctypes"])
-    from evaluators.pools.ray_cluster import connect
-    from evaluators.pools.seam import Need, Walls
-    from evaluators.pools.slots import SlotPool
+    from evoarch.evaluators.pools.ray_cluster import connect
+    from evoarch.evaluators.pools.seam import Need, Walls
+    from evoarch.evaluators.pools.slots import SlotPool
 
     walls = Walls(program, Level.LANDLOCK, unsafe, level, ("ctypes",))
     pool = SlotPool(connect("local", walls, Need()), most=1)

@@ -6,6 +6,6 @@ routing, over typed tensors. A derivation is a tree of terms (`terms`), its type
 a genome in the grammar carries its derivation in its own source.
 """
 
-from agent.operators.grammar.operators import GrammarCrossover, GrammarDraw, GrammarMutate
+from evoarch.agent.operators.grammar.operators import GrammarCrossover, GrammarDraw, GrammarMutate
 
 __all__ = ["GrammarCrossover", "GrammarDraw", "GrammarMutate"]

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
-from agent.operators.grammar.terms import Term, seq
-from evaluators.tasks.mnist1d import Mnist1d
-from sandbox.genome import source_digest
+from evoarch.agent.operators.grammar.terms import Term, seq
+from evoarch.evaluators.tasks.mnist1d import Mnist1d
+from evoarch.sandbox.genome import source_digest
 
 
 def _conv(out: int, kernel: int, stride: int, padding: int) -> Term:

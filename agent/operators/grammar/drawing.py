@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 
-from agent.operators.grammar.reading import ACTIVATIONS
-from agent.operators.grammar.terms import BRANCHES, Term, seq
-from agent.operators.grammar.writing import Shape, Untypable, write
+from evoarch.agent.operators.grammar.reading import ACTIVATIONS
+from evoarch.agent.operators.grammar.terms import BRANCHES, Term, seq
+from evoarch.agent.operators.grammar.writing import Shape, Untypable, write
 
 WIDTHS = (4, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64)
 

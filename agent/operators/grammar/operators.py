@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from agent.lm.seam import Complete
-from agent.operators.base import Draft, Order, Parent, width
-from agent.operators.grammar.baselines import known
-from agent.operators.grammar.drawing import draw
-from agent.operators.grammar.reading import NotInGrammarError, read
-from agent.operators.grammar.terms import Term
-from agent.operators.grammar.varying import NothingFitsError, cross, mutate
-from agent.operators.grammar.writing import Shape, model_file
+from evoarch.agent.lm.base import Complete
+from evoarch.agent.operators.base import Draft, Order, Parent, width
+from evoarch.agent.operators.grammar.baselines import known
+from evoarch.agent.operators.grammar.drawing import draw
+from evoarch.agent.operators.grammar.reading import NotInGrammarError, read
+from evoarch.agent.operators.grammar.terms import Term
+from evoarch.agent.operators.grammar.varying import NothingFitsError, cross, mutate
+from evoarch.agent.operators.grammar.writing import Shape, model_file
 
 
 class GrammarDraw:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 
-from agent.operators.grammar.terms import Term, Value
+from evoarch.agent.operators.grammar.terms import Term, Value
 
 ACTIVATIONS = ("ReLU", "GELU", "SiLU", "Tanh", "Sigmoid", "ELU", "Hardswish", "LeakyReLU")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 
-from agent.operators.grammar.drawing import WIDTHS, draw_item, draw_leaf
-from agent.operators.grammar.terms import CHANGES_RANK, Path, Term, at, put, seq, walk
-from agent.operators.grammar.writing import Shape, Untypable, model_file, write
+from evoarch.agent.operators.grammar.drawing import WIDTHS, draw_item, draw_leaf
+from evoarch.agent.operators.grammar.terms import CHANGES_RANK, Path, Term, at, put, seq, walk
+from evoarch.agent.operators.grammar.writing import Shape, Untypable, model_file, write
 
 TRIES = 60
 

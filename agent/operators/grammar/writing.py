@@ -9,8 +9,8 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from agent.operators.grammar.helpers import HELPERS
-from agent.operators.grammar.terms import Term
+from evoarch.agent.operators.grammar.helpers import HELPERS
+from evoarch.agent.operators.grammar.terms import Term
 
 Shape = tuple[int, ...]
 

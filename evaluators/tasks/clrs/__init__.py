@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from evaluators.task import Task
-from evaluators.tasks.clrs.specs import algorithms
+from evoarch.evaluators.task import Task
+from evoarch.evaluators.tasks.clrs.specs import algorithms
 
 
 def clrs_tasks() -> dict[str, Callable[[], Task]]:
@@ -20,6 +20,6 @@ def clrs_tasks() -> dict[str, Callable[[], Task]]:
 
 def _make(algorithm: str, scope: str) -> Task:
     # Imported late: a command that lists tasks should not pay for torch.
-    from evaluators.tasks.clrs.task import ClrsTask
+    from evoarch.evaluators.tasks.clrs.task import ClrsTask
 
     return ClrsTask(algorithm, scope)

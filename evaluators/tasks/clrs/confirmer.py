@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from archive.records import Failed
-from evaluators.flow import derived_seed
-from evaluators.sealed import Graded
-from evaluators.task import Evaluated
-from evaluators.tasks.clrs.evaluator import ClrsEvaluator
-from evaluators.tasks.clrs.recipes import ClrsRecipe
-from sandbox.job import Runner
-from sandbox.limits import Limits
-from sandbox.outcome import Array
+from evoarch.archive.records import Failed
+from evoarch.evaluators.flow import derived_seed
+from evoarch.evaluators.sealed import Graded
+from evoarch.evaluators.task import Evaluated
+from evoarch.evaluators.tasks.clrs.evaluator import ClrsEvaluator
+from evoarch.evaluators.tasks.clrs.recipes import ClrsRecipe
+from evoarch.sandbox.job import Runner
+from evoarch.sandbox.limits import Limits
+from evoarch.sandbox.outcome import Array
 
 
 class ClrsConfirmer:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.task import TaskError
-from evaluators.tasks.clrs.inside.feature import features_from
-from evaluators.tasks.clrs.specs import features_of
+from evoarch.evaluators.task import TaskError
+from evoarch.evaluators.tasks.clrs.inside.feature import features_from
+from evoarch.evaluators.tasks.clrs.specs import features_of
 
 Array = NDArray[Any]
 SPLITS = ("train", "validation", "test")

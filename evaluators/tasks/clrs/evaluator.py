@@ -8,19 +8,19 @@ from dataclasses import asdict
 import numpy as np
 from numpy.typing import NDArray
 
-from archive.records import Failed
-from evaluators.flow import DRY_RUN_SEED, Flow, Grade, Question, Setting
-from evaluators.replies import Sound, sound_of
-from evaluators.task import Evaluated
-from evaluators.tasks.clrs.data import Array, read_split
-from evaluators.tasks.clrs.frozen import outside_writes
-from evaluators.tasks.clrs.inside.feature import Feature
-from evaluators.tasks.clrs.recipes import ClrsRecipe
-from evaluators.tasks.clrs.scoring import Score, decisions, score
-from evaluators.tasks.clrs.specs import features_of
-from sandbox.job import Job, Runner
-from sandbox.limits import Limits
-from sandbox.outcome import ChildOutcome, Finished, Raised
+from evoarch.archive.records import Failed
+from evoarch.evaluators.flow import DRY_RUN_SEED, Flow, Grade, Question, Setting
+from evoarch.evaluators.replies import Sound, sound_of
+from evoarch.evaluators.task import Evaluated
+from evoarch.evaluators.tasks.clrs.data import Array, read_split
+from evoarch.evaluators.tasks.clrs.frozen import outside_writes
+from evoarch.evaluators.tasks.clrs.inside.feature import Feature
+from evoarch.evaluators.tasks.clrs.recipes import ClrsRecipe
+from evoarch.evaluators.tasks.clrs.scoring import Score, decisions, score
+from evoarch.evaluators.tasks.clrs.specs import features_of
+from evoarch.sandbox.job import Job, Runner
+from evoarch.sandbox.limits import Limits
+from evoarch.sandbox.outcome import ChildOutcome, Finished, Raised
 
 FLIPPED = 0.01
 """The share of graded decisions that may flip between two predictions. Scores come from decisions alone, and

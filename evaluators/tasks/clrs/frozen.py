@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
 
-from sandbox.outcome import Finding
+from evoarch.sandbox.outcome import Finding
 
 RULE = "writes-outside"
 

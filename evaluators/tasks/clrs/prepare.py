@@ -15,8 +15,8 @@ import venv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from evaluators.tasks.clrs import data, sampling
-from evaluators.tasks.clrs.specs import algorithms
+from evoarch.evaluators.tasks.clrs import data, sampling
+from evoarch.evaluators.tasks.clrs.specs import algorithms
 
 PACKAGE = "dm-clrs==2.0.3"
 NUMPY = "numpy>=1.26,<2.5"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from evaluators.task import Recipe
+from evoarch.evaluators.task import Recipe
 
 
 @dataclass(frozen=True)

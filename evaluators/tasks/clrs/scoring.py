@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.tasks.clrs.inside.feature import Feature
+from evoarch.evaluators.tasks.clrs.inside.feature import Feature
 
 Array = NDArray[Any]
 Bits = NDArray[np.bool_]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from evaluators.tasks.clrs.inside.feature import Feature
+from evoarch.evaluators.tasks.clrs.inside.feature import Feature
 
 # One record an algorithm: inputs | hints | outputs. A feature is name:location+kind, with the number of
 # categories last. Locations n(ode), e(dge), g(raph). Kinds s(calar), m(ask), (mask_)o(ne), c(ategorical),

@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 
-from evaluators.program import inside_program
-from evaluators.task import Recipe
-from evaluators.tasks.clrs.confirmer import ClrsConfirmer
-from evaluators.tasks.clrs.evaluator import ClrsEvaluator
-from evaluators.tasks.clrs.inside.feature import reads_edges
-from evaluators.tasks.clrs.recipes import RECIPES, ClrsRecipe, recipes_of
-from evaluators.tasks.clrs.sampling import MATCHER_NODES, MATCHERS, TRAIN_NODES
-from evaluators.tasks.clrs.specs import features_of
-from sandbox.job import Program, Runner
-from sandbox.limits import Limits
+from evoarch.evaluators.program import inside_program
+from evoarch.evaluators.task import Recipe
+from evoarch.evaluators.tasks.clrs.confirmer import ClrsConfirmer
+from evoarch.evaluators.tasks.clrs.evaluator import ClrsEvaluator
+from evoarch.evaluators.tasks.clrs.inside.feature import reads_edges
+from evoarch.evaluators.tasks.clrs.recipes import RECIPES, ClrsRecipe, recipes_of
+from evoarch.evaluators.tasks.clrs.sampling import MATCHER_NODES, MATCHERS, TRAIN_NODES
+from evoarch.evaluators.tasks.clrs.specs import features_of
+from evoarch.sandbox.job import Program, Runner
+from evoarch.sandbox.limits import Limits
 
 SCOPES = ("message", "processor")
-PACKAGE = "evaluators.tasks.clrs.inside"
+PACKAGE = "evoarch.evaluators.tasks.clrs.inside"
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class ClrsTask:
     def program(self) -> Program:
         """The common inside files, and this task's."""
         files = dict(inside_program().files)
-        files |= {"evaluators.tasks": "", "evaluators.tasks.clrs": "", PACKAGE: ""}
+        files |= {"evoarch.evaluators.tasks": "", "evoarch.evaluators.tasks.clrs": "", PACKAGE: ""}
         for file in resources.files(PACKAGE).iterdir():
             if file.name.endswith(".py") and file.name != "__init__.py":
                 files[f"{PACKAGE}.{file.name.removesuffix('.py')}"] = file.read_text(encoding="utf-8")
@@ -126,6 +126,6 @@ class ClrsTask:
 
 
 def _files(folder: str) -> dict[str, str]:
-    found = resources.files("evaluators.tasks.clrs") / "seeds" / folder
+    found = resources.files("evoarch.evaluators.tasks.clrs") / "seeds" / folder
     files = sorted((f for f in found.iterdir() if f.name.endswith(".py")), key=lambda f: f.name)
     return {file.name.removesuffix(".py"): file.read_text(encoding="utf-8") for file in files}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import resources
 
-from evaluators.task import Recipe, Splits
+from evoarch.evaluators.task import Recipe, Splits
 
 RECIPES = {
     "fast": Recipe("fast", rate=0.01, steps=400, batch=64),

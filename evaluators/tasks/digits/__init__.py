@@ -13,7 +13,7 @@ from importlib import resources
 
 import numpy as np
 
-from evaluators.task import Recipe, Split, Splits
+from evoarch.evaluators.task import Recipe, Split, Splits
 
 SEALED_SEED = 0
 TEST, SELECTION, VALIDATION = 400, 300, 250

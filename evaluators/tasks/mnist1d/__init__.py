@@ -13,8 +13,8 @@ from importlib import resources
 
 import numpy as np
 
-from evaluators.task import Recipe, Split, Splits
-from evaluators.tasks.mnist1d.generator import fresh, own_state
+from evoarch.evaluators.task import Recipe, Split, Splits
+from evoarch.evaluators.tasks.mnist1d.generator import fresh, own_state
 
 SHUFFLE = 1
 """Seed of the permutation of `mnist1d-shuffled`."""

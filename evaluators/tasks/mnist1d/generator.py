@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.task import Split
+from evoarch.evaluators.task import Split
 
 PUBLISHED = 5_000
 PUBLISHED_SEED = 42

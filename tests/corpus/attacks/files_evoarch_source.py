@@ -5,5 +5,5 @@ UNLOCKED = False
 
 
 def attack(target):
-    import archive.records
+    import evoarch.archive.records
     return b"imported the archive"

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evaluators.tasks.clrs.inside.feature import (
+from evoarch.evaluators.tasks.clrs.inside.feature import (
     CATEGORICAL,
     MASK,
     PERMUTATION,

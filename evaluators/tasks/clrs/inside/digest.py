@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evaluators.inside.build import build
-from evaluators.inside.digest import SEED, _print, _reseed, _shared, _step
+from evoarch.evaluators.inside.build import build
+from evoarch.evaluators.inside.digest import SEED, _print, _reseed, _shared, _step
 
 SCALES = (1.0, 1.0, 3.0, 10.0, 30.0)
 NODES = 4

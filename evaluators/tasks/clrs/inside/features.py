@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from evaluators.tasks.clrs.inside.feature import MASK, POINTERS, SCALAR, Feature
+from evoarch.evaluators.tasks.clrs.inside.feature import MASK, POINTERS, SCALAR, Feature
 
 
 def dense(feature: Feature, stored: Tensor, nodes: int) -> Tensor:

@@ -16,17 +16,17 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
 
-from evaluators.inside.build import Announce, Reply, build, state_of
-from evaluators.inside.device import casting, device_of, placed
-from evaluators.inside.train import curve
-from evaluators.inside.warm import warmup as warm_common
-from evaluators.tasks.clrs.inside.digest import function_digest
-from evaluators.tasks.clrs.inside.feature import Feature, features_from, reads_edges
-from evaluators.tasks.clrs.inside.features import Batch, batches_from, with_random_positions
-from evaluators.tasks.clrs.inside.losses import total_loss
-from evaluators.tasks.clrs.inside.made_up import made_up
-from evaluators.tasks.clrs.inside.network import Network
-from evaluators.tasks.clrs.inside.processor import TripletGMPNN
+from evoarch.evaluators.inside.build import Announce, Reply, build, state_of
+from evoarch.evaluators.inside.device import casting, device_of, placed
+from evoarch.evaluators.inside.train import curve
+from evoarch.evaluators.inside.warm import warmup as warm_common
+from evoarch.evaluators.tasks.clrs.inside.digest import function_digest
+from evoarch.evaluators.tasks.clrs.inside.feature import Feature, features_from, reads_edges
+from evoarch.evaluators.tasks.clrs.inside.features import Batch, batches_from, with_random_positions
+from evoarch.evaluators.tasks.clrs.inside.losses import total_loss
+from evoarch.evaluators.tasks.clrs.inside.made_up import made_up
+from evoarch.evaluators.tasks.clrs.inside.network import Network
+from evoarch.evaluators.tasks.clrs.inside.processor import TripletGMPNN
 
 DRY_RUNS = ((2, 3, 3), (3, 5, 2))
 """Examples, nodes and steps of two dry batches that share no size but the features'."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from evaluators.tasks.clrs.inside.feature import (
+from evoarch.evaluators.tasks.clrs.inside.feature import (
     CATEGORICAL,
     MASK,
     MASK_ONE,
@@ -18,8 +18,8 @@ from evaluators.tasks.clrs.inside.feature import (
     Feature,
     of_stage,
 )
-from evaluators.tasks.clrs.inside.features import Batch
-from evaluators.tasks.clrs.inside.network import Predicted
+from evoarch.evaluators.tasks.clrs.inside.features import Batch
+from evoarch.evaluators.tasks.clrs.inside.network import Predicted
 
 
 def total_loss(features: Sequence[Feature], predicted: Predicted, batch: Batch) -> Tensor:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from evaluators.tasks.clrs.inside.feature import CATEGORICAL, MASK, MASK_ONE, SCALAR, Feature
-from evaluators.tasks.clrs.inside.features import Batch
+from evoarch.evaluators.tasks.clrs.inside.feature import CATEGORICAL, MASK, MASK_ONE, SCALAR, Feature
+from evoarch.evaluators.tasks.clrs.inside.features import Batch
 
 
 def made_up(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evaluators.inside.device import open_device
-from evaluators.tasks.clrs.inside.loop import dry_run, predict, train, warmup
+from evoarch.evaluators.inside.device import open_device
+from evoarch.evaluators.tasks.clrs.inside.loop import dry_run, predict, train, warmup
 
 __all__ = ["dry_run", "open_device", "predict", "train", "warmup"]

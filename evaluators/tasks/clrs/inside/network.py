@@ -8,10 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from evaluators.tasks.clrs.inside.codec import Decoders, Encoded, Encoders
-from evaluators.tasks.clrs.inside.feature import Feature, of_stage, reads_edges
-from evaluators.tasks.clrs.inside.features import Batch, dense, softened
-from evaluators.tasks.clrs.inside.processor import TripletGMPNN
+from evoarch.evaluators.tasks.clrs.inside.codec import Decoders, Encoded, Encoders
+from evoarch.evaluators.tasks.clrs.inside.feature import Feature, of_stage, reads_edges
+from evoarch.evaluators.tasks.clrs.inside.features import Batch, dense, softened
+from evoarch.evaluators.tasks.clrs.inside.processor import TripletGMPNN
 
 
 class Predicted(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from evaluators.tasks.clrs.inside.codec import linear
+from evoarch.evaluators.tasks.clrs.inside.codec import linear
 
 
 class TripletGMPNN(nn.Module):

@@ -1,0 +1,178 @@
+"""Where a campaign stands, as one frozen value that `status`, the live view and reports share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from evoarch.agent.analysis.costs import Costs, costs_of
+from evoarch.agent.analysis.early_stopping import RungStatus, rung_statuses
+from evoarch.agent.analysis.foretold import Foretold, foretold_in
+from evoarch.agent.analysis.rounds import RoundStatus, round_statuses
+from evoarch.agent.analysis.utilisation import Idle, idle_of
+from evoarch.agent.analysis.wins import Win, wins
+from evoarch.agent.config.load import Config
+from evoarch.agent.evaluation.reevaluation import raced
+from evoarch.agent.search.selection import objectives
+from evoarch.agent.statistics.front import stand_now
+from evoarch.agent.statistics.noise import Noise, read_noise
+from evoarch.agent.statistics.paired import Interval
+from evoarch.agent.statistics.standing import standing
+from evoarch.archive.lock import is_locked
+from evoarch.archive.pareto import fitness
+from evoarch.archive.records import Candidate, State
+from evoarch.archive.store import Store
+
+
+@dataclass(frozen=True)
+class Point:
+    """A candidate in objective space."""
+
+    id: int
+    name: str
+    operator: str
+    error: float | None
+    params: float | None
+    seeds: int
+    interval: Interval | None
+    """Of the error, at 95%, over training seeds and validation examples (agent.statistics.noise)."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """All counts are of bred candidates; seeds and repeats stand apart."""
+
+    name: str
+    state: str
+    reason: str
+    budget: int
+    proposals: int
+    rejected: int
+    duplicates: int
+    evaluations: int
+    failed: int
+    repeats: int
+    raced: int
+    """How many of the repeats the race for the front gave out."""
+    retries: int
+    elites: list[int]
+    provisional: bool
+    """Somebody on the front has fewer training seeds than an elite needs."""
+    best: Point | None
+    front: list[Point]
+    seeds: list[Point]
+    wins: list[Win]
+    """Of the front against each baseline; none in a live view, which looks too often for it."""
+    rungs: list[RungStatus]
+    foretold: list[Foretold]
+    inherited: Mapping[str, int]
+    """Bred candidates that began with a parent's weights, and the training steps in these."""
+    rounds: list[RoundStatus]
+    tokens: Mapping[str, int]
+    money: float
+    operators: Mapping[str, Mapping[str, float]]
+    """`Store.yields`, by language model too where there are several."""
+    costs: Costs
+    idle: Idle | None
+    """None in a live view, which looks too often for it."""
+    level: str
+    cpu_s: float
+    elapsed_s: float
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def point(candidate: Candidate, noise: Noise) -> Point:
+    error, params = candidate.metrics.get("error"), candidate.metrics.get("params")
+    name = candidate.name or f"{candidate.operator} {candidate.id}"
+    interval = noise.interval(error, candidate.seeds)
+    return Point(candidate.id, name, candidate.operator, error, params, candidate.seeds, interval)
+
+
+def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
+    """The status of a campaign from its archive alone; safe while it runs. `live`: it is looked at often."""
+    counts = store.counts()
+    goals = objectives(config.selection)
+    names = sorted({"error", "params", *(goal.name for goal in goals)})
+    # Numbers alone: an archive of many thousands is looked at twice a second.
+    places = store.points(names)
+    rows = [dict(zip(names, values, strict=True)) for _, values, _ in places]
+    noise = read_noise(store)
+    found = stand_now(store, config, places, names, noise)
+    on_front = store.some([places[i][0] for i in found.places])
+    top = max(found.eligible, key=lambda i: (fitness(rows[i]), -places[i][0]), default=None)
+    seeds = store.candidates(operator="seed", sources=False)
+    winner = store.candidate(places[top][0]) if top is not None else None
+    state, reason = standing(store)
+    tokens = store.tokens()
+    yields = store.yields(models=len(config.lm) > 1)
+    return Status(
+        name=config.campaign.name,
+        state=state,
+        reason=reason,
+        budget=config.budget.evaluations,
+        proposals=sum(counts.values()),
+        rejected=counts.get(State.REJECTED, 0),
+        duplicates=counts.get(State.DUPLICATE, 0),
+        evaluations=store.entered_training(),
+        failed=counts.get(State.FAILED, 0),
+        repeats=store.repeats_made(),
+        raced=len(raced(store)),
+        retries=store.retries(),
+        elites=[c.id for c in on_front],
+        provisional=found.provisional,
+        best=point(winner, noise) if winner else None,
+        front=[point(c, noise) for c in sorted(on_front, key=lambda c: c.metrics["params"])],
+        seeds=[point(c, noise) for c in seeds],
+        wins=[] if live else wins(store, on_front, seeds, noise, among=counts.get(State.SCORED, 0)),
+        rungs=rung_statuses(store, [c.id for c in on_front]),
+        foretold=foretold_in(store),
+        inherited=dict(zip(("candidates", "steps"), store.ancestral_steps(), strict=True)),
+        rounds=round_statuses(store, config),
+        tokens={"prompt": tokens.prompt, "completion": tokens.completion, "lost": tokens.lost},
+        money=store.price(),
+        operators=yields,
+        costs=costs_of(yields),
+        idle=None if live else idle_of(store.slot_events()),
+        level=str(store.last_event_detail("session").get("level", "")),
+        cpu_s=round(store.cpu_seconds(), 3),
+        elapsed_s=round(store.elapsed(), 3),
+    )
+
+
+def not_begun(folder: Path, config: Config) -> Status:
+    """The status of a campaign in `folder` that has no archive yet."""
+    return Status(
+        name=config.campaign.name,
+        state="running" if is_locked(folder) else "new",
+        reason="",
+        budget=config.budget.evaluations,
+        proposals=0,
+        rejected=0,
+        duplicates=0,
+        evaluations=0,
+        failed=0,
+        repeats=0,
+        raced=0,
+        retries=0,
+        elites=[],
+        provisional=False,
+        best=None,
+        front=[],
+        seeds=[],
+        wins=[],
+        rungs=[],
+        foretold=[],
+        inherited={"candidates": 0, "steps": 0},
+        rounds=[],
+        tokens={"prompt": 0, "completion": 0, "lost": 0},
+        money=0.0,
+        operators={},
+        costs={},
+        idle=None,
+        level="",
+        cpu_s=0.0,
+        elapsed_s=0.0,
+    )

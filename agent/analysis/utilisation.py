@@ -1,0 +1,50 @@
+"""How much of the evaluation slots' time went unused while the search was in its steady state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from evoarch.archive.records import Event
+
+
+@dataclass(frozen=True)
+class Idle:
+    """`available` and `busy` are slot-seconds; `share` is the unused part of the first, 0..1."""
+
+    available: float
+    busy: float
+    share: float
+
+
+def idle_of(events: Iterable[Event]) -> Idle | None:
+    """From `Store.slot_events`, over all runs; None while no run has begun two children.
+
+    A run's steady state lies between the starts of its first and its last bred child: before it the seeds are
+    trained, after it the slots run empty.
+    """
+    available = busy = 0.0
+    for slots, spells, starts in _runs(events):
+        if len(starts) < 2:
+            continue
+        first, last = starts[0], starts[-1]
+        available += slots * (last - first)
+        busy += sum(max(0.0, min(end, last) - max(start, first)) for start, end in spells)
+    return Idle(available, busy, max(0.0, 1.0 - busy / available)) if available > 0 else None
+
+
+def _runs(events: Iterable[Event]) -> Iterable[tuple[int, list[tuple[float, float]], list[float]]]:
+    """Of each run: its slots, when each was taken and left (never: at infinity), and when children began."""
+    slots, taken = 0, dict[int, float]()
+    spells, starts = list[tuple[float, float]](), list[float]()
+    for event in events:
+        if event.kind == "run":
+            yield slots, spells + [(start, float("inf")) for start in taken.values()], starts
+            slots, taken = int(str(event.detail.get("workers", 1))), {}
+            spells, starts = [], []
+        elif event.kind == "started" and event.candidate is not None:
+            taken[event.candidate] = event.time
+            starts.append(event.time)
+        elif event.candidate in taken:
+            spells.append((taken.pop(event.candidate), event.time))
+    yield slots, spells + [(start, float("inf")) for start in taken.values()], starts

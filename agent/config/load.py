@@ -1,0 +1,203 @@
+"""campaign.toml: read, overridden and checked, with one clear line for everything that does not fit."""
+
+from __future__ import annotations
+
+import copy
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from evoarch.agent.base.errors import UserError, nearest
+from evoarch.agent.config.lm import LMSettings
+from evoarch.agent.config.tables import (
+    BudgetTable,
+    CampaignTable,
+    ConstraintsTable,
+    EvaluationTable,
+    FeedbackTable,
+    FilterTable,
+    OperatorTable,
+    PortfolioTable,
+    PromptsTable,
+    ReviewTable,
+    RoundsTable,
+    SandboxTable,
+    SeedsTable,
+    SelectionTable,
+    Table,
+    TrainerTable,
+    TuningTable,
+)
+
+FILE = "campaign.toml"
+
+MOST_SHOWN = 500
+"""Characters of a wrong value that a message repeats."""
+
+EDITING = ("lm.rewrite", "lm.crossover", "lm.repair")
+"""Operators whose chat models may answer with edits."""
+
+
+LOCAL = ("embedded", "transformers")
+"""Backends that take a soft prompt."""
+
+
+class Config(Table):
+    """A campaign's whole configuration."""
+
+    campaign: CampaignTable
+    budget: BudgetTable = BudgetTable()
+    portfolio: PortfolioTable = PortfolioTable()
+    seeds: SeedsTable = SeedsTable()
+    selection: SelectionTable = SelectionTable()
+    constraints: ConstraintsTable = ConstraintsTable()
+    evaluation: EvaluationTable = EvaluationTable()
+    filter: FilterTable = FilterTable()
+    trainer: TrainerTable = TrainerTable()
+    sandbox: SandboxTable = SandboxTable()
+    review: ReviewTable = ReviewTable()
+    prompts: PromptsTable = PromptsTable()
+    feedback: FeedbackTable = FeedbackTable()
+    rounds: RoundsTable | None = None
+    tuning: TuningTable = TuningTable()
+    lm: tuple[LMSettings, ...] = ()
+    operators: tuple[OperatorTable, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _operators_have_their_models(self) -> Config:
+        names = [lm.name for lm in self.lm]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two [[lm]] tables share a name: {', '.join(names)}")
+        for operator in self.operators:
+            if operator.name.startswith("lm.") and operator.lm not in names:
+                known = nearest(operator.lm, names) if names else "there is no [[lm]] table"
+                raise ValueError(f"operator {operator.name} wants lm = {operator.lm!r}; {known}")
+            if operator.reply == "edits" and operator.name not in EDITING:
+                raise ValueError(
+                    f'reply = "edits": expected one of {", ".join(EDITING)}, got {operator.name}'
+                )
+            if operator.reply == "edits" and not self.lm[names.index(operator.lm)].chat:
+                raise ValueError(f'operator {operator.name}: reply = "edits" wants a model with chat = true')
+        return self
+
+    @model_validator(mode="after")
+    def _rounds_can_be_made(self) -> Config:
+        if self.tuning.enabled and self.rounds is None:
+            raise ValueError("tuning.enabled: soft prompts are trained between rounds; expected [rounds]")
+        if self.rounds is None:
+            return self
+        if self.review.required:
+            raise ValueError("review.required: a round waits for nobody; expected false beside [rounds]")
+        asking = next((each for each in self.operators if each.name == "lm.rewrite"), None)
+        if asking is None:
+            raise ValueError('[rounds] wants an [[operators]] table with name = "lm.rewrite", got none')
+        backend = next(lm.backend for lm in self.lm if lm.name == asking.lm)
+        if self.tuning.enabled and backend not in LOCAL:
+            raise ValueError(
+                f"tuning.enabled: expected an [[lm]] of backend {' or '.join(LOCAL)}, got {backend};"
+                " `evoarch tuning export` writes the data for its own fine-tuning"
+            )
+        return self
+
+
+def load(folder: Path, overrides: Iterable[str] = ()) -> Config:
+    """The configuration of the campaign in `folder`, with `table.key=value` overrides.
+
+    Raises UserError (code 2): one line with file, key, expected, got and the nearest known key.
+    """
+    path = folder / FILE
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; `evoarch init {folder} --task mnist1d` makes one") from None
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not valid TOML: {error}") from None
+    config = parse(overridden(data, overrides), str(path))
+    for file in config.seeds.files:
+        if not (folder / file).is_file():
+            raise UserError(f"{path}: seeds.files: expected a model file, got {file!r}, which is not there")
+    stems = [Path(file).stem for file in config.seeds.files]
+    name = config.constraints.reference
+    if name and name not in stems:
+        raise UserError(
+            f"{path}: constraints.reference: expected the name of a seed file, got {name!r}; "
+            f"{nearest(name, stems)}"
+        )
+    return config
+
+
+def parse(data: Mapping[str, Any], place: str) -> Config:
+    """`data` as a Config. Raises UserError that begins with `place`."""
+    try:
+        return Config.model_validate_json(_to_json(data))
+    except ValidationError as error:
+        raise UserError(f"{place}: {_line(error)}") from None
+
+
+def _to_json(data: Mapping[str, Any]) -> str:
+    """TOML's lists become tuples under strict mode only through JSON."""
+    import json
+
+    return json.dumps(data, default=str)
+
+
+def overridden(data: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """`data` with each `table.key=value`. Raises UserError."""
+    changed = copy.deepcopy(dict(data))
+    for override in overrides:
+        _override(changed, override)
+    return changed
+
+
+def _override(data: dict[str, Any], text: str) -> None:
+    key, equals, value = text.partition("=")
+    parts = key.strip().split(".")
+    if not equals or len(parts) < 2 or not all(parts):
+        raise UserError(f"--set {text}: expected table.key=value, e.g. --set budget.evaluations=200")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except (ValueError, RecursionError):  # no TOML, or more digits or brackets than it takes
+        parsed = value
+    place: Any = data
+    for part in parts[:-1]:
+        if isinstance(place, list):
+            if part not in map(str, range(len(place))):
+                raise UserError(f"--set {text}: expected a number below {len(place)}, got {part!r}")
+            place = place[int(part)]
+        elif isinstance(place, dict):
+            place = place.setdefault(part, {})
+    if not isinstance(place, dict):
+        raise UserError(f"--set {text}: {'.'.join(parts[:-1])} is not a table")
+    place[parts[-1]] = parsed
+
+
+def _line(error: ValidationError) -> str:
+    """The first error of a validation, as one line: key, expected, got, nearest known key."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"{place}: unknown key; {nearest(str(first['loc'][-1]), _keys(first['loc'][:-1]))}"
+    if first["type"] == "missing":
+        return f"{place}: expected, but it is not there"
+    message = first["msg"].removeprefix("Value error, ")
+    if not place:
+        return message
+    # Of a whole table the message has said what it is about, and a table may hold what none should read.
+    got = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
+    return f"{place}: {message}{got if len(got) <= MOST_SHOWN else got[:MOST_SHOWN] + ' ...'}"
+
+
+def _keys(location: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Config
+    for part in location:
+        if isinstance(part, int):
+            continue
+        annotation = model.model_fields[part].annotation
+        inner = [a for a in get_args(annotation) if isinstance(a, type) and issubclass(a, BaseModel)]
+        model = inner[0] if inner else annotation  # type: ignore[assignment]
+    return list(model.model_fields)

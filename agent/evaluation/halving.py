@@ -1,0 +1,179 @@
+"""One training over its rungs: pause, judge, stop or go on. The archive knows each pause."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from evoarch.agent.base.ordering import Turns
+from evoarch.agent.config.load import Config
+from evoarch.agent.evaluation.constraints import parts_of
+from evoarch.agent.evaluation.rungs import Decision, Rung, decide
+from evoarch.agent.search.selection import objectives
+from evoarch.archive.errors import ArchiveError
+from evoarch.archive.pareto import measured
+from evoarch.archive.records import FULL, Candidate, Evaluation, Failed, Scored
+from evoarch.archive.store import Store
+from evoarch.archive.weights import load_weights, remove_weights, save_weights
+from evoarch.evaluators.segments import Segment
+from evoarch.evaluators.task import Evaluated
+from evoarch.sandbox.outcome import Array
+
+
+class Train(Protocol):
+    """Trains a segment of a candidate; an infrastructure fault is tried again first."""
+
+    async def __call__(self, source: str, digest: str, repeat: int, segment: Segment | None) -> Evaluated: ...
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """`rungs` are those before the last, in order; `steps` are the recipe's; `classes` the task's, if it has
+    any: below twice the accuracy of guessing a child is rejected.
+    """
+
+    store: Store
+    config: Config
+    turns: Turns
+    rungs: Sequence[Rung]
+    steps: int
+    classes: int | None = None
+
+    async def climb(
+        self, candidate: Candidate, source: str, digest: str, kind: str, train: Train
+    ) -> tuple[str, Evaluated] | None:
+        """The rung on which the first training repeat ended, and how: `FULL`, or an earlier one where it
+        failed. None: it was stopped there, and is settled.
+        """
+        if not (self.rungs or self.config.evaluation.inherit):
+            return FULL, await train(source, digest, 0, None)
+        passed, start, state = self._reached(candidate)
+        inherited = _Inherited() if state else self._inherited(candidate, kind)
+        if inherited.record:
+            self.store.event("inherited", candidate.id, inherited.record)
+        for rung in self.rungs[passed:]:
+            segment = Segment(start, rung.steps, state, inherited.tensors)
+            evaluated = inherited.noted(await train(source, digest, 0, segment))
+            if isinstance(evaluated.outcome, Failed):
+                return rung.name, evaluated
+            if not await self._pause(candidate, digest, kind, rung, evaluated):
+                return None
+            start, state, inherited = rung.steps, evaluated.state, _Inherited()
+        segment = Segment(start, self.steps, state, inherited.tensors)
+        return FULL, inherited.noted(await train(source, digest, 0, segment))
+
+    def forget(self, candidate: int) -> None:
+        """Its training is over: what it would have gone on from is of no more use."""
+        for rung in self.rungs:
+            remove_weights(self._folder, candidate, rung.name, 0)
+
+    async def _pause(
+        self, candidate: Candidate, digest: str, kind: str, rung: Rung, evaluated: Evaluated
+    ) -> bool:
+        """Whether it goes on. It depends on who arrived before, so it has its place in the order."""
+        step = (rung.name, candidate.id)
+        await self.turns.wait(step)
+        assert isinstance(evaluated.outcome, Scored)
+        metrics = evaluated.outcome.metrics
+        exempt = kind != "search" or self._is_audit(candidate.id)
+        decision = Decision.EXEMPT if exempt else self._decide(digest, rung, metrics)
+        note = "" if decision.goes_on else _note(decision, rung, metrics)
+        if not note:
+            # Before the row that says it can go on from there.
+            save_weights(self._folder, candidate.id, rung.name, 0, evaluated.state)
+        self.store.reach(
+            Evaluation(
+                candidate=candidate.id,
+                rung=rung.name,
+                seed=0,
+                outcome=evaluated.outcome,
+                seconds=evaluated.seconds,
+                cpu_seconds=evaluated.cpu_seconds,
+                kind=kind,
+                detail={**evaluated.detail, "decision": decision.value, "steps": rung.steps},
+            ),
+            decision.value,
+            note=note,
+        )
+        self.turns.done(step)
+        if note:
+            self.forget(candidate.id)
+        return not note
+
+    def _is_audit(self, candidate: int) -> bool:
+        """Whether the filter or an earlier rung turned it away: it is trained in full to see what that
+        costs.
+        """
+        said = [str(each.detail.get("decision")) for each in self.store.evaluations(candidate)]
+        said.append(str((self.store.screening(candidate) or {}).get("decision")))
+        return Decision.AUDITED_STOPPED in said or Decision.AUDITED_REJECTED in said
+
+    def _decide(self, digest: str, rung: Rung, metrics: Mapping[str, float]) -> Decision:
+        goals = [goal for goal in objectives(self.config.selection) if goal.name in metrics]
+        earlier = self.store.arrivals(rung.name, rung.table.window - 1)
+        return decide(
+            rung,
+            metrics,
+            [each for each in earlier if measured(each, goals)],
+            goals,
+            chance=1.0 - 1.0 / self.classes if self.classes else None,
+            name=(self.config.campaign.seed, digest),
+        )
+
+    def _reached(self, candidate: Candidate) -> tuple[int, int, Mapping[str, Array]]:
+        """How many rungs it passed in a run that was cut off, and the step and state it goes on from.
+
+        Where the state can't be read it begins anew, which leads to the same: nothing is judged twice.
+        """
+        # What the infrastructure lost on a rung stands under its name, and was not judged there.
+        recorded = {each.rung for each in parts_of(self.store.evaluations(candidate.id))}
+        passed = sum(rung.name in recorded for rung in self.rungs)
+        try:
+            if passed:
+                rung = self.rungs[passed - 1]
+                return passed, rung.steps, load_weights(self._folder, candidate.id, rung.name, 0)
+        except ArchiveError as error:
+            self.store.event("restarted", candidate.id, {"reason": str(error)})
+        return passed, 0, {}
+
+    @property
+    def _folder(self) -> Path:
+        return Path(self.store.folder)
+
+    def _inherited(self, candidate: Candidate, kind: str) -> _Inherited:
+        """The first parent's weights of its first training repeat, and the steps that are in them."""
+        if not self.config.evaluation.inherit or kind != "search" or not candidate.parents:
+            return _Inherited()
+        parent = candidate.parents[0]
+        try:
+            tensors = load_weights(self._folder, parent, FULL, 0)
+        except ArchiveError:
+            return _Inherited()  # Nobody's fault: it begins anew, and its record says so by saying nothing.
+        own: Any = {}
+        for each in self.store.evaluations(parent):
+            if each.seed == 0 and "inherited" in each.detail:
+                own = each.detail["inherited"]
+        return _Inherited(tensors, {"from": parent, "steps": self.steps + int(own.get("steps", 0))})
+
+
+@dataclass(frozen=True)
+class _Inherited:
+    tensors: Mapping[str, Array] = field(default_factory=dict)
+    record: Mapping[str, object] = field(default_factory=dict)
+
+    def noted(self, evaluated: Evaluated) -> Evaluated:
+        """`evaluated` with what it began with, where that was something."""
+        if not self.record:
+            return evaluated
+        share = evaluated.detail.get("inherited_share", 0.0)
+        detail = {k: v for k, v in evaluated.detail.items() if k != "inherited_share"}
+        return replace(evaluated, detail={**detail, "inherited": {**self.record, "share": share}})
+
+
+def _note(decision: Decision, rung: Rung, metrics: Mapping[str, float]) -> str:
+    error = f"error {metrics['error']:.3f} after {rung.steps} training steps"
+    if decision is Decision.REJECTED:
+        return f"{rung.name}: {error}: below twice the accuracy of guessing"
+    return f"{rung.name}: {error}: not among the best {rung.table.keep:.0%} of the recent"

@@ -1,0 +1,287 @@
+"""From an admitted child to its outcome: dry run, shape repair, same function?, train, predict, score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from evoarch.agent.base.ordering import Turns
+from evoarch.agent.config.load import Config
+from evoarch.agent.evaluation.budget import Budget
+from evoarch.agent.evaluation.constraints import (
+    STATIC,
+    completed,
+    cumulated,
+    excess,
+    measured_in,
+    parts_of,
+    reference_of,
+    static_metrics,
+    unknown,
+    wanted,
+)
+from evoarch.agent.evaluation.halving import Ladder, Train
+from evoarch.agent.evaluation.prefilter import Screen
+from evoarch.agent.operators.shape_repair.rules import repair
+from evoarch.agent.search.variation import findings_of
+from evoarch.agent.seeding.lineage import Openings
+from evoarch.archive.records import FULL, Candidate, Evaluation, Failed, Fault
+from evoarch.archive.store import Store
+from evoarch.archive.weights import save_weights
+from evoarch.evaluators.failures import failure_of
+from evoarch.evaluators.latency import Latency, Timing
+from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.segments import Segment, Staged
+from evoarch.evaluators.task import Evaluated
+from evoarch.sandbox.genome import source_digest
+from evoarch.sandbox.outcome import Broken, ChildOutcome, Raised
+
+
+class EvaluatorSeam(Protocol):
+    """What a campaign needs of an evaluator; never raises for what a genome does."""
+
+    async def dry_run(self, source: str) -> Sound | ChildOutcome: ...
+
+    async def evaluate(self, source: str, *, digest: str, repeat: int) -> Evaluated: ...
+
+
+@dataclass(frozen=True)
+class Grader:
+    """Grades one candidate at a time per slot; every change of state is one transaction of the store."""
+
+    store: Store
+    config: Config
+    evaluator: EvaluatorSeam
+    offers: Mapping[str, object]
+    turns: Turns
+    budget: Budget
+    openings: Openings
+    ladder: Ladder
+    screen: Screen
+
+    async def grade(self, candidate: Candidate, kind: str) -> bool:
+        """Whether `candidate` is settled; False: the budget ended before it, and it stays queued."""
+        step = ("settled", candidate.id)
+        source, repairs, sound = await self._dry_run(candidate, may_repair=kind == "search")
+        if isinstance(sound, Failed):
+            await self.turns.wait(step)
+            # The failure is of the source after its repairs, which the candidate does not keep.
+            tried = {"repairs": list(repairs), "source": source} if repairs != candidate.repairs else {}
+            self._settle(candidate, kind, 0, Evaluated(sound, 0.0, 0.0, detail=tried))
+            self.turns.done(step)
+            return True
+        if repairs != candidate.repairs or sound.function_digest:
+            await self.turns.wait(("sound", candidate.id))
+            # One transaction: a crash after the repair alone would hide that the source is known.
+            with self.store.transaction():
+                first = self._first_of(candidate, source, repairs, sound)
+            self.turns.done(("sound", candidate.id))
+            if first is not None:
+                return True
+        outcome = self._static_limits(sound)
+        static = static_metrics(sound, None)
+        if outcome is None and kind == "search" and self._must_wait(candidate, sound):
+            self.store.hold(candidate.id)
+            return True
+        # One that passed a rung in a run that was cut off has cost its unit already.
+        costs = kind == "search" and not self.store.has_trained(candidate.id)
+        digest, rung = self.store.candidate(candidate.id).source_digest or "", FULL
+        if outcome is None and costs and not await self.screen.passes(candidate, source, digest, sound):
+            return True
+        spent = 0.0
+        if outcome is None and wanted(self.config, "latency"):
+            timed = await self._latency(candidate, source)
+            if isinstance(timed, Failed):
+                outcome = timed
+            else:
+                static, spent = {**static, "latency": timed.ratio}, timed.cpu_seconds
+                problem = excess(self.config.constraints, static)
+                outcome = Failed("static", problem) if problem else None
+        if outcome is None and costs and not self.budget.take_evaluation():
+            self.store.requeue(candidate.id)
+            return False
+        if outcome is not None:
+            evaluated = completed(Evaluated(outcome, 0.0, 0.0), self.config, None, static, {})
+        else:
+            train = self._measuring(candidate.id, sound.params, static)
+            ended = await self.ladder.climb(candidate, source, digest, kind, train)
+            if ended is None:
+                return True
+            rung, evaluated = ended
+            if costs and _lost(evaluated) and not self.store.has_trained(candidate.id):
+                self.budget.return_evaluation()
+        told = {"layers": list(sound.layers), "unreached": list(sound.unreached)}
+        detail = {**evaluated.detail, **{k: v for k, v in told.items() if v}}
+        evaluated = replace(evaluated, detail=detail, cpu_seconds=evaluated.cpu_seconds + spent)
+        await self.turns.wait(step)
+        self._settle(candidate, kind, 0, evaluated, rung)
+        self.turns.done(step)
+        if not _lost(evaluated):
+            self.ladder.forget(candidate.id)
+        return True
+
+    async def repeat(self, candidate: Candidate, number: int) -> None:
+        """One further training seed of a scored candidate."""
+        evaluated = await self.train(candidate.source, candidate.source_digest or "", number)
+        static = {name: candidate.metrics[name] for name in STATIC if name in candidate.metrics}
+        evaluated = completed(evaluated, self.config, None, static, cumulated(evaluated, ()))
+        self._settle(candidate, "repeat", number, evaluated)
+
+    async def train(self, source: str, digest: str, repeat: int, segment: Segment | None = None) -> Evaluated:
+        """Train (all steps, or a segment of them) and predict; an infrastructure fault is tried again, a
+        bounded number of times.
+        """
+        retries = self.config.evaluation.retries
+        while True:
+            evaluated = await self._evaluate(source, digest, repeat, segment)
+            if (lost := _lost(evaluated)) and retries:
+                retries -= 1
+                self.store.event("retried", detail={"reason": lost.reason})
+                continue
+            return evaluated
+
+    def _measuring(self, candidate: int, params: int, static: Mapping[str, float]) -> Train:
+        """Trains the candidate's first repeat, part by part, with all measures in what it gives back."""
+
+        async def train(source: str, digest: str, repeat: int, segment: Segment | None) -> Evaluated:
+            evaluated = await self.train(source, digest, repeat, segment)
+            parts = parts_of(self.store.evaluations(candidate))
+            machine = cumulated(evaluated, parts if segment and segment.start else ())
+            recorded = self.turns.measured(candidate, len(parts))
+            machine |= {name: value for name, value in recorded.items() if name in machine}
+            return completed(evaluated, self.config, params, static, machine)
+
+        return train
+
+    async def _evaluate(self, source: str, digest: str, repeat: int, segment: Segment | None) -> Evaluated:
+        if segment is None:
+            return await self.evaluator.evaluate(source, digest=digest, repeat=repeat)
+        assert isinstance(self.evaluator, Staged), "a ladder has segments only where the evaluator has"
+        return await self.evaluator.evaluate_segment(source, digest=digest, repeat=repeat, segment=segment)
+
+    async def _dry_run(
+        self, candidate: Candidate, *, may_repair: bool
+    ) -> tuple[str, tuple[str, ...], Sound | Failed]:
+        source, repairs = candidate.source, candidate.repairs
+        retries = self.config.evaluation.retries
+        while True:
+            result = await self.evaluator.dry_run(source)
+            # Whatever becomes of the candidate: most that fail or repeat another one cost nothing else.
+            self.store.took(candidate.id, result.usage.cpu_seconds)
+            if isinstance(result, Sound):
+                dead = self._dead_weight(result) if may_repair else ""
+                return source, repairs, Failed("dry_run", dead) if dead else result
+            if isinstance(result, Broken) and retries > 0:
+                retries -= 1
+                self.store.event("retried", candidate.id, {"reason": result.reason})
+                continue
+            failed = failure_of(result)
+            if (
+                not may_repair
+                or not isinstance(result, Raised)
+                or len(repairs) >= self.config.evaluation.repairs
+            ):
+                return source, repairs, failed
+            fixed = repair(source, result, offers=self.offers)
+            opening = self.openings.of(candidate.id)
+            if fixed is None or findings_of(fixed.source, self.config, self.offers, opening=opening):
+                return source, repairs, failed
+            source, repairs = fixed.source, (*repairs, fixed.description)
+
+    def _first_of(
+        self, candidate: Candidate, source: str, repairs: tuple[str, ...], sound: Sound
+    ) -> int | None:
+        """Records what the dry run found; the id of the candidate that this one repeats, if it does."""
+        if repairs != candidate.repairs:
+            digest = source_digest(source)
+            self.store.repaired(candidate.id, source, digest, repairs)
+            first = self.store.find_source(digest, exclude=candidate.id)
+            if first is not None:
+                self.store.duplicate(candidate.id, of=first, reason="same source after repair")
+                return first
+        if sound.function_digest:
+            first = self.store.find_function(sound.function_digest, exclude=candidate.id)
+            if first is not None:
+                self.store.duplicate(candidate.id, of=first, reason="same function")
+                return first
+            self.store.set_function_digest(candidate.id, sound.function_digest)
+        return None
+
+    def _must_wait(self, candidate: Candidate, sound: Sound) -> bool:
+        """A replay waits for nobody: the record says what a person let through."""
+        review = self.config.review
+        if not review.required or self.turns.recorded or sound.params <= review.params:
+            return False
+        return candidate.id not in self.store.approved()
+
+    def _dead_weight(self, sound: Sound) -> str:
+        """Which parameters nothing teaches, "" if none. What a seed has of the kind its children may keep."""
+        if not sound.unreached:
+            return ""
+        kept: set[object] = set()
+        for seed in self.store.candidates(operator="seed", sources=False):
+            for each in self.store.evaluations(seed.id):
+                unreached = each.detail.get("unreached")
+                kept.update(unreached if isinstance(unreached, list) else ())
+        names = [name for name in sound.unreached if name not in kept]
+        if not names:
+            return ""
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        return (
+            f"no gradient reaches {', '.join(names[:5])}{more}: expected that every parameter is used in "
+            "forward, or is not there"
+        )
+
+    async def _latency(self, candidate: Candidate, source: str) -> Latency | Failed:
+        """Against the reference, which has 1 by definition. What was measured once stands, as in a replay."""
+        parts = parts_of(self.store.evaluations(candidate.id))
+        known = measured_in(parts[0]) if parts else self.turns.measured(candidate.id, 0)
+        if "latency" in known:
+            return Latency(known["latency"], 0.0, 0.0, 0)
+        seeds = self.store.candidates(operator="seed")
+        name = reference_of(self.config)
+        reference = next((each for each in seeds if each.name == name), seeds[0])
+        if candidate.id == reference.id:
+            return Latency(1.0, 1.0, 1.0, 0)
+        assert isinstance(self.evaluator, Timing), "a session with another evaluator is refused"
+        retries = self.config.evaluation.retries
+        while True:
+            timed = await self.evaluator.latency(source, reference.source)
+            if isinstance(timed, Failed) and timed.fault is Fault.INFRASTRUCTURE and retries:
+                retries -= 1
+                self.store.event("retried", candidate.id, {"reason": timed.reason})
+                continue
+            return timed
+
+    def _static_limits(self, sound: Sound) -> Failed | None:
+        known = {"params": float(sound.params), **static_metrics(sound, None)}
+        problem = excess(self.config.constraints, known) or unknown(self.config, sound)
+        return Failed("static", problem) if problem else None
+
+    def _settle(
+        self, candidate: Candidate, kind: str, seed: int, evaluated: Evaluated, rung: str = FULL
+    ) -> None:
+        # Weights before the row that names them: a crash in between leaves a file nobody counts.
+        if evaluated.weights:
+            save_weights(Path(self.store.folder), candidate.id, rung, seed, evaluated.weights)
+        self.store.settle(
+            Evaluation(
+                candidate=candidate.id,
+                rung=rung,
+                seed=seed,
+                outcome=evaluated.outcome,
+                seconds=evaluated.seconds,
+                cpu_seconds=evaluated.cpu_seconds,
+                kind=kind,
+                correct=evaluated.correct,
+                detail=evaluated.detail,
+            )
+        )
+
+
+def _lost(evaluated: Evaluated) -> Failed | None:
+    """The failure, where it says nothing of the genome: the infrastructure's."""
+    outcome = evaluated.outcome
+    return outcome if isinstance(outcome, Failed) and outcome.fault is Fault.INFRASTRUCTURE else None

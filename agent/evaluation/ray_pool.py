@@ -1,0 +1,58 @@
+"""A campaign's pool on a Ray cluster, as its configuration asks for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Sequence
+
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.config.load import Config
+from evoarch.agent.config.tables import SlotTable
+from evoarch.evaluators.own import program_for
+from evoarch.evaluators.pools.ray_cluster import connect
+from evoarch.evaluators.pools.seam import Need, Node, PoolError, Walls
+from evoarch.evaluators.pools.slots import SlotPool
+from evoarch.evaluators.task import Task
+from evoarch.sandbox.job import Program
+from evoarch.sandbox.limits import Level
+
+
+def need_of(table: SlotTable) -> Need:
+    return Need(table.cpus, table.gpus, table.memory << 20, dict(table.resources), dict(table.labels))
+
+
+async def open_ray(stack: contextlib.AsyncExitStack, config: Config, task: Task, *, unsafe: bool) -> SlotPool:
+    """A pool with at least one warm slot, which is closed with `stack`. Raises UserError."""
+    table, sandbox = config.evaluation, config.sandbox
+    modules = (*sandbox.imports, *sandbox.preload)
+    least = Level(sandbox.level)
+    exactly = Level.NONE if unsafe and least is Level.NONE else None
+    walls = Walls(program_for(task), least, unsafe, exactly, modules, sandbox.python)
+    # What Ray has to say of nodes it prints, and a command's standard output is its result.
+    stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+    try:
+        cluster = connect(table.address, walls, need_of(table.slot))
+        pool = SlotPool(cluster, most=table.workers)
+        stack.push_async_callback(pool.close)
+        await pool.start()
+    except PoolError as error:
+        raise UserError(str(error), code=1) from None
+    return pool
+
+
+def survey(address: str, need: Need, least: Level) -> Sequence[Node]:
+    """The nodes of the Ray cluster at `address`, as a pool would use them. Raises UserError."""
+
+    async def look() -> Sequence[Node]:
+        cluster = connect(address, Walls(Program({}, ""), least), need)
+        try:
+            return await cluster.nodes()
+        finally:
+            await cluster.close()
+
+    try:
+        return asyncio.run(look())
+    except PoolError as error:
+        raise UserError(str(error), code=1) from None

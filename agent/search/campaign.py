@@ -1,0 +1,165 @@
+"""A run of a campaign, from its seeds through the steady state to the elites' further training seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from evoarch.agent.base.concurrency import in_slots
+from evoarch.agent.base.errors import UserError, nearest
+from evoarch.agent.base.ordering import FreeTurns, Turns
+from evoarch.agent.config.load import Config
+from evoarch.agent.evaluation.budget import Budget
+from evoarch.agent.evaluation.halving import Ladder
+from evoarch.agent.evaluation.pipeline import Grader
+from evoarch.agent.evaluation.prefilter import Screen
+from evoarch.agent.evaluation.reevaluation import Finals
+from evoarch.agent.evaluation.rungs import ladder
+from evoarch.agent.lm.base import LMError
+from evoarch.agent.search.generational import Rounds
+from evoarch.agent.search.selection import objectives
+from evoarch.agent.search.steady_state import STOPPED, Breeding, Ending, Parts
+from evoarch.agent.seeding.lineage import Openings
+from evoarch.archive.pareto import measured
+from evoarch.archive.records import Candidate, State
+from evoarch.archive.store import Store
+from evoarch.evaluators.segments import Staged
+
+T = TypeVar("T")
+
+
+class Campaign:
+    """One run of one campaign. The archive is sound after each, and the next run goes on from it."""
+
+    def __init__(self, store: Store, config: Config, parts: Parts, turns: Turns | None = None) -> None:
+        self._store, self._config, self._parts = store, config, parts
+        self._turns = turns or FreeTurns()
+        self._budget = Budget(store, config.budget, unlimited=self._turns.recorded)
+        self._grader = Grader(
+            store,
+            config,
+            parts.evaluator,
+            parts.offers,
+            self._turns,
+            self._budget,
+            Openings(store, parts.seeds),
+            _ladder(store, config, parts, self._turns),
+            _screen(store, config, parts, self._turns),
+        )
+        self._breeding: Breeding | Rounds | None = None
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Finish what is being written and graded, begin nothing new."""
+        self._stopping = True
+        if self._breeding:
+            self._breeding.stop()
+
+    async def run(self) -> Ending:
+        """Runs until the budget is spent, a stop, or an error that only a person can mend."""
+        self._store.recover()
+        self._store.event("run", detail={"workers": self._parts.workers})
+        try:
+            ending = await self._run()
+        except LMError as error:
+            ending = Ending(str(error), complete=False, error=True)
+        finally:
+            self._store.recover()
+        self._store.event("stop", detail={"reason": ending.reason, "complete": ending.complete})
+        return ending
+
+    async def _run(self) -> Ending:
+        await self.grade_seeds()
+        if self._stopping:
+            return STOPPED
+        if not self._store.scored():
+            return self._nothing_to_breed_from()
+        self.check_objectives()
+        search = Breeding if self._config.rounds is None else Rounds
+        self._breeding = search(
+            self._store, self._config, self._parts, self._turns, self._budget, self._grader
+        )
+        ending = await self._breeding.run()
+        if ending.complete:
+            await self._finals().run()
+            if self._stopping:
+                return STOPPED
+        return ending
+
+    def _nothing_to_breed_from(self) -> Ending:
+        lost = self._store.candidates(state=State.QUEUED, operator="seed", sources=False)
+        if lost:
+            reason = f"the infrastructure lost every seed: {self._store.last_failure(lost[0].id)}"
+            return Ending(f"{reason}; see `evoarch doctor`", complete=False, error=True)
+        failed = self._store.candidates(state=State.FAILED, operator="seed", sources=False)
+        reason = "no seed was scored: there is nothing to breed from"
+        if failed:
+            more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+            reason += f"; {failed[0].name}: {self._store.last_failure(failed[0].id)}{more}"
+        return Ending(reason, complete=False, error=True)
+
+    def check_objectives(self) -> None:
+        """What a task measures shows in its seeds' scores. Raises UserError for an objective that is not."""
+        rows = [candidate.metrics for candidate in self._store.scored(sources=False)]
+        known = {name for row in rows for name in row}
+        wanted = self._config.selection.objectives
+        for name in wanted:
+            if name not in known:
+                raise UserError(f"selection.objectives: no metric {name!r}; {nearest(name, known)}")
+        if not any(measured(row, objectives(self._config.selection)) for row in rows):
+            raise UserError(f"selection.objectives: no candidate was measured in all of {', '.join(wanted)}")
+
+    async def grade_seeds(self) -> None:
+        """Those that have no outcome yet."""
+        queued = self._store.candidates(state=State.QUEUED)
+        seeds = [c for c in queued if c.operator == "seed" and self._turns.ends(c.id)]
+
+        async def grade(seed: Candidate) -> None:
+            self._store.start(seed.id)
+            await self._grader.grade(self._store.candidate(seed.id), "seed")
+
+        # In a replay the one whose turn it is must be under way, however many this machine runs at a time.
+        waits = self._turns.recorded or self._parts.pool is not None  # a pool has its own queue
+        slots = len(seeds) if waits else self._parts.workers
+        await self._in_slots(grade, seeds, slots)
+
+    def _finals(self) -> Finals:
+        slots = max(self._parts.cores, self._parts.at_once)
+        return Finals(
+            self._store,
+            self._config,
+            self._grader.repeat,
+            lambda work, candidates: self._in_slots(work, candidates, slots),
+            lambda: self._stopping or self._budget.out_of_time(),
+        )
+
+    async def _in_slots(
+        self, work: Callable[[T], Awaitable[None]], candidates: Sequence[T], slots: int
+    ) -> None:
+        """`work` on each candidate, `slots` at a time, none begun after a stop."""
+        await in_slots((each for each in candidates if not self._stopping), work, slots)
+
+
+def _screen(store: Store, config: Config, parts: Parts, turns: Turns) -> Screen:
+    """The filter before training. Raises UserError where the evaluator has no zero-cost scores."""
+    screen = Screen(store, config, turns, parts.evaluator)
+    screen.check()
+    return screen
+
+
+def _ladder(store: Store, config: Config, parts: Parts, turns: Turns) -> Ladder:
+    """The rungs of the campaign's evaluator. Raises UserError where it has no such, or can't inherit."""
+    table = config.evaluation
+    if not (table.rungs or table.inherit):
+        return Ladder(store, config, turns, (), 0)
+    if not isinstance(parts.evaluator, Staged):
+        key = "rungs" if table.rungs else "inherit"
+        raise UserError(
+            f"evaluation.{key}: expected a task that is trained in parts; {config.campaign.task} brings its"
+            " own training"
+        )
+    classes = parts.offers.get("num_classes")
+    rungs = ladder(table.rungs, parts.evaluator.steps)
+    # Twice guessing among two or three is no bar: good models stand below it after some steps.
+    known = classes if isinstance(classes, int) and classes > 3 else None
+    return Ladder(store, config, turns, rungs, parts.evaluator.steps, known)

@@ -1,0 +1,111 @@
+"""`run --dry-run`: one child of each operator in a copy of the campaign, and what the whole will cost.
+
+Everything is real: the language models are asked, the replies vetted, the children dry-run behind the walls.
+The campaign itself is only read; what the calls cost is not counted in it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.lm.base import LMError
+from evoarch.agent.lm.budget import OutOfBudgetError, Purse
+from evoarch.agent.search.cost_estimate import Estimate, Tried, estimate
+from evoarch.agent.search.proposals import Drawing
+from evoarch.agent.search.scheduler import Span
+from evoarch.agent.search.selection import Steering
+from evoarch.agent.search.session import Session, copy_campaign, open_session
+from evoarch.agent.search.variation import Bred, Writer
+from evoarch.agent.seeding.lineage import Openings
+from evoarch.archive.errors import one_line
+from evoarch.archive.schema import FILE as DATABASE
+from evoarch.archive.store import Store
+from evoarch.evaluators.failures import failure_of
+from evoarch.evaluators.replies import Sound
+
+
+async def rehearse(folder: Path, overrides: Sequence[str] = (), *, unsafe: bool = False) -> Estimate:
+    """Raises UserError where a run would not get as far as its first child either."""
+    with tempfile.TemporaryDirectory(prefix="evoarch-dry-run-") as top:
+        copy = Path(top) / "campaign"
+        copy_campaign(folder, copy)
+        if (folder / DATABASE).exists():
+            _copy_archive(folder / DATABASE, copy / DATABASE)
+        async with open_session(copy, overrides, unsafe=unsafe, files=folder) as session:
+            return await _rehearse(session)
+
+
+def _copy_archive(source: Path, target: Path) -> None:
+    """As of one moment, whatever a run writes meanwhile."""
+    uri = f"{source.resolve().as_uri()}?mode=ro"
+    with (
+        one_line(source),
+        closing(sqlite3.connect(uri, uri=True)) as old,
+        closing(sqlite3.connect(target)) as new,
+    ):
+        old.backup(new)
+
+
+async def _rehearse(session: Session) -> Estimate:
+    store, config, parts = session.store, session.config, session.parts
+    left = config.budget.evaluations - store.entered_training()
+    proposals, trained = sum(store.counts().values()), store.entered_training()
+    store.recover()
+    await session.campaign.grade_seeds()
+    if not store.scored(sources=False):
+        raise UserError("dry run: no seed was scored: there is nothing to breed from", code=1)
+    session.campaign.check_objectives()
+    drawing = Drawing(store, config, parts.operators)
+    purse = Purse(store, config.budget, {lm.name: lm for lm in config.lm})
+    writer = Writer(store, config, parts.offers, config.campaign.seed, Openings(store, parts.seeds), purse)
+    first = 1 + max((int(str(p.context["slot"])) for p in store.proposals()), default=-1)
+    weights = sum(table.weight for table in config.operators)
+    tried = []
+    for number, table in enumerate(config.operators):
+        (proposal,) = drawing.draw(Span(first + number, 1, number), Steering())
+        # Where nothing is to be mended yet another operator stands in.
+        made = int(str(proposal.context["table"]))
+        lm = config.operators[made].lm
+        try:
+            bred = await writer.write([proposal], parts.operators[made], parts.lms.get(lm))
+        except LMError as error:
+            raise UserError(f"[[lm]] {lm}: {error}", code=1) from None
+        except OutOfBudgetError as error:
+            raise UserError(f"dry run: {error}", code=1) from None
+        outcome, detail = await _outcome(session, *bred)
+        samples = config.rounds.samples if config.rounds else max(1, parts.operators[made].samples)
+        share = table.weight / weights
+        child = Tried(proposal.operator, lm, outcome, detail, share, samples)
+        tried.append(_with_cost(store, proposal.batch, child))
+    seconds = store.mean_seconds()
+    return estimate(
+        tried, config, left=max(0, left), proposals=proposals, trained=trained, seconds=seconds,
+        workers=parts.workers,
+    )  # fmt: skip
+
+
+async def _outcome(session: Session, bred: Bred) -> tuple[str, str]:
+    if bred.problem:
+        return "rejected", bred.problem
+    result = await session.parts.evaluator.dry_run(bred.source)
+    if isinstance(result, Sound):
+        return "sound", f"{result.params:,} parameters"
+    failed = failure_of(result)
+    return "failed", f"{failed.stage}: {failed.reason} (before any repair)"
+
+
+def _with_cost(store: Store, batch: int, tried: Tried) -> Tried:
+    calls = store.lm_calls(batch=batch, state="settled")
+    return replace(
+        tried,
+        prompt_tokens=sum(call.prompt_tokens for call in calls),
+        completion_tokens=sum(call.completion_tokens for call in calls),
+        money=sum(call.price for call in calls),
+        lm_seconds=sum(call.seconds for call in calls),
+    )

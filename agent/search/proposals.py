@@ -1,0 +1,89 @@
+"""A draw: who works for some slots, on whom, and all that it is told, written down before it works."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.config.load import Config
+from evoarch.agent.operators.base import Operator
+from evoarch.agent.search.feedback import Memory, as_json
+from evoarch.agent.search.scheduler import Span, stream
+from evoarch.agent.search.selection import Steering, select, targets
+from evoarch.archive.records import Candidate, Proposal
+from evoarch.archive.store import Store
+
+TEMPERATURES = (0.2, 0.6, 0.8, 1.0)
+"""What a prompt's temperature is drawn from (EvoPrompting, section 4.1)."""
+
+REPAIR = "lm.repair"
+"""The operator whose children begin with a failed one."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Draws from the archive as it is now. `operators` stand in the order of the config's tables."""
+
+    store: Store
+    config: Config
+    operators: Sequence[Operator]
+    memory: Memory = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "memory", Memory(self.store, self.config.feedback))
+
+    def draw(self, span: Span, steering: Steering) -> list[Proposal]:
+        """The proposals of a span: parents, targets, temperature and feedback, in one transaction.
+
+        Raises UserError where the span's operator is no longer there.
+        """
+        if span.operator >= len(self.operators):
+            raise UserError("replay: the campaign's [[operators]] were edited after it was recorded", code=1)
+        rng = stream(self.config.campaign.seed, "draw", self.store.next_number())
+        broken: Candidate | None = None
+        if self.operators[span.operator].name == REPAIR:
+            broken = self.memory.mendable(steering, chat=self._chat(span))
+            if broken is None and (other := self._instead()) is not None:
+                span = replace(span, operator=other)
+        operator = self.operators[span.operator]
+        scored = self.store.scored(sources=False)
+        if broken is not None:
+            # A failed child is no parent: what mends it descends from its parents.
+            parents = [self.store.candidate(parent) for parent in broken.parents]
+        else:
+            parents = select(scored, operator.arity, rng, self.config.selection, steering)
+        context = {
+            "slot": span.slot,
+            "count": span.count,
+            "table": span.operator,
+            "metrics": {str(p.id): dict(p.metrics) for p in parents},
+            "targets": targets([p.metrics for p in parents]) if parents else {},
+            "temperature": rng.choice(TEMPERATURES),
+            **({"lm": lm} if (lm := self.config.operators[span.operator].lm) else {}),
+            **({"repairs": broken.id} if broken else {}),
+            **steering.as_json([p.id for p in parents]),
+            **self._feedback(span, parents, scored),
+        }
+        return self.store.draw(operator.name, [p.id for p in parents], span.count, context)
+
+    def _feedback(
+        self, span: Span, parents: Sequence[Candidate], scored: Sequence[Candidate]
+    ) -> Mapping[str, object]:
+        told = self.config.feedback.models
+        asks = bool(self.config.operators[span.operator].lm)
+        if not (parents and asks and (told == "all" or (told == "chat" and self._chat(span)))):
+            return {}
+        return as_json(self.memory.of(parents, scored))
+
+    def _chat(self, span: Span) -> bool:
+        """Whether the operator's model is instructed."""
+        name = self.config.operators[span.operator].lm
+        return any(lm.chat for lm in self.config.lm if lm.name == name)
+
+    def _instead(self) -> int | None:
+        """Who makes the children where nothing is to be mended; the record keeps that, not the choice."""
+        tables = self.config.operators
+        others = [number for number, table in enumerate(tables) if table.name != REPAIR]
+        rng = stream(self.config.campaign.seed, "instead", self.store.next_number())
+        return rng.choices(others, [tables[number].weight for number in others])[0] if others else None

@@ -1,0 +1,137 @@
+"""A replay follows the record of another run: its LM answers, and the order of its writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.base.ordering import RecordedTurns, Step
+from evoarch.agent.config.lm import LMSettings
+from evoarch.agent.config.load import Config, load, overridden, parse
+from evoarch.agent.evaluation.constraints import measured_in, parts_of
+from evoarch.agent.lm.base import LM
+from evoarch.agent.lm.fakes import ReplayLM
+from evoarch.agent.search.scheduler import Span
+from evoarch.agent.search.selection import Steering
+from evoarch.archive.records import Evaluation, Event, Fault, LMCall
+from evoarch.archive.store import open_archive
+
+
+def recorded_config(folder: Path, overrides: Sequence[str] = ()) -> Config:
+    """What the last run of the campaign in `folder` ran under, its `--set` included, and `overrides`.
+
+    An archive that does not say so gives what its campaign.toml has now.
+    """
+    store = open_archive(folder, write=False)
+    try:
+        known = store.last_event_detail("session").get("config")
+    finally:
+        store.close()
+    if not isinstance(known, Mapping):
+        return load(folder, overrides)
+    place = f"{folder}: the configuration that it ran under"
+    evaluation = known.get("evaluation")
+    if isinstance(evaluation, Mapping):
+        # A record from before there was a race had none.
+        known = {**known, "evaluation": {"race": 0, **evaluation}}
+    return parse(overridden(known, overrides), place)
+
+
+def replayed(folder: Path, settings: LMSettings) -> LM:
+    """Answers as the model `settings` did in the campaign in `folder`."""
+    calls = [call for call in recorded_calls(folder) if call.model in (settings.name, settings.model)]
+    return ReplayLM(calls, name=settings.name, chat=settings.chat)
+
+
+def recorded_calls(folder: Path) -> Sequence[LMCall]:
+    """The LM calls of the campaign in `folder`, those without an answer too."""
+    store = open_archive(folder, write=False)
+    try:
+        return store.lm_calls()
+    finally:
+        store.close()
+
+
+def recorded_turns(folder: Path) -> RecordedTurns:
+    """The order of the campaign in `folder`. Raises UserError where a seed came after the first draw."""
+    store = open_archive(folder, write=False)
+    try:
+        proposals = store.proposals()
+        spans = {
+            p.batch: Span(*(int(str(p.context[k])) for k in ("slot", "count", "table"))) for p in proposals
+        }
+        steerings = {p.batch: Steering.from_json(p.context) for p in proposals}
+        events = store.events()
+        _refuse_late_seeds(events)
+        steps, unfinished = steps_of(events)
+        rejected = {event.candidate for event in events if event.kind == "rejected" and event.candidate}
+        measures = _measures(store.evaluations())
+        return RecordedTurns(steps, spans, steerings, unfinished, measures, rejected)
+    finally:
+        store.close()
+
+
+def _measures(evaluations: Sequence[Evaluation]) -> dict[int, list[dict[str, float]]]:
+    """By candidate, what the machine showed in each part of its first training, in order."""
+    found: dict[int, list[dict[str, float]]] = {}
+    for each in parts_of(evaluations):
+        found.setdefault(each.candidate, []).append(measured_in(each))
+    return found
+
+
+def _refuse_late_seeds(events: Sequence[Event]) -> None:
+    """A replay trains all seeds first, so that no draw may come before one of them."""
+    drawn = False
+    pending: dict[int, str] = {}
+    for event in events:
+        drawn = drawn or event.kind == "drawn"
+        identity = event.candidate or 0
+        late = event.kind == "seeded" or (identity in pending and _outcome(event))
+        if event.kind == "seeded":
+            pending[identity] = str(event.detail.get("name"))
+        if late and drawn:
+            raise UserError(
+                f"replay: seed {pending[identity]} came after the first draw; expected all seeds before it",
+                code=1,
+            )
+        if _outcome(event):
+            pending.pop(identity, None)
+
+
+def _outcome(event: Event) -> bool:
+    """Whether its candidate comes to an outcome; what the infrastructure lost is made again."""
+    lost = event.detail.get("fault") == Fault.INFRASTRUCTURE
+    stopped = event.kind == "rung" and bool(event.detail.get("stopped"))
+    return event.kind in ("rejected", "duplicate") or stopped or (event.kind == "settled" and not lost)
+
+
+def steps_of(events: Sequence[Event]) -> tuple[list[Step], set[int]]:
+    """The steps that the events of a run were, in order, each once; and who was let in without an outcome.
+
+    A crash makes a candidate start again; what its first dry run found stood in the archive from then on.
+    It settles once; what settles after that are further training seeds, which no choice depends on.
+    """
+    order: dict[Step, int] = {}
+    admitted: set[int] = set()
+    settled: set[int] = set()
+    for event in events:
+        identity = event.candidate or 0
+        if event.kind == "drawn":
+            order[("drawn", int(str(event.detail["batch"])))] = event.id
+        elif event.kind == "seeded":
+            admitted.add(identity)
+        elif event.kind == "arrived":
+            admitted.add(identity)
+            order[("admitted", identity)] = event.id
+        elif event.kind == "rejected" or (event.kind == "duplicate" and identity not in admitted):
+            order[("admitted", identity)] = event.id
+        elif event.kind in ("fingerprinted", "repaired", "duplicate"):
+            order.setdefault(("sound", identity), event.id)
+        elif event.kind == "rung":
+            order[(str(event.detail["rung"]), identity)] = event.id
+        elif _outcome(event) and identity not in settled:
+            order[("settled", identity)] = event.id
+        if _outcome(event):
+            settled.add(identity)
+    return sorted(order, key=lambda step: order[step]), admitted - settled

@@ -1,0 +1,298 @@
+"""A session puts a campaign's parts together: archive under lock, walls, language models, operators."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from evoarch.agent.base.errors import UserError, nearest
+from evoarch.agent.base.ordering import Turns
+from evoarch.agent.base.versions import versions
+from evoarch.agent.config.data_fingerprint import fingerprint, refuse_changed, retell, retold
+from evoarch.agent.config.load import FILE, Config, load
+from evoarch.agent.evaluation.constraints import wanted
+from evoarch.agent.evaluation.devices import devices_of, worker_count
+from evoarch.agent.evaluation.external_trainer import whole, with_trainer
+from evoarch.agent.evaluation.ray_pool import open_ray
+from evoarch.agent.evaluation.rungs import held
+from evoarch.agent.evaluation.walls import choose_level, open_walls
+from evoarch.agent.lm.base import LM, LMError
+from evoarch.agent.lm.budget import Purse
+from evoarch.agent.lm.calls import check
+from evoarch.agent.lm.local.soft_prompts import FOLDER
+from evoarch.agent.lm.registry import build_lm
+from evoarch.agent.operators.registry import build_operator
+from evoarch.agent.search.campaign import Campaign
+from evoarch.agent.search.campaign_files import copy_file, copy_files
+from evoarch.agent.search.replay import recorded_config, recorded_turns, replayed
+from evoarch.agent.search.steady_state import Parts
+from evoarch.agent.search.templates import open_templates
+from evoarch.agent.seeding.add import opening_of
+from evoarch.agent.seeding.lineage import check_unchanged
+from evoarch.agent.seeding.record import Record, records
+from evoarch.agent.tuning.tuner import build_tuner
+from evoarch.archive.filesystem import wal_problem
+from evoarch.archive.lock import RunLock
+from evoarch.archive.schema import FILE as DATABASE
+from evoarch.archive.store import Store, create, open_archive
+from evoarch.evaluators.failures import failure_of
+from evoarch.evaluators.latency import Timing
+from evoarch.evaluators.own import Measuring, measuring
+from evoarch.evaluators.pools.slots import SlotPool
+from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.task import Recipe, SupervisedTask, Task
+from evoarch.evaluators.tasks import load_task
+from evoarch.sandbox.genome import source_digest
+from evoarch.sandbox.job import Runner, Talking
+from evoarch.sandbox.level import detect
+from evoarch.sandbox.limits import Level
+from evoarch.sandbox.vet import vet
+
+
+@dataclass(frozen=True)
+class Session:
+    """An open campaign, ready to run."""
+
+    store: Store
+    config: Config
+    campaign: Campaign
+    parts: Parts
+    level: Level
+
+
+def choose_recipe(task: Task, name: str) -> Recipe:
+    if name not in task.recipes:
+        raise UserError(
+            f"recipe {name!r}: task {task.name} has no such recipe; {nearest(name, task.recipes)}"
+        )
+    return task.recipes[name]
+
+
+def searched(task: Task, recipe: Recipe) -> Recipe:
+    """`recipe`, which a genome's own RECIPE changes. Raises UserError for a task with its own training."""
+    if not isinstance(task, SupervisedTask):
+        raise UserError(
+            "evaluation.recipe_search: expected a task that the common evaluator trains; "
+            f"{task.name} brings its own training"
+        )
+    return replace(recipe, searched=True)
+
+
+@asynccontextmanager
+async def open_session(
+    folder: Path,
+    overrides: Sequence[str] = (),
+    *,
+    replay: Path | None = None,
+    unsafe: bool = False,
+    files: Path | None = None,
+) -> AsyncIterator[Session]:
+    """Checks everything that can be checked before anything is spent, then opens the campaign for one run.
+
+    `files`: of a copied campaign, the folder where what the copy lacks is (a trainer's program). Raises
+    UserError or ArchiveError with one clear line.
+    """
+    if replay is not None:
+        copy_campaign(replay, folder)
+    config = retold(recorded_config(replay, overrides), replay, folder) if replay else load(folder, overrides)
+    templates = open_templates(folder, config)
+    task = load_task(config.campaign.task, folder)
+    recipe = choose_recipe(task, config.evaluation.recipe)
+    if config.evaluation.recipe_search:
+        recipe = searched(task, recipe)
+    recipe = whole(recipe, config, task)
+    if config.evaluation.rungs:
+        recipe = held(recipe, config.evaluation.rungs)
+    sources = {file: _read(folder / file) for file in config.seeds.files}
+    if not sources and not (folder / DATABASE).exists():
+        raise UserError(f"{folder / FILE}: seeds.files: expected at least one model file, got none")
+    seeds = records(folder, config.seeds.files)
+    check_unchanged(seeds, sources)
+    _vet_seeds(sources, config, task, seeds)
+    if problem := wal_problem(folder):
+        raise UserError(problem)
+    data = fingerprint(config.campaign.task, task, config.campaign.seed)
+    devices = devices_of(config.evaluation)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(RunLock(folder))
+        lms = _build_lms(stack, config, folder, replay)
+        pool: SlotPool | None = None
+        runner: Runner
+        if config.evaluation.pool == "ray":
+            runner = pool = await open_ray(stack, config, task, unsafe=unsafe)
+        else:
+            level = choose_level(detect(), config.sandbox.level, unsafe=unsafe)
+            runner = await open_walls(level, task, config.sandbox, devices)
+            stack.push_async_callback(runner.close)
+        runner = with_trainer(stack, runner, config, task, folder, unsafe=unsafe, files=files or replay)
+        evaluator = measuring(
+            task,
+            recipe,
+            runner,
+            limits=config.evaluation.limits(),
+            campaign_seed=config.campaign.seed,
+            ceiling=config.constraints.error,
+        )
+        if key := wanted(config, "latency"):
+            refuse_untimed(key, task, evaluator, runner)
+        if (folder / DATABASE).exists():
+            store = open_archive(folder, write=True)
+            stack.callback(store.close)
+            _refuse_other_measure(store, config, folder)
+            refuse_changed(store, config.campaign.task, data)
+        else:
+            await _dry_run_seeds(sources, evaluator)
+            store = create(folder, name=config.campaign.name, seed=config.campaign.seed)
+            stack.callback(store.close)
+        _add_seeds(store, sources)
+        await _check_lms(store, config, lms)
+        level = runner.level
+        detail = {"level": str(level), "versions": versions(), "config": config.model_dump(mode="json")}
+        store.event("session", detail={**detail, "prompts": templates.digests(), "data": data})
+        workers = pool.slots if pool else worker_count(config, devices)
+        cores = 0 if pool else config.evaluation.workers or len(devices) or len(os.sched_getaffinity(0))
+        parts = Parts(
+            evaluator,
+            task.offers,
+            [build_operator(table, config, templates) for table in config.operators],
+            lms,
+            workers,
+            seeds,
+            cores,
+            None if replay else build_tuner(config, folder),
+            pool,
+        )
+        turns: Turns | None = recorded_turns(replay) if replay else None
+        yield Session(store, config, Campaign(store, config, parts, turns), parts, level)
+
+
+def _build_lms(stack: AsyncExitStack, config: Config, folder: Path, replay: Path | None) -> dict[str, LM]:
+    lms: dict[str, LM] = {}
+    for settings in config.lm:
+        if not any(table.lm == settings.name for table in config.operators):
+            continue
+        lm = replayed(replay, settings) if replay else build_lm(settings, folder / FOLDER)
+        stack.push_async_callback(lm.close)
+        lms[settings.name] = lm
+    return lms
+
+
+async def _check_lms(store: Store, config: Config, lms: Mapping[str, LM]) -> None:
+    """Says what would stop the run later while nothing is spent but these calls. Raises UserError."""
+    purse = Purse(store, config.budget, {lm.name: lm for lm in config.lm})
+    for name, lm in lms.items():
+        try:
+            await check(store, lm, purse)
+        except LMError as error:
+            raise UserError(f"[[lm]] {name}: {error}") from None
+
+
+def copy_campaign(source: Path, folder: Path) -> None:
+    """A replay, or a dry run, is in a folder of its own, which begins as a copy of the other's files."""
+    config = load(source)
+    if (folder / DATABASE).exists():
+        raise UserError(f"{folder}: has an archive already; a replay wants a new folder")
+    copy_files(source, folder, config)
+    copy_file(source / FILE, folder / FILE)
+    retell(folder / FILE, config, source)
+
+
+_MEASURE = (
+    ("campaign", "task"),
+    ("campaign", "seed"),
+    ("evaluation", "recipe"),
+    ("evaluation", "rungs"),
+    ("evaluation", "inherit"),
+    ("evaluation", "recipe_search"),
+    ("evaluation", "autocast"),
+    ("trainer", "command"),
+)
+_DEFAULTS: Mapping[str, object] = {
+    "rungs": [],
+    "inherit": False,
+    "recipe_search": False,
+    "autocast": "off",
+    "command": [],
+}
+
+
+def _refuse_other_measure(store: Store, config: Config, folder: Path) -> None:
+    """Scores of another task, split or recipe can't stand beside those that are there. Raises UserError."""
+    began = store.last_event_detail("session").get("config")
+    if not isinstance(began, Mapping) or store.last_event("settled") is None:
+        return
+    now = config.model_dump(mode="json")
+    for table, key in _MEASURE:
+        # A key that the record lacks was added later, and had its default.
+        was = began.get(table, {}).get(key, _DEFAULTS.get(key))
+        if now[table][key] != was:
+            raise UserError(
+                f"{folder / FILE}: {table}.{key}: expected {was!r}, as this campaign was "
+                f"measured so far, got {now[table][key]!r}; `evoarch init` begins another one"
+            )
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path}: expected UTF-8 text, got byte {error.object[error.start]:#x}", code=1
+        ) from None
+
+
+def _vet_seeds(sources: Mapping[str, str], config: Config, task: Task, seeds: Mapping[str, Record]) -> None:
+    found: dict[str, list[str]] = {}
+    for file, source in sources.items():
+        findings = vet(
+            source,
+            entry="Model",
+            offers=task.offers,
+            imports=config.sandbox.imports,
+            recipe=config.evaluation.recipe_search,
+        )
+        if record := seeds.get(Path(file).stem):
+            findings = opening_of(record, source).findings(source, findings)
+        found[file] = [str(finding) for finding in findings]
+    _refuse(found)
+
+
+async def _dry_run_seeds(sources: Mapping[str, str], evaluator: Measuring) -> None:
+    found: dict[str, list[str]] = {}
+    for file, source in sources.items():
+        result = await evaluator.dry_run(source)
+        found[file] = []
+        if not isinstance(result, Sound):
+            failed = failure_of(result)
+            found[file] = [f"{getattr(result, 'line', 0)}:0 {failed.stage}: {failed.reason}"]
+    _refuse(found)
+
+
+def _refuse(found: Mapping[str, Sequence[str]]) -> None:
+    """Raises UserError where a seed has findings; the others are named as fine."""
+    if any(found.values()):
+        lines = [f"{file}:{finding}" for file, findings in found.items() for finding in findings]
+        lines += [f"{file}: fine" for file, findings in found.items() if not findings]
+        raise UserError("a seed file does not hold\n" + "\n".join(lines), code=1)
+
+
+def _add_seeds(store: Store, sources: Mapping[str, str]) -> None:
+    known = {c.source_digest for c in store.candidates(operator="seed")}
+    for file, source in sources.items():
+        digest = source_digest(source)
+        if digest not in known:
+            store.add_seed(Path(file).stem, source, digest)
+            known.add(digest)
+
+
+def refuse_untimed(key: str, task: Task, evaluator: Measuring, runner: Runner) -> None:
+    """Raises UserError where latency, which `key` asks for, can't be measured."""
+    if not isinstance(evaluator, Timing):
+        raise UserError(f"{key}: expected a task of examples, got {task.name}: its latency can't be measured")
+    if not isinstance(runner, Talking):
+        raise UserError(
+            f"{key}: latency is measured on this machine's cores; expected no pool and no device but these"
+        )

@@ -1,0 +1,87 @@
+"""Who stands on the front: ranked by the pessimistic end of the error's interval, with seeds enough."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from evoarch.agent.config.load import Config
+from evoarch.agent.search.selection import objectives
+from evoarch.agent.statistics.noise import Noise, read_noise
+from evoarch.agent.statistics.standing import standing
+from evoarch.archive.pareto import Objective, front
+from evoarch.archive.records import Candidate
+from evoarch.archive.store import Store
+
+Placed = tuple[int, tuple[float, ...], int]
+"""A candidate's id, the values of some metrics, and its training seeds."""
+
+
+@dataclass(frozen=True)
+class Elites:
+    """`places` of those on the front; `eligible`, of those that could be. `provisional`: somebody on it has
+    fewer training seeds than an elite needs, so that it is only the front so far.
+    """
+
+    places: Sequence[int]
+    eligible: Sequence[int]
+    provisional: bool
+
+
+def stand(
+    rows: Sequence[Mapping[str, float]],
+    seeds: Sequence[int],
+    goals: Sequence[Objective],
+    noise: Noise,
+    *,
+    needed: int,
+    final: bool,
+) -> Elites:
+    """The front of `rows` with the error's upper bound in the place of the error.
+
+    `final`: the search is over, and who has fewer than `needed` training seeds is no elite, unless nobody has
+    as many.
+    """
+    enough = [place for place, count in enumerate(seeds) if count >= needed]
+    eligible = enough if final and enough else range(len(rows))
+    chosen, counts = [rows[place] for place in eligible], [seeds[place] for place in eligible]
+    held = pessimistic(chosen, counts, goals, noise)
+    places = [eligible[i] for i in front(held, goals)]
+    return Elites(places, eligible, any(seeds[place] < needed for place in places))
+
+
+def pessimistic(
+    rows: Sequence[Mapping[str, float]], seeds: Sequence[int], goals: Sequence[Objective], noise: Noise
+) -> Sequence[Mapping[str, float]]:
+    """`rows` with the error's upper bound in the place of the error, where that is an objective.
+
+    With equal numbers of seeds nothing changes places, so that most rows are left as they are.
+    """
+    if len(set(seeds)) < 2 or all(goal.name != "error" for goal in goals):
+        return rows
+    bounds = noise.bound([row["error"] for row in rows], seeds).tolist()
+    return [{**row, "error": bound} for row, bound in zip(rows, bounds, strict=True)]
+
+
+def elites(store: Store, config: Config) -> list[Candidate]:
+    """The front as it is now, by id, without sources."""
+    goals = objectives(config.selection)
+    names = sorted({"error", *(goal.name for goal in goals)})
+    places = store.points(names)
+    found = stand_now(store, config, places, names, read_noise(store))
+    return store.some([places[i][0] for i in found.places])
+
+
+def stand_now(
+    store: Store, config: Config, places: Sequence[Placed], names: Sequence[str], noise: Noise
+) -> Elites:
+    """The standing of all that were scored; `names` are those of the values in `places`."""
+    rows = [dict(zip(names, values, strict=True)) for _, values, _ in places]
+    return stand(
+        rows,
+        [seeds for _, _, seeds in places],
+        objectives(config.selection),
+        noise,
+        needed=config.evaluation.repeats,
+        final=standing(store)[0] == "complete",
+    )

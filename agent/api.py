@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from evoarch.agent.search.components import Ending
 from evoarch.agent.search.session import open_session
-from evoarch.agent.search.steady_state import Ending
 from evoarch.archive.store import Store
 from evoarch.archive.store import open_archive as _open_archive
 

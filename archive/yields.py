@@ -16,7 +16,7 @@ _MARKS = ("run", "stop", "recovered")
 
 
 @dataclass(frozen=True)
-class Trial:
+class OperatorTrial:
     """One proposal that came to its end. `event` ended it; `table` is its operator's place in the config.
 
     `improved`: error x params below that of each parent, both as they stood then. The costs are its own
@@ -120,7 +120,7 @@ class Yields(Connected):
         )
         return [event_of(row) for row in rows]
 
-    def trials_after(self, event: int) -> list[Trial]:
+    def trials_after(self, event: int) -> list[OperatorTrial]:
         """The proposals that came to their end after `event`, in that order; a repeat ends nothing."""
         rows = self._rows(
             """
@@ -149,13 +149,13 @@ class Yields(Connected):
         return [_trial(row) for row in rows]
 
 
-def _trial(row: sqlite3.Row) -> Trial:
+def _trial(row: sqlite3.Row) -> OperatorTrial:
     context = json.loads(row["context"])
     parents = [each["error"] * each["params"] for each in context.get("metrics", {}).values()]
     error, params = json.loads(row["score"]) if row["score"] else (None, None)
     cpu_seconds, tokens, money = json.loads(row["call"])
     count = int(context.get("count", 1))
-    return Trial(
+    return OperatorTrial(
         event=row["event"],
         operator=row["operator"],
         lm=str(context.get("lm", "")),

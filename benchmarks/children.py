@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from evoarch.agent.base.concurrency import in_slots
 from evoarch.archive.records import Scored
 from evoarch.evaluators.evaluation import Evaluator
-from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.tasks import load_task
 from evoarch.sandbox.job import Runner
 
@@ -46,7 +46,7 @@ class Nursery:
         async def child(number: int) -> None:
             nonlocal cpu
             sound = await self._evaluator.dry_run(self._source)
-            assert isinstance(sound, Sound), sound
+            assert isinstance(sound, DryRunPassed), sound
             evaluated = await self._evaluator.evaluate(self._source, digest=f"child {number}", repeat=0)
             assert isinstance(evaluated.outcome, Scored), evaluated.outcome
             cpu += sound.usage.cpu_seconds + evaluated.cpu_seconds

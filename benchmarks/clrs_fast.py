@@ -15,7 +15,7 @@ import asyncio
 import math
 
 from evoarch.archive.records import Scored
-from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.tasks.clrs.evaluator import ClrsEvaluator
 from evoarch.evaluators.tasks.clrs.recipes import ClrsRecipe
 from evoarch.evaluators.tasks.clrs.task import ClrsTask
@@ -46,7 +46,7 @@ async def measure(algorithm: str, name: str, recipe_name: str, seeds: int) -> No
                 evaluator = ClrsEvaluator(
                     algorithm, task.scope, recipe, runner, offers=offers, limits=limits, split=split
                 )
-                if not isinstance(await evaluator.dry_run(source), Sound):
+                if not isinstance(await evaluator.dry_run(source), DryRunPassed):
                     raise SystemExit(f"{name} does not pass the dry run")
                 found = await evaluator.evaluate(source, digest=source_digest(source), repeat=repeat)
                 if not isinstance(found.outcome, Scored):

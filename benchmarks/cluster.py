@@ -27,14 +27,14 @@ import numpy as np
 from evoarch.agent.config.load import Config, parse
 from evoarch.agent.operators.registry import build_operator
 from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.steady_state import Parts
-from evoarch.agent.search.templates import open_templates
+from evoarch.agent.search.campaign_files import open_templates
+from evoarch.agent.search.components import Components
 from evoarch.archive.store import create
 from evoarch.evaluators.fakes import hashed_score
 from evoarch.evaluators.pools.ray_cluster import RayCluster, RaySlot, connect
 from evoarch.evaluators.pools.seam import Need, Node, Pool, Walls
 from evoarch.evaluators.pools.slots import SlotPool
-from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.task import Evaluated
 from evoarch.evaluators.tasks import load_task
 from evoarch.sandbox.genome import source_digest
@@ -157,9 +157,9 @@ class Measured:
     def __init__(self, pool: Pool, seconds: float) -> None:
         self._pool, self._seconds = pool, seconds
 
-    async def dry_run(self, source: str) -> Sound | Raised | Killed | Broken:
+    async def dry_run(self, source: str) -> DryRunPassed | Raised | Killed | Broken:
         await self._child("dry_run", source, {})
-        return Sound(function_digest="", params=1)
+        return DryRunPassed(function_digest="", params=1)
 
     async def evaluate(self, source: str, *, digest: str, repeat: int) -> Evaluated:
         trained = await self._child("train", source, {"inputs": DATA}, self._seconds)
@@ -196,7 +196,7 @@ async def driver(address: str, slots: int, seconds: float) -> None:
         for name, source in task.seeds.items():
             store.add_seed(name, source, source_digest(source))
         operators = [build_operator(config.operators[0], config, open_templates(folder, config))]
-        parts = Parts(Measured(pool, seconds), task.offers, operators, {}, slots, pool=pool)
+        parts = Components(Measured(pool, seconds), task.offers, operators, {}, slots, pool=pool)
         began, cpu = time.monotonic(), time.process_time()
         ending = await Campaign(store, config, parts).run()
         took, cpu = time.monotonic() - began, time.process_time() - cpu

@@ -24,14 +24,14 @@ from pathlib import Path
 from scipy.stats import kendalltau
 
 from evoarch.agent.config.tables import RungTable
-from evoarch.agent.evaluation.rungs import Decision, Rung, decide, held, ladder
+from evoarch.agent.evaluation.halving import Decision, Rung, decide, held, ladder
 from evoarch.agent.operators.base import Order, Parent
 from evoarch.agent.operators.syntactic.mutate import SyntacticMutate
 from evoarch.archive.pareto import Objective
 from evoarch.archive.records import Scored
 from evoarch.evaluators.evaluation import Evaluator
 from evoarch.evaluators.program import inside_program
-from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.segments import Segment
 from evoarch.evaluators.task import Evaluated
 from evoarch.evaluators.tasks.mnist1d import Mnist1d
@@ -82,7 +82,7 @@ async def mutants(evaluator: Evaluator, base: str, count: int, seed: int) -> lis
             continue
         known.add(digest)
         sound = await evaluator.dry_run(source)
-        if isinstance(sound, Sound):
+        if isinstance(sound, DryRunPassed):
             found.append((source, sound.usage.cpu_seconds))
     return found
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evoarch.agent.statistics.confirmation import improved
-from evoarch.agent.statistics.paired import wilson
+from evoarch.agent.statistics.intervals import wilson
 
 
 @dataclass(frozen=True)

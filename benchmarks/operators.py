@@ -37,17 +37,17 @@ import torch
 from evoarch.agent.config.lm import LMSettings
 from evoarch.agent.lm.base import LM, LMReply, LMRequest
 from evoarch.agent.lm.local.embedded import EmbeddedLM
-from evoarch.agent.operators.base import Broken, Draft, Operator, Order, Parent
+from evoarch.agent.operators.base import BrokenParent, Draft, Operator, Order, Parent
 from evoarch.agent.operators.lm.repair import readable
 from evoarch.agent.operators.registry import ASKING, QUICK
 from evoarch.agent.operators.shape_repair.rules import repair
 from evoarch.agent.search.proposals import TEMPERATURES
 from evoarch.agent.search.selection import targets
-from evoarch.agent.statistics.paired import wilson
+from evoarch.agent.statistics.intervals import wilson
 from evoarch.archive.records import Scored
 from evoarch.evaluators.failures import failure_of
-from evoarch.evaluators.own import Measuring, measuring, program_for
-from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.registry import Measuring, measuring, program_for
+from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.task import Task
 from evoarch.evaluators.tasks import load_task
 from evoarch.sandbox.genome import source_digest
@@ -149,7 +149,7 @@ def order_of(
     broken = None
     if operator.name == "lm.repair":
         found = result.broken[number % len(result.broken)]
-        broken = Broken(number, str(found["text"]), [str(found["reason"])])
+        broken = BrokenParent(number, str(found["text"]), [str(found["reason"])])
         parents = [parent for parent in bench.parents if parent.id == found["parent"]]
     return Order(
         count,
@@ -209,11 +209,11 @@ async def grade(
     return None
 
 
-async def dry_run(bench: Bench, source: str) -> tuple[str, Sound | str]:
+async def dry_run(bench: Bench, source: str) -> tuple[str, DryRunPassed | str]:
     """The source after its repairs, and what the dry run found or why it failed."""
     for repairs in range(REPAIRS + 1):
         found = await bench.evaluator.dry_run(source)
-        if isinstance(found, Sound):
+        if isinstance(found, DryRunPassed):
             return source, found
         failed = failure_of(found)
         fixed = repair(source, found, offers=bench.task.offers) if isinstance(found, Raised) else None
@@ -352,7 +352,7 @@ async def prepared(task: Task, evaluator: Measuring, seed: int) -> Bench:
     for number, (name, source) in enumerate(sorted(task.seeds.items()), 1):
         sound = await evaluator.dry_run(source)
         evaluated = await evaluator.evaluate(source, digest=source_digest(source), repeat=0)
-        if not isinstance(sound, Sound) or not isinstance(evaluated.outcome, Scored):
+        if not isinstance(sound, DryRunPassed) or not isinstance(evaluated.outcome, Scored):
             raise SystemExit(f"baseline {name} was not scored: {evaluated.outcome}")
         functions.add(sound.function_digest)
         parents.append(Parent(number, source, dict(evaluated.outcome.metrics)))

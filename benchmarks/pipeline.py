@@ -26,10 +26,10 @@ from evoarch.agent.lm.base import Complete, LMRequest
 from evoarch.agent.lm.registry import build_lm
 from evoarch.agent.operators.base import Draft, Order
 from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.steady_state import Parts
+from evoarch.agent.search.components import Components
 from evoarch.archive.store import create
 from evoarch.evaluators.fakes import hashed_score
-from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.task import Evaluated
 from evoarch.sandbox.genome import source_digest
 from evoarch.sandbox.job import Job, Program
@@ -123,8 +123,8 @@ class Napping:
         self._runner = runner
         self._seconds = seconds
 
-    async def dry_run(self, source: str) -> Sound | Raised | Killed | Broken:
-        return Sound(function_digest="", params=1)
+    async def dry_run(self, source: str) -> DryRunPassed | Raised | Killed | Broken:
+        return DryRunPassed(function_digest="", params=1)
 
     async def evaluate(self, source: str, *, digest: str, repeat: int) -> Evaluated:
         job = Job("nap", source, options={"seconds": self._seconds}, limits=Limits(wall_clock=60))
@@ -153,7 +153,7 @@ async def measure(chosen: argparse.Namespace, url: str, folder: Path) -> float:
     runner = await start(Program({"sleeper": SLEEP}, "sleeper"))
     try:
         await Napping(runner, 0.0).evaluate(seed, digest="", repeat=0)
-        parts = Parts(Napping(runner, chosen.evaluation), {}, [Asking()], {"small": lm}, chosen.slots)
+        parts = Components(Napping(runner, chosen.evaluation), {}, [Asking()], {"small": lm}, chosen.slots)
         began = time.monotonic()
         ending = await Campaign(store, config, parts).run()
         took = time.monotonic() - began

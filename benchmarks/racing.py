@@ -25,9 +25,9 @@ import numpy as np
 from benchmarks.racing_table import make, read
 from numpy.typing import NDArray
 
+from evoarch.agent.base.rng import stream
 from evoarch.agent.evaluation.racing import next_seeds
 from evoarch.agent.evaluation.reevaluation import BATCH
-from evoarch.agent.search.scheduler import stream
 from evoarch.agent.statistics.noise import Noise, pooled
 from evoarch.archive.pareto import Objective
 

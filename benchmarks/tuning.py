@@ -25,6 +25,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evoarch.agent.base.rng import stream
 from evoarch.agent.config.lm import LMSettings
 from evoarch.agent.config.tables import TuningTable
 from evoarch.agent.evaluation.walls import choose_level, open_walls
@@ -34,12 +35,11 @@ from evoarch.agent.lm.local.soft_prompts import FOLDER
 from evoarch.agent.operators.base import Order, Parent
 from evoarch.agent.operators.lm.drafts import STOPS
 from evoarch.agent.operators.syntactic.mutate import SyntacticMutate
-from evoarch.agent.search.scheduler import stream
-from evoarch.agent.statistics.paired import wilson
-from evoarch.agent.tuning.data import Example, TuningData, example, split
+from evoarch.agent.statistics.intervals import wilson
+from evoarch.agent.tuning.data import TuningData, TuningExample, example, split
 from evoarch.agent.tuning.tuner import LocalTuner
-from evoarch.evaluators.evaluation import Sound
-from evoarch.evaluators.own import Measuring, measuring
+from evoarch.evaluators.evaluation import DryRunPassed
+from evoarch.evaluators.registry import Measuring, measuring
 from evoarch.evaluators.task import Task
 from evoarch.evaluators.tasks import load_task
 from evoarch.prompts.outline import outline
@@ -54,9 +54,9 @@ STEPS = 40
 """Mutations from a baseline that may be tried for one source."""
 
 
-async def sources(task: Task, evaluator: Measuring, count: int) -> list[tuple[str, Example]]:
+async def sources(task: Task, evaluator: Measuring, count: int) -> list[tuple[str, TuningExample]]:
     """`count` sources with their examples, the baselines in turn; each is one to three mutations away."""
-    found: dict[str, tuple[str, Example]] = {}
+    found: dict[str, tuple[str, TuningExample]] = {}
     mutate, names = SyntacticMutate(), sorted(task.seeds)
     for number in range(count * STEPS):
         if len(found) == count:
@@ -71,7 +71,7 @@ async def sources(task: Task, evaluator: Measuring, count: int) -> list[tuple[st
         if not digest or digest in found or source == task.seeds[names[lineage]]:
             continue
         result = await evaluator.dry_run(source)
-        if not isinstance(result, Sound):
+        if not isinstance(result, DryRunPassed):
             continue
         metrics = {"params": float(result.params)}
         each = example(source, metrics, task.offers, candidate=number, lineage=lineage)
@@ -119,7 +119,7 @@ async def sampled(
                 continue
             digest = source_digest(parsed.source)
             counts["copied"] += digest in known
-            if not isinstance(await evaluator.dry_run(parsed.source), Sound):
+            if not isinstance(await evaluator.dry_run(parsed.source), DryRunPassed):
                 continue
             counts["valid"] += 1
             counts["novel"] += digest not in known and digest not in seen

@@ -27,7 +27,7 @@ from evoarch.agent.operators.syntactic.mutate import SyntacticMutate
 from evoarch.archive.records import Scored
 from evoarch.evaluators.evaluation import Evaluator
 from evoarch.evaluators.program import inside_program
-from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.segments import Segment
 from evoarch.evaluators.task import Evaluated
 from evoarch.evaluators.tasks.mnist1d import Mnist1d
@@ -65,7 +65,7 @@ async def mutant(evaluator: Evaluator, source: str, rng: random.Random, known: s
         if (digest := source_digest(child)) in known:
             continue
         known.add(digest)
-        if isinstance(await evaluator.dry_run(child), Sound):
+        if isinstance(await evaluator.dry_run(child), DryRunPassed):
             return child
 
 

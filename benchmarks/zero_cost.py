@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from evoarch.agent.analysis.foretold import concordance, foretold
+from evoarch.agent.analysis.early_stopping import concordance, score_correlation
 from evoarch.agent.operators.base import Order, Parent
 from evoarch.agent.operators.syntactic.mutate import SyntacticMutate
 from evoarch.archive.records import Scored
 from evoarch.evaluators.evaluation import Evaluator
 from evoarch.evaluators.program import inside_program
-from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.task import SupervisedTask
 from evoarch.evaluators.tasks import load_task
 from evoarch.evaluators.zero_cost import GRADSIGN, NASWOT, PARAMS
@@ -62,7 +62,7 @@ async def finished(
         if vet(source, entry="Model", offers=task.offers) or (digest := source_digest(source)) in known:
             continue
         sound = await evaluator.dry_run(source)
-        if not isinstance(sound, Sound):
+        if not isinstance(sound, DryRunPassed):
             continue
         row: Row = {"number": number, "base": base, "digest": digest, PARAMS: sound.params}
         row["cpu"] = {PARAMS: 0.0}
@@ -104,7 +104,7 @@ def report(rows: Sequence[Row], seed: int) -> list[str]:
     lines = [f"{'score':10} {'Spearman, all':24} {near:32} CPU s a child"]
     for name in (PARAMS, NASWOT, GRADSIGN):
         values = [row[name] for row in rows]
-        told = foretold(name, values, errors)
+        told = score_correlation(name, values, errors)
         all_of = "too few"
         if told.spearman is not None:
             all_of = f"{told.spearman:+.2f} ({told.low:+.2f} to {told.high:+.2f})"

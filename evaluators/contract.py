@@ -17,8 +17,8 @@ import numpy as np
 
 from evoarch.archive.records import Failed, Scored
 from evoarch.evaluators.checks import check_splits, input_shape, outputs
-from evoarch.evaluators.own import measuring, program_for
-from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.registry import measuring, program_for
+from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.sealed import SealedTask, selection_of, tests_of
 from evoarch.evaluators.task import Evaluated, Recipe, Split, SupervisedTask
 from evoarch.sandbox.runner import start
@@ -69,7 +69,7 @@ class TaskContract:
         """Each is sound and is scored, or above the ceiling; the first one twice, with the same result."""
         recipe = replace(task.recipes["fast"], steps=STEPS)
 
-        async def measured() -> list[tuple[str, Sound | object, Evaluated]]:
+        async def measured() -> list[tuple[str, DryRunPassed | object, Evaluated]]:
             runner = await start(program_for(task))
             try:
                 evaluator = measuring(task, recipe, runner)
@@ -87,7 +87,7 @@ class TaskContract:
 
         found = asyncio.run(measured())
         for name, sound, evaluated in found:
-            assert isinstance(sound, Sound), f"{name}: {sound}"
+            assert isinstance(sound, DryRunPassed), f"{name}: {sound}"
             outcome = evaluated.outcome
             above = isinstance(outcome, Failed) and outcome.stage == "constraint"
             assert above or isinstance(outcome, Scored), f"{name}: {outcome}"

@@ -11,15 +11,15 @@ from evoarch.evaluators.failures import failure_of
 from evoarch.evaluators.flow import DRY_RUN_SEED, Flow, Setting, derived_seed
 from evoarch.evaluators.latency import Latency, Timer
 from evoarch.evaluators.regression import Regression
-from evoarch.evaluators.replies import Sound, sound_of
+from evoarch.evaluators.replies import DryRunPassed, sound_of
 from evoarch.evaluators.segments import Segment
 from evoarch.evaluators.task import Evaluated, Recipe, Splits, SupervisedTask
 from evoarch.evaluators.zero_cost import EXAMPLES, SIGNED, ZeroCost, scores_of
-from evoarch.sandbox.job import Job, Runner, Talking
+from evoarch.sandbox.job import InteractiveRunner, Job, Runner
 from evoarch.sandbox.limits import Limits
 from evoarch.sandbox.outcome import Array, ChildOutcome, Finished
 
-__all__ = ["DRY_RUN_SEED", "Evaluator", "Sound", "derived_seed", "failure_of"]
+__all__ = ["DRY_RUN_SEED", "DryRunPassed", "Evaluator", "derived_seed", "failure_of"]
 
 
 def grading_of(task: SupervisedTask, splits: Splits) -> Classification | Regression:
@@ -80,7 +80,7 @@ class Evaluator:
         """What every child of this evaluator is told: entry, offers, kwargs, loss."""
         return self._setting.options
 
-    async def dry_run(self, source: str) -> Sound | ChildOutcome:
+    async def dry_run(self, source: str) -> DryRunPassed | ChildOutcome:
         """A few examples forward and backward. A genome that can't be trained comes back as what it did."""
         of = self._setting
         job = Job("dry_run", source, options=of.options, seed=DRY_RUN_SEED, limits=of.limits)
@@ -97,20 +97,20 @@ class Evaluator:
         return await self.evaluate_segment(source, digest=digest, repeat=repeat, segment=whole)
 
     async def evaluate_segment(self, source: str, *, digest: str, repeat: int, segment: Segment) -> Evaluated:
-        """As evaluators.segments.Staged says."""
+        """As evaluators.segments.ResumableEvaluator says."""
         return await Flow(self._setting, self.grading, source, digest, repeat, segment).run()
 
     async def latency(self, source: str, reference: str) -> Latency | Failed:
         """As evaluators.latency.Timing says."""
         of = self._setting
-        if not isinstance(of.runner, Talking):
+        if not isinstance(of.runner, InteractiveRunner):
             raise TypeError("latency: expected a runner whose children may be talked with")
         shape, disagree = self._shown["inputs"].shape[1:], self.grading.disagree
         timer = Timer(of.runner, of.options, shape, self._outputs, of.limits, disagree)
         return await timer.compare(source, reference)
 
     async def zero_cost(self, source: str, *, digest: str, scores: tuple[str, ...]) -> ZeroCost:
-        """As evaluators.zero_cost.Foretelling says; of the model as its first training begins."""
+        """As evaluators.zero_cost.ZeroCostScorer says; of the model as its first training begins."""
         of, examples = self._setting, len(self._shown["targets"])
         options = {**of.options, "scores": list(scores), "signed": min(SIGNED, examples)}
         seed = derived_seed(of.campaign_seed, digest, 0, "train")

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from evoarch.archive.records import Failed, Outcome, Scored
-from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.sealed import Graded
 from evoarch.evaluators.segments import Segment
 from evoarch.evaluators.task import Evaluated
@@ -30,10 +30,10 @@ class StubEvaluator:
         self._seconds = seconds
         self._score = score
 
-    async def dry_run(self, source: str) -> Sound | ChildOutcome:
+    async def dry_run(self, source: str) -> DryRunPassed | ChildOutcome:
         outcome = self._score(source)
         params = outcome.metrics["params"] if isinstance(outcome, Scored) else 0
-        return Sound(function_digest="", params=int(params))
+        return DryRunPassed(function_digest="", params=int(params))
 
     steps = 400
 

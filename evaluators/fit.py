@@ -14,7 +14,7 @@ from pathlib import Path
 
 from evoarch.evaluators.evaluation import Evaluator
 from evoarch.evaluators.program import PACKAGE, inside_program
-from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.task import Evaluated, SupervisedTask, TaskError
 from evoarch.evaluators.zero_cost import ZeroCost
 from evoarch.sandbox.job import Program
@@ -68,7 +68,7 @@ class Whole:
     def __init__(self, evaluator: Evaluator) -> None:
         self._evaluator = evaluator
 
-    async def dry_run(self, source: str) -> Sound | ChildOutcome:
+    async def dry_run(self, source: str) -> DryRunPassed | ChildOutcome:
         return await self._evaluator.dry_run(source)
 
     async def evaluate(self, source: str, *, digest: str, repeat: int) -> Evaluated:

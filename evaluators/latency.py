@@ -21,7 +21,7 @@ from scipy.stats import binom
 
 from evoarch.archive.records import Failed, Fault
 from evoarch.evaluators.failures import failure_of
-from evoarch.sandbox.job import Job, Talking
+from evoarch.sandbox.job import InteractiveRunner, Job
 from evoarch.sandbox.limits import Limits
 from evoarch.sandbox.outcome import Broken, ChildOutcome, Finished, Usage
 from evoarch.sandbox.talk import Talk, TalkError
@@ -79,7 +79,7 @@ class Timing(Protocol):
 class Timer:
     """Times genomes of one task. `options` are those of every child: entry, offers, kwargs."""
 
-    runner: Talking
+    runner: InteractiveRunner
     options: Mapping[str, object]
     shape: tuple[int, ...]
     outputs: int

@@ -20,7 +20,7 @@ MOST_FLOPS = 1 << 60
 
 
 @dataclass(frozen=True)
-class Sound:
+class DryRunPassed:
     """A genome that passed the dry run. `function_digest` is "" when unsure: then it duplicates nothing.
 
     `params` counts the untrained weights, by the same rule as a score.
@@ -47,17 +47,17 @@ class Weights:
     state: Mapping[str, Array]
 
 
-def sound_of(outcome: Finished) -> Sound:
+def sound_of(outcome: Finished) -> DryRunPassed:
     """What a dry run that finished found."""
     digest, flops = outcome.notes.get("function_digest"), outcome.notes.get("flops")
     known = flops if isinstance(flops, int) and 0 <= flops < MOST_FLOPS else None
-    return Sound(
+    return DryRunPassed(
         function_digest=digest if isinstance(digest, str) and len(digest) == 64 else "",
         params=count_params(outcome.arrays, outcome.notes.get("ties")),
         usage=outcome.usage,
         layers=_layers(outcome.notes.get("layers")),
         flops=known,
-        no_flops="" if known is not None else str(outcome.notes.get("no_flops", Sound.no_flops))[:300],
+        no_flops="" if known is not None else str(outcome.notes.get("no_flops", DryRunPassed.no_flops))[:300],
         unreached=_names(outcome.notes.get("unreached")),
     )
 

@@ -43,7 +43,7 @@ class Segment:
 
 
 @runtime_checkable
-class Staged(Protocol):
+class ResumableEvaluator(Protocol):
     """An evaluator that can train a part of the recipe at a time."""
 
     @property

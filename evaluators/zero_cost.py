@@ -42,7 +42,7 @@ class ZeroCost:
 
 
 @runtime_checkable
-class Foretelling(Protocol):
+class ZeroCostScorer(Protocol):
     """An evaluator that has zero-cost scores."""
 
     async def zero_cost(self, source: str, *, digest: str, scores: tuple[str, ...]) -> ZeroCost:

@@ -6,11 +6,11 @@ import ast
 import textwrap
 
 from evoarch.prompts.replies import MAX_TAIL, Parsed, checked, fenced, open_brackets, sound, unreadable
-from evoarch.prompts.spans import CALLED_LAYER, METHOD, Span, splice
+from evoarch.prompts.spans import CALLED_LAYER, METHOD, SourceSpan, splice
 from evoarch.sandbox.genome import GenomeError, gate
 
 
-def spanned(source: str, span: Span, reply: str, entry: str, *, cut: bool = False) -> Parsed:
+def spanned(source: str, span: SourceSpan, reply: str, entry: str, *, cut: bool = False) -> Parsed:
     """What a base model wrote behind `span.lead`, put in the span's place.
 
     One logical line; of a method its body, without an unfinished last statement where the reply was `cut` off
@@ -30,7 +30,7 @@ def spanned(source: str, span: Span, reply: str, entry: str, *, cut: bool = Fals
     return _spliced(source, span, text, entry)
 
 
-def span_answered(source: str, span: Span, reply: str, entry: str, *, cut: bool = False) -> Parsed:
+def span_answered(source: str, span: SourceSpan, reply: str, entry: str, *, cut: bool = False) -> Parsed:
     """What a chat model answered for a span: statements, in a code fence or bare."""
     if problem := unreadable(reply):
         return Parsed(problem=problem)
@@ -65,7 +65,7 @@ def _method_body(reply: str, outer: int) -> str:
     return "\n".join(body).rstrip() + "\n"
 
 
-def _with_call(span: Span, line: str) -> str:
+def _with_call(span: SourceSpan, line: str) -> str:
     """`layer  # call` as two statements; a comment that is no call of that layer leaves its call as it is."""
     layer, _, comment = line.partition("#")
     call = comment.strip()
@@ -76,7 +76,7 @@ def _with_call(span: Span, line: str) -> str:
     return f"{layer.rstrip()}\n{call}" if f"self.{span.name}(" in call else layer.rstrip()
 
 
-def _spliced(source: str, span: Span, text: str, entry: str) -> Parsed:
+def _spliced(source: str, span: SourceSpan, text: str, entry: str) -> Parsed:
     if text.strip() in (span.text.strip(), span.shown.strip()):
         return Parsed(problem="the reply repeats the statement it was to change")
     try:

@@ -39,7 +39,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Span:
+class SourceSpan:
     """Lines `start` to `end` (from 0, `end` outside) of a file, and what a completion begins with.
 
     `kind`: `layer` (an assignment in `__init__`), `statement` (one of `forward`), `called layer` (both at
@@ -66,7 +66,7 @@ class Span:
         return f"{self.text}\n{self.call.text}" if both and self.call else self.text
 
 
-def find(source: str, entry: str, *, settled: bool = False) -> tuple[Span, ...]:
+def find(source: str, entry: str, *, settled: bool = False) -> tuple[SourceSpan, ...]:
     """All spans of the file, in order: each layer, alone and with its call, each statement of `forward`, each
     method, each place for a new layer.
 
@@ -75,14 +75,14 @@ def find(source: str, entry: str, *, settled: bool = False) -> tuple[Span, ...]:
     """
     wrapper = MetadataWrapper(parse(source), unsafe_skip_copy=True)
     positions = cast(Mapping[cst.CSTNode, CodeRange], wrapper.resolve(PositionProvider))
-    spans: list[Span] = []
+    spans: list[SourceSpan] = []
     for statement in wrapper.module.body:
         if isinstance(statement, cst.ClassDef):
             spans += _of_class(statement, wrapper.module, positions, settled=settled)
     return tuple(sorted(spans, key=lambda span: (span.start, span.kind)))
 
 
-def splice(source: str, span: Span, text: str) -> str:
+def splice(source: str, span: SourceSpan, text: str) -> str:
     """`source` with `text` (statements without indent) in the span's place.
 
     A new layer gets its call. Of a called layer's text, assignments to attributes stand in the layer's place
@@ -102,7 +102,7 @@ def splice(source: str, span: Span, text: str) -> str:
     return "\n".join(lines)
 
 
-def with_calls(source: str, spans: Sequence[Span]) -> str:
+def with_calls(source: str, spans: Sequence[SourceSpan]) -> str:
     """`source` with each called layer's call behind it as a comment, on the layer's last line."""
     lines = source.split("\n")
     for span in spans:
@@ -123,7 +123,7 @@ def _layers_and_rest(text: str) -> tuple[str, str]:
 
 def _of_class(
     node: cst.ClassDef, module: cst.Module, positions: Mapping[cst.CSTNode, CodeRange], *, settled: bool
-) -> list[Span]:
+) -> list[SourceSpan]:
     methods = {
         each.name.value: each
         for each in node.body.body
@@ -140,32 +140,34 @@ def _of_class(
                 continue
             first, last, indent = place.start.line - 1, place.end.line, " " * place.start.column
             if name == "forward":
-                spans += [Span(STATEMENT, first, last, indent, text, lead) for lead in _leads(text)]
+                spans += [SourceSpan(STATEMENT, first, last, indent, text, lead) for lead in _leads(text)]
                 continue
             attribute = _attribute(line.body[0])
             # A norm's one number follows its input, a head's last one the task: nothing to choose there.
             free = settled or not (attribute in returned or "Norm" in text)
             leads = _leads(text) if free else []
-            spans += [Span(LAYER, first, last, indent, text, lead, attribute) for lead in leads]
+            spans += [SourceSpan(LAYER, first, last, indent, text, lead, attribute) for lead in leads]
             call = calls.get(attribute)
             if call is None or call.start < last:
                 continue
             if leads:
-                spans.append(Span(CALLED_LAYER, first, last, indent, text, leads[0], attribute, call))
+                spans.append(SourceSpan(CALLED_LAYER, first, last, indent, text, leads[0], attribute, call))
             for role in ROLES:
                 new = unused(f"{attribute}_{role}", module.code)
-                spans.append(Span(INSERT, last, last, indent, "", f"self.{new} = nn.", new, call))
+                spans.append(SourceSpan(INSERT, last, last, indent, "", f"self.{new} = nn.", new, call))
     return spans
 
 
-def _method(node: cst.FunctionDef, module: cst.Module, positions: Mapping[cst.CSTNode, CodeRange]) -> Span:
+def _method(
+    node: cst.FunctionDef, module: cst.Module, positions: Mapping[cst.CSTNode, CodeRange]
+) -> SourceSpan:
     place = positions[node]
     indent = " " * place.start.column
     text = module.code_for_node(node.with_changes(leading_lines=[], lines_after_decorators=[])).rstrip()
     returns = module.code_for_node(node.returns) if node.returns else ""
     head = f"def {node.name.value}({' '.join(module.code_for_node(node.params).split())}){returns}:"
     start = place.start.line - 1
-    return Span(METHOD, start, start + text.count("\n") + 1, indent, text, head, node.name.value)
+    return SourceSpan(METHOD, start, start + text.count("\n") + 1, indent, text, head, node.name.value)
 
 
 def _calls(

@@ -57,7 +57,7 @@ class Runner(Protocol):
 
 
 @runtime_checkable
-class Talking(Runner, Protocol):
+class InteractiveRunner(Runner, Protocol):
     """A runner on this machine, whose children may be talked with while they live."""
 
     async def converse(self, job: Job, talk: Talk) -> ChildOutcome:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from evoarch.agent.confirm.record import Record
+from evoarch.agent.confirm.record import ConfirmationRecord
 from evoarch.agent.confirm.run import Confirmation, Confirmed, choose
 from evoarch.archive.records import Candidate, Evaluation, Failed, Scored
 from evoarch.archive.store import Store, create
@@ -54,7 +54,9 @@ def confirm(
     candidates: Sequence[Candidate] = (),
     **more: Mapping[str, object],
 ) -> list[Confirmed]:
-    work = Confirmation(store, Record(store, recipe), stub, recipe, 1.0, seeds, 2, lambda _: None, **more)
+    work = Confirmation(
+        store, ConfirmationRecord(store, recipe), stub, recipe, 1.0, seeds, 2, lambda _: None, **more
+    )
     return asyncio.run(work.run(candidates or choose(store, 0), force=force))
 
 

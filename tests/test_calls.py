@@ -12,7 +12,7 @@ import pytest
 
 from evoarch.agent.config.tables import BudgetTable
 from evoarch.agent.lm.base import LMReply, LMRequest
-from evoarch.agent.lm.budget import OutOfBudgetError, Purse
+from evoarch.agent.lm.budget import LMBudget, OutOfBudgetError
 from evoarch.agent.lm.calls import LoggedCalls
 from evoarch.agent.lm.fakes import ScriptedLM
 from evoarch.archive.errors import ArchiveError
@@ -55,7 +55,7 @@ def two_calls(store: Store, lm: Waiting, end: Callable[[asyncio.Task[LMReply]], 
 
     async def go() -> BaseException:
         # The first call takes all the room there is, at its upper bound.
-        calls = LoggedCalls(store, lm, 1, Purse(store, BudgetTable(tokens=50)))
+        calls = LoggedCalls(store, lm, 1, LMBudget(store, BudgetTable(tokens=50)))
         first = asyncio.create_task(calls(ASK))
         await lm.asked.wait()
         second = asyncio.create_task(calls(LMRequest("another", max_tokens=10)))
@@ -105,7 +105,7 @@ def test_an_archive_that_takes_nothing_more_does_not_hide_the_first_error(store:
     async def go() -> None:
         lm = Waiting(broken)
         lm.go.set()
-        await LoggedCalls(store, lm, 1, Purse(store, BudgetTable()))(ASK)
+        await LoggedCalls(store, lm, 1, LMBudget(store, BudgetTable()))(ASK)
 
     with pytest.raises(KeyError):
         asyncio.run(go())

@@ -13,14 +13,14 @@ import pytest
 from rich.console import Console
 
 from evoarch.agent.analysis.status import read_status
-from evoarch.agent.base.ordering import Turns
+from evoarch.agent.base.ordering import EventOrder
 from evoarch.agent.cli.views import picture, summary
 from evoarch.agent.config.load import Config, parse
 from evoarch.agent.lm.base import LMError, LMReply, LMRequest
 from evoarch.agent.operators.base import Draft, Order
 from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.replay import recorded_calls, recorded_turns
-from evoarch.agent.search.steady_state import Ending, Parts
+from evoarch.agent.search.components import Components, Ending
+from evoarch.agent.search.replay import recorded_calls, recorded_order
 from evoarch.archive.records import Candidate, Failed, Fault, Outcome, Scored, State
 from evoarch.archive.store import Store, create, open_archive
 from evoarch.evaluators.fakes import StubEvaluator, hashed_score
@@ -91,17 +91,17 @@ def run(
     evaluator: Any = None,
     lm: Any = None,
     workers: int = 1,
-    turns: Turns | None = None,
+    event_order: EventOrder | None = None,
 ) -> Ending:
     async def go() -> Ending:
-        parts = Parts(
+        parts = Components(
             evaluator or StubEvaluator(),
             {"input_shape": (40,)},
             operators or [Scale(most=60)],
             {"small": lm},
             workers,
         )
-        return await Campaign(store, config, parts, turns).run()
+        return await Campaign(store, config, parts, event_order).run()
 
     return asyncio.run(go())
 
@@ -171,8 +171,16 @@ def test_a_replay_of_two_workers_makes_the_same_candidates_in_the_same_order(tmp
     again = archive_at(tmp_path / "again")
     answers = {(call.batch, call.digest): call for call in recorded_calls(tmp_path / "first")}
     assert answers
-    turns = recorded_turns(tmp_path / "first")
-    ending = run(again, config, operators=operators, evaluator=Jittery(), lm=SlowLM(), workers=2, turns=turns)
+    event_order = recorded_order(tmp_path / "first")
+    ending = run(
+        again,
+        config,
+        operators=operators,
+        evaluator=Jittery(),
+        lm=SlowLM(),
+        workers=2,
+        event_order=event_order,
+    )
     assert ending.complete
     settled = [row for row in record(first) if row[3] in (State.SCORED, State.REJECTED, State.DUPLICATE)]
     replayed = {row[0]: row for row in record(again)}
@@ -192,7 +200,10 @@ def test_a_replay_lets_in_what_its_record_let_in_whatever_rules_were_added_since
         lambda source, **_: [Finding(1, 0, "new", "no", "write another")],
     )
     ending = run(
-        again, config, operators=[Scale(most=60, problem_share=0.3)], turns=recorded_turns(tmp_path / "first")
+        again,
+        config,
+        operators=[Scale(most=60, problem_share=0.3)],
+        event_order=recorded_order(tmp_path / "first"),
     )
     assert ending.complete
     settled = [row for row in record(first) if row[3] is not State.PROPOSED]
@@ -282,7 +293,7 @@ def test_a_stop_is_resumable_and_ends_where_one_run_would_have(tmp_path: Path) -
         runs = 0
         evaluator = Stopping()
         while True:
-            parts = Parts(evaluator, {"input_shape": (40,)}, operators, {"small": SlowLM()}, 1)
+            parts = Components(evaluator, {"input_shape": (40,)}, operators, {"small": SlowLM()}, 1)
             evaluator.campaign = Campaign(parts_store, config, parts)
             runs += 1
             if (await evaluator.campaign.run()).complete:

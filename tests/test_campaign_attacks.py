@@ -11,8 +11,8 @@ import pytest
 from evoarch.agent.config.load import parse
 from evoarch.agent.operators.base import Draft, Order
 from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.selection import objectives
-from evoarch.agent.search.steady_state import Parts
+from evoarch.agent.search.components import Components
+from evoarch.agent.statistics.objectives import objectives
 from evoarch.archive.pareto import front
 from evoarch.archive.records import Failed, Fault, State
 from evoarch.archive.store import Store, create
@@ -97,7 +97,7 @@ def campaign(folder: Path, sources: Sequence[str], trained: int) -> Store:
         limits = Limits(wall_clock=2.0, cpu_seconds=1.0, memory=256 << 20, output=1 << 20)
         recipe = Recipe("tiny", rate=0.01, steps=10, batch=50)
         evaluator = Evaluator(load_task("mnist1d"), recipe, runner, limits=limits, ceiling=1.0)
-        parts = Parts(evaluator, {"input_shape": (40,), "num_classes": 10}, [Listed(sources)], {}, 2)
+        parts = Components(evaluator, {"input_shape": (40,), "num_classes": 10}, [Listed(sources)], {}, 2)
         try:
             ending = await Campaign(store, config, parts).run()
         finally:

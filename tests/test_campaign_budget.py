@@ -11,12 +11,12 @@ import pytest
 
 from evoarch.agent.config.load import Config, parse
 from evoarch.agent.lm.base import Complete, LMError, LMReply, LMRequest
-from evoarch.agent.lm.budget import Purse
+from evoarch.agent.lm.budget import LMBudget
 from evoarch.agent.lm.calls import check
 from evoarch.agent.operators.base import Draft, Order
 from evoarch.agent.search.campaign import Campaign
+from evoarch.agent.search.components import Components, Ending
 from evoarch.agent.search.replay import recorded_config
-from evoarch.agent.search.steady_state import Ending, Parts
 from evoarch.archive.records import Failed, Fault, State
 from evoarch.archive.store import Store, create
 from evoarch.evaluators.fakes import StubEvaluator
@@ -90,7 +90,7 @@ def archive_at(folder: Path) -> Store:
 
 def run(store: Store, config: Config, lm: Metered, evaluator: Any = None, workers: int = 2) -> Ending:
     async def go() -> Ending:
-        parts = Parts(evaluator or StubEvaluator(), {}, [Numbers()], {"small": lm}, workers)
+        parts = Components(evaluator or StubEvaluator(), {}, [Numbers()], {"small": lm}, workers)
         return await asyncio.wait_for(Campaign(store, config, parts).run(), 60)
 
     return asyncio.run(go())
@@ -117,7 +117,7 @@ def test_a_token_budget_is_passed_by_no_more_than_the_calls_under_way(
     # A further run has nothing to spend and asks nobody.
     calls = lm.calls
     assert run(store, config_of(tokens=tokens), lm, workers=workers).complete
-    asyncio.run(check(store, lm, Purse(store, config_of(tokens=tokens).budget)))
+    asyncio.run(check(store, lm, LMBudget(store, config_of(tokens=tokens).budget)))
     assert lm.calls == calls
     # A larger budget makes the proposals that found no room.
     assert run(store, config_of(tokens=tokens + 2_000), lm, workers=workers).complete
@@ -168,7 +168,7 @@ def test_three_calls_in_a_row_without_an_answer_end_the_run_and_keep_what_is_pai
 def test_calls_that_show_whether_a_model_answers_are_counted(tmp_path: Path) -> None:
     store, lm = archive_at(tmp_path), Metered()
     for _ in range(2):
-        asyncio.run(check(store, lm, Purse(store, config_of().budget)))
+        asyncio.run(check(store, lm, LMBudget(store, config_of().budget)))
     assert [call.batch for call in store.lm_calls(state="settled")] == [0, 0]
     assert store.tokens().total == lm.tokens
 

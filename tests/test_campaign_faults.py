@@ -10,14 +10,14 @@ import pytest
 
 from evoarch.agent.analysis.status import read_status
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.base.ordering import Turns
+from evoarch.agent.base.ordering import EventOrder
 from evoarch.agent.config.load import Config, parse
 from evoarch.agent.lm.base import LMError, LMReply, LMRequest
-from evoarch.agent.lm.fakes import ReplayLM
+from evoarch.agent.lm.replay import ReplayLM
 from evoarch.agent.operators.base import Draft, Order
 from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.replay import recorded_turns
-from evoarch.agent.search.steady_state import Ending, Parts
+from evoarch.agent.search.components import Components, Ending
+from evoarch.agent.search.replay import recorded_order
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.records import Failed, Fault, State
 from evoarch.archive.store import Store, create
@@ -80,12 +80,12 @@ def campaign_of(
     evaluator: Any = None,
     lm: Any = None,
     workers: int = 1,
-    turns: Turns | None = None,
+    event_order: EventOrder | None = None,
 ) -> Campaign:
-    parts = Parts(
+    parts = Components(
         evaluator or StubEvaluator(), {"input_shape": (40,)}, operators or [Scale()], {"small": lm}, workers
     )
-    return Campaign(store, config, parts, turns)
+    return Campaign(store, config, parts, event_order)
 
 
 def run(store: Store, config: Config, **given: Any) -> Ending:
@@ -278,7 +278,7 @@ def test_a_crash_between_a_repair_and_its_duplicate_leaves_neither(
     async def repaired(*given: object, **named: object) -> object:
         return known, ("width",), await StubEvaluator().dry_run(known)
 
-    monkeypatch.setattr("evoarch.agent.evaluation.pipeline.Grader._dry_run", repaired)
+    monkeypatch.setattr("evoarch.agent.evaluation.pipeline.Pipeline._dry_run", repaired)
     with pytest.raises(KeyError):
         asyncio.run(campaign._grader.grade(store.candidate(child.id), "search"))
     assert store.candidate(child.id).source == source
@@ -316,7 +316,7 @@ def test_a_replay_follows_lost_children_unanswered_calls_and_a_narrow_machine(
         operators=operators,
         lm=ReplayLM(first.lm_calls()),
         workers=workers,
-        turns=recorded_turns(tmp_path / "first"),
+        event_order=recorded_order(tmp_path / "first"),
     )
     assert ending.complete, ending.reason
     replayed = {c.id: (c.state, c.parents, c.source, c.metrics) for c in again.candidates()}
@@ -331,7 +331,7 @@ def test_a_replay_of_seeds_that_came_late_is_refused_in_one_line(tmp_path: Path)
     source = MODEL.format(scale="77.5")
     store.add_seed("late", source, source_digest(source))
     with pytest.raises(UserError, match="late"):
-        recorded_turns(tmp_path)
+        recorded_order(tmp_path)
 
 
 def test_a_replay_of_a_run_that_was_killed_ends_where_the_record_does(tmp_path: Path) -> None:
@@ -359,8 +359,8 @@ def test_a_replay_of_a_run_that_was_killed_ends_where_the_record_does(tmp_path: 
     asyncio.run(killed())
     assert [c.number for c in first.candidates(state=State.QUEUED)]
     again = archive_at(tmp_path / "again")
-    turns = recorded_turns(tmp_path / "first")
-    assert run(again, config, operators=[Same()], workers=2, turns=turns).complete
+    event_order = recorded_order(tmp_path / "first")
+    assert run(again, config, operators=[Same()], workers=2, event_order=event_order).complete
     states = {c.id: (c.state, c.source) for c in again.candidates()}
     for c in first.candidates():
         if c.state in (State.SCORED, State.DUPLICATE):

@@ -14,7 +14,7 @@ from evoarch.agent.lm.fakes import ScriptedLM
 from evoarch.agent.operators.base import Draft, Order
 from evoarch.agent.operators.lm.rewrite import LMRewrite
 from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.steady_state import Ending, Parts
+from evoarch.agent.search.components import Components, Ending
 from evoarch.archive.records import Candidate, Fault, State
 from evoarch.archive.store import Store, create
 from evoarch.evaluators.evaluation import Evaluator
@@ -99,7 +99,7 @@ def test_each_bad_child_fails_alone_at_a_named_stage(tmp_path: Path) -> None:
         limits = Limits(wall_clock=4.0, cpu_seconds=3.0, memory=512 << 20)
         recipe = Recipe("tiny", rate=0.01, steps=10, batch=50)
         evaluator = Evaluator(load_task("mnist1d"), recipe, runner, limits=limits, ceiling=1.0)
-        parts = Parts(evaluator, {"input_shape": (40,), "num_classes": 10}, [Listed(sources)], {}, 2)
+        parts = Components(evaluator, {"input_shape": (40,), "num_classes": 10}, [Listed(sources)], {}, 2)
         try:
             return store, await Campaign(store, config, parts).run()
         finally:
@@ -162,7 +162,7 @@ def test_an_odd_reply_is_recorded_and_the_campaign_goes_on(tmp_path: Path, kind:
         lm=[{"name": "small"}],
         operators=[{"name": "lm.rewrite", "lm": "small", "samples": 2}],
     )
-    parts = Parts(
+    parts = Components(
         StubEvaluator(), {"input_shape": (40,), "num_classes": 10}, [LMRewrite(samples=2)], {"small": lm}, 1
     )
     ending = asyncio.run(Campaign(store, config, parts).run())

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from evoarch.archive.records import Failed, Scored
-from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.sealed import Graded, confirming
 from evoarch.evaluators.task import Evaluated
 from evoarch.evaluators.tasks.clrs import data, prepare, sampling
@@ -146,7 +146,7 @@ def test_bfs_is_learnt_inside_the_walls(environment: Path, monkeypatch: pytest.M
             await runner.close()
 
     sound, learnt, leaked, written = asyncio.run(measure())
-    assert isinstance(sound, Sound)
+    assert isinstance(sound, DryRunPassed)
     assert isinstance(learnt.outcome, Scored)
     assert learnt.outcome.metrics["params"] == sound.params
     assert learnt.outcome.metrics["error"] <= 0.08

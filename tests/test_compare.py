@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.cli import main
-from evoarch.agent.compare.arms import ARMS, find, overlaid
+from evoarch.agent.compare.arms import ARMS, find
 from evoarch.agent.compare.comparison import compared
 from evoarch.agent.compare.curves import REFERENCE, Curve, Point, curve_of
 from evoarch.agent.compare.page import write
 from evoarch.agent.compare.runs import plan
 from evoarch.agent.config.load import load
+from evoarch.agent.config.overlay import overlaid
 from evoarch.agent.config.profiles import PROFILES
 from evoarch.agent.statistics.tests import differences, effect, holm, interval, least_p, permutation
 from evoarch.archive.outlays import Outlay

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from confirm_models import Killed, accuracy, archive, confirm
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.cli import main
-from evoarch.agent.confirm.record import OPENED, Record
+from evoarch.agent.confirm.record import OPENED, ConfirmationRecord
 from evoarch.agent.confirm.run import RATES, Confirmation, choose, shown
 from evoarch.agent.statistics.confirmation import difference, estimate, improved
 from evoarch.evaluators.fakes import StubConfirmer
@@ -52,7 +52,7 @@ def test_a_test_is_opened_once_and_again_only_by_force(tmp_path: Path) -> None:
 
 def test_a_further_candidate_opens_its_own_test_alone(tmp_path: Path) -> None:
     store, stub = archive(tmp_path), StubConfirmer(accuracy)
-    record = Record(store, "full")
+    record = ConfirmationRecord(store, "full")
     work = Confirmation(store, record, stub, "full", 1.0, 2, 1, lambda _: None)
     everyone = choose(store, 0)
     asyncio.run(work.run(everyone[:2], force=False))
@@ -76,8 +76,8 @@ def test_ended_anywhere_it_goes_on_and_opens_once(tmp_path: Path, last: int) -> 
 def test_what_was_confirmed_can_be_shown_without_training(tmp_path: Path) -> None:
     store = archive(tmp_path)
     rows = confirm(store, StubConfirmer(accuracy))
-    assert shown(store, Record(store, "full"), choose(store, 0)) == rows
-    other = shown(store, Record(store, "paper"), choose(store, 0))
+    assert shown(store, ConfirmationRecord(store, "full"), choose(store, 0)) == rows
+    other = shown(store, ConfirmationRecord(store, "paper"), choose(store, 0))
     assert all(row.selection is None for row in other)
 
 

@@ -17,7 +17,7 @@ from evoarch.agent.base.errors import UserError
 from evoarch.agent.cli import main
 from evoarch.agent.config.load import load
 from evoarch.agent.confirm.limits import limits_by_name, with_time
-from evoarch.agent.confirm.record import FOLDER, OPENED, RETRAINED, Record
+from evoarch.agent.confirm.record import FOLDER, OPENED, RETRAINED, ConfirmationRecord
 from evoarch.agent.confirm.run import Confirmed, choose, shown
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.records import Failed, Fault
@@ -42,16 +42,16 @@ def test_results_of_another_recipe_stand_in_no_row(tmp_path: Path) -> None:
     base, good, _ = choose(store, 0)
     confirm(store, StubConfirmer(lambda *_: 0.2), recipe="fast", candidates=[base])
     confirm(store, StubConfirmer(accuracy), candidates=[good])
-    rows = by_name(shown(store, Record(store, "full"), [base, good]))
+    rows = by_name(shown(store, ConfirmationRecord(store, "full"), [base, good]))
     assert not rows["base"].tests
     assert not rows["good"].over
     assert rows["base"].openings == 1
     assert rows["base"].reason == "not retrained yet under full; tested under fast: `--recipe fast --show`"
     confirm(store, StubConfirmer(accuracy), candidates=[base, good], force=True)
-    rows = by_name(shown(store, Record(store, "full"), [base, good]))
+    rows = by_name(shown(store, ConfirmationRecord(store, "full"), [base, good]))
     assert rows["base"].tests["fresh"].mean == pytest.approx(0.1, abs=0.02)
     assert [rows[name].openings for name in ("base", "good")] == [2, 2]
-    (old,) = shown(store, Record(store, "fast"), [base])
+    (old,) = shown(store, ConfirmationRecord(store, "fast"), [base])
     assert old.tests["fresh"].mean == pytest.approx(0.8, abs=0.05)
 
 
@@ -78,7 +78,7 @@ def test_an_opening_goes_on_under_its_own_recipe_alone(tmp_path: Path) -> None:
         confirm(store, StubConfirmer(accuracy))
     rows = confirm(store, StubConfirmer(accuracy), force=True)
     assert {row.candidate.id: row.openings for row in rows} == {1: 1, 2: 1, 3: 1} | {begun: 2}
-    assert [opening.done for opening in Record(store, "fast").own(begun or 0)] == [False]
+    assert [opening.done for opening in ConfirmationRecord(store, "fast").own(begun or 0)] == [False]
 
 
 def test_an_opening_goes_on_with_what_it_was_opened_for(tmp_path: Path) -> None:
@@ -177,10 +177,10 @@ def test_results_without_their_files_are_one_line(tmp_path: Path) -> None:
     path = tmp_path / FOLDER / "2-1.npz"
     path.write_bytes(b"cut off")
     with pytest.raises(ArchiveError, match=r"2-1\.npz: expected what candidate 2 got right"):
-        shown(store, Record(store, "full"), choose(store, 0))
+        shown(store, ConfirmationRecord(store, "full"), choose(store, 0))
     shutil.rmtree(path.parent)
     with pytest.raises(ArchiveError, match=r"1-1\.npz: expected .*\(No such file or directory\)$"):
-        shown(store, Record(store, "full"), choose(store, 0))
+        shown(store, ConfirmationRecord(store, "full"), choose(store, 0))
 
 
 def test_results_that_find_no_room_are_one_line(tmp_path: Path) -> None:

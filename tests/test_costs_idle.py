@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evoarch.agent.analysis.costs import costs_of
-from evoarch.agent.analysis.utilisation import idle_of
+from evoarch.agent.analysis.utilisation import costs_of, idle_of
 from evoarch.archive.records import Event
 
 

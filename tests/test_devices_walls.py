@@ -15,7 +15,7 @@ import pytest
 from evoarch.archive.records import Scored
 from evoarch.evaluators.evaluation import Evaluator
 from evoarch.evaluators.program import inside_program
-from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.task import Recipe
 from evoarch.evaluators.tasks.mnist1d import Mnist1d
 from evoarch.sandbox.device import Device
@@ -220,10 +220,10 @@ def test_the_whole_evaluation_through_a_device_is_that_of_the_cpu() -> None:
 
             async def close(self) -> None: ...
 
-        async def measured(device: Device) -> tuple[Sound, dict[str, np.ndarray], float]:
+        async def measured(device: Device) -> tuple[DryRunPassed, dict[str, np.ndarray], float]:
             evaluator = Evaluator(task, recipe, Through(device), ceiling=1.0)
             sound = await evaluator.dry_run(source)
-            assert isinstance(sound, Sound), sound
+            assert isinstance(sound, DryRunPassed), sound
             evaluated = await evaluator.evaluate(source, digest="one", repeat=0)
             assert isinstance(evaluated.outcome, Scored), evaluated.outcome
             return sound, dict(evaluated.weights), evaluated.outcome.metrics["error"]

@@ -18,7 +18,7 @@ from evoarch.evaluators.failures import failure_of
 from evoarch.evaluators.flow import derived_seed
 from evoarch.evaluators.params import carried, count_params
 from evoarch.evaluators.program import ENTRY, inside_program
-from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.task import Evaluated, Recipe
 from evoarch.evaluators.tasks.mnist1d import Mnist1d
 from evoarch.sandbox.job import Job, Runner
@@ -52,7 +52,7 @@ def evaluate(
     return loop.run(evaluator.evaluate(source, digest="name", repeat=repeat))
 
 
-def dry_run(walls: Loop, source: str, **options: object) -> Sound | ChildOutcome:
+def dry_run(walls: Loop, source: str, **options: object) -> DryRunPassed | ChildOutcome:
     loop, runner = walls
     return loop.run(Evaluator(Mnist1d(), SHORT, runner, **options).dry_run(source))
 
@@ -79,7 +79,7 @@ def test_the_fast_recipe_trains_conv_base(walls: Loop) -> None:
 @pytest.mark.parametrize("name", SEEDS)
 def test_baselines_are_sound_and_counted_before_training(walls: Loop, name: str) -> None:
     found = dry_run(walls, SEEDS[name])
-    assert isinstance(found, Sound)
+    assert isinstance(found, DryRunPassed)
     assert found.params == {"conv_base": 5_210, "gru": 5_134, "mlp": 15_210, "residual_cnn": 91_082}[name]
     assert len(found.function_digest) == 64
 
@@ -116,7 +116,7 @@ def test_entry_and_fixed_arguments(walls: Loop) -> None:
         "    assert input_shape == (40,)\n    return nn.Linear(40, num_classes) if width == 3 else None\n"
     )
     found = dry_run(walls, source, entry="make", kwargs={"width": 3})
-    assert isinstance(found, Sound)
+    assert isinstance(found, DryRunPassed)
     assert found.params == 410
 
 
@@ -130,7 +130,7 @@ def test_tied_weights_count_once(walls: Loop) -> None:
     tie = "self.out = nn.Linear(8, num_classes)\n        self.again = nn.Linear(8, num_classes)"
     tie += "\n        self.again.weight = self.out.weight"
     found = dry_run(walls, MODEL.replace("self.out = nn.Linear(8, num_classes)", tie))
-    assert isinstance(found, Sound)
+    assert isinstance(found, DryRunPassed)
     assert found.params == 40 * 8 + 8 + 2 * 8 + 8 * 10 + 10 + 10
 
 

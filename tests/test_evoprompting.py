@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evoarch.agent.search.evoprompting import Member, enters, select, unsmoothed
+from evoarch.agent.search.evoprompting import enters, select
 from evoarch.agent.search.selection import targets
+from evoarch.agent.tuning.data import Member, unsmoothed
 from papers_algorithms import transcription
 
 scores = st.one_of(

@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.base.ordering import Turns
+from evoarch.agent.base.ordering import EventOrder, Steering
 from evoarch.agent.config.load import Config, parse
 from evoarch.agent.config.tables import FeedbackTable
 from evoarch.agent.lm.base import LMRequest
-from evoarch.agent.lm.fakes import ReplayLM, ScriptedLM
+from evoarch.agent.lm.fakes import ScriptedLM
+from evoarch.agent.lm.replay import ReplayLM
 from evoarch.agent.operators.base import Draft, Order
 from evoarch.agent.operators.registry import build_operator
 from evoarch.agent.search.campaign import Campaign
+from evoarch.agent.search.campaign_files import open_templates
+from evoarch.agent.search.components import Components, Ending
 from evoarch.agent.search.feedback import Memory, findings_about
-from evoarch.agent.search.replay import recorded_turns
-from evoarch.agent.search.selection import Steering
-from evoarch.agent.search.steady_state import Ending, Parts
-from evoarch.agent.search.templates import open_templates
+from evoarch.agent.search.replay import recorded_order
 from evoarch.archive.records import Evaluation, Failed, Fault, Outcome, Scored, State
 from evoarch.archive.store import Store, create
 from evoarch.evaluators.fakes import StubEvaluator, hashed_score
@@ -186,7 +186,7 @@ def run(
     lm: Any,
     *,
     workers: int = 1,
-    turns: Turns | None = None,
+    event_order: EventOrder | None = None,
     templates: Templates | None = None,
     quick: Any = None,
     evaluator: Any = None,
@@ -195,8 +195,8 @@ def run(
         built = [build_operator(table, config, templates or Templates()) for table in config.operators]
         operators = [quick or Widths() if each.name == "syntactic.mutate" else each for each in built]
         measuring = evaluator or StubEvaluator(0.002, score)
-        parts = Parts(measuring, {"input_shape": (40,)}, operators, {"small": lm}, workers)
-        return await Campaign(store, config, parts, turns).run()
+        parts = Components(measuring, {"input_shape": (40,)}, operators, {"small": lm}, workers)
+        return await Campaign(store, config, parts, event_order).run()
 
     return asyncio.run(go())
 
@@ -228,8 +228,8 @@ def test_repairs_and_feedback_replay_without_a_model(tmp_path: Path, workers: in
     batches = {(p.batch, p.context["repairs"]) for p in mended}
     assert len({broken for _, broken in batches}) == len(batches)
     again = archive_at(tmp_path / "again")
-    turns = recorded_turns(tmp_path / "first")
-    ending = run(again, config, ReplayLM(calls, chat=True), workers=workers, turns=turns)
+    event_order = recorded_order(tmp_path / "first")
+    ending = run(again, config, ReplayLM(calls, chat=True), workers=workers, event_order=event_order)
     assert ending.complete, ending.reason
     settled = (State.SCORED, State.REJECTED, State.DUPLICATE, State.FAILED)
     replayed = {c.id: c for c in again.candidates()}
@@ -250,7 +250,7 @@ def test_a_changed_template_makes_a_replay_fail_with_the_difference(tmp_path: Pa
         archive_at(tmp_path / "again"),
         config,
         ReplayLM(first.lm_calls(), chat=True),
-        turns=recorded_turns(tmp_path / "first"),
+        event_order=recorded_order(tmp_path / "first"),
         templates=open_templates(tmp_path, config),
     )
     assert ending.error

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from evoarch.agent.config.tables import RungTable
-from evoarch.agent.evaluation.rungs import Decision, ladder
+from evoarch.agent.evaluation.halving import Decision, ladder
 
 RUNGS = ladder([RungTable(share=0.1, keep=0.5), RungTable(share=0.25, keep=0.5)], 400)
 

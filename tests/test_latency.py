@@ -18,7 +18,7 @@ from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.load import load, parse
 from evoarch.agent.operators.base import Draft, Order
 from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.steady_state import Parts
+from evoarch.agent.search.components import Components
 from evoarch.archive.records import Failed, Fault, Scored, State
 from evoarch.archive.store import create
 from evoarch.evaluators import latency
@@ -257,7 +257,9 @@ def test_what_is_slower_than_the_limit_is_not_trained(walls: Loop, tmp_path: Pat
     wide = plain.replace("(40, 20)", "(40, 2000)").replace("(20, 10)", "(2000, 10)")
     evaluator = Evaluator(Mnist1d(), RECIPE, runner, limits=LIMITS, ceiling=1.0)
     offers = {"input_shape": (40,), "num_classes": 10}
-    loop.run(Campaign(store, config, Parts(evaluator, offers, [Listed([deep, wide, quick])], {}, 1)).run())
+    loop.run(
+        Campaign(store, config, Components(evaluator, offers, [Listed([deep, wide, quick])], {}, 1)).run()
+    )
     by_source = {c.source: c for c in reversed(store.candidates())}
     slow, large, kept = (store.evaluations(by_source[text].id)[0].outcome for text in (deep, wide, quick))
     assert isinstance(slow, Failed)

@@ -14,11 +14,12 @@ from evoarch.agent.config.lm import LMSettings
 from evoarch.agent.config.load import parse
 from evoarch.agent.lm.base import LM, LMError, LMRequest
 from evoarch.agent.lm.contract import ASK, LMContract
-from evoarch.agent.lm.fakes import ReplayLM, ScriptedLM
+from evoarch.agent.lm.fakes import ScriptedLM
 from evoarch.agent.lm.local.embedded import EmbeddedLM
 from evoarch.agent.lm.local.transformers import TransformersLM
 from evoarch.agent.lm.openai import OpenAILM
 from evoarch.agent.lm.registry import build_lm
+from evoarch.agent.lm.replay import ReplayLM
 from evoarch.archive.records import LMCall
 
 

@@ -28,7 +28,7 @@ from evoarch.agent.lm.local.embedded import EmbeddedLM, prepare
 from evoarch.agent.lm.local.sampling import Sampler
 from evoarch.agent.lm.local.transformers import ROOT, TransformersLM
 from evoarch.agent.lm.openai import OpenAILM
-from evoarch.agent.operators.base import Broken, Operator, Order, Parent
+from evoarch.agent.operators.base import BrokenParent, Operator, Order, Parent
 from evoarch.agent.operators.lm.crossover import LMCrossover
 from evoarch.agent.operators.lm.repair import LMRepair
 from evoarch.agent.operators.lm.rewrite import LMRewrite
@@ -112,7 +112,7 @@ class TestEmbedded(LMContract):
     ) -> None:
         parent = Parent(1, MODEL, {"params": 4535.0, "error": 0.1})
         finding = "build: AttributeError: module 'torch.nn' has no attribute 'Conv' (line 9)"
-        broken = Broken(2, MODEL.replace("nn.Conv1d(25, 25,", "nn.Conv("), [finding])
+        broken = BrokenParent(2, MODEL.replace("nn.Conv1d(25, 25,", "nn.Conv("), [finding])
         order = Order(8, [parent], {"params": 4000, "error": 0.09}, broken=broken)
         drafts = runner.run(operator.propose(order, random.Random(5), model.complete))
         assert len(drafts) == 8

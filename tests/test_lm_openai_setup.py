@@ -14,7 +14,7 @@ from evoarch.agent.config.lm import LMSettings
 from evoarch.agent.config.load import parse
 from evoarch.agent.config.tables import BudgetTable
 from evoarch.agent.lm.base import LMError, LMRequest
-from evoarch.agent.lm.budget import Purse
+from evoarch.agent.lm.budget import LMBudget
 from evoarch.agent.lm.calls import check
 from evoarch.agent.lm.openai import OpenAILM
 from evoarch.agent.lm.openai_http import BoundedClient, counted
@@ -45,7 +45,7 @@ def checked(server: Server, store: Store, **more: object) -> None:
     async def once() -> None:
         lm = OpenAILM(settings(server, **more))
         try:
-            await check(store, lm, Purse(store, BudgetTable()))
+            await check(store, lm, LMBudget(store, BudgetTable()))
         finally:
             await lm.close()
 

@@ -17,12 +17,12 @@ from evoarch.agent.config.tables import ConstraintsTable
 from evoarch.agent.evaluation.constraints import excess
 from evoarch.agent.operators.base import Draft, Order
 from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.steady_state import Ending, Parts
+from evoarch.agent.search.components import Components, Ending
 from evoarch.archive.records import Candidate, Failed, Scored, State
 from evoarch.archive.store import Store, create
 from evoarch.evaluators.fakes import StubEvaluator
 from evoarch.evaluators.latency import Latency
-from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.segments import Segment
 from evoarch.evaluators.task import Evaluated
 from evoarch.sandbox.genome import source_digest
@@ -55,11 +55,13 @@ class Sized(StubEvaluator):
         self.trained: list[float] = []
         self._counts, self._unreached = counts, unreached or {}
 
-    async def dry_run(self, source: str) -> Sound:
+    async def dry_run(self, source: str) -> DryRunPassed:
         size = size_of(source)
         flops = int(10 * size) if self._counts else None
         unreached = self._unreached.get(int(size), ())
-        return Sound("", int(size), flops=flops, no_flops="the counter met a wall", unreached=unreached)
+        return DryRunPassed(
+            "", int(size), flops=flops, no_flops="the counter met a wall", unreached=unreached
+        )
 
     async def latency(self, source: str, reference: str) -> Latency:
         ratio = size_of(source) / size_of(reference)
@@ -108,7 +110,7 @@ def run(
         source = MODEL.format(size=size)
         store.add_seed(f"seed{size}", source, source_digest(source))
     config = config_of(budget={"evaluations": len(sizes), "stall": len(sizes)}, **tables)
-    parts = Parts(evaluator, {"input_shape": (40,), "num_classes": 10}, [Listed(sizes)], {}, 1)
+    parts = Components(evaluator, {"input_shape": (40,), "num_classes": 10}, [Listed(sizes)], {}, 1)
     return store, asyncio.run(Campaign(store, config, parts).run())
 
 

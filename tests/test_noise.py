@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from evoarch.agent.statistics.front import stand
+from evoarch.agent.statistics.front import front_of
+from evoarch.agent.statistics.intervals import wilson
 from evoarch.agent.statistics.noise import Noise, pooled
-from evoarch.agent.statistics.paired import Paired, paired, wilson
+from evoarch.agent.statistics.paired import Paired, paired
 from evoarch.archive.pareto import Objective, front
 from evoarch.archive.records import Evaluation, Scored
 
@@ -150,17 +151,17 @@ def test_the_dispersion_follows_what_the_campaign_measures() -> None:
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 9)), min_size=1, max_size=30), st.integers(1, 4))
 def test_with_equal_seeds_the_front_is_that_of_the_errors(points: list[tuple[int, int]], seeds: int) -> None:
     rows = [{"error": error / 100, "params": float(params)} for error, params in points]
-    found = stand(rows, [seeds] * len(rows), GOALS, Noise(500), needed=3, final=True)
+    found = front_of(rows, [seeds] * len(rows), GOALS, Noise(500), needed=3, final=True)
     assert list(found.places) == front(rows, GOALS)
     assert found.provisional == (seeds < 3)
 
 
 def test_a_lucky_seed_stands_behind_three_that_agree() -> None:
     rows = [{"error": 0.045, "params": 100.0}, {"error": 0.046, "params": 100.0}]
-    seen = stand(rows, [1, 3], GOALS, Noise(500), needed=3, final=False)
+    seen = front_of(rows, [1, 3], GOALS, Noise(500), needed=3, final=False)
     assert (list(seen.places), seen.provisional) == ([1], False)
     # And a better one that has too few is no elite in the end.
     rows = [{"error": 0.01, "params": 100.0}, {"error": 0.2, "params": 100.0}]
-    assert list(stand(rows, [2, 3], GOALS, Noise(500), needed=3, final=False).places) == [0]
-    assert list(stand(rows, [2, 3], GOALS, Noise(500), needed=3, final=True).places) == [1]
-    assert stand(rows, [1, 1], GOALS, Noise(500), needed=3, final=True).provisional
+    assert list(front_of(rows, [2, 3], GOALS, Noise(500), needed=3, final=False).places) == [0]
+    assert list(front_of(rows, [2, 3], GOALS, Noise(500), needed=3, final=True).places) == [1]
+    assert front_of(rows, [1, 1], GOALS, Noise(500), needed=3, final=True).provisional

@@ -9,7 +9,7 @@ import pytest
 
 from evoarch.agent.lm.base import LMReply, LMRequest
 from evoarch.agent.lm.fakes import ScriptedLM
-from evoarch.agent.operators.base import Broken, Draft, Operator, Order, Parent
+from evoarch.agent.operators.base import BrokenParent, Draft, Operator, Order, Parent
 from evoarch.agent.operators.lm.crossover import LMCrossover
 from evoarch.agent.operators.lm.repair import LMRepair, readable
 from evoarch.agent.operators.lm.rewrite import LMRewrite
@@ -58,7 +58,7 @@ ONE, TWO = Parent(1, BASE, {"params": 122.0, "error": 0.5}), Parent(2, DONOR, {"
 TARGETS = {"params": 100.0, "error": 0.39}
 
 
-def order(count: int = 1, broken: Broken | None = None) -> Order:
+def order(count: int = 1, broken: BrokenParent | None = None) -> Order:
     return Order(count, [ONE, TWO], TARGETS, offers=OFFERS, broken=broken)
 
 
@@ -130,7 +130,7 @@ def test_a_base_model_writes_the_statement_that_a_failure_points_at() -> None:
     leads = set()
     for seed in range(8):
         lm = ScriptedLM(lambda request, index: " Linear(8, num_classes)"[1:])
-        (draft,) = propose(LMRepair(), lm, order(broken=Broken(7, WIDE, [FAILED])), seed)
+        (draft,) = propose(LMRepair(), lm, order(broken=BrokenParent(7, WIDE, [FAILED])), seed)
         assert "mended: dry_run: RuntimeError: mat1 and mat2" in asked(lm)
         assert draft.change.startswith("mends 7: ")
         leads.add(asked(lm).split("\n")[-1].strip())
@@ -145,7 +145,7 @@ def test_a_finding_in_a_file_with_prose_is_found_in_the_stripped_one() -> None:
     finding = FAILED.replace("line 13", "line 14").replace(", in head", "")
     for seed in range(4):
         lm = ScriptedLM(["x"])
-        propose(LMRepair(), lm, order(broken=Broken(7, prose, [finding])), seed)
+        propose(LMRepair(), lm, order(broken=BrokenParent(7, prose, [finding])), seed)
         assert "# mended: " in asked(lm)
         assert "Two layers" not in asked(lm)
 
@@ -154,7 +154,7 @@ def test_a_base_model_is_not_told_the_name_that_was_wrong() -> None:
     child = BASE.replace("nn.Conv1d(", "nn.ConvX(")
     finding = "build: AttributeError: module 'torch.nn' has no attribute 'ConvX' (line 8)"
     lm = ScriptedLM(["Conv1d(1, 8, 3)"])
-    (draft,) = propose(LMRepair(), lm, order(broken=Broken(7, child, [finding])))
+    (draft,) = propose(LMRepair(), lm, order(broken=BrokenParent(7, child, [finding])))
     assert "# mended: build: AttributeError: module 'torch.nn' has no such attribute (line 8)" in asked(lm)
     assert "ConvX" not in asked(lm)
     assert draft.source == BASE
@@ -162,7 +162,9 @@ def test_a_base_model_is_not_told_the_name_that_was_wrong() -> None:
 
 def test_without_a_place_a_base_model_writes_the_whole_class_again() -> None:
     lm = ScriptedLM(["\n" + BASE.split("super().__init__()\n")[1]])
-    (draft,) = propose(LMRepair(), lm, order(broken=Broken(7, WIDE, ["predict: the logits are not finite"])))
+    (draft,) = propose(
+        LMRepair(), lm, order(broken=BrokenParent(7, WIDE, ["predict: the logits are not finite"]))
+    )
     assert "# - predict: the logits are not finite" in asked(lm)
     assert asked(lm).endswith("super().__init__()")
     assert draft.problem == ""
@@ -172,13 +174,13 @@ def test_an_instructed_model_sees_the_child_or_the_reply_that_gave_none() -> Non
     edit = "<<<<<<< SEARCH\nself.head = nn.Linear(9, num_classes)\n=======\n"
     edit += "self.head = nn.Linear(8, num_classes)\n>>>>>>> REPLACE"
     lm = ScriptedLM([edit], chat=True)
-    (draft,) = propose(LMRepair(chat=True, reply="edits"), lm, order(broken=Broken(7, WIDE, [FAILED])))
+    (draft,) = propose(LMRepair(chat=True, reply="edits"), lm, order(broken=BrokenParent(7, WIDE, [FAILED])))
     assert "This model fails:" in asked(lm)
     assert draft.source == BASE
     missed = edit.replace("Linear(9", "Linear(90")
     lm = ScriptedLM([f"```\n{BASE}```"], chat=True)
     wanted = order(
-        broken=Broken(8, missed, ["the searched lines do not stand in the model; line 9 is nearest"])
+        broken=BrokenParent(8, missed, ["the searched lines do not stand in the model; line 9 is nearest"])
     )
     (draft,) = propose(LMRepair(chat=True), lm, wanted)
     assert missed in asked(lm)
@@ -188,7 +190,7 @@ def test_an_instructed_model_sees_the_child_or_the_reply_that_gave_none() -> Non
 
 def test_nothing_broken_and_no_file_are_problems_and_cost_no_call() -> None:
     lm = ScriptedLM(["x"])
-    for broken in (None, Broken(7, "I can't.", ["expected code"])):
+    for broken in (None, BrokenParent(7, "I can't.", ["expected code"])):
         assert propose(LMRepair(), lm, order(2, broken))[1].problem
     assert lm.requests == []
     assert readable("x = 1") == ""

@@ -15,7 +15,7 @@ from torch import nn
 from evoarch.agent.operators.random_draw import draw
 from evoarch.agent.operators.shape_repair.rules import RULES, repair
 from evoarch.agent.operators.syntactic.crossover import cross
-from evoarch.agent.operators.syntactic.dataflow import Context
+from evoarch.agent.operators.syntactic.dataflow import FlowContext
 from evoarch.agent.operators.syntactic.mutate import mutate
 from evoarch.evaluators.inside.build import check_logits
 from evoarch.evaluators.tasks.mnist1d import Mnist1d
@@ -349,7 +349,7 @@ def test_what_is_no_matter_of_shapes_is_not_repaired() -> None:
 
 def test_most_children_work_after_repair() -> None:
     parents = list(Mnist1d().seeds.values())
-    context = Context(OFFERS)
+    context = FlowContext(OFFERS)
     children: list[str] = []
     for number in range(16):
         rng, parent = random.Random(number), parents[number % 4]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from evoarch.agent.operators.base import Draft, Operator, Order, Parent
 from evoarch.agent.operators.random_draw import RandomDraw, draw
 from evoarch.agent.operators.syntactic.crossover import SyntacticCrossover
-from evoarch.agent.operators.syntactic.dataflow import Context
+from evoarch.agent.operators.syntactic.dataflow import FlowContext
 from evoarch.agent.operators.syntactic.mutate import KINDS, MAX_CHARACTERS, SyntacticMutate
 from evoarch.agent.operators.syntactic.view import completed, look, same
 from evoarch.evaluators.tasks import mnist1d
@@ -172,7 +172,7 @@ EXPECTED = {
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_each_kind_of_mutation_makes_its_change(kind: str) -> None:
     view = look(NET)
-    changes = (KINDS[kind][0](view, random.Random(seed), Context(OFFERS)) for seed in range(150))
+    changes = (KINDS[kind][0](view, random.Random(seed), FlowContext(OFFERS)) for seed in range(150))
     children = (completed(change.module) for change in changes if change is not None)
     assert any(EXPECTED[kind] in child for child in children)
 
@@ -180,7 +180,7 @@ def test_each_kind_of_mutation_makes_its_change(kind: str) -> None:
 def test_a_width_takes_its_evident_consumers_along() -> None:
     view = look(NET)
     for seed in range(60):
-        change = KINDS["width"][0](view, random.Random(seed), Context(OFFERS))
+        change = KINDS["width"][0](view, random.Random(seed), FlowContext(OFFERS))
         if change is not None and "conv2 16 -> 32" in change.what:
             assert "nn.BatchNorm1d(32)" in change.module.code
             assert "nn.Linear(640, 10)" in change.module.code
@@ -189,7 +189,7 @@ def test_a_width_takes_its_evident_consumers_along() -> None:
 
 
 def test_global_pooling_sets_the_linear_layer_that_reads_it() -> None:
-    change = KINDS["pooled"][0](look(NET), random.Random(0), Context(OFFERS))
+    change = KINDS["pooled"][0](look(NET), random.Random(0), FlowContext(OFFERS))
     assert change is not None
     assert "nn.Linear(16, 10)" in change.module.code
 

@@ -5,12 +5,14 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evoarch.agent.search.scheduler import Plan, Share, Span, stream
+from evoarch.agent.base.ordering import SlotSpan
+from evoarch.agent.base.rng import stream
+from evoarch.agent.search.scheduler import Plan, Share
 
 SHARES = (Share(4.0, 8, 24, slow=True), Share(3.0, 1, 2, slow=False), Share(1.0, 1, 2, slow=False))
 
 
-def drawn(plan: Plan, steps: int) -> list[Span]:
+def drawn(plan: Plan, steps: int) -> list[SlotSpan]:
     spans = []
     for settled in range(steps):
         for span in plan.due(settled, settled):

@@ -16,14 +16,14 @@ from evoarch.evaluators.pools.fits import fits, shortage
 from evoarch.evaluators.pools.local import LocalPool
 from evoarch.evaluators.pools.seam import Need, Node, PoolError
 from evoarch.evaluators.pools.shelf import LARGE, Shelf
-from evoarch.evaluators.pools.slots import Patience, SlotPool
+from evoarch.evaluators.pools.slots import SlotPatience, SlotPool
 from evoarch.sandbox.job import Job
 from evoarch.sandbox.level import detect
 from evoarch.sandbox.limits import Level, Limits
 from evoarch.sandbox.outcome import Broken, ChildOutcome, Finished
 from evoarch.sandbox.runner import start
 
-QUICK = Patience(answer=0.2, slot=0.2, first=1.0, look=0.01, again=0.01, most=0.05)
+QUICK = SlotPatience(answer=0.2, slot=0.2, first=1.0, look=0.01, again=0.01, most=0.05)
 JOB = Job("f", "", limits=Limits(wall_clock=0.1))
 
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from evoarch.agent.analysis.utilisation import idle_of
-from evoarch.agent.base.ordering import Turns
+from evoarch.agent.base.ordering import EventOrder
 from evoarch.agent.config.load import Config, parse
 from evoarch.agent.lm.base import Complete, LMReply, LMRequest
 from evoarch.agent.operators.base import Draft, Order
-from evoarch.agent.search.bandit import Arm, Portfolio, drawn_rates
+from evoarch.agent.search.bandit import Arm, OperatorBandit, drawn_rates
 from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.replay import recorded_turns
-from evoarch.agent.search.steady_state import Parts
+from evoarch.agent.search.components import Components
+from evoarch.agent.search.replay import recorded_order
 from evoarch.archive.records import Outcome, Scored, State
 from evoarch.archive.store import Store, create
 from evoarch.evaluators.fakes import StubEvaluator
@@ -62,14 +62,14 @@ def run(
     operators: list[Any],
     *,
     workers: int = 1,
-    turns: Turns | None = None,
+    event_order: EventOrder | None = None,
     lm: Any = None,
     seconds: float = 0.0,
 ) -> None:
     async def go() -> None:
         evaluator = StubEvaluator(seconds, by_number)
-        parts = Parts(evaluator, {}, operators, {"small": lm}, workers)
-        ending = await asyncio.wait_for(Campaign(store, config, parts, turns).run(), 60)
+        parts = Components(evaluator, {}, operators, {"small": lm}, workers)
+        ending = await asyncio.wait_for(Campaign(store, config, parts, event_order).run(), 60)
         assert ending.complete, ending
 
     asyncio.run(go())
@@ -93,7 +93,7 @@ def test_the_bandit_is_a_function_of_the_archive(tmp_path: Path) -> None:
     bandit = {"method": "bandit", "cost": "proposals", "explore": 0.0}
     config = config_of(GOOD, POOR, budget={"evaluations": 30}, portfolio=bandit)
     run(store, config, PAIR)
-    one, other = Portfolio(store, config), Portfolio(store, config)
+    one, other = OperatorBandit(store, config), OperatorBandit(store, config)
     assert [one.choose(slot) for slot in range(40)] == [other.choose(slot) for slot in range(40)]
     # What came before a run is heard at once, what comes during it bit by bit: the same.
     trials = store.trials_after(0)
@@ -108,7 +108,7 @@ def test_a_replay_makes_the_bandits_choices_again_without_the_bandit(tmp_path: P
     bandit = config_of(GOOD, POOR, budget={"evaluations": 25}, portfolio={"method": "bandit"})
     run(first, bandit, PAIR, workers=workers)
     again = archive_at(tmp_path / "again")
-    run(again, bandit, PAIR, workers=2, turns=recorded_turns(tmp_path / "first"))
+    run(again, bandit, PAIR, workers=2, event_order=recorded_order(tmp_path / "first"))
     replayed = {c.id: (c.operator, c.parents, c.source) for c in again.candidates()}
     settled = [c for c in first.candidates() if c.state is not State.PROPOSED]
     assert len(settled) > 25

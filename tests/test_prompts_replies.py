@@ -19,7 +19,7 @@ from evoarch.prompts.spans import (
     LAYER,
     METHOD,
     STATEMENT,
-    Span,
+    SourceSpan,
     find,
     splice,
     with_calls,
@@ -215,7 +215,7 @@ def test_a_chat_answer_for_a_span_is_read_from_its_fence() -> None:
     assert span_answered(SOURCE, span, "No thanks, it is fine.", "Model").problem
 
 
-def span_of(kind: str, name: str) -> Span:
+def span_of(kind: str, name: str) -> SourceSpan:
     return next(span for span in find(SOURCE, "Model") if (span.kind, span.name) == (kind, name))
 
 

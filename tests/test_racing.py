@@ -16,8 +16,8 @@ from evoarch.agent.evaluation.racing import next_seeds
 from evoarch.agent.evaluation.reevaluation import raced
 from evoarch.agent.operators.base import Draft, Order
 from evoarch.agent.search.campaign import Campaign
+from evoarch.agent.search.components import Components, Ending
 from evoarch.agent.search.replay import recorded_config
-from evoarch.agent.search.steady_state import Ending, Parts
 from evoarch.agent.statistics.noise import Noise
 from evoarch.archive.pareto import Objective
 from evoarch.archive.records import Scored
@@ -145,7 +145,7 @@ def searched(folder: Path, race: int, workers: int = 1) -> Store:
         store.add_seed("seed", source, source_digest(source))
 
     async def go() -> Ending:
-        parts = Parts(Moody(), {"input_shape": (40,)}, [Listed()], {}, workers)
+        parts = Components(Moody(), {"input_shape": (40,)}, [Listed()], {}, workers)
         return await Campaign(store, config_of(race), parts).run()
 
     assert asyncio.run(go()).complete

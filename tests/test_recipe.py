@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.load import parse
 from evoarch.agent.config.tables import OperatorTable
+from evoarch.agent.evaluation.bench import searched
+from evoarch.agent.evaluation.vetting import findings_of
 from evoarch.agent.operators.registry import build_operator
-from evoarch.agent.operators.syntactic.dataflow import Context
+from evoarch.agent.operators.syntactic.dataflow import FlowContext
 from evoarch.agent.operators.syntactic.mutate import SyntacticMutate, mutate
 from evoarch.agent.report.export import model_file
-from evoarch.agent.search.session import searched
-from evoarch.agent.search.variation import findings_of
 from evoarch.archive.records import FULL, Evaluation, Failed, Scored
 from evoarch.archive.store import create
 from evoarch.evaluators.evaluation import Evaluator
@@ -186,13 +186,13 @@ def test_an_exported_model_names_its_recipe(tmp_path: Path) -> None:
 def test_mutation_stays_within_the_bounds(seed: int) -> None:
     rng, source, changed = random.Random(seed), MODEL, False
     for _ in range(6):
-        draft = mutate(source, rng, Context(OFFERS, recipe=True))
+        draft = mutate(source, rng, FlowContext(OFFERS, recipe=True))
         source = draft.source or source
         changed = changed or "RECIPE" in draft.change
         assert not [one for one in vet(source, offers=OFFERS) if one.rule == "recipe"]
         assert set(read(source)) <= set(KEYS)
     assert changed == ("RECIPE" in source)
-    assert "RECIPE" not in (mutate(MODEL, rng, Context(OFFERS)).source or "")
+    assert "RECIPE" not in (mutate(MODEL, rng, FlowContext(OFFERS)).source or "")
 
 
 def test_only_a_campaign_that_searches_recipes_mutates_them() -> None:

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.cli import main
 from evoarch.agent.config.load import Config, load, parse
-from evoarch.agent.search.cost_estimate import Tried, estimate
+from evoarch.agent.search.cost_estimate import TriedProposal, estimate
 from evoarch.agent.search.session import copy_campaign
 from small_seed import SEED
 
@@ -130,8 +130,8 @@ def config(**tables: object) -> Config:
 
 
 def test_the_estimate_counts_calls_by_their_samples_and_proposals_by_their_share() -> None:
-    asked = Tried("lm.rewrite", "big", "sound", "", 0.5, 8, 1000, 200, 0.0, 30.0)
-    quick = Tried("random", "", "sound", "", 0.5, 1)
+    asked = TriedProposal("lm.rewrite", "big", "sound", "", 0.5, 8, 1000, 200, 0.0, 30.0)
+    quick = TriedProposal("random", "", "sound", "", 0.5, 1)
     known = estimate([asked, quick], config(), left=80, proposals=100, trained=40, seconds=9.0, workers=2)
     # 80 evaluations take 200 proposals, of which 100 are asked for in 12.5 calls.
     assert known.share == 0.4
@@ -146,7 +146,7 @@ def test_the_estimate_counts_calls_by_their_samples_and_proposals_by_their_share
 
 
 def test_rounds_make_no_more_children_than_they_have_samples() -> None:
-    asked = Tried("lm.rewrite", "big", "sound", "", 1.0, 8, 1000, 200, 0.0, 30.0)
+    asked = TriedProposal("lm.rewrite", "big", "sound", "", 1.0, 8, 1000, 200, 0.0, 30.0)
     in_rounds = config(rounds={"rounds": 3, "prompts": 3, "samples": 8})
     fresh = estimate([asked], in_rounds, left=500, proposals=0, trained=0, seconds=9.0, workers=2)
     assert (fresh.evaluations, fresh.tokens) == (72, 9 * 1000 + 72 * 200)

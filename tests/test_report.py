@@ -21,7 +21,8 @@ from packaging.requirements import Requirement
 
 from evoarch.agent.cli import main
 from evoarch.agent.report.diff import Row, compare, statements
-from evoarch.agent.statistics.paired import examples, paired, wilson
+from evoarch.agent.statistics.intervals import examples, wilson
+from evoarch.agent.statistics.paired import paired
 from evoarch.archive.records import Evaluation, Scored
 from evoarch.archive.store import open_archive
 from evoarch.archive.weights import load_weights

@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from evoarch.agent.base.ordering import Steering
 from evoarch.agent.config.load import load, parse
 from evoarch.agent.config.tables import SelectionTable
 from evoarch.agent.operators.base import Draft, Order
 from evoarch.agent.report.document import as_html, read_report
 from evoarch.agent.report.lineage import lay_out
 from evoarch.agent.search.campaign import Campaign
+from evoarch.agent.search.components import Components, Ending
 from evoarch.agent.search.new_campaign import write_campaign
-from evoarch.agent.search.selection import Steering, select
-from evoarch.agent.search.steady_state import Ending, Parts
+from evoarch.agent.search.selection import select
 from evoarch.agent.web.app import HEADERS, TOKEN_HEADER, create_app
 from evoarch.archive.browse import Filter
 from evoarch.archive.errors import ArchiveError
@@ -346,7 +347,7 @@ def test_children_wait_for_a_person_and_go_on_when_approved(tmp_path: Path) -> N
     operator = Widths()
 
     def run() -> Ending:
-        parts = Parts(StubEvaluator(), {}, [operator], {}, 1)
+        parts = Components(StubEvaluator(), {}, [operator], {}, 1)
         with open_archive(tmp_path, write=True) as store:
             return asyncio.run(Campaign(store, config, parts).run())
 

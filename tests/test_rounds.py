@@ -15,16 +15,17 @@ from rich.console import Console
 
 from evoarch.agent.analysis.status import read_status
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.base.ordering import Turns
+from evoarch.agent.base.ordering import EventOrder
 from evoarch.agent.cli.views import round_table
 from evoarch.agent.config.load import Config, parse
-from evoarch.agent.lm.fakes import ReplayLM, ScriptedLM
+from evoarch.agent.lm.fakes import ScriptedLM
+from evoarch.agent.lm.replay import ReplayLM
 from evoarch.agent.operators.lm.rewrite import LMRewrite
 from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.replay import recorded_calls, recorded_turns
-from evoarch.agent.search.steady_state import Ending, Parts
+from evoarch.agent.search.components import Components, Ending
+from evoarch.agent.search.replay import recorded_calls, recorded_order
 from evoarch.agent.tuning.data import TuningData
-from evoarch.agent.tuning.seam import Tuned
+from evoarch.agent.tuning.tuner import Tuned
 from evoarch.archive.records import Failed, Outcome, Scored, State
 from evoarch.archive.store import Store, create
 from evoarch.evaluators.fakes import StubEvaluator
@@ -97,13 +98,13 @@ async def go(
     *,
     lm: Any = None,
     tuner: Any = None,
-    turns: Turns | None = None,
+    event_order: EventOrder | None = None,
     workers: int = 1,
 ) -> Ending:
     operator = LMRewrite()
     lms = {"small": lm or ScriptedLM(scales, name="small")}
-    parts = Parts(StubEvaluator(0.0, by_number), {}, [operator], lms, workers, tuner=tuner)
-    return await asyncio.wait_for(Campaign(store, config, parts, turns).run(), 60)
+    parts = Components(StubEvaluator(0.0, by_number), {}, [operator], lms, workers, tuner=tuner)
+    return await asyncio.wait_for(Campaign(store, config, parts, event_order).run(), 60)
 
 
 def record(store: Store) -> list[tuple[Any, ...]]:
@@ -197,7 +198,7 @@ def test_a_stop_in_the_midst_of_tuning_is_resumed(tmp_path: Path) -> None:
     tuner = CountingTuner(hold=1)
 
     async def stopped() -> Ending:
-        parts = Parts(
+        parts = Components(
             StubEvaluator(0.0, by_number),
             {},
             [LMRewrite()],
@@ -255,7 +256,7 @@ def test_a_replay_makes_the_same_candidates_without_a_model(tmp_path: Path, work
     asyncio.run(go(store, config, workers=workers))
     again = archive_at(tmp_path / "again")
     lm = ReplayLM(recorded_calls(tmp_path / "first"), name="small")
-    asyncio.run(go(again, config, lm=lm, turns=recorded_turns(tmp_path / "first")))
+    asyncio.run(go(again, config, lm=lm, event_order=recorded_order(tmp_path / "first")))
     assert record(again) == record(store)
 
 

@@ -18,14 +18,14 @@ from rich.console import Console
 
 from evoarch.agent.analysis.status import Status, read_status
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.base.ordering import Turns
+from evoarch.agent.base.ordering import EventOrder
 from evoarch.agent.cli.views import summary
 from evoarch.agent.config.load import Config, parse
 from evoarch.agent.config.tables import RungTable
-from evoarch.agent.evaluation.rungs import AUDITED, Decision, Rung, audited, decide, held, ladder, place
+from evoarch.agent.evaluation.halving import AUDITED, Decision, Rung, audited, decide, held, ladder, place
 from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.replay import recorded_turns
-from evoarch.agent.search.steady_state import Ending, Parts
+from evoarch.agent.search.components import Components, Ending
+from evoarch.agent.search.replay import recorded_order
 from evoarch.archive.pareto import Objective
 from evoarch.archive.records import FULL, Failed, Fault, Scored, State
 from evoarch.archive.store import Store, create
@@ -173,11 +173,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def run(
-    store: Store, config: Config, evaluator: Any, *, workers: int = 1, turns: Turns | None = None
+    store: Store, config: Config, evaluator: Any, *, workers: int = 1, event_order: EventOrder | None = None
 ) -> Ending:
     async def go() -> Ending:
-        parts = Parts(evaluator, {"input_shape": (40,), "num_classes": 10}, [Scale()], {}, workers)
-        return await Campaign(store, config, parts, turns).run()
+        parts = Components(evaluator, {"input_shape": (40,), "num_classes": 10}, [Scale()], {}, workers)
+        return await Campaign(store, config, parts, event_order).run()
 
     return asyncio.run(go())
 
@@ -273,11 +273,11 @@ def test_a_state_that_is_gone_is_made_again_and_nothing_judged_twice(store: Stor
 def test_a_parallel_run_replays_exactly(store: Store, tmp_path: Path) -> None:
     config = config_of(40)
     assert run(store, config, Watched(delays=random.Random(1)), workers=4).complete
-    turns = recorded_turns(Path(store.folder))
+    event_order = recorded_order(Path(store.folder))
     again = create(tmp_path / "again", name="c", seed=5)
     source = MODEL.format(scale=1.5)
     again.add_seed("seed", source, source_digest(source))
-    run(again, config, Watched(delays=random.Random(2)), workers=2, turns=turns)
+    run(again, config, Watched(delays=random.Random(2)), workers=2, event_order=event_order)
     decided = [(e.candidate, e.detail["rung"], e.detail["decision"]) for e in again.events(kind="rung")]
     expected = [(e.candidate, e.detail["rung"], e.detail["decision"]) for e in store.events(kind="rung")]
     assert decided == expected

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from evoarch.agent.base.ordering import Turns
+from evoarch.agent.base.ordering import EventOrder
 from evoarch.agent.config.load import parse
 from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.replay import recorded_turns
-from evoarch.agent.search.steady_state import Ending, Parts
+from evoarch.agent.search.components import Components, Ending
+from evoarch.agent.search.replay import recorded_order
 from evoarch.archive.records import FULL, Failed, Fault
 from evoarch.archive.store import Store, create
 from evoarch.evaluators.fakes import StubEvaluator
@@ -69,9 +69,9 @@ def campaign(folder: Path) -> Store:
     return store
 
 
-def run(store: Store, evaluator: Any, turns: Turns | None = None) -> Ending:
-    parts = Parts(evaluator, {"input_shape": (40,), "num_classes": 10}, [Scale()], {}, 1)
-    return asyncio.run(Campaign(store, CONFIG, parts, turns).run())
+def run(store: Store, evaluator: Any, event_order: EventOrder | None = None) -> Ending:
+    parts = Components(evaluator, {"input_shape": (40,), "num_classes": 10}, [Scale()], {}, 1)
+    return asyncio.run(Campaign(store, CONFIG, parts, event_order).run())
 
 
 def test_a_child_that_was_lost_on_a_rung_is_judged_there(store: Store, tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_child_that_was_lost_on_a_rung_is_judged_there(store: Store, tmp_path:
     assert [each.rung for each in store.evaluations(2)] == ["rung1", "rung1", FULL]
     assert len(store.arrivals("rung1", 100)) == store.entered_training() == 6
     with campaign(tmp_path / "again") as again:
-        run(again, StubEvaluator(), recorded_turns(Path(store.folder)))
+        run(again, StubEvaluator(), recorded_order(Path(store.folder)))
         assert [(c.state, c.source, c.metrics) for c in again.candidates()] == [
             (c.state, c.source, c.metrics) for c in store.candidates()
         ]

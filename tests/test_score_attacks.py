@@ -8,7 +8,7 @@ import pytest
 
 from evoarch.archive.records import Failed, Outcome, Scored
 from evoarch.evaluators.evaluation import Evaluator
-from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.task import Evaluated, Recipe
 from evoarch.evaluators.tasks.mnist1d import Mnist1d
 from evoarch.sandbox.job import Runner
@@ -273,5 +273,5 @@ def test_a_forged_function_digest_is_no_digest(walls: Loop) -> None:
         forward="y = y + self.linear(x)",
     )
     found = loop.run(Evaluator(Mnist1d(), RECIPE, runner).dry_run(source))
-    assert isinstance(found, Sound)
+    assert isinstance(found, DryRunPassed)
     assert found.function_digest == ""

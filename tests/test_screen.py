@@ -15,17 +15,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evoarch.agent.analysis.foretold import concordance, foretold
+from evoarch.agent.analysis.early_stopping import concordance, score_correlation
 from evoarch.agent.analysis.status import read_status
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.base.ordering import Turns
+from evoarch.agent.base.ordering import EventOrder
 from evoarch.agent.config.load import Config, parse
 from evoarch.agent.config.tables import FilterTable
+from evoarch.agent.evaluation.halving import Decision, audited
 from evoarch.agent.evaluation.prefilter import decide
-from evoarch.agent.evaluation.rungs import Decision, audited
 from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.replay import recorded_turns
-from evoarch.agent.search.steady_state import Ending, Parts
+from evoarch.agent.search.components import Components, Ending
+from evoarch.agent.search.replay import recorded_order
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.records import State
 from evoarch.archive.screens import FILTER
@@ -51,14 +51,14 @@ def test_the_best_share_of_those_of_its_size_goes_on() -> None:
 def test_correlations_are_of_ranks_and_keep_their_bounds(pairs: list[tuple[int, int]]) -> None:
     values = [-math.inf if value == 0 else float(value) for value, _ in pairs]
     errors = [error / 10 for _, error in pairs]
-    told = foretold("naswot", values, errors)
+    told = score_correlation("naswot", values, errors)
     if told.spearman is None:
         assert len(set(values)) == 1 or len(set(errors)) == 1
         return
     assert told.low is not None
     assert told.high is not None
     assert -1 <= told.low <= told.spearman <= told.high <= 1
-    other = foretold("naswot", [math.exp(min(value, 9.0)) for value in values], errors)
+    other = score_correlation("naswot", [math.exp(min(value, 9.0)) for value in values], errors)
     assert other.spearman == pytest.approx(told.spearman)
     tau, count = concordance(values, errors, [1.0] * len(values), 1.0)
     assert count == len(values) * (len(values) - 1) // 2
@@ -117,10 +117,12 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield store
 
 
-def run(store: Store, config: Config, evaluator: Any, workers: int = 1, turns: Turns | None = None) -> Ending:
+def run(
+    store: Store, config: Config, evaluator: Any, workers: int = 1, event_order: EventOrder | None = None
+) -> Ending:
     async def go() -> Ending:
-        parts = Parts(evaluator, {"input_shape": (40,), "num_classes": 10}, [Scale()], {}, workers)
-        return await Campaign(store, config, parts, turns).run()
+        parts = Components(evaluator, {"input_shape": (40,), "num_classes": 10}, [Scale()], {}, workers)
+        return await Campaign(store, config, parts, event_order).run()
 
     return asyncio.run(go())
 
@@ -142,7 +144,7 @@ def test_who_is_turned_away_costs_nothing_and_is_never_trained(store: Store) -> 
         assert "filter: naswot" in candidate.note
         assert "not among the best 50% of the recent within a factor of 3" in candidate.note
     status = read_status(store, config)
-    told = {each.score: each for each in status.foretold}
+    told = {each.score: each for each in status.score_correlations}
     assert [*told] == ["gradsign", "naswot", "params"]
     assert told["naswot"].spearman is not None
     assert told["naswot"].spearman > 0.3, "it was made of the error and noise"
@@ -168,7 +170,7 @@ def test_without_a_score_nobody_is_asked_and_watching_turns_nobody_away(store: S
         assert len(watching.asked) == 5
         assert not other.candidates(state=State.STOPPED)
         assert [c.source for c in other.candidates()] == [c.source for c in store.candidates()]
-        assert [each.score for each in read_status(other, config).foretold] == ["naswot", "params"]
+        assert [each.score for each in read_status(other, config).score_correlations] == ["naswot", "params"]
 
 
 def test_after_a_crash_nobody_is_judged_twice(store: Store, tmp_path: Path) -> None:
@@ -184,9 +186,9 @@ def test_after_a_crash_nobody_is_judged_twice(store: Store, tmp_path: Path) -> N
 def test_a_parallel_run_replays_exactly(store: Store, tmp_path: Path) -> None:
     config = config_of(12)
     run(store, config, Foretold(delays=random.Random(1)), workers=4)
-    turns = recorded_turns(Path(store.folder))
+    event_order = recorded_order(Path(store.folder))
     with made(tmp_path / "again") as again:
-        run(again, config, Foretold(delays=random.Random(2)), workers=2, turns=turns)
+        run(again, config, Foretold(delays=random.Random(2)), workers=2, event_order=event_order)
         assert decisions(again) == decisions(store)
         assert [c.state for c in again.candidates()] == [c.state for c in store.candidates()]
 

@@ -11,8 +11,8 @@ import pytest
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.tables import SandboxTable
 from evoarch.agent.evaluation.walls import choose_level, open_walls
-from evoarch.evaluators.own import measuring
-from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.registry import measuring
+from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.tasks import load_task
 from evoarch.sandbox.environment import InterpreterError, environment_of, own
 from evoarch.sandbox.level import detect
@@ -51,7 +51,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(root / "bin" / "python")
 
 
-async def dry_run(table: SandboxTable) -> Sound | ChildOutcome:
+async def dry_run(table: SandboxTable) -> DryRunPassed | ChildOutcome:
     task = load_task("mnist1d")
     runner = await open_walls(choose_level(detect(), "landlock", unsafe=False), task, table)
     try:
@@ -63,7 +63,7 @@ async def dry_run(table: SandboxTable) -> Sound | ChildOutcome:
 def test_children_run_with_the_packages_of_the_named_interpreter(python: str) -> None:
     table = SandboxTable(imports=("theirs",), python=python, preload=("theirs.late",))
     assert vet(GENOME, offers={"num_classes": 10}, imports=table.imports) == []
-    assert isinstance(asyncio.run(dry_run(table)), Sound)
+    assert isinstance(asyncio.run(dry_run(table)), DryRunPassed)
 
 
 def test_what_is_not_warmed_a_child_can_not_open(python: str) -> None:

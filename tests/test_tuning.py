@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evoarch.agent.config.tables import TuningTable
-from evoarch.agent.lm.local.precision import dtype_for
-from evoarch.agent.lm.local.sampling import Sampler
+from evoarch.agent.lm.local.sampling import Sampler, dtype_for
 from evoarch.agent.lm.local.soft_prompts import load_soft_prompt, path_of, save_soft_prompt
-from evoarch.agent.tuning.data import Example, example, split
+from evoarch.agent.tuning.data import TuningExample, example, split
 from evoarch.agent.tuning.training import Checkpoint, train
 from evoarch.prompts.outline import Outline
 from evoarch.prompts.replies import completed
@@ -26,7 +25,7 @@ PAIRS = [("ab", "cdcdcdcd"), ("ba", "cdcdcd"), ("aa", "cdcdcdcdcd"), ("bb", "cdc
 
 @given(st.lists(st.integers(1, 6), max_size=40), st.floats(0, 0.99), st.integers(0, 99))
 def test_no_lineage_stands_on_both_sides(lineages: list[int], share: float, seed: int) -> None:
-    found = [Example(number, lineage, "p", "c") for number, lineage in enumerate(lineages)]
+    found = [TuningExample(number, lineage, "p", "c") for number, lineage in enumerate(lineages)]
     data = split(found, share, random.Random(seed))
     assert {*data.training, *data.held_out} == set(found)
     assert not {each.lineage for each in data.training} & {each.lineage for each in data.held_out}

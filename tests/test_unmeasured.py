@@ -11,11 +11,12 @@ import pytest
 
 from evoarch.agent.analysis.verdict import judge
 from evoarch.agent.base.errors import UserError
+from evoarch.agent.base.ordering import Steering
 from evoarch.agent.config.load import Config, parse
 from evoarch.agent.config.tables import SelectionTable
 from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.selection import Steering, select
-from evoarch.agent.search.steady_state import Parts
+from evoarch.agent.search.components import Components
+from evoarch.agent.search.selection import select
 from evoarch.agent.statistics.front import elites
 from evoarch.agent.statistics.noise import read_noise
 from evoarch.archive.records import Candidate, Scored, State
@@ -40,7 +41,9 @@ def run(store: Store, **tables: Any) -> Config:
     tables = {"selection": {"objectives": ["error", "warmth"]}, **tables}
     base = {"campaign": {"name": "c", "seed": 5}, "operators": [{"name": "syntactic.mutate"}]}
     config = parse({**base, "budget": {"evaluations": 30}, **tables}, "test")
-    parts = Parts(StubEvaluator(score=score), {"input_shape": (40,), "num_classes": 10}, [Scale()], {}, 1)
+    parts = Components(
+        StubEvaluator(score=score), {"input_shape": (40,), "num_classes": 10}, [Scale()], {}, 1
+    )
     assert asyncio.run(Campaign(store, config, parts).run()).complete
     return config
 
@@ -92,7 +95,9 @@ def test_where_nobody_has_all_objectives_a_run_says_so(tmp_path: Path) -> None:
 
     base = {"campaign": {"name": "c"}, "operators": [{"name": "syntactic.mutate"}]}
     config = parse({**base, "selection": {"objectives": ["warmth", "cold"]}}, "test")
-    parts = Parts(StubEvaluator(score=either), {"input_shape": (40,), "num_classes": 10}, [Scale()], {}, 1)
+    parts = Components(
+        StubEvaluator(score=either), {"input_shape": (40,), "num_classes": 10}, [Scale()], {}, 1
+    )
     with campaign(tmp_path) as store:
         store.add_seed("other", MODEL.format(scale=2.5), "other")
         with pytest.raises(UserError, match="no candidate was measured in all of warmth, cold"):

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 
 from evoarch.agent.analysis.history import History, Step, reference_point
-from evoarch.agent.analysis.status import Point, Status, read_status
+from evoarch.agent.analysis.status import FrontPoint, Status, read_status
 from evoarch.agent.config.load import Config
-from evoarch.agent.search.selection import objectives
+from evoarch.agent.statistics.intervals import Interval
 from evoarch.agent.statistics.noise import read_noise
-from evoarch.agent.statistics.paired import Interval
+from evoarch.agent.statistics.objectives import objectives
 from evoarch.archive.pareto import hypervolume
 from evoarch.archive.store import Store
 
@@ -87,7 +87,7 @@ def read_overview(store: Store, config: Config, history: History | None = None) 
         shown |= {c.id: c.metrics for c in store.some([status.best.id])}
     count = read_noise(store).examples
 
-    def elite(point: Point) -> Elite:
+    def elite(point: FrontPoint) -> Elite:
         return Elite(
             point.id,
             point.name,

@@ -6,19 +6,21 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from evoarch.agent.analysis.costs import Costs, costs_of
-from evoarch.agent.analysis.early_stopping import RungStatus, rung_statuses
-from evoarch.agent.analysis.foretold import Foretold, foretold_in
+from evoarch.agent.analysis.early_stopping import (
+    RungStatus,
+    ScoreCorrelation,
+    rung_statuses,
+    score_correlations,
+)
 from evoarch.agent.analysis.rounds import RoundStatus, round_statuses
-from evoarch.agent.analysis.utilisation import Idle, idle_of
+from evoarch.agent.analysis.utilisation import Costs, Idle, costs_of, idle_of
 from evoarch.agent.analysis.wins import Win, wins
 from evoarch.agent.config.load import Config
 from evoarch.agent.evaluation.reevaluation import raced
-from evoarch.agent.search.selection import objectives
-from evoarch.agent.statistics.front import stand_now
+from evoarch.agent.statistics.front import current_front, run_state
+from evoarch.agent.statistics.intervals import Interval
 from evoarch.agent.statistics.noise import Noise, read_noise
-from evoarch.agent.statistics.paired import Interval
-from evoarch.agent.statistics.standing import standing
+from evoarch.agent.statistics.objectives import objectives
 from evoarch.archive.lock import is_locked
 from evoarch.archive.pareto import fitness
 from evoarch.archive.records import Candidate, State
@@ -26,7 +28,7 @@ from evoarch.archive.store import Store
 
 
 @dataclass(frozen=True)
-class Point:
+class FrontPoint:
     """A candidate in objective space."""
 
     id: int
@@ -59,13 +61,13 @@ class Status:
     elites: list[int]
     provisional: bool
     """Somebody on the front has fewer training seeds than an elite needs."""
-    best: Point | None
-    front: list[Point]
-    seeds: list[Point]
+    best: FrontPoint | None
+    front: list[FrontPoint]
+    seeds: list[FrontPoint]
     wins: list[Win]
     """Of the front against each baseline; none in a live view, which looks too often for it."""
     rungs: list[RungStatus]
-    foretold: list[Foretold]
+    score_correlations: list[ScoreCorrelation]
     inherited: Mapping[str, int]
     """Bred candidates that began with a parent's weights, and the training steps in these."""
     rounds: list[RoundStatus]
@@ -84,11 +86,11 @@ class Status:
         return asdict(self)
 
 
-def point(candidate: Candidate, noise: Noise) -> Point:
+def point(candidate: Candidate, noise: Noise) -> FrontPoint:
     error, params = candidate.metrics.get("error"), candidate.metrics.get("params")
     name = candidate.name or f"{candidate.operator} {candidate.id}"
     interval = noise.interval(error, candidate.seeds)
-    return Point(candidate.id, name, candidate.operator, error, params, candidate.seeds, interval)
+    return FrontPoint(candidate.id, name, candidate.operator, error, params, candidate.seeds, interval)
 
 
 def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
@@ -100,12 +102,12 @@ def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
     places = store.points(names)
     rows = [dict(zip(names, values, strict=True)) for _, values, _ in places]
     noise = read_noise(store)
-    found = stand_now(store, config, places, names, noise)
+    found = current_front(store, config, places, names, noise)
     on_front = store.some([places[i][0] for i in found.places])
     top = max(found.eligible, key=lambda i: (fitness(rows[i]), -places[i][0]), default=None)
     seeds = store.candidates(operator="seed", sources=False)
     winner = store.candidate(places[top][0]) if top is not None else None
-    state, reason = standing(store)
+    state, reason = run_state(store)
     tokens = store.tokens()
     yields = store.yields(models=len(config.lm) > 1)
     return Status(
@@ -128,7 +130,7 @@ def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
         seeds=[point(c, noise) for c in seeds],
         wins=[] if live else wins(store, on_front, seeds, noise, among=counts.get(State.SCORED, 0)),
         rungs=rung_statuses(store, [c.id for c in on_front]),
-        foretold=foretold_in(store),
+        score_correlations=score_correlations(store),
         inherited=dict(zip(("candidates", "steps"), store.ancestral_steps(), strict=True)),
         rounds=round_statuses(store, config),
         tokens={"prompt": tokens.prompt, "completion": tokens.completion, "lost": tokens.lost},
@@ -164,7 +166,7 @@ def not_begun(folder: Path, config: Config) -> Status:
         seeds=[],
         wins=[],
         rungs=[],
-        foretold=[],
+        score_correlations=[],
         inherited={"candidates": 0, "steps": 0},
         rounds=[],
         tokens={"prompt": 0, "completion": 0, "lost": 0},

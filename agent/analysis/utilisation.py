@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from evoarch.archive.records import Event
@@ -48,3 +48,28 @@ def _runs(events: Iterable[Event]) -> Iterable[tuple[int, list[tuple[float, floa
         elif event.candidate in taken:
             spells.append((taken.pop(event.candidate), event.time))
     yield slots, spells + [(start, float("inf")) for start in taken.values()], starts
+
+
+UNITS = ("cpu_s", "tokens", "money")
+
+
+SUCCESSES = ("new", "improved")
+
+
+Costs = Mapping[str, Mapping[str, Mapping[str, float | None]]]
+"""By operator (and `all` of them), by success, by unit; None where there was no success yet."""
+
+
+def costs_of(yields: Mapping[str, Mapping[str, float]]) -> Costs:
+    """From what the operators yielded. `new` is a child that is valid and no duplicate; `improved` one whose
+    error x params is below that of each of its parents.
+    """
+    keys = (*SUCCESSES, *UNITS)
+    whole = {key: sum(each[key] for each in yields.values()) for key in keys}
+    return {
+        name: {
+            success: {unit: each[unit] / each[success] if each[success] else None for unit in UNITS}
+            for success in SUCCESSES
+        }
+        for name, each in {**yields, "all": whole}.items()
+    }

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from evoarch.agent.config.load import Config
-from evoarch.agent.search.selection import objectives
 from evoarch.agent.statistics.front import pessimistic
 from evoarch.agent.statistics.noise import Noise
+from evoarch.agent.statistics.objectives import objectives
 from evoarch.agent.statistics.paired import Paired, paired
 from evoarch.archive.pareto import Objective, front, measured
 from evoarch.archive.records import Candidate, State
@@ -16,7 +16,7 @@ from evoarch.archive.store import Store
 
 
 @dataclass(frozen=True)
-class Comparison:
+class CandidateComparison:
     """One candidate against another. `paired` is None where no bits of the same examples are kept."""
 
     role: str
@@ -67,7 +67,7 @@ class Judgement:
     it lacks but training seeds, or a value for an objective.
     """
 
-    comparisons: Sequence[Comparison]
+    comparisons: Sequence[CandidateComparison]
     on_front: bool
     dominated_by: Sequence[int]
 
@@ -123,9 +123,11 @@ def _rival(candidate: Candidate, elites: Sequence[Candidate]) -> Candidate | Non
     return min(no_larger, key=lambda e: (e.metrics["error"], e.id), default=None)
 
 
-def _compare(role: str, candidate: Candidate, other: Candidate, found: Paired | None) -> Comparison:
+def _compare(role: str, candidate: Candidate, other: Candidate, found: Paired | None) -> CandidateComparison:
     def values(metrics: Mapping[str, float]) -> tuple[float, float]:
         return metrics["error"], metrics["params"]
 
     (error, params), (other_error, other_params) = values(candidate.metrics), values(other.metrics)
-    return Comparison(role, other.id, other.name or "", error, other_error, params, other_params, found)
+    return CandidateComparison(
+        role, other.id, other.name or "", error, other_error, params, other_params, found
+    )

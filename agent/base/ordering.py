@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.search.scheduler import Span
-from evoarch.agent.search.selection import Steering
 
 Step = tuple[str, int]
 """(kind, id): `drawn` with the batch; `admitted`, `sound`, `settled` or a rung's name with the candidate."""
 
 
-class Turns(Protocol):
+class EventOrder(Protocol):
     """Every write that a later choice may depend on waits for its turn, and says when it is done."""
 
     @property
@@ -25,7 +24,7 @@ class Turns(Protocol):
 
     def next(self) -> Step | None: ...
 
-    def span(self, batch: int) -> Span:
+    def span(self, batch: int) -> SlotSpan:
         """The recorded span of a drawn batch."""
         ...
 
@@ -54,7 +53,7 @@ class Turns(Protocol):
         ...
 
 
-class FreeTurns:
+class FreeOrder:
     """A search: first come, first served."""
 
     recorded = False
@@ -62,7 +61,7 @@ class FreeTurns:
     def next(self) -> Step | None:
         return None
 
-    def span(self, batch: int) -> Span:
+    def span(self, batch: int) -> SlotSpan:
         raise LookupError(batch)
 
     def steering(self, batch: int) -> Steering:
@@ -87,7 +86,7 @@ class FreeTurns:
         return
 
 
-class RecordedTurns:
+class RecordedOrder:
     """A replay: each write waits until all that came before it in the recorded run are done.
 
     `unfinished` candidates were let in and have no outcome in the record: they wait until the replay ends.
@@ -100,7 +99,7 @@ class RecordedTurns:
     def __init__(
         self,
         steps: Sequence[Step],
-        spans: Mapping[int, Span],
+        spans: Mapping[int, SlotSpan],
         steerings: Mapping[int, Steering],
         unfinished: Collection[int] = (),
         measures: Mapping[int, Sequence[Mapping[str, float]]] | None = None,
@@ -119,7 +118,7 @@ class RecordedTurns:
     def next(self) -> Step | None:
         return self._left[0] if self._left else None
 
-    def span(self, batch: int) -> Span:
+    def span(self, batch: int) -> SlotSpan:
         return self._spans[batch]
 
     def steering(self, batch: int) -> Steering:
@@ -152,3 +151,51 @@ class RecordedTurns:
 
     def watch(self, moved: Callable[[], None]) -> None:
         self._watcher = moved
+
+
+@dataclass(frozen=True)
+class SlotSpan:
+    """`count` slots from `slot` that one call of one operator (an index into the shares) fills."""
+
+    slot: int
+    count: int
+    operator: int
+
+
+@dataclass(frozen=True)
+class Steering:
+    """What a person said, as of a draw: `vetoed` are never parents, `pinned` always may be, `notes` stand
+    under a parent's metrics in prompts.
+    """
+
+    vetoed: frozenset[int] = frozenset()
+    pinned: frozenset[int] = frozenset()
+    notes: Mapping[int, str] = field(default_factory=dict)
+
+    def as_json(self, parents: Sequence[int] = ()) -> dict[str, object]:
+        """Nothing where nobody said anything, so that a campaign nobody steers is the same as ever.
+
+        Of the notes those on `parents`, since no others can matter to the proposal.
+        """
+        said = {"vetoed": self.vetoed, "pinned": self.pinned}
+        notes = {str(parent): self.notes[parent] for parent in parents if parent in self.notes}
+        return {word: sorted(ids) for word, ids in said.items() if ids} | ({"notes": notes} if notes else {})
+
+    @classmethod
+    def from_json(cls, context: Mapping[str, object]) -> Steering:
+        """Read back from a proposal's context."""
+        vetoed, pinned = (context.get(word, ()) for word in ("vetoed", "pinned"))
+        assert isinstance(vetoed, Sequence)
+        assert isinstance(pinned, Sequence)
+        return cls(frozenset(vetoed), frozenset(pinned), notes_in(context))
+
+
+NOBODY = Steering()
+"""Nobody said anything."""
+
+
+def notes_in(context: Mapping[str, object]) -> dict[int, str]:
+    """The notes on parents that a proposal's context holds."""
+    notes = context.get("notes", {})
+    assert isinstance(notes, Mapping)
+    return {int(parent): str(note) for parent, note in notes.items()}

@@ -18,10 +18,10 @@ from evoarch.agent.cli.views import live, summary
 from evoarch.agent.config.data_fingerprint import fingerprint
 from evoarch.agent.config.load import load
 from evoarch.agent.config.profiles import PROFILES, profile
-from evoarch.agent.search.dry_run import rehearse
+from evoarch.agent.search.components import Ending
+from evoarch.agent.search.dry_run import dry_run_campaign
 from evoarch.agent.search.new_campaign import EVALUATIONS, LM_TABLES, write_campaign
 from evoarch.agent.search.session import Session, open_session
-from evoarch.agent.search.steady_state import Ending
 from evoarch.archive.schema import FILE as DATABASE
 from evoarch.archive.store import open_archive
 from evoarch.evaluators.tasks import FORMS, families, load_task, moved
@@ -109,7 +109,7 @@ def run(
     if dry_run:
         if replay:
             raise UserError("--dry-run asks the models, --replay asks nobody: expected one of them")
-        found = asyncio.run(rehearse(folder, overrides, unsafe=unsafe))
+        found = asyncio.run(dry_run_campaign(folder, overrides, unsafe=unsafe))
         if as_json:
             print_json(found.as_json())
         else:

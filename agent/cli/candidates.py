@@ -16,10 +16,10 @@ from evoarch.agent.base.errors import UserError, nearest
 from evoarch.agent.base.formatting import printable
 from evoarch.agent.cli.common import cell, console, folder_argument, json_option, print_json, reading, table
 from evoarch.agent.config.load import Config
-from evoarch.agent.report.diff import Piece, Row, compare
+from evoarch.agent.report.diff import DiffPiece, Row, compare
 from evoarch.agent.statistics.front import elites
+from evoarch.agent.statistics.intervals import in_words
 from evoarch.agent.statistics.noise import Noise, read_noise
-from evoarch.agent.statistics.paired import in_words
 from evoarch.archive.browse import Filter
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.records import Candidate, Failed, Outcome, State
@@ -249,7 +249,7 @@ def _side_by_side(rows: list[Row], left: str, right: str) -> Table:
     return built
 
 
-def _side(pieces: tuple[Piece, ...], kind: str) -> Text:
+def _side(pieces: tuple[DiffPiece, ...], kind: str) -> Text:
     text = Text()
     for piece in pieces:
         text.append(

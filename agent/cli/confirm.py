@@ -16,20 +16,20 @@ from evoarch.agent.cli.common import console, folder_argument, json_option, prin
 from evoarch.agent.config.data_fingerprint import fingerprint, refuse_changed
 from evoarch.agent.config.load import Config, load
 from evoarch.agent.confirm.limits import limits_by_name, with_time
-from evoarch.agent.confirm.record import Record
+from evoarch.agent.confirm.record import ConfirmationRecord
 from evoarch.agent.confirm.run import Confirmation, Confirmed, choose, shown
 from evoarch.agent.confirm.timing import reference, time_all
+from evoarch.agent.evaluation.bench import choose_recipe, searched
 from evoarch.agent.evaluation.devices import devices_of
 from evoarch.agent.evaluation.external_trainer import whole, with_trainer
 from evoarch.agent.evaluation.walls import choose_level, open_walls
-from evoarch.agent.search.session import choose_recipe, searched
 from evoarch.archive.lock import RunLock
 from evoarch.archive.store import open_archive
 from evoarch.evaluators.latency import Timing
-from evoarch.evaluators.own import measuring
+from evoarch.evaluators.registry import measuring
 from evoarch.evaluators.sealed import confirming, refuse_unsealed
 from evoarch.evaluators.tasks import load_task
-from evoarch.sandbox.job import Talking
+from evoarch.sandbox.job import InteractiveRunner
 from evoarch.sandbox.level import detect
 
 INTERRUPTED = 130
@@ -80,7 +80,7 @@ def confirm(
     chosen = choose_recipe(task, name)
     if show:
         store, _ = reading(folder)
-        rows = shown(store, Record(store, name), choose(store, top, ids))
+        rows = shown(store, ConfirmationRecord(store, name), choose(store, top, ids))
     else:
         rows = asyncio.run(
             _confirm(folder, config, top, ids, seeds, chosen.name, jobs, force=force, unsafe=unsafe)
@@ -120,7 +120,7 @@ async def _confirm(
             data = fingerprint(config.campaign.task, task, config.campaign.seed)
             refuse_changed(store, config.campaign.task, data)
             candidates = choose(store, top, ids)
-            record = Record(store, name)
+            record = ConfirmationRecord(store, name)
             walls = await open_walls(level, task, config.sandbox, devices)
             async with AsyncExitStack() as stack:
                 stack.push_async_callback(walls.close)
@@ -147,7 +147,12 @@ async def _confirm(
                 timing = measuring(task, recipe, walls, limits=limits, campaign_seed=seed)
                 against = reference(config, candidates)
                 # On the cores of this machine alone: a ratio on a device would be another one.
-                if against and not devices and isinstance(timing, Timing) and isinstance(walls, Talking):
+                if (
+                    against
+                    and not devices
+                    and isinstance(timing, Timing)
+                    and isinstance(walls, InteractiveRunner)
+                ):
                     await time_all(store, timing, against, candidates, confirmation.say)
                 return await confirmation.run(candidates, force=force)
     except asyncio.CancelledError:

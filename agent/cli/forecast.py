@@ -5,10 +5,10 @@ from __future__ import annotations
 from rich.console import Console
 
 from evoarch.agent.cli.common import cell, table
-from evoarch.agent.search.cost_estimate import LEAST, Estimate
+from evoarch.agent.search.cost_estimate import LEAST, CostEstimate
 
 
-def forecast(screen: Console, found: Estimate) -> None:
+def forecast(screen: Console, found: CostEstimate) -> None:
     """One line an operator, then the whole."""
     rows = [
         [

@@ -16,8 +16,8 @@ from evoarch.agent.config.load import Config, load
 from evoarch.agent.evaluation.walls import choose_level, open_walls
 from evoarch.agent.seeding.add import ENTRY, Seed, Wanted, check_free, prepare, seed_findings, write_seed
 from evoarch.evaluators.failures import failure_of
-from evoarch.evaluators.own import measuring
-from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.registry import measuring
+from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.task import Task
 from evoarch.evaluators.tasks import load_task
 from evoarch.sandbox.level import detect
@@ -102,7 +102,7 @@ async def fitting(seeds: list[Seed], config: Config, task: Task, *, unsafe: bool
         evaluator = measuring(task, recipe, runner, limits=config.evaluation.limits())
         for each in seeds:
             result = await evaluator.dry_run(each.genome)
-            if isinstance(result, Sound):
+            if isinstance(result, DryRunPassed):
                 return each
             line = result.line if isinstance(result, Raised) else 0
             place = each.place(line) if line else f"{each.record.file}:1"

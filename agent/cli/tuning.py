@@ -9,8 +9,7 @@ import click
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.cli.common import folder_argument, reading
-from evoarch.agent.tuning.data import tuning_data
-from evoarch.agent.tuning.members import member_of
+from evoarch.agent.tuning.data import member_of, tuning_data
 from evoarch.evaluators.tasks import load_task
 
 

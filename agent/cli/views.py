@@ -13,14 +13,14 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
+from evoarch.agent.analysis.early_stopping import correlation_in_words
 from evoarch.agent.analysis.early_stopping import in_words as rung_in_words
-from evoarch.agent.analysis.foretold import in_words as foretold_in_words
-from evoarch.agent.analysis.status import Point, Status, read_status
+from evoarch.agent.analysis.status import FrontPoint, Status, read_status
 from evoarch.agent.base.formatting import printable
 from evoarch.agent.cli.common import cell, table
+from evoarch.agent.search.components import Ending
 from evoarch.agent.search.session import Session
-from evoarch.agent.search.steady_state import Ending
-from evoarch.agent.statistics.paired import in_words
+from evoarch.agent.statistics.intervals import in_words
 
 REFRESH = 0.5
 """Seconds between two looks at the archive."""
@@ -104,7 +104,7 @@ def picture(status: Status, rate: float, left: float | None) -> RenderableType:
     return Group(bar, line, Columns([front_table(status), operator_table(status)], padding=(0, 4)))
 
 
-def _row(point: Point) -> list[object]:
+def _row(point: FrontPoint) -> list[object]:
     size = int(point.params or 0) or None
     return [point.id, point.name, size, point.error, in_words(point.interval), point.seeds]
 
@@ -190,8 +190,8 @@ def summary(screen: Console, status: Status) -> None:
         )
     for rung in status.rungs:
         screen.print(rung_in_words(rung))
-    for told in status.foretold:
-        screen.print(foretold_in_words(told))
+    for told in status.score_correlations:
+        screen.print(correlation_in_words(told))
     if status.inherited["candidates"]:
         screen.print(
             f"{status.inherited['candidates']} children began with their parents' weights, which had seen "

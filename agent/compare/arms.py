@@ -84,14 +84,3 @@ def find(folder: Path, name: str) -> tuple[str, Mapping[str, Any]]:
         own = [file.stem for file in sorted((folder / FOLDER).glob("*.toml"))]
         raise UserError(f"--arms: no arm {name!r} and no {path}; {nearest(name, [*ARMS, *PROFILES, *own])}")
     return ARMS[name]
-
-
-def overlaid(data: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
-    """`data` of a campaign.toml under `overlay`."""
-    merged = dict(data)
-    for key, value in overlay.items():
-        below = merged.get(key)
-        merged[key] = (
-            {**below, **value} if isinstance(value, Mapping) and isinstance(below, Mapping) else value
-        )
-    return merged

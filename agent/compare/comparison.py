@@ -10,7 +10,7 @@ from evoarch.agent.statistics.tests import LEVEL, Difference, differences, inter
 
 
 @dataclass(frozen=True)
-class Table:
+class ArmsTable:
     """One measure at one budget: `axis` is `evaluations` or `CPU seconds`, `budget` how many of them."""
 
     measure: Measure
@@ -34,7 +34,7 @@ class Comparison:
     arms: Mapping[str, str]
     curves: tuple[Curve, ...]
     missing: Mapping[str, int]
-    tables: tuple[Table, ...]
+    tables: tuple[ArmsTable, ...]
     claims: tuple[str, ...]
     cautions: tuple[str, ...]
 
@@ -87,7 +87,7 @@ def compared(
                 for arm in present
             }
             tests = tuple(differences(values, up=measure.up)) if len(values) > 1 else ()
-            tables.append(Table(measure, axis, budget, values, tests))
+            tables.append(ArmsTable(measure, axis, budget, values, tests))
     missing = {arm: number for arm, number in (missing or {}).items() if number}
     primary = [table for table in tables if table.measure.name == PRIMARY]
     claims = tuple(_claim(table, each) for table in primary for each in table.differences)
@@ -107,7 +107,7 @@ def _cautions(missing: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _claim(table: Table, difference: Difference) -> str:
+def _claim(table: ArmsTable, difference: Difference) -> str:
     at = f"{table.budget:,.0f} {table.axis}"
     sizes = [len(table.values[arm]) for arm in (difference.first, difference.second)]
     figures = (

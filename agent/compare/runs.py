@@ -17,8 +17,9 @@ import tomli_w
 from evoarch.agent.base import pdeathsig
 from evoarch.agent.base.concurrency import in_slots
 from evoarch.agent.base.errors import UserError, files_told
-from evoarch.agent.compare.arms import find, overlaid
+from evoarch.agent.compare.arms import find
 from evoarch.agent.config.load import FILE, load, parse
+from evoarch.agent.config.overlay import overlaid
 from evoarch.agent.evaluation.external_trainer import moved_trainer
 from evoarch.agent.search.campaign_files import copy_files, differing
 from evoarch.archive.schema import FILE as DATABASE

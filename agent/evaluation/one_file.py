@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evoarch.agent.base.errors import UserError
+from evoarch.agent.evaluation.bench import choose_recipe, searched
 from evoarch.agent.evaluation.constraints import cumulated, static_metrics
 from evoarch.agent.evaluation.walls import choose_level, open_walls
-from evoarch.agent.search.session import choose_recipe, searched
 from evoarch.archive.records import Failed, Outcome, Scored
 from evoarch.evaluators.failures import failure_of
 from evoarch.evaluators.latency import Latency, Timing
-from evoarch.evaluators.own import measuring
-from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.registry import measuring
+from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.task import SupervisedTask, Task
 from evoarch.sandbox.genome import source_digest
 from evoarch.sandbox.level import detect
@@ -57,7 +57,7 @@ async def evaluate_file(
     try:
         evaluator = measuring(task, chosen, runner, limits=Limits(), campaign_seed=seed)
         result = await evaluator.dry_run(source)
-        if not isinstance(result, Sound):
+        if not isinstance(result, DryRunPassed):
             return FileResult(failure_of(result), result.usage.seconds, level, findings)
         latency = None
         if reference:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from evoarch.agent.base.ordering import Turns
+from evoarch.agent.base.ordering import EventOrder
 from evoarch.agent.config.load import Config
 from evoarch.agent.evaluation.budget import Budget
 from evoarch.agent.evaluation.constraints import (
@@ -23,17 +23,17 @@ from evoarch.agent.evaluation.constraints import (
     wanted,
 )
 from evoarch.agent.evaluation.halving import Ladder, Train
-from evoarch.agent.evaluation.prefilter import Screen
+from evoarch.agent.evaluation.prefilter import Prefilter
+from evoarch.agent.evaluation.vetting import findings_of
 from evoarch.agent.operators.shape_repair.rules import repair
-from evoarch.agent.search.variation import findings_of
-from evoarch.agent.seeding.lineage import Openings
+from evoarch.agent.seeding.lineage import EditableRegions
 from evoarch.archive.records import FULL, Candidate, Evaluation, Failed, Fault
 from evoarch.archive.store import Store
 from evoarch.archive.weights import save_weights
 from evoarch.evaluators.failures import failure_of
 from evoarch.evaluators.latency import Latency, Timing
-from evoarch.evaluators.replies import Sound
-from evoarch.evaluators.segments import Segment, Staged
+from evoarch.evaluators.replies import DryRunPassed
+from evoarch.evaluators.segments import ResumableEvaluator, Segment
 from evoarch.evaluators.task import Evaluated
 from evoarch.sandbox.genome import source_digest
 from evoarch.sandbox.outcome import Broken, ChildOutcome, Raised
@@ -42,42 +42,42 @@ from evoarch.sandbox.outcome import Broken, ChildOutcome, Raised
 class EvaluatorSeam(Protocol):
     """What a campaign needs of an evaluator; never raises for what a genome does."""
 
-    async def dry_run(self, source: str) -> Sound | ChildOutcome: ...
+    async def dry_run(self, source: str) -> DryRunPassed | ChildOutcome: ...
 
     async def evaluate(self, source: str, *, digest: str, repeat: int) -> Evaluated: ...
 
 
 @dataclass(frozen=True)
-class Grader:
+class Pipeline:
     """Grades one candidate at a time per slot; every change of state is one transaction of the store."""
 
     store: Store
     config: Config
     evaluator: EvaluatorSeam
     offers: Mapping[str, object]
-    turns: Turns
+    event_order: EventOrder
     budget: Budget
-    openings: Openings
+    openings: EditableRegions
     ladder: Ladder
-    screen: Screen
+    screen: Prefilter
 
     async def grade(self, candidate: Candidate, kind: str) -> bool:
         """Whether `candidate` is settled; False: the budget ended before it, and it stays queued."""
         step = ("settled", candidate.id)
         source, repairs, sound = await self._dry_run(candidate, may_repair=kind == "search")
         if isinstance(sound, Failed):
-            await self.turns.wait(step)
+            await self.event_order.wait(step)
             # The failure is of the source after its repairs, which the candidate does not keep.
             tried = {"repairs": list(repairs), "source": source} if repairs != candidate.repairs else {}
             self._settle(candidate, kind, 0, Evaluated(sound, 0.0, 0.0, detail=tried))
-            self.turns.done(step)
+            self.event_order.done(step)
             return True
         if repairs != candidate.repairs or sound.function_digest:
-            await self.turns.wait(("sound", candidate.id))
+            await self.event_order.wait(("sound", candidate.id))
             # One transaction: a crash after the repair alone would hide that the source is known.
             with self.store.transaction():
                 first = self._first_of(candidate, source, repairs, sound)
-            self.turns.done(("sound", candidate.id))
+            self.event_order.done(("sound", candidate.id))
             if first is not None:
                 return True
         outcome = self._static_limits(sound)
@@ -115,9 +115,9 @@ class Grader:
         told = {"layers": list(sound.layers), "unreached": list(sound.unreached)}
         detail = {**evaluated.detail, **{k: v for k, v in told.items() if v}}
         evaluated = replace(evaluated, detail=detail, cpu_seconds=evaluated.cpu_seconds + spent)
-        await self.turns.wait(step)
+        await self.event_order.wait(step)
         self._settle(candidate, kind, 0, evaluated, rung)
-        self.turns.done(step)
+        self.event_order.done(step)
         if not _lost(evaluated):
             self.ladder.forget(candidate.id)
         return True
@@ -149,7 +149,7 @@ class Grader:
             evaluated = await self.train(source, digest, repeat, segment)
             parts = parts_of(self.store.evaluations(candidate))
             machine = cumulated(evaluated, parts if segment and segment.start else ())
-            recorded = self.turns.measured(candidate, len(parts))
+            recorded = self.event_order.measured(candidate, len(parts))
             machine |= {name: value for name, value in recorded.items() if name in machine}
             return completed(evaluated, self.config, params, static, machine)
 
@@ -158,19 +158,21 @@ class Grader:
     async def _evaluate(self, source: str, digest: str, repeat: int, segment: Segment | None) -> Evaluated:
         if segment is None:
             return await self.evaluator.evaluate(source, digest=digest, repeat=repeat)
-        assert isinstance(self.evaluator, Staged), "a ladder has segments only where the evaluator has"
+        assert isinstance(self.evaluator, ResumableEvaluator), (
+            "a ladder has segments only where the evaluator has"
+        )
         return await self.evaluator.evaluate_segment(source, digest=digest, repeat=repeat, segment=segment)
 
     async def _dry_run(
         self, candidate: Candidate, *, may_repair: bool
-    ) -> tuple[str, tuple[str, ...], Sound | Failed]:
+    ) -> tuple[str, tuple[str, ...], DryRunPassed | Failed]:
         source, repairs = candidate.source, candidate.repairs
         retries = self.config.evaluation.retries
         while True:
             result = await self.evaluator.dry_run(source)
             # Whatever becomes of the candidate: most that fail or repeat another one cost nothing else.
             self.store.took(candidate.id, result.usage.cpu_seconds)
-            if isinstance(result, Sound):
+            if isinstance(result, DryRunPassed):
                 dead = self._dead_weight(result) if may_repair else ""
                 return source, repairs, Failed("dry_run", dead) if dead else result
             if isinstance(result, Broken) and retries > 0:
@@ -191,7 +193,7 @@ class Grader:
             source, repairs = fixed.source, (*repairs, fixed.description)
 
     def _first_of(
-        self, candidate: Candidate, source: str, repairs: tuple[str, ...], sound: Sound
+        self, candidate: Candidate, source: str, repairs: tuple[str, ...], sound: DryRunPassed
     ) -> int | None:
         """Records what the dry run found; the id of the candidate that this one repeats, if it does."""
         if repairs != candidate.repairs:
@@ -209,14 +211,14 @@ class Grader:
             self.store.set_function_digest(candidate.id, sound.function_digest)
         return None
 
-    def _must_wait(self, candidate: Candidate, sound: Sound) -> bool:
+    def _must_wait(self, candidate: Candidate, sound: DryRunPassed) -> bool:
         """A replay waits for nobody: the record says what a person let through."""
         review = self.config.review
-        if not review.required or self.turns.recorded or sound.params <= review.params:
+        if not review.required or self.event_order.recorded or sound.params <= review.params:
             return False
         return candidate.id not in self.store.approved()
 
-    def _dead_weight(self, sound: Sound) -> str:
+    def _dead_weight(self, sound: DryRunPassed) -> str:
         """Which parameters nothing teaches, "" if none. What a seed has of the kind its children may keep."""
         if not sound.unreached:
             return ""
@@ -237,7 +239,7 @@ class Grader:
     async def _latency(self, candidate: Candidate, source: str) -> Latency | Failed:
         """Against the reference, which has 1 by definition. What was measured once stands, as in a replay."""
         parts = parts_of(self.store.evaluations(candidate.id))
-        known = measured_in(parts[0]) if parts else self.turns.measured(candidate.id, 0)
+        known = measured_in(parts[0]) if parts else self.event_order.measured(candidate.id, 0)
         if "latency" in known:
             return Latency(known["latency"], 0.0, 0.0, 0)
         seeds = self.store.candidates(operator="seed")
@@ -255,7 +257,7 @@ class Grader:
                 continue
             return timed
 
-    def _static_limits(self, sound: Sound) -> Failed | None:
+    def _static_limits(self, sound: DryRunPassed) -> Failed | None:
         known = {"params": float(sound.params), **static_metrics(sound, None)}
         problem = excess(self.config.constraints, known) or unknown(self.config, sound)
         return Failed("static", problem) if problem else None

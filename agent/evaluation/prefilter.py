@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.base.ordering import Turns
+from evoarch.agent.base.ordering import EventOrder
 from evoarch.agent.config.load import Config
 from evoarch.agent.config.tables import FilterTable
-from evoarch.agent.evaluation.rungs import Decision, audited
+from evoarch.agent.evaluation.halving import Decision, audited
 from evoarch.archive.records import Candidate
 from evoarch.archive.screens import FILTER
 from evoarch.archive.store import Store
-from evoarch.evaluators.replies import Sound
-from evoarch.evaluators.zero_cost import PARAMS, Foretelling, ZeroCost
+from evoarch.evaluators.replies import DryRunPassed
+from evoarch.evaluators.zero_cost import PARAMS, ZeroCost, ZeroCostScorer
 
 
 def decide(table: FilterTable, mine: float, near: Sequence[float], *, name: tuple[int, str]) -> Decision:
@@ -36,12 +36,12 @@ def decide(table: FilterTable, mine: float, near: Sequence[float], *, name: tupl
 
 
 @dataclass(frozen=True)
-class Screen:
+class Prefilter:
     """The filter of one campaign. The archive knows each decision."""
 
     store: Store
     config: Config
-    turns: Turns
+    event_order: EventOrder
     evaluator: object
 
     @property
@@ -52,13 +52,13 @@ class Screen:
 
     def check(self) -> None:
         """Raises UserError where the campaign's evaluator has no such scores."""
-        if self.scores and not isinstance(self.evaluator, Foretelling):
+        if self.scores and not isinstance(self.evaluator, ZeroCostScorer):
             raise UserError(
                 f"filter: expected a task that the common evaluator trains for {', '.join(self.scores)};"
                 f" {self.config.campaign.task} brings its own"
             )
 
-    async def passes(self, candidate: Candidate, source: str, digest: str, sound: Sound) -> bool:
+    async def passes(self, candidate: Candidate, source: str, digest: str, sound: DryRunPassed) -> bool:
         """Whether it goes on to training; if not, it is stopped, and settled. Judged once, crash or not."""
         table = self.config.filter
         if not (self.scores or table.score) or self.store.screening(candidate.id) is not None:
@@ -67,7 +67,7 @@ class Screen:
         values = {**found.values, PARAMS: float(sound.params)}
         # It depends on who arrived before, so it has its place in the order.
         step = (FILTER, candidate.id)
-        await self.turns.wait(step)
+        await self.event_order.wait(step)
         decision = self._decide(values, sound.params, digest)
         note = "" if decision.goes_on else _note(table, values, sound.params)
         self.store.screen(
@@ -79,13 +79,13 @@ class Screen:
             note=note,
             reason=found.reason,
         )
-        self.turns.done(step)
+        self.event_order.done(step)
         return not note
 
     async def _scored(self, source: str, digest: str) -> ZeroCost:
         if not self.scores:
             return ZeroCost()
-        assert isinstance(self.evaluator, Foretelling), "checked before the campaign began"
+        assert isinstance(self.evaluator, ZeroCostScorer), "checked before the campaign began"
         return await self.evaluator.zero_cost(source, digest=digest, scores=self.scores)
 
     def _decide(self, values: Mapping[str, float], params: int, digest: str) -> Decision:

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.load import Config
 from evoarch.agent.config.tables import SlotTable
-from evoarch.evaluators.own import program_for
 from evoarch.evaluators.pools.ray_cluster import connect
 from evoarch.evaluators.pools.seam import Need, Node, PoolError, Walls
 from evoarch.evaluators.pools.slots import SlotPool
+from evoarch.evaluators.registry import program_for
 from evoarch.evaluators.task import Task
 from evoarch.sandbox.job import Program
 from evoarch.sandbox.limits import Level

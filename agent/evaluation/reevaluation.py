@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evoarch.agent.base.rng import stream
 from evoarch.agent.config.load import Config
 from evoarch.agent.evaluation.racing import next_seeds
-from evoarch.agent.search.scheduler import stream
-from evoarch.agent.search.selection import objectives
 from evoarch.agent.statistics.noise import read_noise
+from evoarch.agent.statistics.objectives import objectives
 from evoarch.archive.pareto import front, measured
 from evoarch.archive.records import Candidate
 from evoarch.archive.store import Store
@@ -30,7 +30,7 @@ Trainings = Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True)
-class Finals:
+class Reevaluation:
     """`train` makes one further training seed of a candidate; `ended`: nothing new is to be begun."""
 
     store: Store

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.tables import SandboxTable
-from evoarch.evaluators.own import program_for
+from evoarch.evaluators.registry import program_for
 from evoarch.evaluators.task import Task
 from evoarch.sandbox.device import Device
 from evoarch.sandbox.environment import InterpreterError, environment_of

@@ -16,7 +16,7 @@ class OutOfBudgetError(Exception):
     """No further call may be sent under this budget. What was to ask for it is made by a later run."""
 
 
-class Purse:
+class LMBudget:
     """Counts from the archive alone; calls under way stand there at their upper bound.
 
     `prices` are the config's `[[lm]]` tables by name.

@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from evoarch.agent.lm.base import LM, LMError, LMReply, LMRequest
-from evoarch.agent.lm.budget import OutOfBudgetError, Purse
-from evoarch.agent.lm.fakes import request_text
+from evoarch.agent.lm.budget import LMBudget, OutOfBudgetError
+from evoarch.agent.lm.replay import request_text
 from evoarch.archive.call_log import PROMPT_MARGIN
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.records import LMCall
@@ -26,24 +26,24 @@ CHECK = 0
 """The batch of calls that show whether a model answers; proposals are numbered from 1."""
 
 
-async def check(store: Store, lm: LM, purse: Purse) -> None:
+async def check(store: Store, lm: LM, lm_budget: LMBudget) -> None:
     """Whether `lm` works, its calls in the archive; under a spent budget it is not asked. Raises LMError."""
     with suppress(OutOfBudgetError):
-        await lm.check(LoggedCalls(store, lm, CHECK, purse, again=True))
+        await lm.check(LoggedCalls(store, lm, CHECK, lm_budget, again=True))
 
 
 @dataclass(frozen=True)
 class LoggedCalls:
     """`complete` of one batch: log, send, settle. An answer that is already there is not paid for twice.
 
-    `purse` says when there is room for a call, and what one may cost at most. `again`: ask whatever was
+    `lm_budget` says when there is room for a call, and what one may cost at most. `again`: ask whatever was
     answered before.
     """
 
     store: Store
     lm: LM
     batch: int
-    purse: Purse
+    lm_budget: LMBudget
     again: bool = False
 
     async def __call__(self, request: LMRequest) -> LMReply:
@@ -51,7 +51,7 @@ class LoggedCalls:
         known = None if self.again else self.store.settled_call(self.batch, digest)
         if known is not None:
             return LMReply(known.replies, known.finish_reasons, 0, 0, 0.0)
-        await self.purse.room()
+        await self.lm_budget.room()
         call = self.store.log_sent(self._bounded(request, digest))
         try:
             reply = _readable(await self.lm.complete(request))
@@ -70,7 +70,7 @@ class LoggedCalls:
                 self.store.log_lost(call, f"ended without an answer ({type(error).__name__})")
             raise
         finally:
-            self.purse.settled()
+            self.lm_budget.settled()
         return reply
 
     def _settle(self, call: int, reply: LMReply) -> None:
@@ -103,7 +103,7 @@ class LoggedCalls:
             {**request.as_json(), "prompt": "", "messages": ()},
             prompt_tokens=asked,
             completion_tokens=answered,
-            price=self.purse.price(self.lm.name, asked, answered),
+            price=self.lm_budget.price(self.lm.name, asked, answered),
         )
 
 

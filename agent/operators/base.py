@@ -30,7 +30,7 @@ class Parent:
 
 
 @dataclass(frozen=True)
-class Broken:
+class BrokenParent:
     """A child that failed or was rejected: its `text` (a file, or a reply that none could be made of) and
     what was found, a line each.
     """
@@ -54,7 +54,7 @@ class Order:
     temperature: float = 0.8
     entry: str = "Model"
     offers: Mapping[str, object] = field(default_factory=dict)
-    broken: Broken | None = None
+    broken: BrokenParent | None = None
     feedback: Feedback = NOTHING
     soft_prompt: str = ""
 

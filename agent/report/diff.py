@@ -21,7 +21,7 @@ _WORDS = re.compile(r"\w+|\s+|[^\w\s]")
 
 
 @dataclass(frozen=True)
-class Piece:
+class DiffPiece:
     """A part of a statement; `changed` where the other side says something else."""
 
     text: str
@@ -33,8 +33,8 @@ class Row:
     """One row of a side-by-side view; a side is empty where it has no such statement."""
 
     kind: Kind
-    left: tuple[Piece, ...]
-    right: tuple[Piece, ...]
+    left: tuple[DiffPiece, ...]
+    right: tuple[DiffPiece, ...]
 
     @property
     def left_text(self) -> str:
@@ -161,15 +161,15 @@ def _likeness(one: str, other: str) -> float:
 
 def _changed(left: str, right: str) -> Row:
     before, after = _WORDS.findall(left), _WORDS.findall(right)
-    ours: list[Piece] = []
-    theirs: list[Piece] = []
+    ours: list[DiffPiece] = []
+    theirs: list[DiffPiece] = []
     for tag, i, j, k, m in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         if j > i:
-            ours.append(Piece("".join(before[i:j]), tag != "equal"))
+            ours.append(DiffPiece("".join(before[i:j]), tag != "equal"))
         if m > k:
-            theirs.append(Piece("".join(after[k:m]), tag != "equal"))
+            theirs.append(DiffPiece("".join(after[k:m]), tag != "equal"))
     return Row("changed", tuple(ours), tuple(theirs))
 
 
-def _whole(text: str) -> tuple[Piece, ...]:
-    return (Piece(text, False),)
+def _whole(text: str) -> tuple[DiffPiece, ...]:
+    return (DiffPiece(text, False),)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from evoarch.agent.analysis.overview import Elite, Overview, Placed, thinned
 from evoarch.agent.report.svg import Axis, Chart, Dot, Line
-from evoarch.agent.search.selection import SIZES
+from evoarch.agent.statistics.objectives import SIZES
 from evoarch.archive.records import Evaluation
 
 

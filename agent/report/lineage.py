@@ -17,7 +17,7 @@ MOST = 300
 
 
 @dataclass(frozen=True)
-class Node:
+class LineageNode:
     """Where a candidate stands: `x`, `y`: its box's upper left corner. `shade`: 0 (best) to SHADES - 1."""
 
     candidate: Candidate
@@ -28,7 +28,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Tree:
-    nodes: Mapping[int, Node]
+    nodes: Mapping[int, LineageNode]
     edges: Sequence[tuple[int, int, str, bool]]
     """(parent, child, operator, whether it is the first parent)."""
     width: float
@@ -42,7 +42,7 @@ def lay_out(family: Sequence[Candidate], objective: str = "error") -> Tree:
         levels.setdefault(candidate.generation, []).append(candidate)
     values = sorted({c.metrics[objective] for c in family if objective in c.metrics})
     shade = {v: min(SHADES - 1, place * SHADES // max(1, len(values))) for place, v in enumerate(values)}
-    nodes: dict[int, Node] = {}
+    nodes: dict[int, LineageNode] = {}
     tallest = 0.0
     for column, generation in enumerate(sorted(levels)):
 
@@ -54,7 +54,7 @@ def lay_out(family: Sequence[Candidate], objective: str = "error") -> Tree:
         for candidate in sorted(levels[generation], key=wish):
             y = max(bottom, wish(candidate)[0])
             value = candidate.metrics.get(objective)
-            nodes[candidate.id] = Node(
+            nodes[candidate.id] = LineageNode(
                 candidate, MARGIN + column * COLUMN, y, None if value is None else shade[value]
             )
             bottom = y + ROW
@@ -96,7 +96,7 @@ def _edge(tree: Tree, parent: int, child: int, operator: str, first: bool) -> Ma
     )
 
 
-def _node(node: Node, link: Link, marked: bool) -> Markup:
+def _node(node: LineageNode, link: Link, marked: bool) -> Markup:
     candidate = node.candidate
     kind = f"shade{node.shade}" if node.shade is not None else "unscored"
     error = candidate.metrics.get("error")

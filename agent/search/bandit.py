@@ -12,11 +12,11 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from evoarch.agent.base.rng import stream
 from evoarch.agent.config.load import Config
 from evoarch.agent.config.tables import OperatorTable
-from evoarch.agent.search.scheduler import stream
 from evoarch.archive.store import Store
-from evoarch.archive.yields import Trial
+from evoarch.archive.yields import OperatorTrial
 
 PRIOR = 5.0
 """Proposals that the prior belief in each operator is worth; the weights tilt it."""
@@ -33,7 +33,7 @@ class Arm:
     cost: float = 0.0
 
 
-class Portfolio:
+class OperatorBandit:
     """The bandit of one run; a resumed run makes it again from the archive."""
 
     def __init__(self, store: Store, config: Config) -> None:
@@ -68,7 +68,7 @@ class Portfolio:
                 self._arms[arm].cost += cost_of(trial, table.cost, table.cpu_hour)
 
 
-def cost_of(trial: Trial, unit: str, cpu_hour: float) -> float:
+def cost_of(trial: OperatorTrial, unit: str, cpu_hour: float) -> float:
     """What a proposal took, in the unit that the campaign counts in."""
     match unit:
         case "cpu":
@@ -94,7 +94,7 @@ def drawn_rates(arms: Sequence[Arm], weights: Sequence[float], rng: random.Rando
     ]
 
 
-def arm_of(trial: Trial, tables: Sequence[OperatorTable]) -> int | None:
+def arm_of(trial: OperatorTrial, tables: Sequence[OperatorTable]) -> int | None:
     """The `[[operators]]` table that a proposal came from; a person may have edited them since."""
     drawn = trial.table
     if drawn < len(tables) and (tables[drawn].name, tables[drawn].lm) == (trial.operator, trial.lm):

@@ -7,23 +7,23 @@ from typing import TypeVar
 
 from evoarch.agent.base.concurrency import in_slots
 from evoarch.agent.base.errors import UserError, nearest
-from evoarch.agent.base.ordering import FreeTurns, Turns
+from evoarch.agent.base.ordering import EventOrder, FreeOrder
 from evoarch.agent.config.load import Config
 from evoarch.agent.evaluation.budget import Budget
-from evoarch.agent.evaluation.halving import Ladder
-from evoarch.agent.evaluation.pipeline import Grader
-from evoarch.agent.evaluation.prefilter import Screen
-from evoarch.agent.evaluation.reevaluation import Finals
-from evoarch.agent.evaluation.rungs import ladder
+from evoarch.agent.evaluation.halving import Ladder, ladder
+from evoarch.agent.evaluation.pipeline import Pipeline
+from evoarch.agent.evaluation.prefilter import Prefilter
+from evoarch.agent.evaluation.reevaluation import Reevaluation
 from evoarch.agent.lm.base import LMError
-from evoarch.agent.search.generational import Rounds
-from evoarch.agent.search.selection import objectives
-from evoarch.agent.search.steady_state import STOPPED, Breeding, Ending, Parts
-from evoarch.agent.seeding.lineage import Openings
+from evoarch.agent.search.components import STOPPED, Components, Ending
+from evoarch.agent.search.generational import Generational
+from evoarch.agent.search.steady_state import SteadyState
+from evoarch.agent.seeding.lineage import EditableRegions
+from evoarch.agent.statistics.objectives import objectives
 from evoarch.archive.pareto import measured
 from evoarch.archive.records import Candidate, State
 from evoarch.archive.store import Store
-from evoarch.evaluators.segments import Staged
+from evoarch.evaluators.segments import ResumableEvaluator
 
 T = TypeVar("T")
 
@@ -31,22 +31,24 @@ T = TypeVar("T")
 class Campaign:
     """One run of one campaign. The archive is sound after each, and the next run goes on from it."""
 
-    def __init__(self, store: Store, config: Config, parts: Parts, turns: Turns | None = None) -> None:
+    def __init__(
+        self, store: Store, config: Config, parts: Components, event_order: EventOrder | None = None
+    ) -> None:
         self._store, self._config, self._parts = store, config, parts
-        self._turns = turns or FreeTurns()
-        self._budget = Budget(store, config.budget, unlimited=self._turns.recorded)
-        self._grader = Grader(
+        self._event_order = event_order or FreeOrder()
+        self._budget = Budget(store, config.budget, unlimited=self._event_order.recorded)
+        self._grader = Pipeline(
             store,
             config,
             parts.evaluator,
             parts.offers,
-            self._turns,
+            self._event_order,
             self._budget,
-            Openings(store, parts.seeds),
-            _ladder(store, config, parts, self._turns),
-            _screen(store, config, parts, self._turns),
+            EditableRegions(store, parts.seeds),
+            _ladder(store, config, parts, self._event_order),
+            _screen(store, config, parts, self._event_order),
         )
-        self._breeding: Breeding | Rounds | None = None
+        self._breeding: SteadyState | Generational | None = None
         self._stopping = False
 
     def stop(self) -> None:
@@ -75,9 +77,9 @@ class Campaign:
         if not self._store.scored():
             return self._nothing_to_breed_from()
         self.check_objectives()
-        search = Breeding if self._config.rounds is None else Rounds
+        search = SteadyState if self._config.rounds is None else Generational
         self._breeding = search(
-            self._store, self._config, self._parts, self._turns, self._budget, self._grader
+            self._store, self._config, self._parts, self._event_order, self._budget, self._grader
         )
         ending = await self._breeding.run()
         if ending.complete:
@@ -112,20 +114,20 @@ class Campaign:
     async def grade_seeds(self) -> None:
         """Those that have no outcome yet."""
         queued = self._store.candidates(state=State.QUEUED)
-        seeds = [c for c in queued if c.operator == "seed" and self._turns.ends(c.id)]
+        seeds = [c for c in queued if c.operator == "seed" and self._event_order.ends(c.id)]
 
         async def grade(seed: Candidate) -> None:
             self._store.start(seed.id)
             await self._grader.grade(self._store.candidate(seed.id), "seed")
 
         # In a replay the one whose turn it is must be under way, however many this machine runs at a time.
-        waits = self._turns.recorded or self._parts.pool is not None  # a pool has its own queue
+        waits = self._event_order.recorded or self._parts.pool is not None  # a pool has its own queue
         slots = len(seeds) if waits else self._parts.workers
         await self._in_slots(grade, seeds, slots)
 
-    def _finals(self) -> Finals:
+    def _finals(self) -> Reevaluation:
         slots = max(self._parts.cores, self._parts.at_once)
-        return Finals(
+        return Reevaluation(
             self._store,
             self._config,
             self._grader.repeat,
@@ -140,19 +142,19 @@ class Campaign:
         await in_slots((each for each in candidates if not self._stopping), work, slots)
 
 
-def _screen(store: Store, config: Config, parts: Parts, turns: Turns) -> Screen:
+def _screen(store: Store, config: Config, parts: Components, event_order: EventOrder) -> Prefilter:
     """The filter before training. Raises UserError where the evaluator has no zero-cost scores."""
-    screen = Screen(store, config, turns, parts.evaluator)
+    screen = Prefilter(store, config, event_order, parts.evaluator)
     screen.check()
     return screen
 
 
-def _ladder(store: Store, config: Config, parts: Parts, turns: Turns) -> Ladder:
+def _ladder(store: Store, config: Config, parts: Components, event_order: EventOrder) -> Ladder:
     """The rungs of the campaign's evaluator. Raises UserError where it has no such, or can't inherit."""
     table = config.evaluation
     if not (table.rungs or table.inherit):
-        return Ladder(store, config, turns, (), 0)
-    if not isinstance(parts.evaluator, Staged):
+        return Ladder(store, config, event_order, (), 0)
+    if not isinstance(parts.evaluator, ResumableEvaluator):
         key = "rungs" if table.rungs else "inherit"
         raise UserError(
             f"evaluation.{key}: expected a task that is trained in parts; {config.campaign.task} brings its"
@@ -162,4 +164,4 @@ def _ladder(store: Store, config: Config, parts: Parts, turns: Turns) -> Ladder:
     rungs = ladder(table.rungs, parts.evaluator.steps)
     # Twice guessing among two or three is no bar: good models stand below it after some steps.
     known = classes if isinstance(classes, int) and classes > 3 else None
-    return Ladder(store, config, turns, rungs, parts.evaluator.steps, known)
+    return Ladder(store, config, event_order, rungs, parts.evaluator.steps, known)

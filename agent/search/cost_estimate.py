@@ -12,7 +12,7 @@ LEAST = 20
 
 
 @dataclass(frozen=True)
-class Tried:
+class TriedProposal:
     """One operator's one child. `outcome`: sound, rejected or failed, and `detail` why. Of its call, if it
     made one: tokens, money and seconds of that one sample. `samples`: children its calls make in a run;
     `weight`: its share of the children, 0..1.
@@ -31,7 +31,7 @@ class Tried:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class CostEstimate:
     """For what is left of the budget of evaluations. `share`: proposals that enter training, measured where
     `proposals` of this campaign is at least `LEAST`, otherwise taken to be all of them: then tokens, money
     and hours are the least that it can be. `seconds`: mean of the evaluations that are there.
@@ -40,7 +40,7 @@ class Estimate:
     further training seeds at the end are in none of the figures, nor is the training of soft prompts.
     """
 
-    tried: Sequence[Tried]
+    tried: Sequence[TriedProposal]
     evaluations: int
     proposals: int
     share: float
@@ -56,9 +56,15 @@ class Estimate:
 
 
 def estimate(
-    tried: Sequence[Tried], config: Config, *, left: int, proposals: int, trained: int, seconds: float,
+    tried: Sequence[TriedProposal],
+    config: Config,
+    *,
+    left: int,
+    proposals: int,
+    trained: int,
+    seconds: float,
     workers: int,
-) -> Estimate:  # fmt: skip
+) -> CostEstimate:
     """`left` evaluations of the budget; `trained` of the campaign's `proposals` so far entered training."""
     share = trained / proposals if proposals >= LEAST and trained else 1.0
     wanted = left / share
@@ -79,7 +85,7 @@ def estimate(
             busy[each.lm] = busy.get(each.lm, 0.0) + calls * each.lm_seconds / at_once
     slot_hours = left * seconds / workers / 3600
     lm_hours = max(busy.values(), default=0.0) / 3600
-    return Estimate(
+    return CostEstimate(
         tried=tried,
         evaluations=left,
         proposals=proposals,

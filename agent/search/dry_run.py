@@ -14,23 +14,24 @@ from dataclasses import replace
 from pathlib import Path
 
 from evoarch.agent.base.errors import UserError
+from evoarch.agent.base.ordering import SlotSpan, Steering
 from evoarch.agent.lm.base import LMError
-from evoarch.agent.lm.budget import OutOfBudgetError, Purse
-from evoarch.agent.search.cost_estimate import Estimate, Tried, estimate
-from evoarch.agent.search.proposals import Drawing
-from evoarch.agent.search.scheduler import Span
-from evoarch.agent.search.selection import Steering
+from evoarch.agent.lm.budget import LMBudget, OutOfBudgetError
+from evoarch.agent.search.cost_estimate import CostEstimate, TriedProposal, estimate
+from evoarch.agent.search.proposals import ProposalDrawer
 from evoarch.agent.search.session import Session, copy_campaign, open_session
-from evoarch.agent.search.variation import Bred, Writer
-from evoarch.agent.seeding.lineage import Openings
+from evoarch.agent.search.variation import Child, ProposalWriter
+from evoarch.agent.seeding.lineage import EditableRegions
 from evoarch.archive.errors import one_line
 from evoarch.archive.schema import FILE as DATABASE
 from evoarch.archive.store import Store
 from evoarch.evaluators.failures import failure_of
-from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.replies import DryRunPassed
 
 
-async def rehearse(folder: Path, overrides: Sequence[str] = (), *, unsafe: bool = False) -> Estimate:
+async def dry_run_campaign(
+    folder: Path, overrides: Sequence[str] = (), *, unsafe: bool = False
+) -> CostEstimate:
     """Raises UserError where a run would not get as far as its first child either."""
     with tempfile.TemporaryDirectory(prefix="evoarch-dry-run-") as top:
         copy = Path(top) / "campaign"
@@ -38,7 +39,7 @@ async def rehearse(folder: Path, overrides: Sequence[str] = (), *, unsafe: bool 
         if (folder / DATABASE).exists():
             _copy_archive(folder / DATABASE, copy / DATABASE)
         async with open_session(copy, overrides, unsafe=unsafe, files=folder) as session:
-            return await _rehearse(session)
+            return await _dry_run_campaign(session)
 
 
 def _copy_archive(source: Path, target: Path) -> None:
@@ -52,7 +53,7 @@ def _copy_archive(source: Path, target: Path) -> None:
         old.backup(new)
 
 
-async def _rehearse(session: Session) -> Estimate:
+async def _dry_run_campaign(session: Session) -> CostEstimate:
     store, config, parts = session.store, session.config, session.parts
     left = config.budget.evaluations - store.entered_training()
     proposals, trained = sum(store.counts().values()), store.entered_training()
@@ -61,14 +62,16 @@ async def _rehearse(session: Session) -> Estimate:
     if not store.scored(sources=False):
         raise UserError("dry run: no seed was scored: there is nothing to breed from", code=1)
     session.campaign.check_objectives()
-    drawing = Drawing(store, config, parts.operators)
-    purse = Purse(store, config.budget, {lm.name: lm for lm in config.lm})
-    writer = Writer(store, config, parts.offers, config.campaign.seed, Openings(store, parts.seeds), purse)
+    drawing = ProposalDrawer(store, config, parts.operators)
+    lm_budget = LMBudget(store, config.budget, {lm.name: lm for lm in config.lm})
+    writer = ProposalWriter(
+        store, config, parts.offers, config.campaign.seed, EditableRegions(store, parts.seeds), lm_budget
+    )
     first = 1 + max((int(str(p.context["slot"])) for p in store.proposals()), default=-1)
     weights = sum(table.weight for table in config.operators)
     tried = []
     for number, table in enumerate(config.operators):
-        (proposal,) = drawing.draw(Span(first + number, 1, number), Steering())
+        (proposal,) = drawing.draw(SlotSpan(first + number, 1, number), Steering())
         # Where nothing is to be mended yet another operator stands in.
         made = int(str(proposal.context["table"]))
         lm = config.operators[made].lm
@@ -81,7 +84,7 @@ async def _rehearse(session: Session) -> Estimate:
         outcome, detail = await _outcome(session, *bred)
         samples = config.rounds.samples if config.rounds else max(1, parts.operators[made].samples)
         share = table.weight / weights
-        child = Tried(proposal.operator, lm, outcome, detail, share, samples)
+        child = TriedProposal(proposal.operator, lm, outcome, detail, share, samples)
         tried.append(_with_cost(store, proposal.batch, child))
     seconds = store.mean_seconds()
     return estimate(
@@ -90,17 +93,17 @@ async def _rehearse(session: Session) -> Estimate:
     )  # fmt: skip
 
 
-async def _outcome(session: Session, bred: Bred) -> tuple[str, str]:
+async def _outcome(session: Session, bred: Child) -> tuple[str, str]:
     if bred.problem:
         return "rejected", bred.problem
     result = await session.parts.evaluator.dry_run(bred.source)
-    if isinstance(result, Sound):
+    if isinstance(result, DryRunPassed):
         return "sound", f"{result.params:,} parameters"
     failed = failure_of(result)
     return "failed", f"{failed.stage}: {failed.reason} (before any repair)"
 
 
-def _with_cost(store: Store, batch: int, tried: Tried) -> Tried:
+def _with_cost(store: Store, batch: int, tried: TriedProposal) -> TriedProposal:
     calls = store.lm_calls(batch=batch, state="settled")
     return replace(
         tried,

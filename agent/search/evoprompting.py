@@ -10,19 +10,7 @@ import random
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class Member:
-    """A child that was trained: `error` is its unsmoothed validation error, 0..1, `params` its elements."""
-
-    id: int
-    params: float
-    error: float
-
-    @property
-    def fitness(self) -> float:
-        """To be maximised (section 3)."""
-        return -(self.params * self.error)
+from evoarch.agent.tuning.data import Member
 
 
 @dataclass(frozen=True)
@@ -31,15 +19,6 @@ class Selection:
 
     parents: tuple[int, ...]
     training: tuple[int, ...]
-
-
-def unsmoothed(error: float, examples: int) -> float:
-    """The share of wrong answers behind the smoothed (wrong + 1) / (examples + 2); as it is where the number
-    of examples is not known (0).
-    """
-    if not examples:
-        return error
-    return min(max(round(error * (examples + 2) - 1) / examples, 0.0), 1.0)
 
 
 def enters(error: float, threshold: float) -> bool:

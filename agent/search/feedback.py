@@ -12,10 +12,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
+from evoarch.agent.base.ordering import Steering
 from evoarch.agent.config.tables import FeedbackTable
 from evoarch.agent.operators.lm.repair import readable
 from evoarch.agent.search.effects import Gain, changes, effects
-from evoarch.agent.search.selection import Steering
 from evoarch.archive.records import Candidate, Relative, State
 from evoarch.archive.store import Store
 from evoarch.prompts.contexts import NOTHING, Effect, Feedback, Tried

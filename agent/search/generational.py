@@ -11,24 +11,22 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from evoarch.agent.base.concurrency import together
-from evoarch.agent.base.ordering import Turns
+from evoarch.agent.base.ordering import EventOrder, Steering
+from evoarch.agent.base.rng import stream
 from evoarch.agent.config.load import Config
 from evoarch.agent.config.tables import RoundsTable
 from evoarch.agent.evaluation.budget import Budget
-from evoarch.agent.evaluation.pipeline import Grader
+from evoarch.agent.evaluation.pipeline import Pipeline
 from evoarch.agent.lm.base import LMError
-from evoarch.agent.lm.budget import OutOfBudgetError, Purse
+from evoarch.agent.lm.budget import LMBudget, OutOfBudgetError
 from evoarch.agent.operators.base import Operator
-from evoarch.agent.search.admission import admit
-from evoarch.agent.search.evoprompting import Member, Selection, enters, examples_for, select
-from evoarch.agent.search.scheduler import stream
-from evoarch.agent.search.selection import Steering, targets
-from evoarch.agent.search.steady_state import STOPPED, Ending, Parts
+from evoarch.agent.search.components import STOPPED, Components, Ending
+from evoarch.agent.search.evoprompting import Selection, enters, examples_for, select
+from evoarch.agent.search.selection import targets
 from evoarch.agent.search.stopping import Patience
-from evoarch.agent.search.variation import Bred, Writer
-from evoarch.agent.seeding.lineage import Openings
-from evoarch.agent.tuning.data import tuning_data
-from evoarch.agent.tuning.members import member_of
+from evoarch.agent.search.variation import Child, ProposalWriter, admit
+from evoarch.agent.seeding.lineage import EditableRegions
+from evoarch.agent.tuning.data import Member, member_of, tuning_data
 from evoarch.archive.records import Candidate, Proposal, State
 from evoarch.archive.store import Store
 
@@ -36,36 +34,42 @@ REWRITE = "lm.rewrite"
 """The operator that writes a whole class after examples: the paper's."""
 
 
-class Rounds:
+class Generational:
     """One run of a campaign in rounds; everything is read back from the archive."""
 
     def __init__(
-        self, store: Store, config: Config, parts: Parts, turns: Turns, budget: Budget, grader: Grader
+        self,
+        store: Store,
+        config: Config,
+        parts: Components,
+        event_order: EventOrder,
+        budget: Budget,
+        grader: Pipeline,
     ) -> None:
         assert config.rounds is not None
         self._store, self._config, self._parts = store, config, parts
-        self._turns, self._budget, self._grader = turns, budget, grader
+        self._event_order, self._budget, self._grader = event_order, budget, grader
         self._table: RoundsTable = config.rounds
         self._index = next(i for i, each in enumerate(config.operators) if each.name == REWRITE)
         self._operator: Operator = parts.operators[self._index]
         lm = next(each for each in config.lm if each.name == config.operators[self._index].lm)
         self._lm = parts.lms[lm.name]
-        self._purse = Purse(
-            store, config.budget, {each.name: each for each in config.lm}, unlimited=turns.recorded
+        self._lm_budget = LMBudget(
+            store, config.budget, {each.name: each for each in config.lm}, unlimited=event_order.recorded
         )
         self._patience = Patience(config.budget.stall)
-        openings = Openings(store, parts.seeds)
-        self._writer = Writer(
-            store, config, parts.offers, config.campaign.seed, openings, self._purse, turns.passed
+        openings = EditableRegions(store, parts.seeds)
+        self._writer = ProposalWriter(
+            store, config, parts.offers, config.campaign.seed, openings, self._lm_budget, event_order.passed
         )
         # In a replay whoever's turn it is must be under way.
-        self._calls = asyncio.Semaphore(1 << 30 if turns.recorded else lm.concurrency)
+        self._calls = asyncio.Semaphore(1 << 30 if event_order.recorded else lm.concurrency)
         # In a pool whose slots come and go each child waits for its own.
-        unbounded = turns.recorded or parts.pool is not None
+        unbounded = event_order.recorded or parts.pool is not None
         self._slots = asyncio.Semaphore(1 << 30 if unbounded else parts.workers)
         self._stopping = False
         self._wake = asyncio.Event()
-        turns.watch(self._wake.set)
+        event_order.watch(self._wake.set)
 
     def stop(self) -> None:
         """Finish what is being written and graded, begin nothing new; tuning is broken off."""
@@ -89,27 +93,27 @@ class Rounds:
             await asyncio.gather(work, return_exceptions=True)
 
     def _replayed(self) -> bool:
-        return self._turns.recorded and self._turns.next() is None
+        return self._event_order.recorded and self._event_order.next() is None
 
     async def _rounds(self) -> Ending:
         for number in range(self._table.rounds):
             if ending := self._ending():
                 return ending
             begun = self._begun(number)
-            if begun is None and (spent := self._purse.spent()):
+            if begun is None and (spent := self._lm_budget.spent()):
                 return Ending(spent, complete=True)
             begun = begun or await self._begin(number)
             if begun is None:
                 return self._ending() or STOPPED
             await self._breed(number, begun)
-        spent = self._purse.spent()
+        spent = self._lm_budget.spent()
         return self._ending() or Ending(spent or f"all {self._table.rounds} rounds are made", complete=True)
 
     def _ending(self) -> Ending | None:
         """Why nothing more is begun, but for LM calls: what is paid for is still graded."""
         if self._stopping:
             return STOPPED
-        if self._turns.recorded:
+        if self._event_order.recorded:
             return None
         if spent := self._budget.spent():
             return Ending(spent, complete=True)
@@ -135,7 +139,7 @@ class Rounds:
         detail: dict[str, object] = {"round": number, "parents": list(chosen.parents)}
         detail |= {"training": list(chosen.training), "soft_prompt": self._soft_prompt(number - 1)}
         tuner = self._parts.tuner
-        if tuner is not None and chosen.training and not self._turns.recorded:
+        if tuner is not None and chosen.training and not self._event_order.recorded:
             data = tuning_data(self._store, chosen.training, self._config, self._parts.offers)
             self._store.event("tuning", detail={"round": number, **data.as_json()})
             tune = asyncio.create_task(tuner.tune(data, after=str(detail["soft_prompt"]), number=number))
@@ -197,7 +201,7 @@ class Rounds:
 
     async def _draw(self, number: int, prompt: int, begun: Mapping[str, object]) -> list[Proposal]:
         batch = self._store.next_number()
-        await self._turns.wait(("drawn", batch))
+        await self._event_order.wait(("drawn", batch))
         steering = self._steering(batch)
         rng = stream(self._config.campaign.seed, "prompt", number, prompt)
         allowed = [each for each in _ids(begun["parents"]) if each not in steering.vetoed]
@@ -219,12 +223,12 @@ class Rounds:
             **steering.as_json(drawn),
         }
         proposals = self._store.draw(self._operator.name, drawn, self._table.samples, context)
-        self._turns.done(("drawn", batch))
+        self._event_order.done(("drawn", batch))
         return proposals
 
     def _steering(self, batch: int) -> Steering:
-        if self._turns.recorded:
-            return self._turns.steering(batch)
+        if self._event_order.recorded:
+            return self._event_order.steering(batch)
         notes = self._store.notes() if self._config.review.notes else {}
         return Steering(self._store.vetoed(), self._store.pinned(), notes)
 
@@ -238,12 +242,12 @@ class Rounds:
         states = {each.candidate: self._store.candidate(each.candidate) for each in batch}
         waiting = [each for each in states.values() if each.state is State.QUEUED]
         missing = [each for each in batch if states[each.candidate].state is State.PROPOSED]
-        children: list[Bred | Candidate] = list(waiting)
+        children: list[Child | Candidate] = list(waiting)
         if missing:
             children += await self._write(missing)
         await asyncio.gather(*(self._child(each) for each in children))
 
-    async def _write(self, missing: Sequence[Proposal]) -> Sequence[Bred]:
+    async def _write(self, missing: Sequence[Proposal]) -> Sequence[Child]:
         async with self._calls:
             if self._ending():
                 return ()
@@ -252,27 +256,27 @@ class Rounds:
             except OutOfBudgetError:
                 return ()  # It stays as it was drawn, and a run with a larger budget makes it.
             except LMError as error:
-                if self._turns.recorded:
+                if self._event_order.recorded:
                     raise
                 self._patience.refused(str(error))
                 return ()
-        if not self._turns.recorded:
+        if not self._event_order.recorded:
             unanswered = all(bred.unanswered for bred in written)
             self._patience.answered(written[0].problem if unanswered else "")
         return written
 
-    async def _child(self, child: Bred | Candidate) -> None:
+    async def _child(self, child: Child | Candidate) -> None:
         async with self._slots:
             if self._ending():
                 return
             candidate: Candidate | None
             if isinstance(child, Candidate):
                 candidate = child
-                if self._turns.recorded and not self._turns.ends(child.id):
+                if self._event_order.recorded and not self._event_order.ends(child.id):
                     return
             else:
-                await self._turns.wait(("admitted", child.proposal.candidate))
-                candidate = admit(self._store, self._turns, child)
+                await self._event_order.wait(("admitted", child.proposal.candidate))
+                candidate = admit(self._store, self._event_order, child)
             if candidate is None:
                 self._patience.settled(trained=False)
                 return

@@ -9,8 +9,8 @@ from pathlib import Path
 import tomli_w
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.compare.arms import overlaid
 from evoarch.agent.config.load import FILE
+from evoarch.agent.config.overlay import overlaid
 from evoarch.agent.config.profiles import Profile
 from evoarch.agent.operators.base import width
 from evoarch.evaluators.task import Task

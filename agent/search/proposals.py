@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from evoarch.agent.base.errors import UserError
+from evoarch.agent.base.ordering import SlotSpan, Steering
+from evoarch.agent.base.rng import stream
 from evoarch.agent.config.load import Config
 from evoarch.agent.operators.base import Operator
 from evoarch.agent.search.feedback import Memory, as_json
-from evoarch.agent.search.scheduler import Span, stream
-from evoarch.agent.search.selection import Steering, select, targets
+from evoarch.agent.search.selection import select, targets
 from evoarch.archive.records import Candidate, Proposal
 from evoarch.archive.store import Store
 
@@ -22,7 +23,7 @@ REPAIR = "lm.repair"
 
 
 @dataclass(frozen=True)
-class Drawing:
+class ProposalDrawer:
     """Draws from the archive as it is now. `operators` stand in the order of the config's tables."""
 
     store: Store
@@ -33,7 +34,7 @@ class Drawing:
     def __post_init__(self) -> None:
         object.__setattr__(self, "memory", Memory(self.store, self.config.feedback))
 
-    def draw(self, span: Span, steering: Steering) -> list[Proposal]:
+    def draw(self, span: SlotSpan, steering: Steering) -> list[Proposal]:
         """The proposals of a span: parents, targets, temperature and feedback, in one transaction.
 
         Raises UserError where the span's operator is no longer there.
@@ -68,7 +69,7 @@ class Drawing:
         return self.store.draw(operator.name, [p.id for p in parents], span.count, context)
 
     def _feedback(
-        self, span: Span, parents: Sequence[Candidate], scored: Sequence[Candidate]
+        self, span: SlotSpan, parents: Sequence[Candidate], scored: Sequence[Candidate]
     ) -> Mapping[str, object]:
         told = self.config.feedback.models
         asks = bool(self.config.operators[span.operator].lm)
@@ -76,7 +77,7 @@ class Drawing:
             return {}
         return as_json(self.memory.of(parents, scored))
 
-    def _chat(self, span: Span) -> bool:
+    def _chat(self, span: SlotSpan) -> bool:
         """Whether the operator's model is instructed."""
         name = self.config.operators[span.operator].lm
         return any(lm.chat for lm in self.config.lm if lm.name == name)

@@ -6,14 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.base.ordering import RecordedTurns, Step
+from evoarch.agent.base.ordering import RecordedOrder, SlotSpan, Steering, Step
 from evoarch.agent.config.lm import LMSettings
 from evoarch.agent.config.load import Config, load, overridden, parse
 from evoarch.agent.evaluation.constraints import measured_in, parts_of
 from evoarch.agent.lm.base import LM
-from evoarch.agent.lm.fakes import ReplayLM
-from evoarch.agent.search.scheduler import Span
-from evoarch.agent.search.selection import Steering
+from evoarch.agent.lm.replay import ReplayLM
 from evoarch.archive.records import Evaluation, Event, Fault, LMCall
 from evoarch.archive.store import open_archive
 
@@ -53,13 +51,14 @@ def recorded_calls(folder: Path) -> Sequence[LMCall]:
         store.close()
 
 
-def recorded_turns(folder: Path) -> RecordedTurns:
+def recorded_order(folder: Path) -> RecordedOrder:
     """The order of the campaign in `folder`. Raises UserError where a seed came after the first draw."""
     store = open_archive(folder, write=False)
     try:
         proposals = store.proposals()
         spans = {
-            p.batch: Span(*(int(str(p.context[k])) for k in ("slot", "count", "table"))) for p in proposals
+            p.batch: SlotSpan(*(int(str(p.context[k])) for k in ("slot", "count", "table")))
+            for p in proposals
         }
         steerings = {p.batch: Steering.from_json(p.context) for p in proposals}
         events = store.events()
@@ -67,7 +66,7 @@ def recorded_turns(folder: Path) -> RecordedTurns:
         steps, unfinished = steps_of(events)
         rejected = {event.candidate for event in events if event.kind == "rejected" and event.candidate}
         measures = _measures(store.evaluations())
-        return RecordedTurns(steps, spans, steerings, unfinished, measures, rejected)
+        return RecordedOrder(steps, spans, steerings, unfinished, measures, rejected)
     finally:
         store.close()
 

@@ -7,16 +7,11 @@ that evaluation waits for neither.
 
 from __future__ import annotations
 
-import hashlib
-import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-
-def stream(seed: int, *names: object) -> random.Random:
-    """A random stream that is a function of names: the same names, the same draws, on any machine."""
-    text = "/".join(str(name) for name in (seed, *names))
-    return random.Random(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big"))
+from evoarch.agent.base.ordering import SlotSpan
+from evoarch.agent.base.rng import stream
 
 
 @dataclass(frozen=True)
@@ -30,15 +25,6 @@ class Share:
     samples: int
     lookahead: int
     slow: bool
-
-
-@dataclass(frozen=True)
-class Span:
-    """`count` slots from `slot` that one call of one operator (an index into the shares) fills."""
-
-    slot: int
-    count: int
-    operator: int
 
 
 class Plan:
@@ -58,9 +44,9 @@ class Plan:
         self._taken = dict(taken)
         self._choose = choose or self._by_weight
         self._next = 0
-        self._open: list[Span] = []
+        self._open: list[SlotSpan] = []
 
-    def due(self, settled: int, settled_or_waiting: int) -> list[Span]:
+    def due(self, settled: int, settled_or_waiting: int) -> list[SlotSpan]:
         """The open spans within their operator's reach, in slot order; `take` them to draw them.
 
         A slow operator reaches `lookahead` slots past `settled`; a quick one past `settled_or_waiting`,
@@ -71,7 +57,7 @@ class Plan:
             self._extend()
         return [span for span in self._open if span.slot < reach[span.operator]]
 
-    def take(self, span: Span) -> None:
+    def take(self, span: SlotSpan) -> None:
         """`span` is being drawn and is open no longer."""
         self._open.remove(span)
 
@@ -82,7 +68,7 @@ class Plan:
             return
         operator = self._choose(slot)
         gap = min((taken - slot for taken in self._taken if taken > slot), default=1 << 30)
-        span = Span(slot, min(self._shares[operator].samples, gap), operator)
+        span = SlotSpan(slot, min(self._shares[operator].samples, gap), operator)
         self._open.append(span)
         self._next += span.count
 

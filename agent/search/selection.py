@@ -4,52 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
+from evoarch.agent.base.ordering import NOBODY, Steering
 from evoarch.agent.config.tables import SelectionTable
-from evoarch.archive.pareto import Objective, crowding, fitness, measured, ranks
+from evoarch.agent.statistics.objectives import objectives
+from evoarch.archive.pareto import crowding, fitness, measured, ranks
 from evoarch.archive.records import Candidate
-
-SIZES = frozenset({"params", "flops"})
-
-
-def objectives(table: SelectionTable) -> list[Objective]:
-    return [Objective(name, log=name in SIZES) for name in table.objectives]
-
-
-@dataclass(frozen=True)
-class Steering:
-    """What a person said, as of a draw: `vetoed` are never parents, `pinned` always may be, `notes` stand
-    under a parent's metrics in prompts.
-    """
-
-    vetoed: frozenset[int] = frozenset()
-    pinned: frozenset[int] = frozenset()
-    notes: Mapping[int, str] = field(default_factory=dict)
-
-    def as_json(self, parents: Sequence[int] = ()) -> dict[str, object]:
-        """Nothing where nobody said anything, so that a campaign nobody steers is the same as ever.
-
-        Of the notes those on `parents`, since no others can matter to the proposal.
-        """
-        said = {"vetoed": self.vetoed, "pinned": self.pinned}
-        notes = {str(parent): self.notes[parent] for parent in parents if parent in self.notes}
-        return {word: sorted(ids) for word, ids in said.items() if ids} | ({"notes": notes} if notes else {})
-
-    @classmethod
-    def from_json(cls, context: Mapping[str, object]) -> Steering:
-        """Read back from a proposal's context."""
-        vetoed, pinned = (context.get(word, ()) for word in ("vetoed", "pinned"))
-        assert isinstance(vetoed, Sequence)
-        assert isinstance(pinned, Sequence)
-        return cls(frozenset(vetoed), frozenset(pinned), notes_in(context))
-
-
-def notes_in(context: Mapping[str, object]) -> dict[int, str]:
-    """The notes on parents that a proposal's context holds."""
-    notes = context.get("notes", {})
-    assert isinstance(notes, Mapping)
-    return {int(parent): str(note) for parent, note in notes.items()}
 
 
 def select(
@@ -57,7 +17,7 @@ def select(
     count: int,
     rng: random.Random,
     table: SelectionTable,
-    steering: Steering = Steering(),
+    steering: Steering = NOBODY,
 ) -> list[Candidate]:
     """`count` parents from the scored candidates in `view`, different ones where there are enough.
 

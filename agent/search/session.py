@@ -5,48 +5,47 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from evoarch.agent.base.errors import UserError, nearest
-from evoarch.agent.base.ordering import Turns
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.base.ordering import EventOrder
 from evoarch.agent.base.versions import versions
 from evoarch.agent.config.data_fingerprint import fingerprint, refuse_changed, retell, retold
 from evoarch.agent.config.load import FILE, Config, load
+from evoarch.agent.evaluation.bench import choose_recipe, refuse_untimed, searched
 from evoarch.agent.evaluation.constraints import wanted
 from evoarch.agent.evaluation.devices import devices_of, worker_count
 from evoarch.agent.evaluation.external_trainer import whole, with_trainer
+from evoarch.agent.evaluation.halving import held
 from evoarch.agent.evaluation.ray_pool import open_ray
-from evoarch.agent.evaluation.rungs import held
 from evoarch.agent.evaluation.walls import choose_level, open_walls
 from evoarch.agent.lm.base import LM, LMError
-from evoarch.agent.lm.budget import Purse
+from evoarch.agent.lm.budget import LMBudget
 from evoarch.agent.lm.calls import check
 from evoarch.agent.lm.local.soft_prompts import FOLDER
 from evoarch.agent.lm.registry import build_lm
 from evoarch.agent.operators.registry import build_operator
 from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.campaign_files import copy_file, copy_files
-from evoarch.agent.search.replay import recorded_config, recorded_turns, replayed
-from evoarch.agent.search.steady_state import Parts
-from evoarch.agent.search.templates import open_templates
+from evoarch.agent.search.campaign_files import copy_file, copy_files, open_templates
+from evoarch.agent.search.components import Components
+from evoarch.agent.search.replay import recorded_config, recorded_order, replayed
 from evoarch.agent.seeding.add import opening_of
 from evoarch.agent.seeding.lineage import check_unchanged
-from evoarch.agent.seeding.record import Record, records
+from evoarch.agent.seeding.record import SeedRecord, records
 from evoarch.agent.tuning.tuner import build_tuner
 from evoarch.archive.filesystem import wal_problem
 from evoarch.archive.lock import RunLock
 from evoarch.archive.schema import FILE as DATABASE
 from evoarch.archive.store import Store, create, open_archive
 from evoarch.evaluators.failures import failure_of
-from evoarch.evaluators.latency import Timing
-from evoarch.evaluators.own import Measuring, measuring
 from evoarch.evaluators.pools.slots import SlotPool
-from evoarch.evaluators.replies import Sound
-from evoarch.evaluators.task import Recipe, SupervisedTask, Task
+from evoarch.evaluators.registry import Measuring, measuring
+from evoarch.evaluators.replies import DryRunPassed
+from evoarch.evaluators.task import Task
 from evoarch.evaluators.tasks import load_task
 from evoarch.sandbox.genome import source_digest
-from evoarch.sandbox.job import Runner, Talking
+from evoarch.sandbox.job import Runner
 from evoarch.sandbox.level import detect
 from evoarch.sandbox.limits import Level
 from evoarch.sandbox.vet import vet
@@ -59,26 +58,8 @@ class Session:
     store: Store
     config: Config
     campaign: Campaign
-    parts: Parts
+    parts: Components
     level: Level
-
-
-def choose_recipe(task: Task, name: str) -> Recipe:
-    if name not in task.recipes:
-        raise UserError(
-            f"recipe {name!r}: task {task.name} has no such recipe; {nearest(name, task.recipes)}"
-        )
-    return task.recipes[name]
-
-
-def searched(task: Task, recipe: Recipe) -> Recipe:
-    """`recipe`, which a genome's own RECIPE changes. Raises UserError for a task with its own training."""
-    if not isinstance(task, SupervisedTask):
-        raise UserError(
-            "evaluation.recipe_search: expected a task that the common evaluator trains; "
-            f"{task.name} brings its own training"
-        )
-    return replace(recipe, searched=True)
 
 
 @asynccontextmanager
@@ -154,7 +135,7 @@ async def open_session(
         store.event("session", detail={**detail, "prompts": templates.digests(), "data": data})
         workers = pool.slots if pool else worker_count(config, devices)
         cores = 0 if pool else config.evaluation.workers or len(devices) or len(os.sched_getaffinity(0))
-        parts = Parts(
+        parts = Components(
             evaluator,
             task.offers,
             [build_operator(table, config, templates) for table in config.operators],
@@ -165,8 +146,8 @@ async def open_session(
             None if replay else build_tuner(config, folder),
             pool,
         )
-        turns: Turns | None = recorded_turns(replay) if replay else None
-        yield Session(store, config, Campaign(store, config, parts, turns), parts, level)
+        event_order: EventOrder | None = recorded_order(replay) if replay else None
+        yield Session(store, config, Campaign(store, config, parts, event_order), parts, level)
 
 
 def _build_lms(stack: AsyncExitStack, config: Config, folder: Path, replay: Path | None) -> dict[str, LM]:
@@ -182,10 +163,10 @@ def _build_lms(stack: AsyncExitStack, config: Config, folder: Path, replay: Path
 
 async def _check_lms(store: Store, config: Config, lms: Mapping[str, LM]) -> None:
     """Says what would stop the run later while nothing is spent but these calls. Raises UserError."""
-    purse = Purse(store, config.budget, {lm.name: lm for lm in config.lm})
+    lm_budget = LMBudget(store, config.budget, {lm.name: lm for lm in config.lm})
     for name, lm in lms.items():
         try:
-            await check(store, lm, purse)
+            await check(store, lm, lm_budget)
         except LMError as error:
             raise UserError(f"[[lm]] {name}: {error}") from None
 
@@ -244,7 +225,9 @@ def _read(path: Path) -> str:
         ) from None
 
 
-def _vet_seeds(sources: Mapping[str, str], config: Config, task: Task, seeds: Mapping[str, Record]) -> None:
+def _vet_seeds(
+    sources: Mapping[str, str], config: Config, task: Task, seeds: Mapping[str, SeedRecord]
+) -> None:
     found: dict[str, list[str]] = {}
     for file, source in sources.items():
         findings = vet(
@@ -265,7 +248,7 @@ async def _dry_run_seeds(sources: Mapping[str, str], evaluator: Measuring) -> No
     for file, source in sources.items():
         result = await evaluator.dry_run(source)
         found[file] = []
-        if not isinstance(result, Sound):
+        if not isinstance(result, DryRunPassed):
             failed = failure_of(result)
             found[file] = [f"{getattr(result, 'line', 0)}:0 {failed.stage}: {failed.reason}"]
     _refuse(found)
@@ -286,13 +269,3 @@ def _add_seeds(store: Store, sources: Mapping[str, str]) -> None:
         if digest not in known:
             store.add_seed(Path(file).stem, source, digest)
             known.add(digest)
-
-
-def refuse_untimed(key: str, task: Task, evaluator: Measuring, runner: Runner) -> None:
-    """Raises UserError where latency, which `key` asks for, can't be measured."""
-    if not isinstance(evaluator, Timing):
-        raise UserError(f"{key}: expected a task of examples, got {task.name}: its latency can't be measured")
-    if not isinstance(runner, Talking):
-        raise UserError(
-            f"{key}: latency is measured on this machine's cores; expected no pool and no device but these"
-        )

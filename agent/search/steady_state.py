@@ -7,69 +7,30 @@ seed gives the same campaign; otherwise whoever is ready goes first, and a repla
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.base.ordering import Turns
+from evoarch.agent.base.ordering import EventOrder, SlotSpan, Steering
+from evoarch.agent.base.rng import stream
 from evoarch.agent.config.load import Config
 from evoarch.agent.config.tables import OperatorTable
 from evoarch.agent.evaluation.budget import Budget
-from evoarch.agent.evaluation.pipeline import EvaluatorSeam, Grader
-from evoarch.agent.lm.base import LM, LMError
-from evoarch.agent.lm.budget import OutOfBudgetError, Purse
+from evoarch.agent.evaluation.pipeline import Pipeline
+from evoarch.agent.lm.base import LMError
+from evoarch.agent.lm.budget import LMBudget, OutOfBudgetError
 from evoarch.agent.operators.base import Operator
-from evoarch.agent.search.admission import admit
-from evoarch.agent.search.bandit import Portfolio
-from evoarch.agent.search.proposals import Drawing
-from evoarch.agent.search.scheduler import Plan, Share, Span, stream
-from evoarch.agent.search.selection import Steering
+from evoarch.agent.search.bandit import OperatorBandit
+from evoarch.agent.search.components import STOPPED, Components, Ending
+from evoarch.agent.search.proposals import ProposalDrawer
+from evoarch.agent.search.scheduler import Plan, Share
 from evoarch.agent.search.stopping import Patience
-from evoarch.agent.search.variation import Bred, Writer
-from evoarch.agent.seeding.lineage import Openings
-from evoarch.agent.seeding.record import Record
-from evoarch.agent.tuning.seam import Tuner
+from evoarch.agent.search.variation import Child, ProposalWriter, admit
+from evoarch.agent.seeding.lineage import EditableRegions
 from evoarch.archive.records import Candidate, Proposal, State
 from evoarch.archive.store import Store
-from evoarch.evaluators.pools.seam import Pool
 
 MOST_CALLS = 2
 """Batches that may wait for one LM at a time; slots of one that is further behind go to quick operators."""
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What a campaign works with. `operators` stand in the order of the config's tables; `seeds` are the
-    records of inlined seeds, by name; `cores` are slots at the end, when no LM computes beside them. `pool`:
-    one whose slots come and go; `workers` is what it had at first.
-    """
-
-    evaluator: EvaluatorSeam
-    offers: Mapping[str, object]
-    operators: Sequence[Operator]
-    lms: Mapping[str, LM]
-    workers: int
-    seeds: Mapping[str, Record] = field(default_factory=dict)
-    cores: int = 0
-    tuner: Tuner | None = None
-    pool: Pool | None = None
-
-    @property
-    def at_once(self) -> int:
-        """Children that may be graded at a time, now."""
-        return self.workers if self.pool is None else max(1, self.pool.slots)
-
-
-@dataclass(frozen=True)
-class Ending:
-    """Why the run ended. `complete`: the campaign needs no further run under this budget."""
-
-    reason: str
-    complete: bool
-    error: bool = False
-
-
-STOPPED = Ending("stopped; `evoarch run` goes on from here", complete=False)
 
 
 def share_of(table: OperatorTable, operator: Operator, workers: int) -> Share:
@@ -83,37 +44,43 @@ def slot_of(proposal: Proposal) -> int:
     return int(str(proposal.context["slot"])) + proposal.ordinal
 
 
-class Breeding:
+class SteadyState:
     """The state of one run's steady state; all of it can be rebuilt from the archive."""
 
     def __init__(
-        self, store: Store, config: Config, parts: Parts, turns: Turns, budget: Budget, grader: Grader
+        self,
+        store: Store,
+        config: Config,
+        parts: Components,
+        event_order: EventOrder,
+        budget: Budget,
+        grader: Pipeline,
     ) -> None:
         self._store, self._config, self._parts = store, config, parts
-        self._turns, self._budget, self._grader = turns, budget, grader
-        self._drawing = Drawing(store, config, parts.operators)
+        self._event_order, self._budget, self._grader = event_order, budget, grader
+        self._drawing = ProposalDrawer(store, config, parts.operators)
         prices = {lm.name: lm for lm in config.lm}
-        self._purse = Purse(store, config.budget, prices, unlimited=turns.recorded)
+        self._lm_budget = LMBudget(store, config.budget, prices, unlimited=event_order.recorded)
         self._patience = Patience(config.budget.stall)
-        openings = Openings(store, parts.seeds)
-        self._writer = Writer(
-            store, config, parts.offers, config.campaign.seed, openings, self._purse, turns.passed
+        openings = EditableRegions(store, parts.seeds)
+        self._writer = ProposalWriter(
+            store, config, parts.offers, config.campaign.seed, openings, self._lm_budget, event_order.passed
         )
         strict = config.evaluation.order == "strict" or (
             config.evaluation.order == "auto" and not any(table.lm for table in config.operators)
         )
-        self._ordered = parts.workers == 1 and parts.pool is None and strict and not turns.recorded
-        self._writing: dict[asyncio.Task[list[Bred]], tuple[int, int]] = {}
+        self._ordered = parts.workers == 1 and parts.pool is None and strict and not event_order.recorded
+        self._writing: dict[asyncio.Task[list[Child]], tuple[int, int]] = {}
         self._grading: dict[asyncio.Task[bool], tuple[int, bool]] = {}
-        self._ready: dict[int, Bred | Candidate] = {}
+        self._ready: dict[int, Child | Candidate] = {}
         self._released: list[int] = []
         self._settled = 0
         self._next_slot = 0
         self._done: set[int] = set()
         self._stopping = False
         self._wake = asyncio.Event()
-        turns.watch(self._wake.set)
-        self._purse.watch(self._wake.set)
+        event_order.watch(self._wake.set)
+        self._lm_budget.watch(self._wake.set)
         if parts.pool is not None:
             parts.pool.watch(self._wake.set)
         self._plan = self._resume()
@@ -137,7 +104,7 @@ class Breeding:
                     await self._progress()
             while self._writing and not ending.complete:
                 await self._progress()
-            while self._grading and not self._turns.recorded:
+            while self._grading and not self._event_order.recorded:
                 await self._progress()
             return ending
         finally:
@@ -165,8 +132,8 @@ class Breeding:
             share_of(table, operator, self._parts.at_once)
             for table, operator in zip(self._config.operators, self._parts.operators, strict=True)
         ]
-        bandit = self._config.portfolio.method == "bandit" and not self._turns.recorded
-        choose = Portfolio(self._store, self._config).choose if bandit else None
+        bandit = self._config.portfolio.method == "bandit" and not self._event_order.recorded
+        choose = OperatorBandit(self._store, self._config).choose if bandit else None
         return Plan(shares, self._config.campaign.seed, taken, choose)
 
     def _pass(self, slot: int) -> None:
@@ -178,25 +145,25 @@ class Breeding:
     def _ending(self) -> Ending | None:
         if self._stopping:
             return STOPPED
-        if self._turns.recorded:
-            return None if self._turns.next() else Ending("the replay is at its end", complete=True)
+        if self._event_order.recorded:
+            return None if self._event_order.next() else Ending("the replay is at its end", complete=True)
         if spent := self._budget.spent():
             return Ending(spent, complete=True)
         if reason := self._patience.over():
             return Ending(reason, complete=False, error=True)
-        if (spent := self._purse.spent()) and not (self._writing or self._ready or self._grading):
+        if (spent := self._lm_budget.spent()) and not (self._writing or self._ready or self._grading):
             return Ending(spent, complete=True)
         return None
 
     # Drawing and writing
 
     def _draw_due(self) -> None:
-        if self._turns.recorded:
-            while (step := self._turns.next()) and step[0] == "drawn":
-                self._draw(self._turns.span(step[1]), self._turns.steering(step[1]))
-                self._turns.done(step)
+        if self._event_order.recorded:
+            while (step := self._event_order.next()) and step[0] == "drawn":
+                self._draw(self._event_order.span(step[1]), self._event_order.steering(step[1]))
+                self._event_order.done(step)
             return
-        if self._purse.spent():
+        if self._lm_budget.spent():
             return
         # With one worker nothing that depends on timing may move a draw.
         late = [count for op, count in self._writing.values() if self._config.operators[op].lm]
@@ -215,26 +182,26 @@ class Breeding:
                 notes = self._store.notes() if self._config.review.notes else {}
                 self._draw(each, Steering(self._store.vetoed(), self._store.pinned(), notes))
 
-    def _instead(self, span: Span) -> list[Span]:
+    def _instead(self, span: SlotSpan) -> list[SlotSpan]:
         """The slots of an LM that is too far behind, given to operators that answer on the spot."""
         tables = self._config.operators
         quick = [number for number, table in enumerate(tables) if not table.lm]
         weights = [tables[number].weight for number in quick]
         slots = range(span.slot, span.slot + span.count) if quick else ()
         seed = self._config.campaign.seed
-        return [Span(slot, 1, stream(seed, "instead", slot).choices(quick, weights)[0]) for slot in slots]
+        return [SlotSpan(slot, 1, stream(seed, "instead", slot).choices(quick, weights)[0]) for slot in slots]
 
     def _concurrency(self, table: OperatorTable) -> int:
         return next(lm.concurrency for lm in self._config.lm if lm.name == table.lm)
 
-    def _draw(self, span: Span, steering: Steering) -> None:
+    def _draw(self, span: SlotSpan, steering: Steering) -> None:
         self._write(self._drawing.draw(span, steering))
 
     def _write(self, batch: Sequence[Proposal]) -> None:
         index = self._table_of(batch[0])
         if index is None:
             problem = f"{batch[0].operator} is no longer among the campaign's operators"
-            self._take_in([Bred(proposal, "", problem=problem) for proposal in batch])
+            self._take_in([Child(proposal, "", problem=problem) for proposal in batch])
             return
         table = self._config.operators[index]
         lm = self._parts.lms[table.lm] if table.lm else None
@@ -253,7 +220,7 @@ class Breeding:
 
     def _hear_verdicts(self) -> None:
         """Children that waited for a person: their slots are settled, so they go beside the order."""
-        if self._turns.recorded:
+        if self._event_order.recorded:
             return
         for identity, approved in self._store.decided():
             if approved:
@@ -275,7 +242,7 @@ class Breeding:
             bred = self._ready.pop(slot)
             if self._ordered:
                 self._pass(slot + 1)
-            candidate = bred if isinstance(bred, Candidate) else admit(self._store, self._turns, bred)
+            candidate = bred if isinstance(bred, Candidate) else admit(self._store, self._event_order, bred)
             if candidate is None:
                 self._settle_slot(trained=False)
                 continue
@@ -283,14 +250,14 @@ class Breeding:
 
     def _admissible(self) -> int | None:
         """The slot whose child may be looked at now, if a worker is free for it."""
-        if self._turns.recorded:
-            step = self._turns.next()
+        if self._event_order.recorded:
+            step = self._event_order.next()
             if step is None or step[0] != "admitted":
                 return None
             return next((s for s, bred in self._ready.items() if _candidate_id(bred) == step[1]), None)
         if len(self._grading) >= self._parts.at_once or self._ending():
             return None
-        if self._ordered and not self._purse.spent():
+        if self._ordered and not self._lm_budget.spent():
             return self._next_slot if self._next_slot in self._ready else None
         return min(self._ready, default=None)
 
@@ -307,7 +274,7 @@ class Breeding:
             self._patience.lost(lost)
         else:
             self._patience.settled(trained=trained)
-        if not self._turns.recorded and self._ending() is None:
+        if not self._event_order.recorded and self._ending() is None:
             self._draw_due()
 
     # Waiting
@@ -316,8 +283,8 @@ class Breeding:
         """Waits until something ended or somebody called, and takes the results in."""
         tasks = {*self._writing, *self._grading}
         if not tasks and not self._wake.is_set():
-            if self._turns.recorded:
-                raise UserError(f"replay: step {self._turns.next()} can't be made again", code=1)
+            if self._event_order.recorded:
+                raise UserError(f"replay: step {self._event_order.next()} can't be made again", code=1)
             return
         woken = asyncio.create_task(self._wake.wait())
         done, _ = await asyncio.wait(
@@ -338,7 +305,7 @@ class Breeding:
             except OutOfBudgetError:
                 continue  # It stays as it was drawn, and a run with a larger budget makes it.
             except LMError as error:
-                if self._turns.recorded:
+                if self._event_order.recorded:
                     raise
                 self._patience.refused(str(error))
 
@@ -346,10 +313,10 @@ class Breeding:
         """Seconds until the budget's end has to be noticed; once it is over there is nothing to notice."""
         return self._budget.seconds_left() or None
 
-    def _take_in(self, batch: Sequence[Bred]) -> None:
+    def _take_in(self, batch: Sequence[Child]) -> None:
         for bred in batch:
             self._ready[slot_of(bred.proposal)] = bred
-        if any(bred.asked for bred in batch) and not self._turns.recorded:
+        if any(bred.asked for bred in batch) and not self._event_order.recorded:
             unanswered = all(bred.unanswered for bred in batch)
             self._patience.answered(batch[0].problem if unanswered else "")
 
@@ -361,5 +328,5 @@ class Breeding:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _candidate_id(bred: Bred | Candidate) -> int:
+def _candidate_id(bred: Child | Candidate) -> int:
     return bred.id if isinstance(bred, Candidate) else bred.proposal.candidate

@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from evoarch.agent.base.ordering import EventOrder, notes_in
+from evoarch.agent.base.rng import stream
 from evoarch.agent.config.load import Config
+from evoarch.agent.evaluation.vetting import findings_of, in_one_line
 from evoarch.agent.lm.base import LM, LMError
-from evoarch.agent.lm.budget import OutOfBudgetError, Purse
+from evoarch.agent.lm.budget import LMBudget, OutOfBudgetError
 from evoarch.agent.lm.calls import LoggedCalls
-from evoarch.agent.operators.base import Broken, Draft, Operator, Order, Parent
+from evoarch.agent.operators.base import BrokenParent, Draft, Operator, Order, Parent
 from evoarch.agent.search.feedback import findings_about, from_json
-from evoarch.agent.search.scheduler import stream
-from evoarch.agent.search.selection import notes_in
 from evoarch.agent.seeding.frozen import Opening
-from evoarch.agent.seeding.lineage import Openings
+from evoarch.agent.seeding.lineage import EditableRegions
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.records import Candidate, Proposal, State
 from evoarch.archive.store import Store
 from evoarch.sandbox.genome import GenomeError, source_digest
 from evoarch.sandbox.outcome import Finding
-from evoarch.sandbox.vet import vet
 
 
 @dataclass(frozen=True)
-class Bred:
+class Child:
     """A child as it came: its proposal, its source, and either a digest or the reason it can't go on."""
 
     proposal: Proposal
@@ -39,37 +39,12 @@ class Bred:
     """Whether a source could be read, whatever was found in it."""
 
 
-def findings_of(
-    source: str,
-    config: Config,
-    offers: Mapping[str, object],
-    entry: str = "Model",
-    opening: Opening | None = None,
-) -> list[Finding]:
-    """What keeps `source` from running; where the campaign only reports, what touches frozen code."""
-    found: list[Finding] = []
-    if config.sandbox.vet != "report":
-        found = vet(
-            source,
-            entry=entry,
-            offers=offers,
-            imports=config.sandbox.imports,
-            recipe=config.evaluation.recipe_search,
-        )
-    return found if opening is None else opening.findings(source, found)
-
-
-def in_one_line(findings: Sequence[Finding]) -> str:
-    """All findings of a genome, as a rejection's note."""
-    return "; ".join(str(finding) for finding in findings)
-
-
 def order_of(
     batch: Sequence[Proposal],
     parents: Sequence[Candidate],
     offers: Mapping[str, object],
     openings: Sequence[Opening | None] = (),
-    broken: Broken | None = None,
+    broken: BrokenParent | None = None,
 ) -> Order:
     """What the operator is asked for, from the archive alone: a batch lost in a crash is made again.
 
@@ -103,19 +78,19 @@ def order_of(
 
 
 @dataclass(frozen=True)
-class Writer:
+class ProposalWriter:
     """Makes the children of drawn batches."""
 
     store: Store
     config: Config
     offers: Mapping[str, object]
     seed: int
-    openings: Openings
-    purse: Purse
+    openings: EditableRegions
+    lm_budget: LMBudget
     passed: Callable[[int], bool] = lambda candidate: False
     """Whether a candidate is not to be vetted: in a replay, where the record let it in."""
 
-    async def write(self, batch: Sequence[Proposal], operator: Operator, lm: LM | None) -> list[Bred]:
+    async def write(self, batch: Sequence[Proposal], operator: Operator, lm: LM | None) -> list[Child]:
         """The batch's children, in its order. An LM that gives up on a call costs its children, not the run.
 
         Raises LMError (not retriable) when no further call can work either, OutOfBudgetError where none
@@ -126,7 +101,7 @@ class Writer:
         openings = [self.openings.of(i) for i in first.parents]
         broken = self._broken(first, openings)
         order = order_of(batch, parents, self.offers, openings, broken)
-        complete = LoggedCalls(self.store, lm, first.batch, self.purse) if lm else None
+        complete = LoggedCalls(self.store, lm, first.batch, self.lm_budget) if lm else None
         unanswered = False
         try:
             drafts = await operator.propose(order, stream(self.seed, "proposal", first.batch), complete)
@@ -149,7 +124,7 @@ class Writer:
             for p in batch
         ]
 
-    def _broken(self, proposal: Proposal, openings: Sequence[Opening | None]) -> Broken | None:
+    def _broken(self, proposal: Proposal, openings: Sequence[Opening | None]) -> BrokenParent | None:
         """The child that a proposal is to mend, as its operator wrote it: of a frozen file, the open part."""
         identity = proposal.context.get("repairs")
         if not isinstance(identity, int):
@@ -161,25 +136,25 @@ class Writer:
         opening = openings[0] if openings else None
         if opening is not None and child.state is State.FAILED:
             text = opening.view(text)
-        return Broken(identity, text, findings_about(self.store.reason(identity)))
+        return BrokenParent(identity, text, findings_about(self.store.reason(identity)))
 
     def _read(
         self, proposal: Proposal, draft: Draft, entry: str, changed: tuple[Candidate, Opening | None] | None
-    ) -> Bred:
+    ) -> Child:
         text = clean(draft.source or draft.text)
         if draft.problem:
-            return Bred(proposal, text, problem=clean(draft.problem), change=draft.change, parsed=False)
+            return Child(proposal, text, problem=clean(draft.problem), change=draft.change, parsed=False)
         source, findings, opening = draft.source, list[Finding](), None
         if changed and (opening := changed[1]):
             source, findings = opening.merged(draft.source, changed[0].source, entry)
         if not findings and not self.passed(proposal.candidate):
             findings = findings_of(source, self.config, self.offers, opening=opening)
         if findings:
-            return Bred(proposal, text, problem=in_one_line(findings), change=draft.change)
+            return Child(proposal, text, problem=in_one_line(findings), change=draft.change)
         try:
-            return Bred(proposal, source, source_digest(source), change=draft.change)
+            return Child(proposal, source, source_digest(source), change=draft.change)
         except GenomeError as error:
-            return Bred(proposal, text, problem=str(error), change=draft.change)
+            return Child(proposal, text, problem=str(error), change=draft.change)
 
 
 MOST_KEPT = 20_000
@@ -189,3 +164,20 @@ MOST_KEPT = 20_000
 def clean(text: str) -> str:
     """`text` as any SQLite tool can store and show it."""
     return text[:MOST_KEPT].encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+
+
+def admit(store: Store, event_order: EventOrder, bred: Child) -> Candidate | None:
+    """Records what arrived; the candidate to grade, None where there is nothing to grade."""
+    identity = bred.proposal.candidate
+    if bred.problem:
+        store.reject(identity, bred.source, bred.problem, change=bred.change, parsed=bred.parsed)
+    elif (first := store.find_source(bred.digest, exclude=identity)) is not None:
+        store.duplicate(
+            identity, of=first, source=bred.source, source_digest=bred.digest, reason="same source"
+        )
+    else:
+        store.arrive(identity, bred.source, bred.digest, bred.change)
+        event_order.done(("admitted", identity))
+        return store.candidate(identity)
+    event_order.done(("admitted", identity))
+    return None

@@ -15,7 +15,7 @@ from evoarch.agent.config.load import FILE, load
 from evoarch.agent.seeding.adapter import Adapter, Layout, adapter, check_kwargs, layouts
 from evoarch.agent.seeding.frozen import Opening
 from evoarch.agent.seeding.inline import Inlined, Piece, find_entry, inline
-from evoarch.agent.seeding.record import Record, beside, text_digest
+from evoarch.agent.seeding.record import SeedRecord, beside, text_digest
 from evoarch.agent.seeding.resolve import Repository, near
 from evoarch.agent.seeding.units import SeedError
 from evoarch.sandbox.outcome import Finding
@@ -41,7 +41,7 @@ class Seed:
     """A genome with its record, not yet written."""
 
     genome: str
-    record: Record
+    record: SeedRecord
     adapter: Adapter
     layout: Layout
     places: tuple[tuple[int, str, int], ...]
@@ -90,7 +90,7 @@ class Prepared:
             place: text_digest(self.repository.source(self.repository.root / place).text)
             for place in self.inlined.files
         }
-        record = Record(
+        record = SeedRecord(
             name=self.wanted.name,
             repository=str(self.repository.root),
             file=self.place,
@@ -186,7 +186,7 @@ def _class_of(piece: Piece) -> tuple[set[str], list[str]]:
     return methods, [ast.unparse(base) for base in node.bases]
 
 
-def opening_of(record: Record, genome: str) -> Opening:
+def opening_of(record: SeedRecord, genome: str) -> Opening:
     """What may change in the descendants of a seed."""
     return Opening(genome, record.evolve, ENTRY if record.adapter else "", record.inner)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 from evoarch.agent.seeding.names import chains, renamed
-from evoarch.agent.seeding.resolve import Definition, External, Folder, Repository, Target, near
+from evoarch.agent.seeding.resolve import External, Folder, Repository, SourceDefinition, Target, near
 from evoarch.agent.seeding.units import SeedError, Source, Unit, imported
 from evoarch.sandbox.rules.base import below
 
@@ -86,7 +86,7 @@ def inline(repository: Repository, source: Source, entry: str, reserved: Iterabl
     )
 
 
-def find_entry(repository: Repository, source: Source, entry: str) -> Definition:
+def find_entry(repository: Repository, source: Source, entry: str) -> SourceDefinition:
     """The one class or function called `entry`, in the file or imported into it."""
     defined = [unit for unit in source.units if unit.defines]
     units = [unit for unit in defined if entry in unit.names]
@@ -95,12 +95,12 @@ def find_entry(repository: Repository, source: Source, entry: str) -> Definition
         raise SeedError(source.place, units[1].line, f"two entries of one name: {entry} at lines {lines}")
     if not units:
         found = repository.lookup(source, entry)
-        if isinstance(found, Definition) and any(u.defines for u in found.source.binding(found.name)):
+        if isinstance(found, SourceDefinition) and any(u.defines for u in found.source.binding(found.name)):
             return find_entry(repository, found.source, found.name)
         known = [name for unit in defined for name in unit.names]
         hint = near(entry, known) if known else "; it defines no class and no function"
         raise SeedError(source.place, 1, f"there is no entry {entry}{hint}")
-    return Definition(source, entry)
+    return SourceDefinition(source, entry)
 
 
 @dataclass
@@ -123,9 +123,9 @@ class _Gathering:
         self.edges: dict[str, dict[str, tuple[int, Source]]] = {}
         self._checked: set[str] = set()
 
-    def need(self, definition: Definition) -> None:
+    def need(self, definition: SourceDefinition) -> None:
         waiting = [definition]
-        seen: set[Definition] = set()
+        seen: set[SourceDefinition] = set()
         while waiting:
             one = waiting.pop()
             if one in seen:
@@ -143,10 +143,10 @@ class _Gathering:
                 self.units[key] = unit
                 self.links[key] = links = self._follow(source, unit)
                 found = [*links.targets.values(), *(t for pairs in links.inner.values() for _, t in pairs)]
-                waiting += [t for t in found if isinstance(t, Definition)]
-                waiting += [Definition(source, name) for name in unit.names]
+                waiting += [t for t in found if isinstance(t, SourceDefinition)]
+                waiting += [SourceDefinition(source, name) for name in unit.names]
                 for name, target in [*links.targets.items(), *(p for ps in links.inner.values() for p in ps)]:
-                    if isinstance(target, Definition) and target.source is not source:
+                    if isinstance(target, SourceDefinition) and target.source is not source:
                         line = self._import_line(source, name) or unit.line
                         self.edges.setdefault(source.place, {})[target.source.place] = (line, target.source)
 
@@ -259,13 +259,17 @@ class _Naming:
     """Every name that the genome binds, each once: the entry's file first, a later one gives way."""
 
     def __init__(
-        self, gathering: _Gathering, entry: Definition, reserved: frozenset[str], order: Sequence[Source]
+        self,
+        gathering: _Gathering,
+        entry: SourceDefinition,
+        reserved: frozenset[str],
+        order: Sequence[Source],
     ) -> None:
         self.gathering = gathering
         self.reserved = reserved
         self.taken: set[str] = set(reserved)
         self.externals: dict[tuple[str, str], External] = {}
-        self.definitions: dict[Definition, str] = {}
+        self.definitions: dict[SourceDefinition, str] = {}
         free = {name for links in gathering.links.values() for name in links.free}
         # A name that some unit takes from the builtins (or from nowhere) must not begin to mean something.
         self.taken |= free
@@ -274,17 +278,17 @@ class _Naming:
             for unit in gathering.units_of(source):
                 links = gathering.links[source, unit.start]
                 for name in unit.names:
-                    self._define(Definition(source, name))
+                    self._define(SourceDefinition(source, name))
                 targets = [*links.targets.items(), *(p for pairs in links.inner.values() for p in pairs)]
                 for _, target in targets:
                     if isinstance(target, External):
                         for external in gathering.statements(source, target):
                             self._import(external)
 
-    def of(self, target: Definition) -> str:
+    def of(self, target: SourceDefinition) -> str:
         return self.definitions[target]
 
-    def _define(self, definition: Definition) -> None:
+    def _define(self, definition: SourceDefinition) -> None:
         if definition not in self.definitions:
             self.definitions[definition] = self._free(definition.name, definition.source)
 
@@ -315,7 +319,7 @@ class _Naming:
     def _final(self, target: Target) -> str:
         if isinstance(target, External):
             return self.externals[target.path, target.bound].bound
-        assert isinstance(target, Definition)
+        assert isinstance(target, SourceDefinition)
         return self.definitions[target]
 
     def import_lines(self) -> tuple[tuple[str, External], ...]:
@@ -338,7 +342,7 @@ class _Naming:
     def piece(self, source: Source, unit: Unit) -> Piece:
         links = self.gathering.links[source, unit.start]
         names = {path: self._final(target) for path, target in links.targets.items()}
-        names |= {name: self.definitions[Definition(source, name)] for name in unit.names}
+        names |= {name: self.definitions[SourceDefinition(source, name)] for name in unit.names}
         imports: dict[str, list[str]] = {}
         for code, pairs in links.inner.items():
             imports[code] = [

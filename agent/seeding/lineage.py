@@ -11,17 +11,17 @@ from evoarch.agent.config.load import Config
 from evoarch.agent.seeding.add import opening_of
 from evoarch.agent.seeding.frozen import Opening
 from evoarch.agent.seeding.patch import patch
-from evoarch.agent.seeding.record import Record, records, text_digest
+from evoarch.agent.seeding.record import SeedRecord, records, text_digest
 from evoarch.archive.records import Candidate
 from evoarch.archive.store import Store
 
 
 @dataclass(frozen=True)
-class Openings:
+class EditableRegions:
     """Answers for candidates of one campaign. `records` are by the seeds' names."""
 
     store: Store
-    records: Mapping[str, Record] = field(default_factory=dict)
+    records: Mapping[str, SeedRecord] = field(default_factory=dict)
     _known: dict[int, Opening | None] = field(default_factory=dict, repr=False)
 
     def of(self, candidate: int) -> Opening | None:
@@ -44,7 +44,7 @@ class Openings:
             candidate = self.store.candidate(candidate.parents[0])
         return candidate
 
-    def record_of(self, seed: Candidate) -> Record | None:
+    def record_of(self, seed: Candidate) -> SeedRecord | None:
         return self.records.get(seed.name or "")
 
 
@@ -53,7 +53,7 @@ def patch_of(store: Store, folder: Path, config: Config, candidate: Candidate) -
 
     Raises UserError where its seed was not inlined, or nothing changed.
     """
-    openings = Openings(store, records(folder, config.seeds.files))
+    openings = EditableRegions(store, records(folder, config.seeds.files))
     seed = openings.seed_of(candidate)
     record = openings.record_of(seed)
     if record is None:
@@ -69,7 +69,7 @@ def patch_of(store: Store, folder: Path, config: Config, candidate: Candidate) -
     return text
 
 
-def check_unchanged(records: Mapping[str, Record], sources: Mapping[str, str]) -> None:
+def check_unchanged(records: Mapping[str, SeedRecord], sources: Mapping[str, str]) -> None:
     """Raises UserError for an inlined seed whose text is no longer what was written."""
     for file, source in sources.items():
         record = records.get(Path(file).stem)

@@ -12,7 +12,7 @@ from evoarch.agent.base.errors import UserError
 from evoarch.agent.seeding.frozen import canonical
 from evoarch.agent.seeding.inline import Piece
 from evoarch.agent.seeding.names import renamed
-from evoarch.agent.seeding.record import Record, text_digest
+from evoarch.agent.seeding.record import SeedRecord, text_digest
 from evoarch.agent.seeding.resolve import Repository
 from evoarch.agent.seeding.units import Source, Unit, reads, units_of
 from evoarch.sandbox.genome import strip_prose
@@ -29,7 +29,7 @@ class _Edits:
     imports: list[str] = field(default_factory=list)
 
 
-def patch(record: Record, seed: str, child: str) -> str:
+def patch(record: SeedRecord, seed: str, child: str) -> str:
     """The difference between the user's files and what a descendant of their seed makes of them.
 
     `seed` and `child` are genomes. "" where the child changes nothing. Raises UserError where a file was
@@ -66,7 +66,7 @@ def _units(genome: str) -> list[Unit]:
     return list(units_of(genome))
 
 
-def _check(record: Record, source: Source) -> None:
+def _check(record: SeedRecord, source: Source) -> None:
     if text_digest(source.text) != record.files[source.place]:
         raise UserError(
             f"{source.path}:1: was changed since the seed was added; restore it or add the seed again", code=1

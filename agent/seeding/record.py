@@ -18,7 +18,7 @@ OWN = frozenset(["inner", "evolve", "pieces"])
 
 
 @dataclass(frozen=True)
-class Record:
+class SeedRecord:
     """`repository` is absolute; `files` maps each inlined file, relative to it, to its SHA-256.
 
     `entry` is the entry as the user named it, `inner` as the genome calls it. `adapter` is the text that
@@ -53,7 +53,7 @@ def beside(seed: Path) -> Path:
     return seed.with_suffix(".json")
 
 
-def load_record(seed: Path) -> Record | None:
+def load_record(seed: Path) -> SeedRecord | None:
     """The record of a seed file, None where it was not inlined. Raises UserError for a damaged one."""
     path = beside(seed)
     if not path.is_file():
@@ -67,12 +67,12 @@ def load_record(seed: Path) -> Record | None:
             for p in data["pieces"]
         )
         lists = {key: tuple(data[key]) for key in ("evolve", "imports")}
-        return Record(**{**data, **lists, "pieces": pieces})
+        return SeedRecord(**{**data, **lists, "pieces": pieces})
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path}: not a record of a seed ({error}); add the seed again", code=1) from None
 
 
-def records(folder: Path, files: Sequence[str]) -> dict[str, Record]:
+def records(folder: Path, files: Sequence[str]) -> dict[str, SeedRecord]:
     """The records of a campaign's seeds, by the seed's name."""
     found = {Path(file).stem: load_record(folder / file) for file in files}
     return {name: record for name, record in found.items() if record is not None}

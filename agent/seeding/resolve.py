@@ -35,7 +35,7 @@ class External:
 
 
 @dataclass(frozen=True)
-class Definition:
+class SourceDefinition:
     """A name that a file of the repository defines."""
 
     source: Source
@@ -45,7 +45,7 @@ class Definition:
         return hash((self.source.path, self.name))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Definition) and (self.source.path, self.name) == (
+        return isinstance(other, SourceDefinition) and (self.source.path, self.name) == (
             other.source.path,
             other.name,
         )
@@ -59,7 +59,7 @@ class Folder:
     source: Source | None
 
 
-Target = External | Definition | Folder
+Target = External | SourceDefinition | Folder
 
 
 @dataclass
@@ -111,7 +111,7 @@ class Repository:
             if unit.kind == "typing":
                 return None
             found = next((i for i in reversed(unit.imports) if i.bound == name), None)
-            return self.imported(source, found) if found else Definition(source, name)
+            return self.imported(source, found) if found else SourceDefinition(source, name)
         for unit in reversed(source.units):
             for star in unit.stars:
                 module = self._star(source, star)

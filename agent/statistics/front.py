@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from evoarch.agent.config.load import Config
-from evoarch.agent.search.selection import objectives
 from evoarch.agent.statistics.noise import Noise, read_noise
-from evoarch.agent.statistics.standing import standing
+from evoarch.agent.statistics.objectives import objectives
+from evoarch.archive.lock import is_locked
 from evoarch.archive.pareto import Objective, front
 from evoarch.archive.records import Candidate
 from evoarch.archive.store import Store
@@ -28,7 +29,7 @@ class Elites:
     provisional: bool
 
 
-def stand(
+def front_of(
     rows: Sequence[Mapping[str, float]],
     seeds: Sequence[int],
     goals: Sequence[Objective],
@@ -68,20 +69,33 @@ def elites(store: Store, config: Config) -> list[Candidate]:
     goals = objectives(config.selection)
     names = sorted({"error", *(goal.name for goal in goals)})
     places = store.points(names)
-    found = stand_now(store, config, places, names, read_noise(store))
+    found = current_front(store, config, places, names, read_noise(store))
     return store.some([places[i][0] for i in found.places])
 
 
-def stand_now(
+def current_front(
     store: Store, config: Config, places: Sequence[Placed], names: Sequence[str], noise: Noise
 ) -> Elites:
     """The standing of all that were scored; `names` are those of the values in `places`."""
     rows = [dict(zip(names, values, strict=True)) for _, values, _ in places]
-    return stand(
+    return front_of(
         rows,
         [seeds for _, _, seeds in places],
         objectives(config.selection),
         noise,
         needed=config.evaluation.repeats,
-        final=standing(store)[0] == "complete",
+        final=run_state(store)[0] == "complete",
     )
+
+
+def run_state(store: Store) -> tuple[str, str]:
+    """`new`, `running`, `complete`, `stopped` or `interrupted` (it ended without saying so), and why."""
+    if is_locked(Path(store.folder)):
+        return "running", ""
+    last = store.last_event("run", "stop")
+    if last is None:
+        return "new", ""
+    if last.kind == "run":
+        return "interrupted", "the last run ended without a word; `evoarch run` goes on from here"
+    state = "complete" if last.detail.get("complete") else "stopped"
+    return state, str(last.detail.get("reason", ""))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evoarch.agent.statistics.paired import Interval, examples, wilson, wilson_high
+from evoarch.agent.statistics.intervals import Interval, examples, wilson, wilson_high
 from evoarch.archive.store import Store
 
 PRIOR_DISPERSION = 0.0028

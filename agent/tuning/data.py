@@ -8,9 +8,10 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from evoarch.agent.base.rng import stream
 from evoarch.agent.config.load import Config
-from evoarch.agent.search.scheduler import stream
-from evoarch.agent.tuning.members import member_of
+from evoarch.agent.statistics.intervals import examples
+from evoarch.archive.records import FULL, Scored
 from evoarch.archive.store import Store
 from evoarch.prompts.contexts import Rewrite
 from evoarch.prompts.outline import header, outline
@@ -19,7 +20,7 @@ from evoarch.sandbox.genome import strip_prose
 
 
 @dataclass(frozen=True)
-class Example:
+class TuningExample:
     """A child as text: `completion` is what should follow `prompt`. `lineage`: the seed it descends from."""
 
     candidate: int
@@ -32,8 +33,8 @@ class Example:
 class TuningData:
     """Examples to train on, and others, of lineages that stand on no other side, to measure by."""
 
-    training: tuple[Example, ...]
-    held_out: tuple[Example, ...] = ()
+    training: tuple[TuningExample, ...]
+    held_out: tuple[TuningExample, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -56,7 +57,7 @@ def example(
     candidate: int = 0,
     lineage: int = 0,
     entry: str = "Model",
-) -> Example | None:
+) -> TuningExample | None:
     """A model file as the campaign's prompt without examples, and the rest of its class.
 
     The metrics asked for are the file's own: the model learns to write what has them. None where the class
@@ -67,14 +68,14 @@ def example(
     prompt = render(Rewrite(outlined.imports, [], metrics, head))
     # Spacing within the head may differ from the file's own: what follows the head's last line is the rest.
     _, found, rest = outlined.entry.partition(head.splitlines()[-1].strip())
-    return Example(candidate, lineage, prompt, rest.rstrip() + "\n") if found and rest.strip() else None
+    return TuningExample(candidate, lineage, prompt, rest.rstrip() + "\n") if found and rest.strip() else None
 
 
 def tuning_data(
     store: Store, candidates: Sequence[int], config: Config, offers: Mapping[str, object]
 ) -> TuningData:
     """The examples of scored `candidates`, split by lineage; a function of the archive."""
-    found: list[Example] = []
+    found: list[TuningExample] = []
     for identity in candidates:
         member = member_of(store, identity)
         assert member is not None
@@ -93,7 +94,7 @@ def lineage_of(store: Store, candidate: int) -> int:
     return candidate
 
 
-def split(examples: Sequence[Example], share: float, rng: random.Random) -> TuningData:
+def split(examples: Sequence[TuningExample], share: float, rng: random.Random) -> TuningData:
     """Whole lineages are held out, in random order, while they make up at most `share` of the examples; none
     is where each is larger than that.
     """
@@ -110,3 +111,36 @@ def split(examples: Sequence[Example], share: float, rng: random.Random) -> Tuni
         tuple(each for each in examples if each.lineage not in out),
         tuple(each for each in examples if each.lineage in out),
     )
+
+
+@dataclass(frozen=True)
+class Member:
+    """A child that was trained: `error` is its unsmoothed validation error, 0..1, `params` its elements."""
+
+    id: int
+    params: float
+    error: float
+
+    @property
+    def fitness(self) -> float:
+        """To be maximised (section 3)."""
+        return -(self.params * self.error)
+
+
+def unsmoothed(error: float, examples: int) -> float:
+    """The share of wrong answers behind the smoothed (wrong + 1) / (examples + 2); as it is where the number
+    of examples is not known (0).
+    """
+    if not examples:
+        return error
+    return min(max(round(error * (examples + 2) - 1) / examples, 0.0), 1.0)
+
+
+def member_of(store: Store, candidate: int) -> Member | None:
+    """From its first training seed on the last rung; None where it has no score there."""
+    for each in store.evaluations(candidate):
+        if each.rung == FULL and each.seed == 0 and isinstance(each.outcome, Scored):
+            metrics = each.outcome.metrics
+            known = examples(metrics["error"], each.correct) if each.correct else 0
+            return Member(candidate, metrics["params"], unsmoothed(metrics["error"], known))
+    return None

@@ -9,8 +9,10 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from evoarch.agent.config.lm import LMSettings
 from evoarch.agent.config.load import Config
@@ -20,7 +22,6 @@ from evoarch.agent.lm.local.embedded import prepare
 from evoarch.agent.lm.local.soft_prompts import FOLDER
 from evoarch.agent.lm.local.transformers import LINE_LIMIT, ROOT
 from evoarch.agent.tuning.data import TuningData
-from evoarch.agent.tuning.seam import Tuned, Tuner
 
 PASSED_ON = ("PATH", "HOME", "TMPDIR", "LANG", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
 """Of the environment, what the process gets."""
@@ -96,3 +97,32 @@ def build_tuner(config: Config, folder: Path) -> Tuner | None:
     name = next(each.lm for each in config.operators if each.name == "lm.rewrite")
     settings = next(each for each in config.lm if each.name == name)
     return LocalTuner(settings, config.tuning, folder, config.campaign.seed)
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A soft prompt that is saved under `digest`. `losses`: the training loss of each epoch; `before` and
+    `after`: nats a token on what was held out, with the soft prompt it began from (or none) and with this
+    one, None where nothing was held out. `seconds` of wall clock, `cpu_seconds` of the training process; of
+    a training that was cut off, since it went on.
+    """
+
+    digest: str
+    losses: Sequence[float]
+    before: float | None
+    after: float | None
+    seconds: float
+    cpu_seconds: float
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+class Tuner(Protocol):
+    """Trains soft prompts. Raises LMError."""
+
+    async def tune(self, data: TuningData, *, after: str, number: int) -> Tuned:
+        """Goes on from the soft prompt `after` ("": from none). `number` names the round: a training that
+        was cut off is gone on with under the same number.
+        """
+        ...

@@ -32,8 +32,7 @@ def _train(order: dict[str, Any], out: TextIO) -> dict[str, object]:
     import torch
 
     from evoarch.agent.config.tables import TuningTable
-    from evoarch.agent.lm.local.precision import dtype_for
-    from evoarch.agent.lm.local.sampling import load
+    from evoarch.agent.lm.local.sampling import dtype_for, load
     from evoarch.agent.lm.local.soft_prompts import load_soft_prompt, path_of, save_soft_prompt
     from evoarch.agent.tuning.training import Checkpoint, train
 

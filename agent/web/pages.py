@@ -21,8 +21,8 @@ from evoarch.agent.report.figures import curve_figure, front_figure, history_fig
 from evoarch.agent.report.highlight import highlight
 from evoarch.agent.report.lineage import MOST, draw_tree, lay_out
 from evoarch.agent.report.svg import draw
+from evoarch.agent.statistics.front import run_state
 from evoarch.agent.statistics.noise import read_noise
-from evoarch.agent.statistics.standing import standing
 from evoarch.archive.browse import ORDERS, Filter
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.records import Candidate, Failed, State
@@ -127,7 +127,7 @@ class Pages:
             if not fresh and time.monotonic() - seen.at >= PATIENCE * seen.cost:
                 self._seen = seen = self._look(store)
             # Whether a run is going on stands in no event.
-            state, reason = standing(store)
+            state, reason = run_state(store)
             status = replace(seen.overview.status, state=state, reason=reason)
             return replace(seen, overview=replace(seen.overview, status=status))
 
@@ -199,7 +199,7 @@ class Pages:
             bases = dict.fromkeys([*candidate.parents, *([root] if root != identity else [])])
             proposal = store.proposal_of(identity)
             change, text = store.change(identity)
-            standing = "veto" if identity in store.vetoed() else "pin" if identity in store.pinned() else ""
+            run_state = "veto" if identity in store.vetoed() else "pin" if identity in store.pinned() else ""
             return self._render(
                 "candidate.html.j2",
                 store,
@@ -232,7 +232,7 @@ class Pages:
                 children=store.children(identity),
                 cost=store.costs([identity])[identity],
                 verdicts=store.verdicts(identity),
-                standing=standing,
+                run_state=run_state,
                 on_front=identity in {elite.id for elite in elites},
             )
 

@@ -56,7 +56,7 @@ class Cluster(Protocol):
 
 
 @dataclass(frozen=True)
-class Patience:
+class SlotPatience:
     """Seconds. `answer`: how long after a child's own limit its answer may come. `slot`: how long a child
     waits for one. `first`: how long a start waits for the first one. `look`: between looks at the nodes.
     `again`, `most`: before a node that lost a slot gets another, doubled each time up to the most.
@@ -88,8 +88,8 @@ class SlotPool:
     Start it with `start`, on the loop that will run the jobs.
     """
 
-    def __init__(self, cluster: Cluster, *, most: int = 0, patience: Patience | None = None) -> None:
-        self._cluster, self._most, self._patience = cluster, most, patience or Patience()
+    def __init__(self, cluster: Cluster, *, most: int = 0, patience: SlotPatience | None = None) -> None:
+        self._cluster, self._most, self._patience = cluster, most, patience or SlotPatience()
         self._places: dict[str, _Place] = {}
         self._owner: dict[Slot, _Place] = {}
         self._free: deque[Slot] = deque()

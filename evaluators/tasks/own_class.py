@@ -15,7 +15,7 @@ from typing import cast
 
 from evoarch.evaluators.checks import input_shape, offered, outputs
 from evoarch.evaluators.fit import fit_file, fit_source
-from evoarch.evaluators.own import OwnTask
+from evoarch.evaluators.registry import OwnTask
 from evoarch.evaluators.task import Recipe, SupervisedTask, Task, TaskError
 
 NEEDED = ("name", "offers", "loss", "recipes", "seeds", "ceiling", "splits")

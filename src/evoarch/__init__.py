@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from evoarch.agent.api import open_archive, run_campaign
     from evoarch.agent.base.errors import UserError
     from evoarch.agent.lm.base import LM, LMError, LMReply, LMRequest
-    from evoarch.agent.lm.fakes import ReplayLM, ScriptedLM
+    from evoarch.agent.lm.fakes import ScriptedLM
+    from evoarch.agent.lm.replay import ReplayLM
     from evoarch.agent.operators.base import Draft, Operator, Order, Parent
-    from evoarch.agent.search.steady_state import Ending
+    from evoarch.agent.search.components import Ending
     from evoarch.archive.errors import ArchiveError
     from evoarch.archive.records import Candidate, Evaluation, Failed, Fault, Outcome, Scored, State
     from evoarch.archive.store import Store
@@ -32,9 +33,10 @@ _HOMES = {
     "agent.api": ("open_archive", "run_campaign"),
     "agent.base.errors": ("UserError",),
     "agent.lm.base": ("LM", "LMError", "LMReply", "LMRequest"),
-    "agent.lm.fakes": ("ReplayLM", "ScriptedLM"),
+    "agent.lm.fakes": ("ScriptedLM",),
+    "agent.lm.replay": ("ReplayLM",),
     "agent.operators.base": ("Draft", "Operator", "Order", "Parent"),
-    "agent.search.steady_state": ("Ending",),
+    "agent.search.components": ("Ending",),
     "archive.errors": ("ArchiveError",),
     "archive.records": ("Candidate", "Evaluation", "Failed", "Fault", "Outcome", "Scored", "State"),
     "archive.store": ("Store",),

@@ -11,7 +11,7 @@ import copy
 import itertools
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-from evoarch.agent.lm.local.precision import dtype_for
 from evoarch.agent.lm.local.soft_prompts import load_soft_prompt
 
 TOP_K = 64
@@ -188,3 +187,16 @@ def _draw(logits: torch.Tensor, temperature: float, top_p: float, generator: tor
         chances = chances.masked_fill(before >= top_p, 0.0)
     pick = torch.multinomial(chances, 1, generator=generator)
     return indices.gather(-1, pick).squeeze(-1)
+
+
+def dtype_for(name: str, device: str) -> torch.dtype:
+    """The dtype of that name; "auto": bfloat16 where the processor multiplies in it, float32 elsewhere."""
+    if name != "auto":
+        return getattr(torch, name)  # type: ignore[no-any-return]
+    if device.startswith("cuda"):
+        pays = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        # An older torch does not say; float32 is never wrong.
+        can: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+        pays = bool(can.get("avx512_bf16") or can.get("amx_bf16"))
+    return torch.bfloat16 if pays else torch.float32

@@ -19,7 +19,7 @@ from evoarch.prompts.edits import edited
 from evoarch.prompts.outline import assemble, merged, outline
 from evoarch.prompts.replies import Parsed, answered
 from evoarch.prompts.span_replies import spanned
-from evoarch.prompts.spans import INSERT, Span, find, unused
+from evoarch.prompts.spans import INSERT, SourceSpan, find, unused
 from evoarch.sandbox.genome import strip_prose
 
 LINE_TOKENS = 96
@@ -98,7 +98,7 @@ class LMCrossover(LMOperator):
         return drafts(reply, order.count, f"{change} at line {span.start + 1}", parse)
 
 
-def _for_block(place: Span, block: Block, source: str) -> Span:
+def _for_block(place: SourceSpan, block: Block, source: str) -> SourceSpan:
     """The place for a layer of the block's name, begun as the block's layers would be as one."""
     name = unused("_".join(block.layers), source)
     values = [text.partition(" = ")[2] for text in block.layers.values()]

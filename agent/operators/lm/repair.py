@@ -10,14 +10,14 @@ import re
 from dataclasses import dataclass
 
 from evoarch.agent.lm.base import Complete
-from evoarch.agent.operators.base import Broken, Draft, Order
+from evoarch.agent.operators.base import BrokenParent, Draft, Order
 from evoarch.agent.operators.lm.drafts import LAYER_STOPS, LINE_STOPS, LMOperator, drafts, refused
 from evoarch.prompts.contexts import Repair, RepairChat, RepairStatement
 from evoarch.prompts.edits import edited
 from evoarch.prompts.outline import header, merged, outline
 from evoarch.prompts.replies import Parsed, answered, completed
 from evoarch.prompts.span_replies import spanned
-from evoarch.prompts.spans import LAYER, STATEMENT, Span, find
+from evoarch.prompts.spans import LAYER, STATEMENT, SourceSpan, find
 from evoarch.sandbox.genome import GenomeError, strip_prose
 
 LINE_TOKENS = 64
@@ -65,7 +65,7 @@ class LMRepair(LMOperator):
         return drafts(reply, order.count, f"{change}: {span.text.split(chr(10))[0]}", parse)
 
     async def _whole(
-        self, order: Order, rng: random.Random, complete: Complete | None, broken: Broken, source: str
+        self, order: Order, rng: random.Random, complete: Complete | None, broken: BrokenParent, source: str
     ) -> list[Draft]:
         around = outline(source, order.entry)
         head = header(source, order.entry, tuple(order.offers))
@@ -78,7 +78,7 @@ class LMRepair(LMOperator):
         return drafts(reply, order.count, f"mends {broken.id}", parse)
 
     async def _instructed(
-        self, order: Order, rng: random.Random, complete: Complete | None, broken: Broken, source: str
+        self, order: Order, rng: random.Random, complete: Complete | None, broken: BrokenParent, source: str
     ) -> list[Draft]:
         """Where no file could be made of the child's reply, the reply is shown beside its parent."""
         shown = source or strip_prose(order.parents[0].source)
@@ -114,7 +114,7 @@ def readable(text: str) -> str:
     return source if re.search(r"^(?:class|def) ", source, re.MULTILINE) else ""
 
 
-def _blamed(source: str, broken: Broken, entry: str, rng: random.Random) -> Span | None:
+def _blamed(source: str, broken: BrokenParent, entry: str, rng: random.Random) -> SourceSpan | None:
     """A statement that the first finding with a place is about: the one there, or a layer that it calls."""
     found = next((match for each in broken.findings if (match := _PLACE.search(each))), None)
     if found is None:

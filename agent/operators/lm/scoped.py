@@ -15,7 +15,7 @@ from evoarch.agent.operators.lm.drafts import LAYER_STOPS, LINE_STOPS, LMOperato
 from evoarch.prompts.contexts import Context, Scoped, ScopedChat
 from evoarch.prompts.replies import Parsed
 from evoarch.prompts.span_replies import span_answered, spanned
-from evoarch.prompts.spans import CALLED_LAYER, INSERT, LAYER, METHOD, STATEMENT, Span, find, with_calls
+from evoarch.prompts.spans import CALLED_LAYER, INSERT, LAYER, METHOD, STATEMENT, SourceSpan, find, with_calls
 from evoarch.sandbox.genome import strip_prose
 
 WEIGHTS: Mapping[str, float] = {LAYER: 2, INSERT: 2, STATEMENT: 1, CALLED_LAYER: 1, METHOD: 0.2}
@@ -68,7 +68,7 @@ class LMScoped(LMOperator):
         what = f"new layer {span.name}" if span.kind == INSERT else span.text.split("\n")[0]
         return drafts(reply, order.count, f"{span.kind} at line {span.start + 1}: {what}", parse)
 
-    def _context(self, order: Order, source: str, span: Span, spans: Sequence[Span]) -> Context:
+    def _context(self, order: Order, source: str, span: SourceSpan, spans: Sequence[SourceSpan]) -> Context:
         metrics = order.parents[0].metrics
         if self.chat:
             return ScopedChat(
@@ -79,12 +79,12 @@ class LMScoped(LMOperator):
         return Scoped(before, metrics, order.targets, span.indent, span.lead, order.feedback)
 
 
-def _constructor(span: Span) -> bool:
+def _constructor(span: SourceSpan) -> bool:
     """All layers at once: a base model that can't see what `forward` calls would write others."""
     return span.kind == METHOD and span.name == "__init__"
 
 
-def _choose(spans: Sequence[Span], weights: Mapping[str, float], rng: random.Random) -> Span:
+def _choose(spans: Sequence[SourceSpan], weights: Mapping[str, float], rng: random.Random) -> SourceSpan:
     kinds = sorted({span.kind for span in spans})
     kind = rng.choices(kinds, [weights[each] for each in kinds])[0]
     return rng.choice([span for span in spans if span.kind == kind])

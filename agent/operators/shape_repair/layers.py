@@ -9,7 +9,7 @@ import libcst as cst
 from evoarch.agent.operators.shape_repair.locate import (
     Edits,
     Fix,
-    Site,
+    RepairSite,
     Trouble,
     around_input,
     on_line,
@@ -20,11 +20,11 @@ from evoarch.agent.operators.syntactic.view import Edit, argument, code, layer_n
 from evoarch.agent.operators.syntactic.vocabulary import SPECS, expression
 
 
-def _named(site: Site) -> str:
+def _named(site: RepairSite) -> str:
     return site.attribute or (f"item {site.index}" if site.container is not None else "") or site.name
 
 
-def _set(site: Site, parameter: str, value: int) -> Fix | None:
+def _set(site: RepairSite, parameter: str, value: int) -> Fix | None:
     old = value_of(site, parameter)
     if value < 1 or old == value:
         return None
@@ -52,7 +52,7 @@ def linear(trouble: Trouble) -> Fix | None:
     return _set(site, "in_features", got)
 
 
-def _rank_of_input(trouble: Trouble, site: Site, rank: int) -> Fix | None:
+def _rank_of_input(trouble: Trouble, site: RepairSite, rank: int) -> Fix | None:
     """Brings the input of a layer over `rank` spatial dimensions to (batch, channels, *spatial)."""
     have = len(trouble.shape)
     if have == rank + 2 or have == 0:

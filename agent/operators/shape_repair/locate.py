@@ -53,7 +53,7 @@ class Trouble:
         """All integers of the message, in order."""
         return [int(number) for number in re.findall(r"\d+", self.failure.message)]
 
-    def site(self, *kinds: str) -> Site | None:
+    def site(self, *kinds: str) -> RepairSite | None:
         """The failing layer, if it is of one of these kinds; found by path, else by the line of its call."""
         found = locate(self.view, self.failure.module, self.entry) if self.failure.module else None
         if found is not None and found.layer is not None and found.layer.spec.kind in kinds:
@@ -66,7 +66,7 @@ class Trouble:
                     _site(
                         self.view,
                         self.view.definitions[owner, attribute][-1].value,
-                        Frame(_init(self.view, owner)),
+                        CodeFrame(_init(self.view, owner)),
                         owner=owner,
                         attribute=attribute,
                     )
@@ -79,22 +79,22 @@ class Trouble:
 
 
 @dataclass(frozen=True)
-class Frame:
+class CodeFrame:
     """A constructor at work: the function, and the call that entered it with its own frame."""
 
     function: cst.FunctionDef | None
     call: cst.Call | None = None
-    outer: Frame | None = None
+    outer: CodeFrame | None = None
 
 
 @dataclass(frozen=True)
-class Site:
+class RepairSite:
     """A module's construction: the call, in whose frame it stands, and how it is reached from outside:
     item `index` of `container`, or attribute `attribute` of class `owner`."""
 
     call: cst.Call
     name: str
-    frame: Frame
+    frame: CodeFrame
     container: cst.Call | None = None
     index: int = 0
     owner: str = ""
@@ -131,7 +131,7 @@ class _Locals(cst.CSTVisitor):
         self.returned = node.value
 
 
-def followed(expr: cst.BaseExpression, frame: Frame) -> tuple[cst.BaseExpression, Frame]:
+def followed(expr: cst.BaseExpression, frame: CodeFrame) -> tuple[cst.BaseExpression, CodeFrame]:
     """The expression behind a name: a local's value, or the argument that the constructor was given."""
     for _ in range(8):
         if not isinstance(expr, cst.Name) or frame.function is None:
@@ -159,12 +159,12 @@ def _init(view: View, name: str) -> cst.FunctionDef | None:
     return view.functions.get((name, "__init__"))
 
 
-def locate(view: View, path: str, entry: str) -> Site | None:
+def locate(view: View, path: str, entry: str) -> RepairSite | None:
     """The site of the module at a dotted path, None where the source doesn't show it (loops, lookups)."""
     parts = path.split(".") if path else []
-    site: Site | None
+    site: RepairSite | None
     if entry in view.classes:
-        owner, frame = entry, Frame(_init(view, entry))
+        owner, frame = entry, CodeFrame(_init(view, entry))
         site = None
     else:
         function = view.functions.get(("", entry))
@@ -174,7 +174,7 @@ def locate(view: View, path: str, entry: str) -> Site | None:
         function.body.visit(found)
         if found.returned is None:
             return None
-        site = _site(view, found.returned, Frame(function))
+        site = _site(view, found.returned, CodeFrame(function))
         owner, frame = _entered(view, site)
     for part in parts:
         if owner:
@@ -190,26 +190,26 @@ def locate(view: View, path: str, entry: str) -> Site | None:
     return site
 
 
-def _entered(view: View, site: Site | None) -> tuple[str, Frame]:
+def _entered(view: View, site: RepairSite | None) -> tuple[str, CodeFrame]:
     """The class that a site constructs, if the file defines it, with the frame of its constructor."""
     if site is not None and site.name in view.classes:
-        return site.name, Frame(_init(view, site.name), site.call, site.frame)
-    return "", Frame(None)
+        return site.name, CodeFrame(_init(view, site.name), site.call, site.frame)
+    return "", CodeFrame(None)
 
 
 def _site(
-    view: View, expr: cst.BaseExpression, frame: Frame, *, owner: str = "", attribute: str = ""
-) -> Site | None:
+    view: View, expr: cst.BaseExpression, frame: CodeFrame, *, owner: str = "", attribute: str = ""
+) -> RepairSite | None:
     expr, inner = followed(expr, frame)
     if not isinstance(expr, cst.Call):
         return None
     name = layer_name(expr, view) or dotted(expr.func)
     if inner is not frame:
         owner = attribute = ""
-    return Site(expr, name, inner, owner=owner, attribute=attribute)
+    return RepairSite(expr, name, inner, owner=owner, attribute=attribute)
 
 
-def _item(view: View, site: Site, index: int) -> Site | None:
+def _item(view: View, site: RepairSite, index: int) -> RepairSite | None:
     values: list[cst.BaseExpression] = []
     if site.name == "Sequential":
         if any(arg.keyword for arg in site.call.args):
@@ -234,10 +234,10 @@ def _item(view: View, site: Site, index: int) -> Site | None:
         or not any(arg.value is found.call for arg in site.call.args)
     ):
         return found
-    return Site(found.call, found.name, found.frame, site.call, index)
+    return RepairSite(found.call, found.name, found.frame, site.call, index)
 
 
-def set_value(site: Site, parameter: str, value: int) -> Edits:
+def set_value(site: RepairSite, parameter: str, value: int) -> Edits:
     """Edits that make a layer's argument `value`: at the call that the number comes from where that is a
     constructor's argument, else as a literal in the layer itself."""
     assert site.layer is not None
@@ -254,7 +254,7 @@ def set_value(site: Site, parameter: str, value: int) -> Edits:
     return {arg.value: cst.Integer(str(value))}
 
 
-def value_of(site: Site, parameter: str) -> int | None:
+def value_of(site: RepairSite, parameter: str) -> int | None:
     """The integer that a layer's argument comes to, where the source shows it."""
     assert site.layer is not None
     arg = argument(site.call, site.layer.spec.parameters, parameter)
@@ -274,13 +274,13 @@ def on_line(view: View, line: int) -> list[cst.CSTNode]:
     return [node for *_, node in sorted(covering, key=lambda entry: (-entry[0], entry[1]))]
 
 
-def uses_of(view: View, site: Site) -> list[cst.Call]:
+def uses_of(view: View, site: RepairSite) -> list[cst.Call]:
     """The calls `self.attribute(x, ...)` of a site, where it is an attribute."""
     calls = view.uses.get((site.owner, site.attribute), []) if site.attribute else []
     return [call for call in calls if call.args and not call.args[0].star]
 
 
-def around_input(view: View, site: Site, module: str, expression: str) -> Edits:
+def around_input(view: View, site: RepairSite, module: str, expression: str) -> Edits:
     """Edits that change what goes into a site: `module` is source of a layer put before it in its container,
     `expression` has {x} for the input and is put around the argument of its calls."""
     if site.container is not None:

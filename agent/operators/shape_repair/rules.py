@@ -20,7 +20,7 @@ Rule = Callable[[Trouble], Fix | None]
 
 
 @dataclass(frozen=True)
-class Repair:
+class ShapeRepair:
     """A mended source and what was done, in a few words."""
 
     source: str
@@ -67,7 +67,7 @@ matches and finds something to set is taken."""
 
 def repair(
     source: str, failure: Raised, *, entry: str = "Model", offers: Mapping[str, object] | None = None
-) -> Repair | None:
+) -> ShapeRepair | None:
     """One step of mending `source` after `failure`, or None where nothing mechanical helps.
 
     Never raises for a source or a message, however odd.
@@ -85,5 +85,5 @@ def repair(
             continue
         text = completed(rewrite(view.module, fix.edits))
         if not same(text, source):
-            return Repair(text, fix.what)
+            return ShapeRepair(text, fix.what)
     return None

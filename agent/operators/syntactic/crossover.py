@@ -10,8 +10,8 @@ import libcst as cst
 
 from evoarch.agent.lm.base import Complete
 from evoarch.agent.operators.base import Draft, Order
-from evoarch.agent.operators.shape_repair.locate import Frame, followed
-from evoarch.agent.operators.syntactic.dataflow import Change, Context, gives_classes
+from evoarch.agent.operators.shape_repair.locate import CodeFrame, followed
+from evoarch.agent.operators.syntactic.dataflow import Change, FlowContext, gives_classes
 from evoarch.agent.operators.syntactic.layers import inserted
 from evoarch.agent.operators.syntactic.mutate import MAX_CHARACTERS
 from evoarch.agent.operators.syntactic.view import (
@@ -60,7 +60,7 @@ class _Order(cst.CSTVisitor):
 class _Inliner(cst.CSTTransformer):
     """Names that stand for number literals, replaced by them."""
 
-    def __init__(self, frame: Frame) -> None:
+    def __init__(self, frame: CodeFrame) -> None:
         self.frame = frame
 
     def visit_Arg_keyword(self, node: cst.Arg) -> None:  # noqa: N802
@@ -71,7 +71,7 @@ class _Inliner(cst.CSTTransformer):
         return updated_node.with_changes(value=found) if literal(found) is not None else updated_node
 
 
-def _standalone(node: cst.BaseExpression, frame: Frame) -> str:
+def _standalone(node: cst.BaseExpression, frame: CodeFrame) -> str:
     inlined = node.visit(_Inliner(frame))
     assert isinstance(inlined, cst.BaseExpression)
     return code(inlined)
@@ -83,14 +83,14 @@ def parts(view: View, entry: str) -> list[_Part]:
     forward, init = view.functions.get((entry, "forward")), view.functions.get((entry, "__init__"))
     found: list[_Part] = []
     if forward is None:
-        return [_part(view, found_layer.call, Frame(None)) for found_layer in view.layers]
+        return [_part(view, found_layer.call, CodeFrame(None)) for found_layer in view.layers]
     order = _Order()
     forward.body.visit(order)
     for call in order.calls:
         attribute = self_attribute(call.func)
         defined = view.definitions.get((entry, attribute)) if attribute else None
         if defined:
-            value, frame = followed(defined[-1].value, Frame(init))
+            value, frame = followed(defined[-1].value, CodeFrame(init))
             if not isinstance(value, cst.Call):
                 continue
             if layer_name(value, view) == "Sequential" and not any(
@@ -104,7 +104,7 @@ def parts(view: View, entry: str) -> list[_Part]:
     return found
 
 
-def _part(view: View, node: cst.BaseExpression, frame: Frame) -> _Part:
+def _part(view: View, node: cst.BaseExpression, frame: CodeFrame) -> _Part:
     name = layer_name(node, view) if isinstance(node, cst.Call) else ""
     return _Part(_standalone(node, frame), SPECS[name].kind if name in SPECS else name or "own")
 
@@ -193,7 +193,7 @@ def _segment(
 
 
 def _exchange(
-    base: View, block: str, items: list[str], rng: random.Random, context: Context
+    base: View, block: str, items: list[str], rng: random.Random, context: FlowContext
 ) -> Change | None:
     """The block in the place of a layer or a run of items of the base, or behind a layer."""
     sites = [site for site in base.layers if site.spec.kind not in ("attention", "flatten")]
@@ -215,7 +215,9 @@ def _exchange(
     return Change(rewrite(base.module, {site.call: expression(block)}), f"{block} in place of {where}")
 
 
-def _spliced(base: View, site: Layer, items: list[str], rng: random.Random, context: Context) -> cst.Module:
+def _spliced(
+    base: View, site: Layer, items: list[str], rng: random.Random, context: FlowContext
+) -> cst.Module:
     assert site.container is not None
     old = [arg.value for arg in site.container.args]
     fixed = {
@@ -229,7 +231,7 @@ def _spliced(base: View, site: Layer, items: list[str], rng: random.Random, cont
     return rewrite(base.module, edits)
 
 
-def cross(source: str, donor_source: str, rng: random.Random, context: Context) -> Draft:
+def cross(source: str, donor_source: str, rng: random.Random, context: FlowContext) -> Draft:
     """A copy of `source` with a block of `donor_source`, or a draft that says why there is none."""
     try:
         base, donor = look(source), look(donor_source)
@@ -265,6 +267,6 @@ class SyntacticCrossover:
     samples = 1
 
     async def propose(self, order: Order, rng: random.Random, complete: Complete | None) -> list[Draft]:
-        context = Context(order.offers, order.entry)
+        context = FlowContext(order.offers, order.entry)
         base, donor = order.parents[0].source, order.parents[-1].source
         return [cross(base, donor, rng, context) for _ in range(order.count)]

@@ -13,7 +13,7 @@ from evoarch.agent.operators.syntactic.vocabulary import LARGEST
 
 
 @dataclass(frozen=True)
-class Context:
+class FlowContext:
     """What an operator knows of the task: what is offered to the entry, and the entry's name; and whether
     the campaign searches recipes too.
     """
@@ -36,7 +36,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Flow:
+class DataFlow:
     """What leaves a layer: its width (a number, a name, None: unknown) and the spatial rank (0: features)."""
 
     width: str | None
@@ -44,7 +44,7 @@ class Flow:
     recurrent: bool = False
 
 
-def gives_classes(view: View, layer: Layer, context: Context) -> bool:
+def gives_classes(view: View, layer: Layer, context: FlowContext) -> bool:
     """Whether a layer makes the class scores, whose width belongs to the task."""
     text = layer.text(layer.spec.gives) if layer.spec.gives else ""
     if text.rpartition(".")[2] in context.offers:
@@ -59,7 +59,7 @@ def chain(view: View, layer: Layer) -> list[Layer]:
     return [other for other in view.layers if other.owner == layer.owner]
 
 
-def flow_after(view: View, layer: Layer) -> Flow:
+def flow_after(view: View, layer: Layer) -> DataFlow:
     """What leaves `layer`, read from it and the layers before it."""
     before = chain(view, layer)
     width: str | None = None
@@ -69,13 +69,13 @@ def flow_after(view: View, layer: Layer) -> Flow:
             text = width or other.text(spec.gives) or None
             if spec.kind == "recurrent":
                 both = width is None and other.text("bidirectional") == "True"
-                return Flow(_doubled(text) if both else text, 0, True)
-            return Flow(text, spec.rank)
+                return DataFlow(_doubled(text) if both else text, 0, True)
+            return DataFlow(text, spec.rank)
         if spec.kind == "flatten":
-            return Flow(None, 0)
+            return DataFlow(None, 0)
         if spec.kind == "norm" and width is None:
             width = other.text(spec.takes) or None
-    return Flow(width, 0)
+    return DataFlow(width, 0)
 
 
 def _doubled(text: str | None) -> str | None:

@@ -8,7 +8,7 @@ import libcst as cst
 
 from evoarch.agent.operators.syntactic.dataflow import (
     Change,
-    Context,
+    FlowContext,
     brief,
     chain,
     flow_after,
@@ -86,7 +86,7 @@ def inserted(
     return rewrite(view.module, edits)
 
 
-def _sites(view: View, context: Context) -> list[Layer]:
+def _sites(view: View, context: FlowContext) -> list[Layer]:
     """Layers behind which something can be put: reached by a container or a plain call, not the scores."""
     return [
         found
@@ -100,7 +100,7 @@ def _sites(view: View, context: Context) -> list[Layer]:
 _STEMS = {"activation": "act", "dropout": "drop", "norm": "norm", "pooling": "pool", "linear": "hidden"}
 
 
-def add(view: View, rng: random.Random, context: Context) -> Change | None:
+def add(view: View, rng: random.Random, context: FlowContext) -> Change | None:
     """A new layer of a kind that fits behind an old one."""
     recurrent = [found for found in view.layers if (found.owner, found.attribute) in view.unpacked]
     sites = [*_sites(view, context), *recurrent]
@@ -114,7 +114,7 @@ def add(view: View, rng: random.Random, context: Context) -> Change | None:
     return Change(module, f"added {kind} after {after.attribute or after.name}") if module else None
 
 
-def remove(view: View, rng: random.Random, context: Context) -> Change | None:
+def remove(view: View, rng: random.Random, context: FlowContext) -> Change | None:
     """One layer less, with its call; the consumers take what it took."""
     sites = [
         found for found in _sites(view, context) if found.container is None or len(found.container.args) > 1
@@ -150,7 +150,7 @@ def _uncalled(view: View, owner: str, attribute: str) -> dict[cst.CSTNode, Edit 
     return edits
 
 
-def duplicate(view: View, rng: random.Random, context: Context) -> Change | None:
+def duplicate(view: View, rng: random.Random, context: FlowContext) -> Change | None:
     """The same layer again behind itself, taking what it gives, behind an activation of its own."""
     sites = [found for found in _sites(view, context) if found.spec.gives]
     if not sites:
@@ -202,7 +202,7 @@ def _replacement(found: Layer, rng: random.Random) -> str | None:
     return None
 
 
-def replace(view: View, rng: random.Random, context: Context) -> Change | None:
+def replace(view: View, rng: random.Random, context: FlowContext) -> Change | None:
     """Another layer in the place of an old one, taking and giving the same widths."""
     sites = [found for found in view.layers if not (found.spec.kind == "linear" and rng.random() < 0.5)]
     if not sites:
@@ -216,7 +216,7 @@ def replace(view: View, rng: random.Random, context: Context) -> Change | None:
     return Change(rewrite(view.module, {old.call: new}), what)
 
 
-def residual(view: View, rng: random.Random, context: Context) -> Change | None:
+def residual(view: View, rng: random.Random, context: FlowContext) -> Change | None:
     """A shortcut around one layer; a pointwise one where width or length changes."""
     sites = [
         found
@@ -271,7 +271,7 @@ def _flattened(call: cst.Call) -> cst.BaseExpression | None:
     return None
 
 
-def pooled(view: View, rng: random.Random, context: Context) -> Change | None:
+def pooled(view: View, rng: random.Random, context: FlowContext) -> Change | None:
     """Global pooling in the place of a flatten behind convolutions or recurrent layers: far fewer
     parameters in the linear layer that follows, whose width is set along where that is evident."""
     body = [found for found in view.layers if found.spec.kind in ("conv", "recurrent")]

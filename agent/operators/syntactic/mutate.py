@@ -10,11 +10,11 @@ from evoarch.agent.lm.base import Complete
 from evoarch.agent.operators.base import Draft, Order
 from evoarch.agent.operators.syntactic import layers, values
 from evoarch.agent.operators.syntactic import recipe as syntactic_recipe
-from evoarch.agent.operators.syntactic.dataflow import Change, Context
+from evoarch.agent.operators.syntactic.dataflow import Change, FlowContext
 from evoarch.agent.operators.syntactic.view import View, completed, look, same
 from evoarch.sandbox.genome import GenomeError
 
-Kind = Callable[[View, random.Random, Context], Change | None]
+Kind = Callable[[View, random.Random, FlowContext], Change | None]
 
 KINDS: Mapping[str, tuple[Kind, float]] = {
     "width": (values.width, 2.0),
@@ -48,7 +48,7 @@ MAX_CHARACTERS = 16_000
 _TRIES = 40
 
 
-def mutate(source: str, rng: random.Random, context: Context) -> Draft:
+def mutate(source: str, rng: random.Random, context: FlowContext) -> Draft:
     """A changed copy of a model file, or a draft that says why there is none."""
     try:
         look(source)
@@ -92,5 +92,5 @@ class SyntacticMutate:
     samples = 1
 
     async def propose(self, order: Order, rng: random.Random, complete: Complete | None) -> list[Draft]:
-        context = Context(order.offers, order.entry, self.recipe)
+        context = FlowContext(order.offers, order.entry, self.recipe)
         return [mutate(order.parents[0].source, rng, context) for _ in range(order.count)]

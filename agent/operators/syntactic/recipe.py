@@ -6,7 +6,7 @@ import random
 
 import libcst as cst
 
-from evoarch.agent.operators.syntactic.dataflow import Change, Context
+from evoarch.agent.operators.syntactic.dataflow import Change, FlowContext
 from evoarch.agent.operators.syntactic.view import View
 from evoarch.sandbox.recipe import KEYS, NAME, Choice, Number, read
 from evoarch.sandbox.rules.base import dotted
@@ -17,7 +17,7 @@ FACTORS = (0.5, 0.7, 1.4, 2.0)
 STARTS = {"rate_factor": 1.0, "batch_factor": 1.0, "weight_decay": 0.02}
 
 
-def recipe(view: View, rng: random.Random, context: Context) -> Change | None:
+def recipe(view: View, rng: random.Random, context: FlowContext) -> Change | None:
     """Another value for one key, which need not be there yet."""
     if not context.recipe:
         return None

@@ -9,7 +9,7 @@ import libcst as cst
 
 from evoarch.agent.operators.syntactic.dataflow import (
     Change,
-    Context,
+    FlowContext,
     brief,
     capped,
     gives_classes,
@@ -47,7 +47,7 @@ def _scaled(rng: random.Random, value: int) -> int:
     return rounded if rounded != value else capped(value + rng.choice((-1, 1, 2)))
 
 
-def width(view: View, rng: random.Random, context: Context) -> Change | None:
+def width(view: View, rng: random.Random, context: FlowContext) -> Change | None:
     """Another output width, and with it what the evident consumers take."""
     sites = [
         found
@@ -66,7 +66,7 @@ def width(view: View, rng: random.Random, context: Context) -> Change | None:
     return Change(rewrite(view.module, edits), f"width of {chosen.attribute or chosen.name} {old} -> {new}")
 
 
-def all_widths(view: View, rng: random.Random, context: Context) -> Change | None:
+def all_widths(view: View, rng: random.Random, context: FlowContext) -> Change | None:
     """Every literal width scaled by one factor, so that the whole model gets thinner or wider."""
     factor = rng.choice((0.5, 0.6, 0.67, 0.75, 0.8, 0.9, 1.25, 1.5))
     given = {found.number(found.spec.gives) for found in view.layers if found.spec.gives}
@@ -85,7 +85,7 @@ def all_widths(view: View, rng: random.Random, context: Context) -> Change | Non
     return Change(rewrite(view.module, edits), f"all widths x {factor}") if edits else None
 
 
-def kernel(view: View, rng: random.Random, context: Context) -> Change | None:
+def kernel(view: View, rng: random.Random, context: FlowContext) -> Change | None:
     """Another kernel size; padding that kept the length goes on keeping it."""
     sites = [found for found in view.layers if found.number("kernel_size")]
     if not sites:
@@ -101,7 +101,7 @@ def kernel(view: View, rng: random.Random, context: Context) -> Change | None:
     return Change(rewrite(view.module, {chosen.call: call}), what)
 
 
-def stride(view: View, rng: random.Random, context: Context) -> Change | None:
+def stride(view: View, rng: random.Random, context: FlowContext) -> Change | None:
     sites = [found for found in view.layers if found.spec.kind in ("conv", "pool")]
     if not sites:
         return None
@@ -113,7 +113,7 @@ def stride(view: View, rng: random.Random, context: Context) -> Change | None:
     return Change(rewrite(view.module, {chosen.call: chosen.with_argument("stride", new)}), what)
 
 
-def dilation(view: View, rng: random.Random, context: Context) -> Change | None:
+def dilation(view: View, rng: random.Random, context: FlowContext) -> Change | None:
     """Another dilation; padding follows where it kept the length."""
     sites = [
         found for found in view.layers if found.spec.kind == "conv" and (found.number("kernel_size") or 1) > 1
@@ -130,7 +130,7 @@ def dilation(view: View, rng: random.Random, context: Context) -> Change | None:
     return Change(rewrite(view.module, {chosen.call: call}), what)
 
 
-def groups(view: View, rng: random.Random, context: Context) -> Change | None:
+def groups(view: View, rng: random.Random, context: FlowContext) -> Change | None:
     """Another number of groups that divides both widths, depthwise among them."""
     sites: list[tuple[Layer, list[int]]] = []
     for found in view.layers:
@@ -146,7 +146,7 @@ def groups(view: View, rng: random.Random, context: Context) -> Change | None:
     return Change(rewrite(view.module, {chosen.call: chosen.with_argument("groups", new)}), what)
 
 
-def dropout_rate(view: View, rng: random.Random, context: Context) -> Change | None:
+def dropout_rate(view: View, rng: random.Random, context: FlowContext) -> Change | None:
     sites = [found for found in view.layers if found.spec.kind == "dropout"]
     if not sites:
         return None
@@ -161,7 +161,7 @@ def _is_number(text: str) -> bool:
     return literal(expression(text)) is not None if text else True
 
 
-def activation(view: View, rng: random.Random, context: Context) -> Change | None:
+def activation(view: View, rng: random.Random, context: FlowContext) -> Change | None:
     """Another activation, in one place or everywhere; layers and functional calls alike."""
     layers = [found for found in view.layers if found.name in ACTIVATIONS]
     sites: list[cst.Call] = [found.call for found in layers] + view.functionals
@@ -211,7 +211,7 @@ class _Numbers(cst.CSTVisitor):
     """Number literals that may be a size or a count: values given to names, defaults, items of sequences,
     and arguments of range() and of the file's own classes."""
 
-    def __init__(self, view: View, context: Context) -> None:
+    def __init__(self, view: View, context: FlowContext) -> None:
         self.view, self.offers = view, context.offers
         self.found: list[cst.BaseExpression] = []
 
@@ -247,7 +247,7 @@ class _Numbers(cst.CSTVisitor):
         return False
 
 
-def number(view: View, rng: random.Random, context: Context) -> Change | None:
+def number(view: View, rng: random.Random, context: FlowContext) -> Change | None:
     """Another number where the file names a size, a count or a rate outside the known layers."""
     collector = _Numbers(view, context)
     view.module.visit(collector)

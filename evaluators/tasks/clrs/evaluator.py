@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from evoarch.archive.records import Failed
 from evoarch.evaluators.flow import DRY_RUN_SEED, Flow, Grade, Question, Setting
-from evoarch.evaluators.replies import Sound, sound_of
+from evoarch.evaluators.replies import DryRunPassed, sound_of
 from evoarch.evaluators.task import Evaluated
 from evoarch.evaluators.tasks.clrs.data import Array, read_split
 from evoarch.evaluators.tasks.clrs.frozen import outside_writes
@@ -73,7 +73,7 @@ class ClrsEvaluator:
             },
         )
 
-    async def dry_run(self, source: str) -> Sound | ChildOutcome:
+    async def dry_run(self, source: str) -> DryRunPassed | ChildOutcome:
         """Made-up batches forward and backward. A genome that can't be trained comes back as what it did."""
         if findings := outside_writes(source):
             first = findings[0]

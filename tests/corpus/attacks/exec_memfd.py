@@ -1,6 +1,5 @@
 """Promise: no program can be run from memory."""
 
-import ctypes
 import os
 
 AIM = "power"

@@ -5,5 +5,4 @@ UNLOCKED = False
 
 
 def attack(target):
-    import evoarch.archive.records
     return b"imported the archive"

@@ -1,7 +1,6 @@
 """Promise: the home folder can be neither listed nor read."""
 
 import os
-import pwd
 
 AIM = "power"
 

@@ -5,5 +5,4 @@ UNLOCKED = False
 
 
 def attack(target):
-    import mnist1d
     return b"imported mnist1d"

@@ -1,6 +1,5 @@
 """Promise: torch cannot be made to use more threads than it was given."""
 
-import time
 import torch
 
 AIM = "power"

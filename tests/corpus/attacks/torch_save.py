@@ -1,6 +1,7 @@
 """Promise: torch's own saver writes no file."""
 
 import os
+
 import torch
 
 AIM = "side"

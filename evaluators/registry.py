@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from evoarch.evaluators.evaluation import Evaluator
 from evoarch.evaluators.fit import Whole, fit_file, fit_program
 from evoarch.evaluators.program import inside_program
-from evoarch.evaluators.replies import Sound
+from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.task import Evaluated, Recipe, SupervisedTask, Task, TaskError
 from evoarch.sandbox.job import Program, Runner
 from evoarch.sandbox.limits import Limits
@@ -19,7 +19,7 @@ from evoarch.sandbox.outcome import ChildOutcome
 class Measuring(Protocol):
     """Measures genomes of one task with one recipe. Never raises for what a genome does."""
 
-    async def dry_run(self, source: str) -> Sound | ChildOutcome: ...
+    async def dry_run(self, source: str) -> DryRunPassed | ChildOutcome: ...
 
     async def evaluate(self, source: str, *, digest: str, repeat: int) -> Evaluated: ...
 

@@ -1,0 +1,48 @@
+"""What a campaign works with, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from evoarch.agent.evaluation.pipeline import EvaluatorSeam
+from evoarch.agent.lm.base import LM
+from evoarch.agent.operators.base import Operator
+from evoarch.agent.seeding.record import SeedRecord
+from evoarch.agent.tuning.tuner import Tuner
+from evoarch.evaluators.pools.seam import Pool
+
+
+@dataclass(frozen=True)
+class Components:
+    """What a campaign works with. `operators` stand in the order of the config's tables; `seeds` are the
+    records of inlined seeds, by name; `cores` are slots at the end, when no LM computes beside them. `pool`:
+    one whose slots come and go; `workers` is what it had at first.
+    """
+
+    evaluator: EvaluatorSeam
+    offers: Mapping[str, object]
+    operators: Sequence[Operator]
+    lms: Mapping[str, LM]
+    workers: int
+    seeds: Mapping[str, SeedRecord] = field(default_factory=dict)
+    cores: int = 0
+    tuner: Tuner | None = None
+    pool: Pool | None = None
+
+    @property
+    def at_once(self) -> int:
+        """Children that may be graded at a time, now."""
+        return self.workers if self.pool is None else max(1, self.pool.slots)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Why the run ended. `complete`: the campaign needs no further run under this budget."""
+
+    reason: str
+    complete: bool
+    error: bool = False
+
+
+STOPPED = Ending("stopped; `evoarch run` goes on from here", complete=False)

@@ -11,8 +11,8 @@ ENTRY = f"{PACKAGE}.main"
 
 
 def inside_program() -> Program:
-    """The files that run behind the wall, and the two packages that they lie in."""
-    files = {"evoarch": "", "evoarch.evaluators": "", PACKAGE: ""}
+    """The files that run behind the wall, and their package."""
+    files = {PACKAGE: ""}
     for file in resources.files(PACKAGE).iterdir():
         if file.name.endswith(".py") and file.name != "__init__.py":
             files[f"{PACKAGE}.{file.name.removesuffix('.py')}"] = file.read_text(encoding="utf-8")

@@ -132,7 +132,7 @@ def config(program: Program, packages: Packages, preload: Sequence[str], control
     """What the boot code reads. `controller`: the pid of the zygote's parent, 0 in namespaces."""
     here = Path(__file__).parent
     files = {f"evoarch.sandbox.{name}": (here / f"{name}.py").read_text(encoding="utf-8") for name in _INSIDE}
-    files |= {"evoarch": "", "evoarch.sandbox": ""}
+    files["evoarch.sandbox"] = ""
     clash = sorted(set(files) & set(program.files))
     if clash:
         raise ValueError(f"program.files: {clash[0]!r} is a name of the sandbox itself")
@@ -140,7 +140,7 @@ def config(program: Program, packages: Packages, preload: Sequence[str], control
         raise ValueError(f"program.entry: expected one of {sorted(program.files)}, got {program.entry!r}")
     packed = {
         # A dotted name needs its packages; those that the program does not give are empty.
-        **{parent: "" for name in program.files for parent in _parents(name)},
+        **{parent: "" for name in (*files, *program.files) for parent in _parents(name)},
         **files,
         **program.files,
     }

@@ -166,7 +166,7 @@ def test_an_exception_names_stage_line_module_and_shapes(walls: Walls) -> None:
     [
         ("def go(:\n    pass", "SyntaxError", 1),
         ("x = 1\nimport torchvision_of_another_world", "ModuleNotFoundError", 2),
-        ("import evoarch", "ModuleNotFoundError", 1),
+        ("import evoarch.agent", "ModuleNotFoundError", 1),
         ("import mnist1d", "ModuleNotFoundError", 1),
         ("raise SystemExit(0)", "SystemExit", 1),
         ("class E(BaseException):\n    def __str__(self):\n        raise KeyError\nraise E", "E", 4),

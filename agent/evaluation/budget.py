@@ -1,4 +1,4 @@
-"""The budget of evaluations and wall clock, counted from the archive; agent/lm/budget.py keeps tokens and money."""
+"""The budget of evaluations and wall clock, counted from the archive. agent/lm/budget.py keeps the rest."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ class ClrsTask:
     def program(self) -> Program:
         """The common inside files, and this task's."""
         files = dict(inside_program().files)
-        files |= {"evoarch.evaluators.tasks": "", "evoarch.evaluators.tasks.clrs": "", PACKAGE: ""}
+        files[PACKAGE] = ""
         for file in resources.files(PACKAGE).iterdir():
             if file.name.endswith(".py") and file.name != "__init__.py":
                 files[f"{PACKAGE}.{file.name.removesuffix('.py')}"] = file.read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from evoarch.prompts.replies import Parsed, checked, unreadable
-from evoarch.sandbox.genome import GenomeError
+from evoarch.sandbox.parsing import GenomeError
 
 _SEARCH = re.compile(r"^\s*<{5,9}\s*SEARCH\b")
 _DIVIDER = re.compile(r"^\s*={5,9}\s*$")

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from evoarch.sandbox.genome import gate
+from evoarch.sandbox.parsing import gate
 
 RECIPE = "RECIPE"
 """The one top-level name that a file keeps although its entry never names it."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evoarch.prompts.outline import Outline, assemble, definitions
-from evoarch.sandbox.genome import GenomeError, gate, parse
+from evoarch.sandbox.parsing import GenomeError, gate, parse
 
 MAX_REPLY = 65_536
 """Characters. The largest baseline file has 2,000; a longer reply is refused unread."""

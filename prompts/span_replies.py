@@ -7,7 +7,7 @@ import textwrap
 
 from evoarch.prompts.replies import MAX_TAIL, Parsed, checked, fenced, open_brackets, sound, unreadable
 from evoarch.prompts.spans import CALLED_LAYER, METHOD, SourceSpan, splice
-from evoarch.sandbox.genome import GenomeError, gate
+from evoarch.sandbox.parsing import GenomeError, gate
 
 
 def spanned(source: str, span: SourceSpan, reply: str, entry: str, *, cut: bool = False) -> Parsed:

@@ -13,7 +13,7 @@ import libcst as cst
 import libcst.matchers as m
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
-from evoarch.sandbox.genome import gate, parse
+from evoarch.sandbox.parsing import gate, parse
 
 LAYER = "layer"
 STATEMENT = "statement"

@@ -13,7 +13,7 @@ import warnings
 from evoarch.sandbox.canonical_imports import ROOTS, settle_imports
 from evoarch.sandbox.canonical_names import rename
 from evoarch.sandbox.canonical_prose import without_prose
-from evoarch.sandbox.genome import gate, parse_gated
+from evoarch.sandbox.parsing import gate, parse_gated
 
 
 def canonical_form(source: str, entry: str) -> str:

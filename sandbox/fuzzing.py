@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from evoarch.sandbox.catalogue import RULES
-from evoarch.sandbox.genome import GenomeError, canonical, strip_prose
+from evoarch.sandbox.genome import canonical, strip_prose
+from evoarch.sandbox.parsing import GenomeError
 from evoarch.sandbox.vet import vet
 
 _PIECES = (

@@ -1,96 +1,15 @@
-"""A genome's identity: its parsed form, its canonical form and the digest of that form.
-
-Two parsers look at every source. CPython's is the gate, because LibCST's native parser overflows the
-machine's stack (a crash, not an exception) on deep nesting that CPython refuses with an error; it also
-says whether this interpreter could run the file at all. LibCST then gives the tree that keeps the text.
-"""
+"""A genome's identity: its canonical form and the digest of that form."""
 
 from __future__ import annotations
 
-import ast
 import hashlib
-import warnings
 
-import libcst as cst
-
-MAX_BYTES = 200_000
-"""Size of the largest source that is looked at, in UTF-8 bytes."""
-
-MAX_DEPTH = 200
-"""Deepest nesting of syntax nodes. Hand-written model files stay below 40."""
-
+from evoarch.sandbox.canonical import canonical_form
+from evoarch.sandbox.canonical_prose import without_prose
+from evoarch.sandbox.parsing import parse
 
 _MOST_PASSES = 8
 """Two settle every file seen; the bound only keeps the loop finite."""
-
-
-class GenomeError(ValueError):
-    """A source that can't be a genome. `line` counts from 1, `column` from 0, as Python's own errors do."""
-
-    def __init__(self, line: int, column: int, message: str) -> None:
-        super().__init__(f"line {line}, column {column}: {message}")
-        self.line = line
-        self.column = column
-        self.message = message
-
-
-def gate(source: str) -> ast.Module:
-    """Python's own tree of `source`, which compiles, is at most MAX_BYTES long and MAX_DEPTH deep.
-
-    Raises GenomeError, and nothing else, for any other text.
-    """
-    try:
-        size = len(source.encode())
-    except UnicodeEncodeError as error:
-        line = source.count("\n", 0, error.start) + 1
-        column = error.start - (source.rfind("\n", 0, error.start) + 1)
-        raise GenomeError(line, column, f"expected UTF-8 text, got {source[error.start]!r}") from None
-    if size > MAX_BYTES:
-        raise GenomeError(1, 0, f"expected at most {MAX_BYTES} bytes, got {size}")
-    try:
-        with warnings.catch_warnings():
-            # An odd escape or comparison in a genome is not this process's concern.
-            warnings.simplefilter("ignore")
-            tree = ast.parse(source)
-            _check_depth(tree)
-            compile(source, "<genome>", "exec", dont_inherit=True)
-    except SyntaxError as error:
-        line = max(error.lineno or 1, 1)
-        raise GenomeError(line, max((error.offset or 1) - 1, 0), error.msg or "invalid syntax") from None
-    except (RecursionError, MemoryError):
-        raise GenomeError(1, 0, f"nested too deep: expected at most {MAX_DEPTH} levels of syntax") from None
-    except (ValueError, OverflowError) as error:  # NUL bytes, numbers out of range
-        raise GenomeError(1, 0, str(error)) from None
-    return tree
-
-
-def _check_depth(tree: ast.Module) -> None:
-    """Walks without recursion: the tree may be deeper than the interpreter's stack."""
-    level: list[ast.AST] = [tree]
-    for _ in range(MAX_DEPTH):
-        level = [child for node in level for child in ast.iter_child_nodes(node)]
-        if not level:
-            return
-    line, column = next(
-        ((node.lineno, node.col_offset) for node in level if isinstance(node, ast.expr | ast.stmt)), (1, 0)
-    )
-    raise GenomeError(line, column, f"nested too deep: expected at most {MAX_DEPTH} levels of syntax")
-
-
-def parse(source: str) -> cst.Module:
-    """The LibCST tree of `source`. Raises GenomeError, and nothing else, for text that is no Python file."""
-    gate(source)
-    return parse_gated(source)
-
-
-def parse_gated(source: str) -> cst.Module:
-    """The LibCST tree of a source that has passed `gate`."""
-    try:
-        return cst.parse_module(source)
-    except cst.ParserSyntaxError as error:
-        raise GenomeError(max(error.raw_line, 1), max(error.raw_column, 0), error.message) from None
-    except (RecursionError, ValueError, cst.CSTValidationError) as error:
-        raise GenomeError(1, 0, f"LibCST can't read it: {type(error).__name__}") from None
 
 
 def strip_prose(source: str) -> str:
@@ -99,8 +18,6 @@ def strip_prose(source: str) -> str:
     What a genome says in prose may be an instruction, so it never reaches a prompt.
     Raises GenomeError for text that is no Python file.
     """
-    from evoarch.sandbox.canonical_prose import without_prose
-
     return without_prose(parse(source)).code
 
 
@@ -112,8 +29,6 @@ def canonical(source: str, entry: str = "Model") -> str:
     names, and so does every name that something outside the file might look up: when unsure, two files
     stay different. Idempotent. Raises GenomeError for text that is no Python file.
     """
-    from evoarch.sandbox.canonical import canonical_form
-
     form = canonical_form(source, entry)
     for _ in range(_MOST_PASSES):
         # A new name can end a clash that kept another name as it was.

@@ -10,7 +10,7 @@ import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from evoarch.sandbox.genome import gate
+from evoarch.sandbox.parsing import gate
 
 NAME = "RECIPE"
 

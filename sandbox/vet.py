@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from evoarch.sandbox.catalogue import CHECKS
-from evoarch.sandbox.genome import GenomeError, parse
 from evoarch.sandbox.outcome import Finding
+from evoarch.sandbox.parsing import GenomeError, parse
 from evoarch.sandbox.places import places
 from evoarch.sandbox.rules.base import File, Found
 from evoarch.sandbox.rules.text import MAX_BYTES, MAX_LINES, SIZE, SYNTAX

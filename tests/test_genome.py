@@ -15,7 +15,8 @@ import torch
 from evoarch.sandbox.canonical import canonical_form
 from evoarch.sandbox.canonical_classes import MODULE_NAMES
 from evoarch.sandbox.canonical_imports import EINOPS, FLAT, LAZY, PRELOADED
-from evoarch.sandbox.genome import MAX_BYTES, GenomeError, canonical, parse, source_digest, strip_prose
+from evoarch.sandbox.genome import canonical, source_digest, strip_prose
+from evoarch.sandbox.parsing import MAX_BYTES, GenomeError, parse
 
 ROOT = Path(__file__).parent
 SOURCES = {path.stem: path.read_text() for path in sorted((ROOT / "corpus/sources").glob("*.py"))}

@@ -20,13 +20,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from evoarch.agent.base.package import ROOT
 from evoarch.agent.config.lm import LMSettings
 from evoarch.agent.lm.base import LM, LMError, LMRequest
 from evoarch.agent.lm.contract import LMContract
 from evoarch.agent.lm.local import embedded
 from evoarch.agent.lm.local.embedded import EmbeddedLM, prepare
 from evoarch.agent.lm.local.sampling import Sampler
-from evoarch.agent.lm.local.transformers import ROOT, TransformersLM
+from evoarch.agent.lm.local.transformers import TransformersLM
 from evoarch.agent.lm.openai import OpenAILM
 from evoarch.agent.operators.base import BrokenParent, Operator, Order, Parent
 from evoarch.agent.operators.lm.crossover import LMCrossover

@@ -8,7 +8,8 @@ import torch
 from libcst.metadata import MetadataWrapper, PositionProvider
 
 from evoarch.sandbox.catalogue import RULES, page
-from evoarch.sandbox.genome import canonical, parse
+from evoarch.sandbox.genome import canonical
+from evoarch.sandbox.parsing import parse
 from evoarch.sandbox.places import places
 from evoarch.sandbox.rules.base import Rule, below
 from evoarch.sandbox.rules.example import OFFERS, model

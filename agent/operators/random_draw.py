@@ -19,7 +19,7 @@ from evoarch.agent.operators.syntactic.vocabulary import (
     pool,
     recurrent,
 )
-from evoarch.sandbox.genome import parse
+from evoarch.sandbox.parsing import parse
 
 MAX_BLOCKS = 4
 """Most convolution blocks of one draw."""

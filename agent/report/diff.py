@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from evoarch.sandbox.genome import GenomeError, gate
+from evoarch.sandbox.parsing import GenomeError, gate
 
 Kind = Literal["same", "changed", "removed", "added"]
 INDENT = "    "

@@ -19,8 +19,9 @@ from evoarch.agent.seeding.lineage import EditableRegions
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.records import Candidate, Proposal, State
 from evoarch.archive.store import Store
-from evoarch.sandbox.genome import GenomeError, source_digest
+from evoarch.sandbox.genome import source_digest
 from evoarch.sandbox.outcome import Finding
+from evoarch.sandbox.parsing import GenomeError
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import libcst as cst
 
 from evoarch.agent.seeding.units import Unit, units_of
 from evoarch.sandbox.canonical_prose import without_prose
-from evoarch.sandbox.genome import GenomeError, parse
 from evoarch.sandbox.outcome import Finding
+from evoarch.sandbox.parsing import GenomeError, parse
 
 RULE = "frozen"
 STRICT = ("import", "entry", "syntax", "size")

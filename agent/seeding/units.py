@@ -12,7 +12,7 @@ from pathlib import Path
 import libcst as cst
 
 from evoarch.agent.base.errors import UserError
-from evoarch.sandbox.genome import GenomeError, parse
+from evoarch.sandbox.parsing import GenomeError, parse
 from evoarch.sandbox.rules.base import below, dotted
 
 

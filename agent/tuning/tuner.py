@@ -14,13 +14,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from evoarch.agent.base.package import ROOT
 from evoarch.agent.config.lm import LMSettings
 from evoarch.agent.config.load import Config
 from evoarch.agent.config.tables import TuningTable
 from evoarch.agent.lm.base import LMError
 from evoarch.agent.lm.local.embedded import prepare
 from evoarch.agent.lm.local.soft_prompts import FOLDER
-from evoarch.agent.lm.local.transformers import LINE_LIMIT, ROOT
+from evoarch.agent.lm.local.transformers import LINE_LIMIT
 from evoarch.agent.tuning.data import TuningData
 
 PASSED_ON = ("PATH", "HOME", "TMPDIR", "LANG", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")

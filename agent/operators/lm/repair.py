@@ -18,7 +18,8 @@ from evoarch.prompts.outline import header, merged, outline
 from evoarch.prompts.replies import Parsed, answered, completed
 from evoarch.prompts.span_replies import spanned
 from evoarch.prompts.spans import LAYER, STATEMENT, SourceSpan, find
-from evoarch.sandbox.genome import GenomeError, strip_prose
+from evoarch.sandbox.genome import strip_prose
+from evoarch.sandbox.parsing import GenomeError
 
 LINE_TOKENS = 64
 """Tokens of one statement."""

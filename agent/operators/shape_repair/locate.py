@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
 
+from evoarch.agent.operators.syntactic.frames import CodeFrame, Locals, followed, parameters
 from evoarch.agent.operators.syntactic.view import (
     Edit,
     Layer,
@@ -79,15 +80,6 @@ class Trouble:
 
 
 @dataclass(frozen=True)
-class CodeFrame:
-    """A constructor at work: the function, and the call that entered it with its own frame."""
-
-    function: cst.FunctionDef | None
-    call: cst.Call | None = None
-    outer: CodeFrame | None = None
-
-
-@dataclass(frozen=True)
 class RepairSite:
     """A module's construction: the call, in whose frame it stands, and how it is reached from outside:
     item `index` of `container`, or attribute `attribute` of class `owner`."""
@@ -105,56 +97,6 @@ class RepairSite:
         return Layer(self.call, self.name, self.owner) if self.name in SPECS else None
 
 
-def _parameters(function: cst.FunctionDef) -> list[str]:
-    names = [param.name.value for param in [*function.params.posonly_params, *function.params.params]]
-    return names[1:] if names and names[0] == "self" else names
-
-
-def _default(function: cst.FunctionDef, name: str) -> cst.BaseExpression | None:
-    params = [*function.params.posonly_params, *function.params.params, *function.params.kwonly_params]
-    return next((param.default for param in params if param.name.value == name), None)
-
-
-class _Locals(cst.CSTVisitor):
-    """The last plain assignment to each local name of a function, and what it returns."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, cst.BaseExpression] = {}
-        self.returned: cst.BaseExpression | None = None
-
-    def visit_Assign(self, node: cst.Assign) -> None:  # noqa: N802
-        target = node.targets[0].target
-        if isinstance(target, cst.Name):
-            self.values[target.value] = node.value
-
-    def visit_Return(self, node: cst.Return) -> None:  # noqa: N802
-        self.returned = node.value
-
-
-def followed(expr: cst.BaseExpression, frame: CodeFrame) -> tuple[cst.BaseExpression, CodeFrame]:
-    """The expression behind a name: a local's value, or the argument that the constructor was given."""
-    for _ in range(8):
-        if not isinstance(expr, cst.Name) or frame.function is None:
-            break
-        name, function = expr.value, frame.function
-        names = _parameters(function)
-        if name in names or _default(function, name) is not None:
-            arg = argument(frame.call, tuple(names), name) if frame.call is not None else None
-            if arg is not None and frame.outer is not None:
-                expr, frame = arg.value, frame.outer
-                continue
-            default = _default(function, name)
-            if default is None:
-                break
-            return default, frame
-        found = _Locals()
-        function.body.visit(found)
-        if name not in found.values:
-            break
-        expr = found.values[name]
-    return expr, frame
-
-
 def _init(view: View, name: str) -> cst.FunctionDef | None:
     return view.functions.get((name, "__init__"))
 
@@ -170,7 +112,7 @@ def locate(view: View, path: str, entry: str) -> RepairSite | None:
         function = view.functions.get(("", entry))
         if function is None:
             return None
-        found = _Locals()
+        found = Locals()
         function.body.visit(found)
         if found.returned is None:
             return None
@@ -244,7 +186,7 @@ def set_value(site: RepairSite, parameter: str, value: int) -> Edits:
     arg = argument(site.call, site.layer.spec.parameters, parameter)
     frame, node = site.frame, arg.value if arg is not None else None
     if isinstance(node, cst.Name) and frame.function is not None and frame.call is not None:
-        names = _parameters(frame.function)
+        names = parameters(frame.function)
         if node.value in names:
             given = argument(frame.call, tuple(names), node.value)
             if given is not None and not any(other.star for other in frame.call.args):

@@ -13,8 +13,8 @@ from evoarch.agent.operators.shape_repair import code as by_code
 from evoarch.agent.operators.shape_repair import layers as by_layer
 from evoarch.agent.operators.shape_repair.locate import Fix, Trouble
 from evoarch.agent.operators.syntactic.view import completed, look, rewrite, same
-from evoarch.sandbox.genome import GenomeError
 from evoarch.sandbox.outcome import Raised
+from evoarch.sandbox.parsing import GenomeError
 
 Rule = Callable[[Trouble], Fix | None]
 

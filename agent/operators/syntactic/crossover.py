@@ -10,8 +10,8 @@ import libcst as cst
 
 from evoarch.agent.lm.base import Complete
 from evoarch.agent.operators.base import Draft, Order
-from evoarch.agent.operators.shape_repair.locate import CodeFrame, followed
 from evoarch.agent.operators.syntactic.dataflow import Change, FlowContext, gives_classes
+from evoarch.agent.operators.syntactic.frames import CodeFrame, followed
 from evoarch.agent.operators.syntactic.layers import inserted
 from evoarch.agent.operators.syntactic.mutate import MAX_CHARACTERS
 from evoarch.agent.operators.syntactic.view import (
@@ -31,7 +31,7 @@ from evoarch.agent.operators.syntactic.view import (
     with_items,
 )
 from evoarch.agent.operators.syntactic.vocabulary import FUNCTIONALS, SPECS, expression, layer
-from evoarch.sandbox.genome import GenomeError, parse
+from evoarch.sandbox.parsing import GenomeError, parse
 
 LONGEST = 4
 """Most layers of the donor that travel together."""

@@ -12,7 +12,7 @@ from evoarch.agent.operators.syntactic import layers, values
 from evoarch.agent.operators.syntactic import recipe as syntactic_recipe
 from evoarch.agent.operators.syntactic.dataflow import Change, FlowContext
 from evoarch.agent.operators.syntactic.view import View, completed, look, same
-from evoarch.sandbox.genome import GenomeError
+from evoarch.sandbox.parsing import GenomeError
 
 Kind = Callable[[View, random.Random, FlowContext], Change | None]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 from evoarch.agent.operators.syntactic.vocabulary import FUNCTIONALS, HELPERS, SPECS, Spec, expression
-from evoarch.sandbox.genome import parse
+from evoarch.sandbox.parsing import parse
 
 Edit = Callable[[cst.CSTNode], cst.CSTNode | cst.FlattenSentinel[cst.CSTNode] | cst.RemovalSentinel]
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from evoarch.archive.database import Database
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.queries import HEAD, Queries
 from evoarch.archive.records import FULL, Candidate, Proposal, State
@@ -43,8 +44,11 @@ class Trial:
     scores: tuple[float, ...]
 
 
-class Browse(Queries):
+class Browse:
     """Pages, histories and families; each answered from an index or stopped at its limit."""
+
+    def __init__(self, db: Database, queries: Queries) -> None:
+        self._db, self._queries = db, queries
 
     def page(
         self,
@@ -64,7 +68,7 @@ class Browse(Queries):
         order = f"id {way}" if order_by == "id" else f"{column} {way} NULLS LAST, id"
         ids = [
             row[0]
-            for row in self._rows(
+            for row in self._db.rows(
                 f"SELECT id FROM candidates WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?",
                 *values,
                 limit,
@@ -77,7 +81,7 @@ class Browse(Queries):
         """These candidates in this order, without sources; an unknown id is left out."""
         found = {
             candidate.id: candidate
-            for candidate in self._candidates(
+            for candidate in self._queries.select(
                 f"SELECT {HEAD}, '' AS source FROM candidates WHERE id IN (SELECT value FROM json_each(?))",
                 json.dumps(list(ids)),
             )
@@ -87,23 +91,23 @@ class Browse(Queries):
     def count(self, chosen: Filter, *, most: int) -> int:
         """How many candidates `chosen` lets through; counting stops at `most`."""
         where, values = _where(chosen)
-        found = self._value(
+        found = self._db.value(
             f"SELECT count(*) FROM (SELECT 1 FROM candidates WHERE {where} LIMIT ?)", *values, most
         )
         return found if isinstance(found, int) else 0
 
     def last_id(self) -> int:
         """The newest candidate, 0 where there is none."""
-        found = self._value("SELECT max(id) FROM candidates")
+        found = self._db.value("SELECT max(id) FROM candidates")
         return found if isinstance(found, int) else 0
 
     def operators(self) -> list[str]:
         """Every operator that has made a candidate, `seed` too."""
-        return [row[0] for row in self._rows("SELECT DISTINCT operator FROM candidates ORDER BY operator")]
+        return [row[0] for row in self._db.rows("SELECT DISTINCT operator FROM candidates ORDER BY operator")]
 
     def costs(self, ids: Sequence[int]) -> dict[int, float]:
         """CPU seconds that each of these candidates took, its evaluations included."""
-        rows = self._rows(
+        rows = self._db.rows(
             f"SELECT id, {_COST} FROM candidates WHERE id IN (SELECT value FROM json_each(?))",
             json.dumps(list(ids)),
         )
@@ -118,7 +122,7 @@ class Browse(Queries):
         # Rungs before the last make no elites, and a candidate enters training once however many it climbs.
         first = "NOT EXISTS (SELECT 1 FROM evaluations AS e WHERE e.candidate = evaluations.candidate"
         first += f" AND e.id < evaluations.id AND {ENTERED})"
-        for row in self._rows(
+        for row in self._db.rows(
             f"SELECT id, candidate, kind, seed, cpu_seconds, outcome = 'scored' AND rung = ?,"
             f" {ENTERED} AND {first}, {wanted} FROM evaluations WHERE id > ? ORDER BY id",
             FULL,
@@ -134,7 +138,7 @@ class Browse(Queries):
         wanted = ", ".join(
             name if name in ("error", "params") else "json_extract(metrics, ?)" for name in metrics
         )
-        rows = self._rows(
+        rows = self._db.rows(
             f"SELECT id, seeds, {wanted} FROM candidates WHERE state = 'scored' ORDER BY id",
             *[f'$."{name}"' for name in metrics if name not in ("error", "params")],
         )
@@ -146,7 +150,7 @@ class Browse(Queries):
         One that began with a parent's weights says nothing of seeds.
         """
         found: dict[int, list[float]] = {}
-        for identity, error in self._rows(
+        for identity, error in self._db.rows(
             "SELECT candidate, error FROM evaluations WHERE outcome = 'scored' AND rung = ? AND candidate IN"
             " (SELECT candidate FROM evaluations WHERE outcome = 'scored' AND fault IS NULL AND stage IS NULL"
             " AND kind = 'repeat') AND json_extract(detail, '$.inherited') IS NULL ORDER BY candidate, seed",
@@ -157,7 +161,7 @@ class Browse(Queries):
 
     def failures(self) -> dict[str, int]:
         """Failed outcomes by stage; the infrastructure's own as `infrastructure`."""
-        rows = self._rows(
+        rows = self._db.rows(
             "SELECT CASE fault WHEN 'infrastructure' THEN fault ELSE stage END AS place, count(*)"
             " FROM evaluations WHERE outcome = 'failed' GROUP BY place ORDER BY count(*) DESC, place"
         )
@@ -165,7 +169,7 @@ class Browse(Queries):
 
     def proposal_of(self, candidate: int) -> Proposal | None:
         """What was written down when it was drawn; None for a seed."""
-        rows = self._rows("SELECT * FROM proposals WHERE candidate = ?", candidate)
+        rows = self._db.rows("SELECT * FROM proposals WHERE candidate = ?", candidate)
         if not rows:
             return None
         row = rows[0]
@@ -173,7 +177,7 @@ class Browse(Queries):
             number=row["number"],
             candidate=candidate,
             operator=row["operator"],
-            parents=self._parents([candidate]).get(candidate, ()),
+            parents=self._queries.parents_of([candidate]).get(candidate, ()),
             batch=row["batch"],
             ordinal=row["ordinal"],
             saw=row["saw"],
@@ -189,7 +193,7 @@ class Browse(Queries):
         return self._family([identity], "parents.parent", "parents.candidate", most)
 
     def _family(self, ids: Sequence[int], start: str, end: str, most: int) -> list[Candidate]:
-        rows = self._rows(
+        rows = self._db.rows(
             f"""
             WITH RECURSIVE family(id) AS (
                 SELECT value FROM json_each(?)
@@ -206,7 +210,7 @@ class Browse(Queries):
 
         Raises ArchiveError where there is no such candidate.
         """
-        found = self._value(
+        found = self._db.value(
             """
             WITH RECURSIVE line(id) AS (
                 SELECT id FROM candidates WHERE id = ?
@@ -216,12 +220,12 @@ class Browse(Queries):
             candidate,
         )
         if not isinstance(found, int):
-            raise ArchiveError(f"{self.path}: no candidate {candidate}")
+            raise ArchiveError(f"{self._db.path}: no candidate {candidate}")
         return found
 
     def newest_bits(self) -> tuple[float, bytes] | None:
         """Error and bits of the newest scored evaluation that kept bits; None where none did."""
-        rows = self._rows(
+        rows = self._db.rows(
             "SELECT error, correct FROM evaluations WHERE outcome = 'scored' AND length(correct) > 0"
             " ORDER BY id DESC LIMIT 1"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from evoarch.archive.connection import Connected
+from evoarch.archive.database import Database
 from evoarch.archive.schema import ENTERED, TUNING
 
 
@@ -25,23 +25,26 @@ class Outlay:
     metrics: Mapping[str, float]
 
 
-class Outlays(Connected):
+class Outlays:
     """Read from the archive alone, in the order in which evaluations were settled."""
 
-    def outlays(self) -> list[Outlay]:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def all(self) -> list[Outlay]:
         """Every evaluation with the running sums.
 
         What is spent outside evaluations counts from the first evaluation of a proposal that is as new or
         newer: rejects and duplicates by their proposal's number, LM calls by their batch, the training of a
         soft prompt by the first proposal that was drawn after it.
         """
-        others = self._rows(
+        others = self._db.rows(
             "SELECT number AS at, cpu_seconds FROM candidates WHERE number IS NOT NULL AND cpu_seconds > 0"
             f" UNION ALL SELECT (SELECT min(number) FROM proposals WHERE saw >= events.id) AS at, {TUNING}"
             f" FROM events WHERE kind = 'round' AND at IS NOT NULL AND {TUNING} > 0 ORDER BY at"
         )
-        calls = self._rows("SELECT batch AS at, cpu_seconds FROM lm_calls ORDER BY batch")
-        rows = self._rows(
+        calls = self._db.rows("SELECT batch AS at, cpu_seconds FROM lm_calls ORDER BY batch")
+        rows = self._db.rows(
             f"SELECT e.candidate, e.kind, e.seed, e.cpu_seconds, {ENTERED} AS entered, e.error, e.params,"
             " p.number, p.batch FROM evaluations AS e LEFT JOIN proposals AS p ON p.candidate = e.candidate"
             " ORDER BY e.id"

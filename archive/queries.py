@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 
-from evoarch.archive.connection import Connected
+from evoarch.archive.database import Database
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.records import (
     Candidate,
@@ -14,7 +14,6 @@ from evoarch.archive.records import (
     Event,
     Failed,
     Fault,
-    LMCall,
     Outcome,
     Proposal,
     Scored,
@@ -29,18 +28,21 @@ HEAD = (
 _ORDERS = ("id", "error", "params", "generation")
 
 
-class Queries(Connected):
+class Queries:
     """Records, by id, in pages, by digest."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
 
     def facts(self) -> dict[str, object]:
         """Table meta: name, seed, schema_version and what `create` was given besides."""
-        return {row["key"]: json.loads(row["value"]) for row in self._rows("SELECT key, value FROM meta")}
+        return {row["key"]: json.loads(row["value"]) for row in self._db.rows("SELECT key, value FROM meta")}
 
     def candidate(self, candidate: int) -> Candidate:
         """Raises ArchiveError where there is no such id."""
-        found = self._candidates(f"SELECT {HEAD}, source FROM candidates WHERE id = ?", candidate)
+        found = self.select(f"SELECT {HEAD}, source FROM candidates WHERE id = ?", candidate)
         if not found:
-            raise ArchiveError(f"{self.path}: no candidate {candidate}")
+            raise ArchiveError(f"{self._db.path}: no candidate {candidate}")
         return found[0]
 
     def candidates(
@@ -67,7 +69,7 @@ class Queries(Connected):
         where = " AND ".join(f"{column} = ?" for column in chosen) or "TRUE"
         order = f"{order_by} {way}" if order_by == "id" else f"{order_by} {way} NULLS LAST, id"
         columns = f"{HEAD}, source" if sources else f"{HEAD}, '' AS source"
-        return self._candidates(
+        return self.select(
             f"SELECT {columns} FROM candidates WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?",
             *chosen.values(),
             -1 if limit is None else limit,
@@ -80,16 +82,16 @@ class Queries(Connected):
 
     def children(self, candidate: int) -> list[int]:
         """Ids of the candidates that have it among their parents, in order."""
-        rows = self._rows(
+        rows = self._db.rows(
             "SELECT DISTINCT candidate FROM parents WHERE parent = ? ORDER BY candidate", candidate
         )
         return [row[0] for row in rows]
 
     def change(self, candidate: int) -> tuple[str, str]:
         """What its operator said it did, and the raw reply part it was read from ("" where there is none)."""
-        rows = self._rows("SELECT change, text FROM candidates WHERE id = ?", candidate)
+        rows = self._db.rows("SELECT change, text FROM candidates WHERE id = ?", candidate)
         if not rows:
-            raise ArchiveError(f"{self.path}: no candidate {candidate}")
+            raise ArchiveError(f"{self._db.path}: no candidate {candidate}")
         return rows[0]["change"], rows[0]["text"]
 
     def find_source(self, digest: str, *, exclude: int | None = None) -> int | None:
@@ -101,7 +103,7 @@ class Queries(Connected):
         return self._find("function_digest", digest, exclude)
 
     def _find(self, column: str, digest: str, exclude: int | None) -> int | None:
-        found = self._value(
+        found = self._db.value(
             f"SELECT min(id) FROM candidates WHERE {column} = ? AND id IS NOT ?"
             " AND state NOT IN ('proposed', 'rejected', 'duplicate')",
             digest,
@@ -112,12 +114,12 @@ class Queries(Connected):
     def proposals(self, *, state: State | None = None) -> list[Proposal]:
         """By number. `state=State.PROPOSED` are those in flight."""
         where = "TRUE" if state is None else "candidates.state = ?"
-        rows = self._rows(
+        rows = self._db.rows(
             "SELECT proposals.* FROM proposals JOIN candidates ON candidates.id = proposals.candidate"
             f" WHERE {where} ORDER BY proposals.number",
             *([] if state is None else [state]),
         )
-        parents = self._parents([row["candidate"] for row in rows])
+        parents = self.parents_of([row["candidate"] for row in rows])
         return [
             Proposal(
                 number=row["number"],
@@ -135,34 +137,24 @@ class Queries(Connected):
     def evaluations(self, candidate: int | None = None) -> list[Evaluation]:
         """In the order they were settled; infrastructure failures too."""
         where = "TRUE" if candidate is None else "candidate = ?"
-        rows = self._rows(
+        rows = self._db.rows(
             f"SELECT * FROM evaluations WHERE {where} ORDER BY id",
             *([] if candidate is None else [candidate]),
         )
         return [_evaluation(row) for row in rows]
-
-    def lm_calls(
-        self, *, batch: int | None = None, digest: str | None = None, state: str | None = None
-    ) -> list[LMCall]:
-        """In the order they were sent."""
-        filters = {"batch": batch, "digest": digest, "state": state}
-        chosen = {column: value for column, value in filters.items() if value is not None}
-        where = " AND ".join(f"{column} = ?" for column in chosen) or "TRUE"
-        rows = self._rows(f"SELECT * FROM lm_calls WHERE {where} ORDER BY id", *chosen.values())
-        return [_lm_call(row) for row in rows]
 
     def events(self, *, after: int = 0, kind: str | None = None, candidate: int | None = None) -> list[Event]:
         """The diary behind event `after`, in order."""
         filters = {"kind": kind, "candidate": candidate}
         chosen = {column: value for column, value in filters.items() if value is not None}
         where = " AND ".join(["id > ?", *(f"{column} = ?" for column in chosen)])
-        rows = self._rows(f"SELECT * FROM events WHERE {where} ORDER BY id", after, *chosen.values())
+        rows = self._db.rows(f"SELECT * FROM events WHERE {where} ORDER BY id", after, *chosen.values())
         return [event_of(row) for row in rows]
 
     def last_event(self, *kinds: str) -> Event | None:
         """The newest event, or the newest of these kinds."""
         where = f"kind IN ({', '.join('?' * len(kinds))})" if kinds else "TRUE"
-        rows = self._rows(f"SELECT * FROM events WHERE {where} ORDER BY id DESC LIMIT 1", *kinds)
+        rows = self._db.rows(f"SELECT * FROM events WHERE {where} ORDER BY id DESC LIMIT 1", *kinds)
         return event_of(rows[0]) if rows else None
 
     def last_event_detail(self, kind: str) -> Mapping[str, object]:
@@ -170,23 +162,14 @@ class Queries(Connected):
         event = self.last_event(kind)
         return event.detail if event else {}
 
-    def settled_call(self, batch: int, digest: str) -> LMCall | None:
-        """The first answer that this batch already got to this request."""
-        rows = self._rows(
-            "SELECT * FROM lm_calls WHERE batch = ? AND digest = ? AND state = 'settled' ORDER BY id LIMIT 1",
-            batch,
-            digest,
-        )
-        return _lm_call(rows[0]) if rows else None
-
     def has_evaluation(self, candidate: int, seed: int) -> bool:
         """Whether it has an outcome of this training repeat that is its own, so not the infrastructure's."""
         sql = "SELECT 1 FROM evaluations WHERE candidate = ? AND seed = ? AND fault IS NOT 'infrastructure'"
-        return bool(self._rows(sql, candidate, seed))
+        return bool(self._db.rows(sql, candidate, seed))
 
     def arrivals(self, rung: str, most: int) -> list[dict[str, float]]:
         """The metrics of the last `most` bred candidates that were judged on a rung, oldest first."""
-        rows = self._rows(
+        rows = self._db.rows(
             "SELECT metrics FROM evaluations WHERE rung = ? AND kind = 'search' AND outcome = 'scored'"
             " AND json_extract(detail, '$.decision') <> 'exempt' ORDER BY id DESC LIMIT ?",
             rung,
@@ -196,11 +179,11 @@ class Queries(Connected):
 
     def has_trained(self, candidate: int) -> bool:
         """Whether it has entered training, as `entered_training` counts."""
-        return bool(self._rows(f"SELECT 1 FROM evaluations WHERE candidate = ? AND {ENTERED}", candidate))
+        return bool(self._db.rows(f"SELECT 1 FROM evaluations WHERE candidate = ? AND {ENTERED}", candidate))
 
-    def _parents(self, candidates: Sequence[int]) -> dict[int, tuple[int, ...]]:
+    def parents_of(self, candidates: Sequence[int]) -> dict[int, tuple[int, ...]]:
         parents: dict[int, tuple[int, ...]] = {}
-        for row in self._rows(
+        for row in self._db.rows(
             "SELECT candidate, parent FROM parents WHERE candidate IN (SELECT value FROM json_each(?))"
             " ORDER BY candidate, position",
             json.dumps(candidates),
@@ -208,9 +191,9 @@ class Queries(Connected):
             parents[row[0]] = (*parents.get(row[0], ()), row[1])
         return parents
 
-    def _candidates(self, sql: str, *values: object) -> list[Candidate]:
-        rows = self._rows(sql, *values)
-        parents = self._parents([row["id"] for row in rows])
+    def select(self, sql: str, *values: object) -> list[Candidate]:
+        rows = self._db.rows(sql, *values)
+        parents = self.parents_of([row["id"] for row in rows])
         return [
             Candidate(
                 id=row["id"],
@@ -254,24 +237,5 @@ def _evaluation(row: sqlite3.Row) -> Evaluation:
         kind=row["kind"],
         correct=row["correct"],
         detail=json.loads(row["detail"]),
-        id=row["id"],
-    )
-
-
-def _lm_call(row: sqlite3.Row) -> LMCall:
-    return LMCall(
-        batch=row["batch"],
-        model=row["model"],
-        digest=row["digest"],
-        prompt=row["prompt"],
-        request=json.loads(row["request"]),
-        state=row["state"],
-        replies=tuple(json.loads(row["replies"])),
-        finish_reasons=tuple(json.loads(row["finish_reasons"])),
-        prompt_tokens=row["prompt_tokens"],
-        completion_tokens=row["completion_tokens"],
-        seconds=row["seconds"],
-        price=row["price"],
-        error=row["error"],
         id=row["id"],
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 
-from evoarch.archive.connection import Connected
+from evoarch.archive.database import Database
 from evoarch.archive.records import Relative, State
 
 MENDABLE = ("vet", "build", "dry_run", "train", "predict")
@@ -19,15 +19,18 @@ _REASON = """
 """
 
 
-class Relatives(Connected):
+class Relatives:
     """Only candidates that came to an outcome: what is under way may end in any order."""
 
-    def relatives(self, parents: Sequence[int], states: Collection[State], limit: int) -> list[Relative]:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def near(self, parents: Sequence[int], states: Collection[State], limit: int) -> list[Relative]:
         """The newest settled children of any of `parents` in one of `states`, newest first, each once.
 
         A child that a person refused is not among them: nothing was found about it.
         """
-        rows = self._rows(
+        rows = self._db.rows(
             f"""
             SELECT id, operator, state, change, metrics, {_REASON} AS reason FROM candidates
             WHERE number IS NOT NULL AND state IN (SELECT value FROM json_each(?))
@@ -55,7 +58,7 @@ class Relatives(Connected):
         """Children that failed or were rejected for what they are, have parents and text, are no repairs and
         were not mended yet; the newest `limit`, newest first.
         """
-        rows = self._rows(
+        rows = self._db.rows(
             f"""
             SELECT id FROM candidates
             WHERE number IS NOT NULL AND operator <> 'lm.repair' AND source <> ''
@@ -80,7 +83,7 @@ class Relatives(Connected):
 
     def last_failure(self, candidate: int) -> str:
         """Stage and reason of its newest failed evaluation, whoever is to blame; "" where there is none."""
-        found = self._value(
+        found = self._db.value(
             "SELECT stage || ': ' || reason FROM evaluations WHERE candidate = ? AND outcome = 'failed'"
             " ORDER BY id DESC LIMIT 1",
             candidate,
@@ -89,4 +92,4 @@ class Relatives(Connected):
 
     def reason(self, candidate: int) -> str:
         """Why it has no score: its findings, or the stage and reason of its failure; "" where it has one."""
-        return str(self._value(f"SELECT {_REASON} FROM candidates WHERE id = ?", candidate) or "")
+        return str(self._db.value(f"SELECT {_REASON} FROM candidates WHERE id = ?", candidate) or "")

@@ -6,18 +6,21 @@ import json
 import math
 from collections.abc import Mapping
 
+from evoarch.archive.database import Database, as_text
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.records import State
-from evoarch.archive.writer import Writer, as_text
 
 FILTER = "filter"
 """What stands in the place of a rung's name."""
 
 
-class Screens(Writer):
+class FilterLog:
     """Scores are by name; -inf, which JSON can't say, is kept as null."""
 
-    def screen(
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def add(
         self,
         candidate: int,
         decision: str,
@@ -33,39 +36,33 @@ class Screens(Writer):
         Without `note` it goes on; with one, which says why not, it is `stopped`. `reason`: why scores are
         missing. Raises ArchiveError where it is not running, or was decided on before.
         """
-        if self.screening(candidate) is not None:
-            raise ArchiveError(f"{self.path}: candidate {candidate} was before the filter already")
+        if self.decision(candidate) is not None:
+            raise ArchiveError(f"{self._db.path}: candidate {candidate} was before the filter already")
         detail = {"rung": FILTER, "kind": "search", "decision": decision, "stopped": bool(note)}
         detail |= {
             "scores": dict(scores),
             "params": params,
             **({"reason": as_text(reason)} if reason else {}),
         }
-        with self.transaction():
-            found = self._rows("SELECT state FROM candidates WHERE id = ?", candidate)
+        with self._db.transaction():
+            found = self._db.rows("SELECT state FROM candidates WHERE id = ?", candidate)
             if not found or found[0][0] != State.RUNNING:
                 got = found[0][0] if found else "none"
                 raise ArchiveError(
-                    f"{self.path}: candidate {candidate} to be filtered: expected running, got {got}"
+                    f"{self._db.path}: candidate {candidate} to be filtered: expected running, got {got}"
                 )
-            self._do(
+            self._db.do(
                 "UPDATE candidates SET cpu_seconds = cpu_seconds + ?, state = ?, note = ? WHERE id = ?",
                 cpu_seconds,
                 State.STOPPED if note else State.RUNNING,
                 as_text(note),
                 candidate,
             )
-            self.event("rung", candidate, detail)
+            self._db.event("rung", candidate, detail)
 
-    def took(self, candidate: int, cpu_seconds: float) -> None:
-        """CPU seconds that were spent on it outside its evaluations, to those that were before."""
-        if cpu_seconds:
-            sql = "UPDATE candidates SET cpu_seconds = cpu_seconds + ? WHERE id = ?"
-            self._do(sql, cpu_seconds, candidate)
-
-    def screening(self, candidate: int) -> Mapping[str, object] | None:
+    def decision(self, candidate: int) -> Mapping[str, object] | None:
         """What was decided of it before its training; None where nothing was."""
-        rows = self._rows(
+        rows = self._db.rows(
             "SELECT detail FROM events WHERE candidate = ? AND kind = 'rung'"
             " AND json_extract(detail, '$.rung') = ?",
             candidate,
@@ -73,9 +70,9 @@ class Screens(Writer):
         )
         return json.loads(rows[0][0]) if rows else None
 
-    def screened(self, score: str, least: float, most: float, count: int) -> list[float]:
+    def scores(self, score: str, least: float, most: float, count: int) -> list[float]:
         """This score of the newest `count` that were judged and have `least` to `most` parameters."""
-        rows = self._rows(
+        rows = self._db.rows(
             "SELECT json_extract(detail, ?) FROM events WHERE kind = 'rung'"
             " AND json_extract(detail, '$.rung') = ? AND json_extract(detail, '$.decision') <> 'exempt'"
             " AND json_type(detail, ?) IS NOT NULL AND json_extract(detail, '$.params') BETWEEN ? AND ?"
@@ -89,9 +86,9 @@ class Screens(Writer):
         )
         return [_lowest(row[0]) for row in rows]
 
-    def screened_and_scored(self) -> list[tuple[dict[str, float], float]]:
+    def scored(self) -> list[tuple[dict[str, float], float]]:
         """(scores, error) of the candidates that were before the filter and have a score, in order."""
-        rows = self._rows(
+        rows = self._db.rows(
             "SELECT json_extract(detail, '$.scores'), error FROM events JOIN candidates"
             " ON candidates.id = events.candidate WHERE events.kind = 'rung'"
             " AND json_extract(detail, '$.rung') = ? AND candidates.state = 'scored' ORDER BY events.id",

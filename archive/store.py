@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import math
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from evoarch.archive.browse import Browse
 from evoarch.archive.call_log import CallLog
+from evoarch.archive.database import Database, as_json, as_text
 from evoarch.archive.errors import ArchiveError, one_line
+from evoarch.archive.evaluations import insert_evaluation, pooled
 from evoarch.archive.outlays import Outlays
-from evoarch.archive.records import Candidate, Evaluation, Failed, Fault, Proposal, Scored, State
+from evoarch.archive.queries import Queries
+from evoarch.archive.records import Candidate, Evaluation, Fault, Proposal, Scored, State
 from evoarch.archive.relatives import Relatives
 from evoarch.archive.schema import FILE, build, connect
-from evoarch.archive.screens import Screens
+from evoarch.archive.screens import FilterLog
 from evoarch.archive.totals import Totals
 from evoarch.archive.verdicts import Verdicts
-from evoarch.archive.writer import as_json, as_text
 from evoarch.archive.yields import Yields
 
 
@@ -42,21 +45,59 @@ def open_archive(folder: Path, *, write: bool, clock: Callable[[], float] = time
     archive is missing, of a newer version, or no archive.
     """
     path = folder / FILE
-    return Store(folder, path, connect(path, write=write), clock)
+    return Store(folder, Database(path, connect(path, write=write), clock))
 
 
-class Store(Browse, Totals, Relatives, CallLog, Verdicts, Screens, Yields, Outlays):
-    """A campaign's archive. Opened for reading, it refuses every method below."""
+class Store(Queries):
+    """A campaign's archive: what it reads of candidates is in Queries, what it writes of them is here.
+
+    Its parts answer for the rest: `calls` to language models, a person's `verdicts`, the `filter` before
+    training, `browse` for lists, `totals`, `relatives` of a candidate, `yields` of operators, `outlays` of
+    CPU time. Opened for reading, it refuses what writes. Close it, or use it as a context manager.
+    """
+
+    def __init__(self, folder: Path, db: Database) -> None:
+        super().__init__(db)
+        self.folder, self.path = folder, db.path
+        self.calls, self.verdicts, self.filter = CallLog(db), Verdicts(db), FilterLog(db)
+        self.browse, self.totals, self.relatives = Browse(db, self), Totals(db), Relatives(db)
+        self.yields, self.outlays = Yields(db), Outlays(db)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; nothing can be asked afterwards."""
+        self._db.close()
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """All that is read inside belongs to one moment, whatever a run writes meanwhile."""
+        return self._db.snapshot()
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All changes made inside happen together, or none of them; nests. An error must be let out of it."""
+        return self._db.transaction()
+
+    def event(
+        self, kind: str, candidate: int | None = None, detail: Mapping[str, object] | None = None
+    ) -> int:
+        """Append one line to the diary; its id."""
+        return self._db.event(kind, candidate, detail)
 
     def add_seed(self, name: str, source: str, source_digest: str, *, operator: str = "seed") -> Candidate:
         """A baseline model file, queued for evaluation. Names are unique."""
-        with self.transaction():
-            taken = self._rows("SELECT id FROM candidates WHERE name = ?", name)
+        with self._db.transaction():
+            taken = self._db.rows("SELECT id FROM candidates WHERE name = ?", name)
             if taken:
                 raise ArchiveError(
                     f"{self.path}: seed name {name!r} belongs to candidate {taken[0][0]} already"
                 )
-            candidate = self._do(
+            candidate = self._db.do(
                 "INSERT INTO candidates (id, operator, state, generation, name, source, source_digest)"
                 " VALUES (?, ?, ?, 0, ?, ?, ?)",
                 self._next("candidates", "id"),
@@ -66,7 +107,7 @@ class Store(Browse, Totals, Relatives, CallLog, Verdicts, Screens, Yields, Outla
                 as_text(source),
                 source_digest,
             )
-            self.event("seeded", candidate, {"name": name})
+            self._db.event("seeded", candidate, {"name": name})
         return self.candidate(candidate)
 
     def next_number(self) -> int:
@@ -80,7 +121,7 @@ class Store(Browse, Totals, Relatives, CallLog, Verdicts, Screens, Yields, Outla
 
         Raises ArchiveError where a parent is not scored: a failed candidate is never a parent.
         """
-        with self.transaction():
+        with self._db.transaction():
             batch, identity = self.next_number(), self._next("candidates", "id")
             saw = self.last_event()
             elders = [self._expect(parent, "as a parent", State.SCORED) for parent in parents]
@@ -100,11 +141,11 @@ class Store(Browse, Totals, Relatives, CallLog, Verdicts, Screens, Yields, Outla
             ]
             for proposal in proposals:
                 self._propose(proposal, generation)
-            self.event("drawn", None, {"batch": batch, "count": count, "operator": operator})
+            self._db.event("drawn", None, {"batch": batch, "count": count, "operator": operator})
         return proposals
 
     def _propose(self, proposal: Proposal, generation: int) -> None:
-        self._do(
+        self._db.do(
             "INSERT INTO candidates (id, operator, state, generation, number) VALUES (?, ?, ?, ?, ?)",
             proposal.candidate,
             proposal.operator,
@@ -113,8 +154,8 @@ class Store(Browse, Totals, Relatives, CallLog, Verdicts, Screens, Yields, Outla
             proposal.number,
         )
         for position, parent in enumerate(proposal.parents):
-            self._do("INSERT INTO parents VALUES (?, ?, ?)", proposal.candidate, position, parent)
-        self._do(
+            self._db.do("INSERT INTO parents VALUES (?, ?, ?)", proposal.candidate, position, parent)
+        self._db.do(
             "INSERT INTO proposals (number, candidate, operator, batch, ordinal, saw, context)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
             proposal.number,
@@ -130,7 +171,7 @@ class Store(Browse, Totals, Relatives, CallLog, Verdicts, Screens, Yields, Outla
         self, candidate: int, source: str, source_digest: str, change: str = "", text: str = ""
     ) -> None:
         """Its operator answered with a new, vetted source: proposed -> queued."""
-        with self.transaction():
+        with self._db.transaction():
             self._expect(candidate, "to arrive", State.PROPOSED)
             self._set(
                 candidate,
@@ -156,7 +197,7 @@ class Store(Browse, Totals, Relatives, CallLog, Verdicts, Screens, Yields, Outla
 
         `parsed`: a source could be read, and vetting found fault with it.
         """
-        with self.transaction():
+        with self._db.transaction():
             self._expect(candidate, "to be rejected", State.PROPOSED)
             columns = {"source": source, "note": reason, "text": text, "change": change}
             columns = {name: as_text(value) for name, value in columns.items()}
@@ -177,7 +218,7 @@ class Store(Browse, Totals, Relatives, CallLog, Verdicts, Screens, Yields, Outla
 
         Without `source` it keeps what it has. `cpu_seconds`: what finding it out took.
         """
-        with self.transaction():
+        with self._db.transaction():
             self._expect(candidate, "to be a duplicate", State.PROPOSED, State.QUEUED, State.RUNNING)
             new: dict[str, object] = {} if source is None else {"source": as_text(source)}
             if source_digest is not None:
@@ -191,41 +232,41 @@ class Store(Browse, Totals, Relatives, CallLog, Verdicts, Screens, Yields, Outla
                 note=as_text(f"{reason} as candidate {of}"),
                 **new,
             )
-            self.took(candidate, cpu_seconds)
+            self.add_cpu(candidate, cpu_seconds)
 
     def start(self, candidate: int) -> None:
         """queued -> running."""
-        with self.transaction():
+        with self._db.transaction():
             self._expect(candidate, "to start", State.QUEUED)
             self._set(candidate, "started", state=State.RUNNING)
 
     def requeue(self, candidate: int) -> None:
         """running -> queued, with nothing found."""
-        with self.transaction():
+        with self._db.transaction():
             self._expect(candidate, "to be requeued", State.RUNNING)
             self._set(candidate, "requeued", state=State.QUEUED)
 
     def hold(self, candidate: int) -> None:
         """running -> awaiting_review: it is sound, and a person decides whether it is trained."""
-        with self.transaction():
+        with self._db.transaction():
             self._expect(candidate, "to be held", State.RUNNING)
             self._set(candidate, "held", state=State.AWAITING_REVIEW)
 
     def release(self, candidate: int) -> None:
         """awaiting_review -> queued: a person approved it."""
-        with self.transaction():
+        with self._db.transaction():
             self._expect(candidate, "to be released", State.AWAITING_REVIEW)
             self._set(candidate, "released", state=State.QUEUED)
 
     def refuse(self, candidate: int) -> None:
         """awaiting_review -> rejected: a person vetoed it."""
-        with self.transaction():
+        with self._db.transaction():
             self._expect(candidate, "to be refused", State.AWAITING_REVIEW)
             self._set(candidate, "refused", state=State.REJECTED, note="vetoed by a person")
 
     def repaired(self, candidate: int, source: str, source_digest: str, repairs: Sequence[str]) -> None:
         """Shape repair changed its source; `repairs` says how, in words, all of them."""
-        with self.transaction():
+        with self._db.transaction():
             self._expect(candidate, "to be repaired", State.RUNNING)
             self._set(
                 candidate,
@@ -235,8 +276,14 @@ class Store(Browse, Totals, Relatives, CallLog, Verdicts, Screens, Yields, Outla
                 repairs=as_json(list(repairs)),
             )
 
+    def add_cpu(self, candidate: int, cpu_seconds: float) -> None:
+        """CPU seconds that were spent on it outside its evaluations, to those that were before."""
+        if cpu_seconds:
+            sql = "UPDATE candidates SET cpu_seconds = cpu_seconds + ? WHERE id = ?"
+            self._db.do(sql, cpu_seconds, candidate)
+
     def set_function_digest(self, candidate: int, digest: str) -> None:
-        with self.transaction():
+        with self._db.transaction():
             self._expect(candidate, "to get a function digest", State.RUNNING)
             self._set(candidate, "fingerprinted", function_digest=digest)
 
@@ -249,13 +296,13 @@ class Store(Browse, Totals, Relatives, CallLog, Verdicts, Screens, Yields, Outla
         already, or the candidate is neither running nor scored.
         """
         candidate, outcome = evaluation.candidate, evaluation.outcome
-        with self.transaction():
+        with self._db.transaction():
             state = State(self._expect(candidate, "to be settled", State.RUNNING, State.SCORED)["state"])
-            identity = self._insert_evaluation(evaluation)
+            identity = insert_evaluation(self._db, evaluation)
             detail: dict[str, object] = {"evaluation": identity, "kind": evaluation.kind}
             detail |= {"rung": evaluation.rung, "seed": evaluation.seed}
             if isinstance(outcome, Scored):
-                self._set(candidate, "settled", detail, state=State.SCORED, **self._pooled(evaluation))
+                self._set(candidate, "settled", detail, state=State.SCORED, **pooled(self._db, evaluation))
             else:
                 detail |= {"stage": outcome.stage, "fault": outcome.fault}
                 fell = State.FAILED if outcome.fault is Fault.CANDIDATE else State.QUEUED
@@ -269,68 +316,14 @@ class Store(Browse, Totals, Relatives, CallLog, Verdicts, Screens, Yields, Outla
         Without `note` it trains on; with one, which says why not, it is `stopped`. Returns the evaluation's
         id. Raises ArchiveError where it is not running, or has been on this rung before.
         """
-        with self.transaction():
+        with self._db.transaction():
             self._expect(evaluation.candidate, "to reach a rung", State.RUNNING)
-            identity = self._insert_evaluation(evaluation)
+            identity = insert_evaluation(self._db, evaluation)
             detail = {"evaluation": identity, "kind": evaluation.kind, "rung": evaluation.rung}
             detail |= {"decision": decision, "stopped": bool(note)}
             columns = {"state": State.STOPPED, "note": as_text(note)} if note else {"state": State.RUNNING}
             self._set(evaluation.candidate, "rung", detail, **columns)
         return identity
-
-    def _insert_evaluation(self, evaluation: Evaluation) -> int:
-        outcome = evaluation.outcome
-        failed = outcome if isinstance(outcome, Failed) else None
-        if not (failed and failed.fault is Fault.INFRASTRUCTURE) and self._rows(
-            "SELECT 1 FROM evaluations WHERE candidate = ? AND rung = ? AND seed = ?"
-            " AND fault IS NOT 'infrastructure'",
-            evaluation.candidate, evaluation.rung, evaluation.seed,
-        ):  # fmt: skip
-            raise ArchiveError(
-                f"{self.path}: candidate {evaluation.candidate} has an outcome on rung {evaluation.rung!r}"
-                f" with seed {evaluation.seed} already"
-            )
-        metrics = None if isinstance(outcome, Failed) else _metrics(evaluation, outcome)
-        columns = {
-            "candidate": evaluation.candidate,
-            "rung": evaluation.rung,
-            "seed": evaluation.seed,
-            "kind": evaluation.kind,
-            "outcome": "failed" if failed else "scored",
-            "stage": failed.stage if failed else None,
-            "fault": failed.fault if failed else None,
-            "reason": as_text(failed.reason) if failed else None,
-            "error": metrics["error"] if metrics else None,
-            "params": metrics["params"] if metrics else None,
-            "metrics": as_json(metrics) if metrics else None,
-            "seconds": evaluation.seconds,
-            "cpu_seconds": evaluation.cpu_seconds,
-            "correct": evaluation.correct,
-            "detail": as_json(evaluation.detail),
-        }
-        return self._insert("evaluations", columns)
-
-    def _pooled(self, evaluation: Evaluation) -> dict[str, object]:
-        """Columns of the candidate: means over its scored training seeds on the evaluation's rung.
-
-        A score that began with a parent's weights counts only while there is none from scratch.
-        """
-        rows = self._rows(
-            "SELECT metrics, json_extract(detail, '$.inherited') IS NOT NULL FROM evaluations"
-            " WHERE candidate = ? AND rung = ? AND outcome = 'scored'",
-            evaluation.candidate,
-            evaluation.rung,
-        )
-        cold = [row for row in rows if not row[1]]
-        scores: list[dict[str, float]] = [json.loads(row[0]) for row in cold or rows]
-        shared = [key for key in scores[0] if all(key in score for score in scores)]
-        means = {key: _mean([score[key] for score in scores]) for key in shared}
-        return {
-            "metrics": as_json(means),
-            "error": means["error"],
-            "params": means["params"],
-            "seeds": len(scores),
-        }
 
     def recover(self) -> list[Proposal]:
         """After a crash, or before leaving: what was in flight is to be done again.
@@ -338,23 +331,23 @@ class Store(Browse, Totals, Relatives, CallLog, Verdicts, Screens, Yields, Outla
         Running candidates go back into the queue; calls without an answer become `lost`, at their upper
         bound. Returns the proposals that have not arrived, by number.
         """
-        with self.transaction():
-            running = self._rows("SELECT id FROM candidates WHERE state = ? ORDER BY id", State.RUNNING)
-            sent = self._rows("SELECT id FROM lm_calls WHERE state = 'sent' ORDER BY id")
-            self._do("UPDATE lm_calls SET state = 'lost' WHERE state = 'sent'")
-            self._do("UPDATE candidates SET state = ? WHERE state = ?", State.QUEUED, State.RUNNING)
+        with self._db.transaction():
+            running = self._db.rows("SELECT id FROM candidates WHERE state = ? ORDER BY id", State.RUNNING)
+            sent = self._db.rows("SELECT id FROM lm_calls WHERE state = 'sent' ORDER BY id")
+            self._db.do("UPDATE lm_calls SET state = 'lost' WHERE state = 'sent'")
+            self._db.do("UPDATE candidates SET state = ? WHERE state = ?", State.QUEUED, State.RUNNING)
             if running or sent:
                 ids = {"requeued": [row[0] for row in running], "lost": [row[0] for row in sent]}
-                self.event("recovered", None, ids)
+                self._db.event("recovered", None, ids)
         return self.proposals(state=State.PROPOSED)
 
     def _next(self, table: str, column: str) -> int:
-        last = self._value(f"SELECT max({column}) FROM {table}")
+        last = self._db.value(f"SELECT max({column}) FROM {table}")
         return last + 1 if isinstance(last, int) else 1
 
     def _expect(self, candidate: int, purpose: str, *states: State) -> sqlite3.Row:
         """The candidate's row, where it is in one of these states."""
-        rows = self._rows("SELECT state, generation FROM candidates WHERE id = ?", candidate)
+        rows = self._db.rows("SELECT state, generation FROM candidates WHERE id = ?", candidate)
         if not rows:
             raise ArchiveError(f"{self.path}: no candidate {candidate}")
         if rows[0]["state"] not in states:
@@ -368,25 +361,5 @@ class Store(Browse, Totals, Relatives, CallLog, Verdicts, Screens, Yields, Outla
         self, candidate: int, event: str, detail: Mapping[str, object] | None = None, /, **columns: object
     ) -> None:
         pairs = ", ".join(f"{column} = ?" for column in columns)
-        self._do(f"UPDATE candidates SET {pairs} WHERE id = ?", *columns.values(), candidate)
-        self.event(event, candidate, detail)
-
-
-def _metrics(evaluation: Evaluation, outcome: Scored) -> dict[str, float]:
-    metrics = {key: float(value) for key, value in outcome.metrics.items()}
-    for key in ("error", "params"):
-        if key not in metrics:
-            raise ArchiveError(
-                f"candidate {evaluation.candidate}: metrics lack {key!r}, got {sorted(metrics)}"
-            )
-    for key, value in metrics.items():
-        if not math.isfinite(value):
-            raise ArchiveError(
-                f"candidate {evaluation.candidate}: metric {key}: expected a finite number, got {value}"
-            )
-    return metrics
-
-
-def _mean(values: Sequence[float]) -> float:
-    """The mean, exact where all are equal."""
-    return values[0] if min(values) == max(values) else math.fsum(values) / len(values)
+        self._db.do(f"UPDATE candidates SET {pairs} WHERE id = ?", *columns.values(), candidate)
+        self._db.event(event, candidate, detail)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evoarch.archive.connection import Connected
+from evoarch.archive.database import Database
 from evoarch.archive.records import State
 from evoarch.archive.schema import ENTERED, TUNING
 
@@ -36,12 +36,15 @@ class Tokens:
         return self.prompt + self.completion + self.lost
 
 
-class Totals(Connected):
+class Totals:
     """Sums over the archive, each answered from an index."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
 
     def counts(self) -> dict[State, int]:
         """Bred candidates by state; their sum is the number of proposals."""
-        rows = self._rows(
+        rows = self._db.rows(
             "SELECT state, count(number) FROM candidates GROUP BY state HAVING count(number) > 0"
         )
         return {State(row[0]): row[1] for row in rows}
@@ -57,7 +60,7 @@ class Totals(Connected):
     def rungs(self) -> dict[str, dict[str, int]]:
         """Decisions about bred candidates on the rungs before the last: rung to decision to count."""
         counts: dict[str, dict[str, int]] = {}
-        for rung, decision, count in self._rows(
+        for rung, decision, count in self._db.rows(
             "SELECT json_extract(detail, '$.rung') AS rung, json_extract(detail, '$.decision') AS decision,"
             " count(*) FROM events WHERE kind = 'rung' AND json_extract(detail, '$.kind') = 'search'"
             " GROUP BY rung, decision ORDER BY rung, decision"
@@ -67,7 +70,7 @@ class Totals(Connected):
 
     def decided_as(self, decisions: Sequence[str], rung: str) -> list[int]:
         """The candidates about which one of these was decided on this rung, in order."""
-        rows = self._rows(
+        rows = self._db.rows(
             "SELECT candidate FROM events WHERE kind = 'rung' AND json_extract(detail, '$.rung') = ?"
             " AND json_extract(detail, '$.decision') IN (SELECT value FROM json_each(?)) ORDER BY id",
             rung,
@@ -77,11 +80,11 @@ class Totals(Connected):
 
     def inherited(self) -> set[int]:
         """The candidates whose first training began with a parent's weights."""
-        return {row[0] for row in self._rows("SELECT candidate FROM events WHERE kind = 'inherited'")}
+        return {row[0] for row in self._db.rows("SELECT candidate FROM events WHERE kind = 'inherited'")}
 
     def ancestral_steps(self) -> tuple[int, int]:
         """How many bred candidates began with a parent's weights, and the training steps in them."""
-        row = self._rows(
+        row = self._db.rows(
             "SELECT count(*), total(steps) FROM (SELECT max(json_extract(detail, '$.steps')) AS steps"
             " FROM events WHERE kind = 'inherited' GROUP BY candidate)"
         )[0]
@@ -104,7 +107,7 @@ class Totals(Connected):
         """Calls in flight are in none of the three."""
         sums = {
             row[0]: (row[1], row[2])
-            for row in self._rows(
+            for row in self._db.rows(
                 "SELECT state, sum(prompt_tokens), sum(completion_tokens) FROM lm_calls GROUP BY state"
             )
         }
@@ -157,9 +160,9 @@ class Totals(Connected):
         )
 
     def _count(self, sql: str) -> int:
-        found = self._value(sql)
+        found = self._db.value(sql)
         return int(found) if isinstance(found, int | float) else 0
 
     def _sum(self, sql: str) -> float:
-        found = self._value(sql)
+        found = self._db.value(sql)
         return float(found) if isinstance(found, int | float) else 0.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import get_args
 
+from evoarch.archive.database import Database, as_text
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.records import State, Verdict, VerdictKind
-from evoarch.archive.writer import Writer, as_text
 
 KINDS: Sequence[VerdictKind] = get_args(VerdictKind)
 
@@ -18,25 +18,28 @@ SELECT candidate FROM (
 """
 
 
-class Verdicts(Writer):
+class Verdicts:
     """Of approve, veto and pin the newest stands; an approval lifts a veto or a pin. Notes only add up."""
 
-    def judge(self, candidate: int, kind: VerdictKind, text: str = "") -> int:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def add(self, candidate: int, kind: VerdictKind, text: str = "") -> int:
         """Record a verdict and its event; its id. Raises ArchiveError for an unknown candidate or kind."""
         if kind not in KINDS:
             raise ArchiveError(f"verdict: expected one of {', '.join(KINDS)}, got {kind!r}")
-        with self.transaction():
-            if not self._rows("SELECT 1 FROM candidates WHERE id = ?", candidate):
-                raise ArchiveError(f"{self.path}: no candidate {candidate}")
-            columns = {"candidate": candidate, "kind": kind, "text": as_text(text), "time": self._clock()}
-            verdict = self._insert("verdicts", columns)
-            self.event("judged", candidate, {"verdict": verdict, "kind": kind})
+        with self._db.transaction():
+            if not self._db.rows("SELECT 1 FROM candidates WHERE id = ?", candidate):
+                raise ArchiveError(f"{self._db.path}: no candidate {candidate}")
+            columns = {"candidate": candidate, "kind": kind, "text": as_text(text), "time": self._db.clock()}
+            verdict = self._db.insert("verdicts", columns)
+            self._db.event("judged", candidate, {"verdict": verdict, "kind": kind})
         return verdict
 
-    def verdicts(self, candidate: int | None = None) -> list[Verdict]:
+    def all(self, candidate: int | None = None) -> list[Verdict]:
         """In the order they were given."""
         where = "TRUE" if candidate is None else "candidate = ?"
-        rows = self._rows(
+        rows = self._db.rows(
             f"SELECT id, candidate, kind, text, time FROM verdicts WHERE {where} ORDER BY id",
             *([] if candidate is None else [candidate]),
         )
@@ -44,16 +47,16 @@ class Verdicts(Writer):
 
     def notes(self) -> dict[int, str]:
         """The newest note on each candidate that has one; an empty one takes it back."""
-        newest = {v.candidate: v.text for v in self.verdicts() if v.kind == "note"}
+        newest = {v.candidate: v.text for v in self.all() if v.kind == "note"}
         return {candidate: text for candidate, text in newest.items() if text}
 
     def approved(self) -> frozenset[int]:
         """Candidates that need not wait for a person: the standing verdict is an approval or a pin."""
-        return frozenset(row[0] for row in self._rows(_STANDING, "approve")) | self.pinned()
+        return frozenset(row[0] for row in self._db.rows(_STANDING, "approve")) | self.pinned()
 
     def decided(self) -> list[tuple[int, bool]]:
         """Of those that await review, the decided: (candidate, whether it may go on), by id."""
-        rows = self._rows("SELECT id FROM candidates WHERE state = ? ORDER BY id", State.AWAITING_REVIEW)
+        rows = self._db.rows("SELECT id FROM candidates WHERE state = ? ORDER BY id", State.AWAITING_REVIEW)
         if not rows:
             return []
         approved, vetoed = self.approved(), self.vetoed()
@@ -61,8 +64,8 @@ class Verdicts(Writer):
 
     def vetoed(self) -> frozenset[int]:
         """Candidates that are never to be a parent again."""
-        return frozenset(row[0] for row in self._rows(_STANDING, "veto"))
+        return frozenset(row[0] for row in self._db.rows(_STANDING, "veto"))
 
     def pinned(self) -> frozenset[int]:
         """Candidates that are always to be a possible parent."""
-        return frozenset(row[0] for row in self._rows(_STANDING, "pin"))
+        return frozenset(row[0] for row in self._db.rows(_STANDING, "pin"))

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evoarch.archive.connection import Connected
+from evoarch.archive.database import Database
 from evoarch.archive.queries import event_of
 from evoarch.archive.records import Event
 
@@ -33,10 +33,13 @@ class OperatorTrial:
     money: float
 
 
-class Yields(Connected):
+class Yields:
     """Sums over bred candidates, by operator."""
 
-    def yields(self, *, models: bool = False) -> dict[str, dict[str, float]]:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def by_operator(self, *, models: bool = False) -> dict[str, dict[str, float]]:
         """By operator, and with `models` by the language model it asked too ("lm.rewrite, large"): proposed,
         parsed (a source could be read), vetted (let in), new (no duplicate), scored, failed, improved (scored
         with error x params below that of each of its parents); cpu_s (its evaluations, what its duplicates
@@ -44,7 +47,7 @@ class Yields(Connected):
         """
         model = "coalesce(', ' || json_extract(context, '$.lm'), '')" if models else "''"
         bred = f"WITH bred AS (SELECT candidate, batch, number, operator || {model} AS arm FROM proposals)"
-        rows = self._rows(
+        rows = self._db.rows(
             f"""
             {bred} SELECT arm,
                 count(*) AS proposed,
@@ -56,13 +59,13 @@ class Yields(Connected):
             FROM bred JOIN candidates ON candidates.id = bred.candidate GROUP BY arm ORDER BY arm
             """
         )
-        parsed = self._rows(
+        parsed = self._db.rows(
             f"""
             {bred} SELECT arm, count(*) FROM bred JOIN events ON events.candidate = bred.candidate
             WHERE kind = 'rejected' AND json_extract(detail, '$.parsed') GROUP BY arm
             """
         )
-        improved = self._rows(
+        improved = self._db.rows(
             f"""
             {bred} SELECT arm, count(*) FROM (
                 SELECT arm FROM bred JOIN candidates AS child ON child.id = bred.candidate
@@ -74,13 +77,13 @@ class Yields(Connected):
             ) GROUP BY arm
             """
         )
-        trained = self._rows(
+        trained = self._db.rows(
             f"""
             {bred} SELECT arm, total(cpu_seconds) FROM bred
             JOIN evaluations ON evaluations.candidate = bred.candidate WHERE kind = 'search' GROUP BY arm
             """
         )
-        called = self._rows(
+        called = self._db.rows(
             f"""
             {bred} SELECT arm, total(cpu_seconds),
                 total(prompt_tokens) + total(completion_tokens), total(price)
@@ -113,7 +116,7 @@ class Yields(Connected):
     def slot_events(self) -> Sequence[Event]:
         """When runs began and ended, and bred candidates took and left an evaluation slot, in order."""
         kinds = ", ".join(f"'{kind}'" for kind in ("started", *_ENDS, *_MARKS))
-        rows = self._rows(
+        rows = self._db.rows(
             f"SELECT * FROM events WHERE kind IN ({kinds})"
             " AND (kind <> 'rung' OR json_extract(detail, '$.stopped')) AND (candidate IS NULL"
             " OR candidate IN (SELECT id FROM candidates WHERE number IS NOT NULL)) ORDER BY id"
@@ -122,7 +125,7 @@ class Yields(Connected):
 
     def trials_after(self, event: int) -> list[OperatorTrial]:
         """The proposals that came to their end after `event`, in that order; a repeat ends nothing."""
-        rows = self._rows(
+        rows = self._db.rows(
             """
             WITH ended AS (
                 SELECT max(events.id) AS event, candidate FROM events

@@ -201,7 +201,7 @@ async def driver(address: str, slots: int, seconds: float) -> None:
         ending = await Campaign(store, config, parts).run()
         took, cpu = time.monotonic() - began, time.process_time() - cpu
         assert ending.complete, ending
-        made = store.entered_training()
+        made = store.totals.entered_training()
         store.close()
     await pool.close()
     ideal = slots / seconds

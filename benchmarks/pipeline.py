@@ -158,7 +158,7 @@ async def measure(chosen: argparse.Namespace, url: str, folder: Path) -> float:
         ending = await Campaign(store, config, parts).run()
         took = time.monotonic() - began
         assert ending.complete, ending
-        assert store.entered_training() == chosen.children
+        assert store.totals.entered_training() == chosen.children
         # The seed is evaluated first and is no child.
         return (took - chosen.evaluation) / chosen.children
     finally:

@@ -85,9 +85,11 @@ def _child(store: Store, rng: random.Random, scored: list[Candidate], made: int)
     source = _source(rng, made)
     if operator == "lm.scoped":
         request = {"n": 1, "max_tokens": 64}
-        call = store.log_sent(LMCall(proposal.batch, "small", str(made), "Change one line.\n" * 40, request))
+        call = store.calls.sent(
+            LMCall(proposal.batch, "small", str(made), "Change one line.\n" * 40, request)
+        )
         answer = {"replies": [source], "finish_reasons": ["stop"], "prompt_tokens": 300}
-        store.log_settled(call, {**answer, "completion_tokens": 60, "seconds": 1.0, "price": 0.0})
+        store.calls.settled(call, {**answer, "completion_tokens": 60, "seconds": 1.0, "price": 0.0})
     fate = rng.random()
     digest = hashlib.sha256(source.encode()).hexdigest()
     if fate < 0.15:

@@ -70,8 +70,8 @@ def dump(folder: Path) -> list[str]:
 
 def test_a_new_archive_says_what_it_is(store: Store) -> None:
     assert store.facts() == {"name": "trial", "seed": 7, "task": "mnist1d", "schema_version": VERSION}
-    assert store.counts() == {}
-    assert store.elapsed() == 0.0
+    assert store.totals.counts() == {}
+    assert store.totals.elapsed() == 0.0
 
 
 def test_a_second_create_is_refused_and_changes_nothing(store: Store) -> None:
@@ -146,7 +146,11 @@ def test_an_infrastructure_fault_costs_the_candidate_nothing(store: Store) -> No
         store.start(child)
     store.settle(scored(child))
     assert store.candidate(child).state is State.SCORED
-    assert (store.entered_training(), store.retries(), len(store.evaluations(child))) == (1, 2, 3)
+    assert (store.totals.entered_training(), store.totals.retries(), len(store.evaluations(child))) == (
+        1,
+        2,
+        3,
+    )
 
 
 def test_further_seeds_are_pooled_and_their_failure_leaves_the_score(store: Store) -> None:
@@ -157,7 +161,7 @@ def test_further_seeds_are_pooled_and_their_failure_leaves_the_score(store: Stor
     found = store.candidate(child)
     assert found.metrics == {"error": pytest.approx(0.2), "params": 100.0}
     assert (found.seeds, found.state) == (2, State.SCORED)
-    assert (store.repeats_made(), store.entered_training()) == (2, 1)
+    assert (store.totals.repeats_made(), store.totals.entered_training()) == (2, 1)
     assert store.has_evaluation(child, 2)
 
 
@@ -204,7 +208,7 @@ def test_duplicates_are_found_by_source_and_by_function(store: Store) -> None:
     assert store.candidate(later).duplicate_of == first
     assert store.candidate(later).note == f"same function as candidate {first}"
     assert store.candidate(proposal.candidate).source == "s"
-    assert store.cpu_seconds() == 0.75
+    assert store.totals.cpu_seconds() == 0.75
     assert store.find_source(digest) == first
 
 
@@ -224,8 +228,8 @@ def test_the_budget_counts_candidates_that_entered_training(store: Store) -> Non
         store.settle(failed(child, stage))
         assert store.has_trained(child) == (stage in ("train", "constraint"))
     running(store)
-    assert store.entered_training() == 2
-    assert store.counts() == {State.FAILED: 5, State.RUNNING: 1}
+    assert store.totals.entered_training() == 2
+    assert store.totals.counts() == {State.FAILED: 5, State.RUNNING: 1}
 
 
 def test_yields_of_the_operators(store: Store) -> None:
@@ -236,11 +240,11 @@ def test_yields_of_the_operators(store: Store) -> None:
     store.reject(batch[0].candidate, "", "prose")
     store.duplicate(batch[1].candidate, seed, reason="same source")
     store.reject(batch[2].candidate, "x = 1", "1:0 entry: no Model", parsed=True)
-    answered = store.log_sent(replace(call(), batch=batch[0].batch))
-    store.log_settled(answered, settled_reply(10, 20), cpu_seconds=3.0)
+    answered = store.calls.sent(replace(call(), batch=batch[0].batch))
+    store.calls.settled(answered, settled_reply(10, 20), cpu_seconds=3.0)
     counts = {"proposed": 5, "parsed": 4, "vetted": 3, "new": 2, "scored": 2, "failed": 0, "improved": 1}
     costs = {"cpu_s": 2 * 1.5 + 3.0, "tokens": 30, "money": 0.25}
-    assert store.yields() == {"lm.rewrite": {**counts, **costs}}
+    assert store.yields.by_operator() == {"lm.rewrite": {**counts, **costs}}
 
 
 def test_a_rung_ends_a_trial_and_leaves_a_slot_only_where_it_stops(store: Store) -> None:
@@ -248,13 +252,13 @@ def test_a_rung_ends_a_trial_and_leaves_a_slot_only_where_it_stops(store: Store)
     goes_on, stopped = running(store, (seed,)), running(store, (seed,))
     store.reach(replace(scored(goes_on, 0.01), rung="early"), "promoted")
     store.reach(replace(scored(stopped, 0.01), rung="early"), "stopped", note="below the better half")
-    ended = [(e.kind, e.candidate) for e in store.slot_events() if e.kind != "started"]
+    ended = [(e.kind, e.candidate) for e in store.yields.slot_events() if e.kind != "started"]
     assert ended == [("rung", stopped)]
-    (trial,) = store.trials_after(0)
+    (trial,) = store.yields.trials_after(0)
     # A score on an early rung improves on nothing.
     assert (trial.operator, trial.improved, trial.cpu_seconds) == ("random", False, 1.5)
     store.settle(scored(goes_on, 0.01))
-    (later,) = store.trials_after(trial.event)
+    (later,) = store.yields.trials_after(trial.event)
     assert later.cpu_seconds == 3.0
 
 
@@ -263,36 +267,36 @@ def test_yields_of_two_models_with_one_operator(store: Store) -> None:
     for name in ("large", "small", "small"):
         store.draw("lm.rewrite", [seed], 1, {"lm": name})
     store.draw("random", [], 1, {})
-    proposed = {arm: each["proposed"] for arm, each in store.yields(models=True).items()}
+    proposed = {arm: each["proposed"] for arm, each in store.yields.by_operator(models=True).items()}
     assert proposed == {"lm.rewrite, large": 1, "lm.rewrite, small": 2, "random": 1}
 
 
 def test_tokens_stand_at_their_bound_until_they_are_counted(store: Store) -> None:
-    counted, refused, silent, flying = (store.log_sent(call()) for _ in range(4))
-    store.log_settled(counted, settled_reply(10, 20), cpu_seconds=3.0)
-    store.log_failed(refused, "401")
-    store.log_lost(silent, "timeout")
+    counted, refused, silent, flying = (store.calls.sent(call()) for _ in range(4))
+    store.calls.settled(counted, settled_reply(10, 20), cpu_seconds=3.0)
+    store.calls.failed(refused, "401")
+    store.calls.lost(silent, "timeout")
     bound = len("prompt") + 64 + 4 * 50
-    tokens = store.tokens()
+    tokens = store.totals.tokens()
     assert (tokens.prompt, tokens.completion, tokens.lost, tokens.total) == (10, 20, bound, 30 + bound)
-    assert store.price() == 0.25
-    assert store.cpu_seconds() == 3.0
-    known = store.settled_call(1, "abc")
+    assert store.totals.price() == 0.25
+    assert store.totals.cpu_seconds() == 3.0
+    known = store.calls.find_settled(1, "abc")
     assert known is not None
     assert (known.id, known.replies, known.prompt_tokens) == (counted, ("a", "\ud800"), 10)
-    assert [each.id for each in store.lm_calls(state="sent")] == [flying]
+    assert [each.id for each in store.calls.all(state="sent")] == [flying]
     with pytest.raises(ArchiveError, match="expected sent, got settled"):
-        store.log_failed(counted, "late")
+        store.calls.failed(counted, "late")
 
 
 def test_recovery_takes_up_what_was_in_flight(store: Store) -> None:
     child = running(store)
     pending = store.draw("lm.rewrite", [], 2, {"temperature": 0.8})
-    sent = store.log_sent(call(pending[0].batch))
+    sent = store.calls.sent(call(pending[0].batch))
     assert store.recover() == pending
     assert store.candidate(child).state is State.QUEUED
-    assert store.lm_calls()[0].state == "lost"
-    assert store.tokens().lost == 270
+    assert store.calls.all()[0].state == "lost"
+    assert store.totals.tokens().lost == 270
     last = store.last_event()
     assert last is not None
     assert (last.kind, last.detail) == ("recovered", {"requeued": [child], "lost": [sent]})
@@ -306,13 +310,13 @@ def test_elapsed_counts_runs_and_not_the_pauses_between_them(tmp_path: Path) -> 
     with open_archive(tmp_path, write=True, clock=lambda: next(times)) as store:
         for kind in ("run", "noted", "stop", "verdict", "noted"):
             store.event(kind)
-        assert store.elapsed() == 10.0
+        assert store.totals.elapsed() == 10.0
         store.event("run")
-        assert store.elapsed() == 10.0
+        assert store.totals.elapsed() == 10.0
     times = iter([307.0])
     with open_archive(tmp_path, write=True, clock=lambda: next(times)) as store:
         store.event("noted")
-        assert store.elapsed() == 17.0
+        assert store.totals.elapsed() == 17.0
 
 
 def test_several_changes_in_one_transaction_are_all_or_none(store: Store) -> None:

@@ -41,10 +41,10 @@ for candidate in waiting:
     train(candidate)
 while True:
     for proposal in pending or store.draw("random", [], 3, {}):
-        call = store.log_sent(LMCall(proposal.batch, "m", "d", "p" * 500, {"max_tokens": 5}))
+        call = store.calls.sent(LMCall(proposal.batch, "m", "d", "p" * 500, {"max_tokens": 5}))
         reply = dict(replies=("r",), finish_reasons=("stop",), prompt_tokens=1, completion_tokens=1,
                      seconds=0.0, price=0.0)
-        store.log_settled(call, reply)
+        store.calls.settled(call, reply)
         store.arrive(proposal.candidate, "source " * 300, f"d{proposal.number}")
         train(proposal.candidate)
     pending = []
@@ -78,9 +78,9 @@ def test_sigkill_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
         assert [candidate.number for candidate in candidates] == list(range(1, len(candidates) + 1))
         assert [proposal.candidate for proposal in store.proposals()] == [each.id for each in candidates]
         assert [each.candidate for each in store.evaluations()] == sorted(scored)
-        assert not store.lm_calls(state="sent")
+        assert not store.calls.all(state="sent")
         assert all(candidate.source for candidate in store.scored())
-        assert store.entered_training() == len(scored)
+        assert store.totals.entered_training() == len(scored)
 
 
 def test_a_new_archive_takes_nothing_of_a_deleted_one(tmp_path: Path) -> None:
@@ -273,12 +273,12 @@ class States(RuleBasedStateMachine):
     def crash(self, candidate: int) -> int:
         """Closes in the middle of things, as a kill would, and recovers."""
         self.store.start(candidate)
-        self.store.log_sent(LMCall(1, "m", "d", "p", {}))
+        self.store.calls.sent(LMCall(1, "m", "d", "p", {}))
         self.store.close()
         self.store = open_archive(self.folder, write=True)
         pending = [proposal.candidate for proposal in self.store.recover()]
         assert pending == [each for each, state in self.states.items() if state is State.PROPOSED]
-        assert not self.store.lm_calls(state="sent")
+        assert not self.store.calls.all(state="sent")
         return candidate
 
     @invariant()
@@ -287,10 +287,10 @@ class States(RuleBasedStateMachine):
         assert {each.id: each.state for each in found} == self.states
         assert {each.id: each.source for each in found} == self.sources
         trained = [each for each in found if each.state in (State.SCORED, State.FAILED)]
-        assert self.store.entered_training() == len(trained)
+        assert self.store.totals.entered_training() == len(trained)
         assert all(bool(each.metrics) == (each.state is State.SCORED) for each in found)
         bred = [each.state for each in found if each.number is not None]
-        assert self.store.counts() == {state: bred.count(state) for state in set(bred)}
+        assert self.store.totals.counts() == {state: bred.count(state) for state in set(bred)}
 
 
 TestStates = States.TestCase

@@ -60,7 +60,7 @@ def two_calls(store: Store, lm: Waiting, end: Callable[[asyncio.Task[LMReply]], 
         await lm.asked.wait()
         second = asyncio.create_task(calls(LMRequest("another", max_tokens=10)))
         await asyncio.sleep(0)
-        assert len(store.lm_calls()) == 1
+        assert len(store.calls.all()) == 1
         end(first)
         (found,) = await asyncio.gather(first, return_exceptions=True)
         assert isinstance(found, BaseException)
@@ -85,7 +85,7 @@ def test_any_error_is_a_lost_call_and_raised_on(
 ) -> None:
     lm = Waiting(first)
     assert isinstance(two_calls(store, lm, lambda task: lm.go.set()), error)
-    (lost,) = store.lm_calls()
+    (lost,) = store.calls.all()
     assert (lost.state, lost.error) == ("lost", f"ended without an answer ({error.__name__})")
     assert lost.completion_tokens == 10
 
@@ -93,7 +93,7 @@ def test_any_error_is_a_lost_call_and_raised_on(
 def test_a_cancelled_call_is_lost(store: Store) -> None:
     found = two_calls(store, Waiting(beyond_a_column), lambda task: task.cancel())
     assert isinstance(found, asyncio.CancelledError)
-    assert [call.state for call in store.lm_calls()] == ["lost"]
+    assert [call.state for call in store.calls.all()] == ["lost"]
 
 
 def test_an_archive_that_takes_nothing_more_does_not_hide_the_first_error(store: Store) -> None:
@@ -110,4 +110,4 @@ def test_an_archive_that_takes_nothing_more_does_not_hide_the_first_error(store:
     with pytest.raises(KeyError):
         asyncio.run(go())
     with pytest.raises(ArchiveError):
-        store.lm_calls()
+        store.calls.all()

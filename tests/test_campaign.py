@@ -313,7 +313,7 @@ def test_a_token_budget_stops_the_run(tmp_path: Path) -> None:
     ending = run(store, config, operators=[Asked(3), Scale(most=60)], lm=lm)
     assert ending.complete
     assert "tokens" in ending.reason
-    tokens = store.tokens()
+    tokens = store.totals.tokens()
     assert tokens.total >= 200
 
 
@@ -327,7 +327,7 @@ def test_a_note_reaches_the_operator_where_the_campaign_wants_it(tmp_path: Path,
             return await super().propose(order, rng, complete)
 
     store = archive_at(tmp_path)
-    store.judge(1, "note", "keep it small")
+    store.verdicts.add(1, "note", "keep it small")
     run(store, config_of(budget={"evaluations": 15}, review={"notes": wanted}), operators=[Reading()])
     assert notes == {"keep it small" if wanted else ""}
 

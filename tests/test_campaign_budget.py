@@ -109,9 +109,9 @@ def test_a_token_budget_is_passed_by_no_more_than_the_calls_under_way(
     assert ending.complete
     assert f"{tokens} LM tokens are spent" in ending.reason
     assert tokens <= lm.tokens < tokens + LARGEST
-    assert store.tokens().total == lm.tokens
+    assert store.totals.tokens().total == lm.tokens
     assert lm.most > 1
-    batches = {call.batch for call in store.lm_calls(state="settled")}
+    batches = {call.batch for call in store.calls.all(state="settled")}
     left = [p for p in store.proposals(state=State.PROPOSED) if p.batch in batches]
     assert not left, "children that were paid for were not used"
     # A further run has nothing to spend and asks nobody.
@@ -129,8 +129,8 @@ def test_money_is_a_hard_limit_too(tmp_path: Path) -> None:
     ending = run(store, config_of(money=0.01), lm)
     assert "budget's 0.01 of money" in ending.reason
     # The price of a call is bounded by its largest prompt at 1 and its samples at 2 a million tokens.
-    assert 0.01 <= store.price() < 0.01 + (364 + 2 * 240) / 1e6
-    assert store.price() == pytest.approx(lm.calls * (80 + 2 * 240) / 1e6)
+    assert 0.01 <= store.totals.price() < 0.01 + (364 + 2 * 240) / 1e6
+    assert store.totals.price() == pytest.approx(lm.calls * (80 + 2 * 240) / 1e6)
 
 
 def test_a_lost_call_costs_its_upper_bound_and_a_refused_one_nothing(tmp_path: Path) -> None:
@@ -139,15 +139,15 @@ def test_a_lost_call_costs_its_upper_bound_and_a_refused_one_nothing(tmp_path: P
     ending = run(store, config_of(), Metered(fails))
     assert ending.error
     assert ending.reason == "key refused"
-    (lost,) = store.lm_calls(state="lost")
+    (lost,) = store.calls.all(state="lost")
     assert lost.prompt_tokens + lost.completion_tokens == LARGEST
     assert lost.price == pytest.approx((364 + 2 * 240) / 1e6)
-    (refused,) = store.lm_calls(state="failed")
+    (refused,) = store.calls.all(state="failed")
     assert refused.price == refused.prompt_tokens == 0
     # What else was under way when the key was refused came to its end, and what was trained was kept.
-    assert not store.lm_calls(state="sent")
+    assert not store.calls.all(state="sent")
     assert not store.candidates(state=State.QUEUED)
-    assert store.entered_training() > 0
+    assert store.totals.entered_training() > 0
 
 
 def test_three_calls_in_a_row_without_an_answer_end_the_run_and_keep_what_is_paid(tmp_path: Path) -> None:
@@ -156,10 +156,10 @@ def test_three_calls_in_a_row_without_an_answer_end_the_run_and_keep_what_is_pai
     ending = run(store, config_of(evaluations=40), Metered(down))
     assert ending.error
     assert "the server is down" in ending.reason
-    settled = len(store.lm_calls(state="settled"))
+    settled = len(store.calls.all(state="settled"))
     lm = Metered()
     assert run(store, config_of(evaluations=40), lm).complete
-    paid = [call.batch for call in store.lm_calls(state="settled")]
+    paid = [call.batch for call in store.calls.all(state="settled")]
     # None twice; what was under way when the last evaluation ended has no answer.
     assert len(paid) == len(set(paid))
     assert settled < len(paid) <= settled + lm.calls
@@ -169,8 +169,8 @@ def test_calls_that_show_whether_a_model_answers_are_counted(tmp_path: Path) -> 
     store, lm = archive_at(tmp_path), Metered()
     for _ in range(2):
         asyncio.run(check(store, lm, LMBudget(store, config_of().budget)))
-    assert [call.batch for call in store.lm_calls(state="settled")] == [0, 0]
-    assert store.tokens().total == lm.tokens
+    assert [call.batch for call in store.calls.all(state="settled")] == [0, 0]
+    assert store.totals.tokens().total == lm.tokens
 
 
 class Dead(StubEvaluator):
@@ -196,10 +196,10 @@ def test_an_infrastructure_that_stays_down_is_an_ending_of_its_own(tmp_path: Pat
     assert re.search(f"the infrastructure lost {what}", ending.reason)
     assert "the warm process is gone" in ending.reason
     assert "\n" not in ending.reason
-    assert store.entered_training() == 0
+    assert store.totals.entered_training() == 0
     assert not store.candidates(state=State.FAILED)
     assert run(store, config_of(evaluations=8), Metered()).complete
-    assert store.entered_training() == 8
+    assert store.totals.entered_training() == 8
 
 
 def test_a_replay_runs_under_what_was_set_for_the_run(tmp_path: Path) -> None:

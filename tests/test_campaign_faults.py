@@ -160,7 +160,7 @@ def test_one_worker_goes_on_where_several_left_gaps(tmp_path: Path) -> None:
     longer = config_of(budget={"evaluations": 12})
     assert run(store, longer).complete
     assert store.candidate(gap.id).state is State.SCORED
-    assert store.entered_training() == 12
+    assert store.totals.entered_training() == 12
 
 
 def test_a_unit_of_the_budget_comes_back_from_the_infrastructure(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_a_unit_of_the_budget_comes_back_from_the_infrastructure(tmp_path: Path)
 
     config = config_of(budget={"evaluations": 6})
     assert run(store, config, evaluator=Sick()).complete
-    assert store.entered_training() == 6
+    assert store.totals.entered_training() == 6
 
 
 @pytest.mark.parametrize("kept", [["random", "syntactic.mutate"], ["random"]])
@@ -256,7 +256,7 @@ def test_the_wall_clock_ends_the_repeats_too(tmp_path: Path, monkeypatch: pytest
             return await super().evaluate(source, digest=digest, repeat=repeat)
 
     run(store, config_of(budget={"evaluations": 3}), evaluator=Clocked())
-    assert store.repeats_made() == 1
+    assert store.totals.repeats_made() == 1
 
 
 def test_a_crash_between_a_repair_and_its_duplicate_leaves_neither(
@@ -314,7 +314,7 @@ def test_a_replay_follows_lost_children_unanswered_calls_and_a_narrow_machine(
         again,
         longer,
         operators=operators,
-        lm=ReplayLM(first.lm_calls()),
+        lm=ReplayLM(first.calls.all()),
         workers=workers,
         event_order=recorded_order(tmp_path / "first"),
     )

@@ -173,6 +173,6 @@ def test_an_odd_reply_is_recorded_and_the_campaign_goes_on(tmp_path: Path, kind:
         assert odd.state is State.REJECTED
         assert odd.note
     assert sum(c.state is State.SCORED for c in bred) == 2
-    calls = store.lm_calls()
+    calls = store.calls.all()
     assert calls
     assert calls[0].replies[0].startswith(REPLIES[kind][:3].encode("utf-8", "backslashreplace").decode()[:3])

@@ -239,5 +239,5 @@ def test_no_endpoint_is_said_before_anything_is_spent(tmp_path: Path) -> None:
     with open_archive(path, write=False) as store:
         # The question whether the server is there is a call like any other: logged before it was sent. It
         # reached nobody, so it costs nothing.
-        assert [(call.state, call.prompt_tokens) for call in store.lm_calls()] == [("failed", 0)]
+        assert [(call.state, call.prompt_tokens) for call in store.calls.all()] == [("failed", 0)]
         assert not store.evaluations()

@@ -40,8 +40,10 @@ def test_the_cpu_seconds_of_every_dry_run_are_counted(tmp_path: Path) -> None:
         store.add_seed("seed", source, source_digest(source))
         parts = Components(evaluator, {"input_shape": (40,), "num_classes": 10}, [Scale()], {}, 1)
         assert asyncio.run(Campaign(store, config, parts).run()).complete
-        counts = store.counts()
+        counts = store.totals.counts()
         assert {State.SCORED, State.FAILED, State.DUPLICATE} <= set(counts)
         # Training costs nothing here.
-        assert store.cpu_seconds() == 2.0 * evaluator.asked
-        assert store.yields()["syntactic.mutate"]["cpu_s"] == pytest.approx(2.0 * (evaluator.asked - 1))
+        assert store.totals.cpu_seconds() == 2.0 * evaluator.asked
+        assert store.yields.by_operator()["syntactic.mutate"]["cpu_s"] == pytest.approx(
+            2.0 * (evaluator.asked - 1)
+        )

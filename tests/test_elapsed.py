@@ -30,12 +30,12 @@ def told(tmp_path: Path) -> Iterator[tuple[Store, list[float]]]:
 
 
 def _judged(store: Store) -> None:
-    store.judge(1, "pin")
+    store.verdicts.add(1, "pin")
 
 
 def _checked(store: Store) -> None:
-    call = store.log_sent(LMCall(0, "smol", "abc", "prompt", {"n": 1, "max_tokens": 5}))
-    store.log_failed(call, "refused")
+    call = store.calls.sent(LMCall(0, "smol", "abc", "prompt", {"n": 1, "max_tokens": 5}))
+    store.calls.failed(call, "refused")
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_nothing_that_is_written_after_a_kill_makes_the_killed_run_longer(
 ) -> None:
     store, _ = told
     later(store)
-    assert store.elapsed() == KILLED - 100.0
+    assert store.totals.elapsed() == KILLED - 100.0
 
 
 def test_the_time_between_a_kill_and_the_next_run_is_nobodys(told: tuple[Store, list[float]]) -> None:
@@ -64,14 +64,14 @@ def test_the_time_between_a_kill_and_the_next_run_is_nobodys(told: tuple[Store, 
     store.event("session")
     store.recover()
     store.event("run")
-    assert store.elapsed() == 10.0
+    assert store.totals.elapsed() == 10.0
     now[0] += 5.0
-    call = store.log_sent(LMCall(1, "smol", "abc", "prompt", {"n": 1, "max_tokens": 5}))
-    assert store.elapsed() == 15.0
+    call = store.calls.sent(LMCall(1, "smol", "abc", "prompt", {"n": 1, "max_tokens": 5}))
+    assert store.totals.elapsed() == 15.0
     _judged(store)
     now[0] += 2.0
-    store.log_failed(call, "refused")
-    assert store.elapsed() == 17.0
+    store.calls.failed(call, "refused")
+    assert store.totals.elapsed() == 17.0
 
 
 def test_what_a_run_put_back_as_it_broke_off_is_its_own(told: tuple[Store, list[float]]) -> None:
@@ -80,4 +80,4 @@ def test_what_a_run_put_back_as_it_broke_off_is_its_own(told: tuple[Store, list[
     now[0] = 20000.0
     store.event("session")
     store.event("run")
-    assert store.elapsed() == 9000.0 - 100.0
+    assert store.totals.elapsed() == 9000.0 - 100.0

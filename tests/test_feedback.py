@@ -111,7 +111,7 @@ def test_the_infrastructures_faults_and_a_persons_refusal_are_not_told(tmp_path:
     store.hold(proposal.candidate)
     store.refuse(proposal.candidate)
     assert told(store) == []
-    assert store.mendable() == []
+    assert store.relatives.mendable() == []
 
 
 def test_a_child_is_mended_once_and_a_repair_never(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_repairs_and_feedback_replay_without_a_model(tmp_path: Path, workers: in
     config = config_of(operators=OPERATORS)
     first = archive_at(tmp_path / "first")
     assert run(first, config, ScriptedLM(answer, chat=True), workers=workers).complete
-    calls = first.lm_calls()
+    calls = first.calls.all()
     assert any("What became of earlier changes" in call.prompt for call in calls)
     mended = [p for p in first.proposals() if "repairs" in p.context]
     assert mended
@@ -249,7 +249,7 @@ def test_a_changed_template_makes_a_replay_fail_with_the_difference(tmp_path: Pa
     ending = run(
         archive_at(tmp_path / "again"),
         config,
-        ReplayLM(first.lm_calls(), chat=True),
+        ReplayLM(first.calls.all(), chat=True),
         event_order=recorded_order(tmp_path / "first"),
         templates=open_templates(tmp_path, config),
     )
@@ -268,7 +268,7 @@ def test_who_is_told_is_a_choice(tmp_path: Path, models: str, chat: bool, is_tol
     run(store, config, ScriptedLM(lambda request, index: "\n        self.a = 1", chat=chat))
     assert any("feedback" in p.context for p in store.proposals()) == is_told
     assert not any("feedback" in p.context for p in store.proposals() if p.operator == "syntactic.mutate")
-    assert any("# tried: " in call.prompt for call in store.lm_calls()) == is_told
+    assert any("# tried: " in call.prompt for call in store.calls.all()) == is_told
 
 
 def test_with_nothing_to_mend_another_operator_takes_the_slot(tmp_path: Path) -> None:
@@ -350,7 +350,7 @@ def test_what_is_mended_is_the_source_that_failed_after_its_shape_repairs(tmp_pa
         lambda request, index: f"```\n{MODEL.format(width=request.seed + 40)}sound = 1\n```", chat=True
     )
     run(store, config, lm, quick=Wrong(), evaluator=Shapes(0.0, score))
-    prompts = [call.prompt for call in store.lm_calls()]
+    prompts = [call.prompt for call in store.calls.all()]
     assert prompts
     assert all("RuntimeError: no way on (line 11" in prompt for prompt in prompts)
     assert all("nn.Linear(40, 8)" in prompt and "nn.Linear(30, 8)" not in prompt for prompt in prompts)

@@ -269,7 +269,7 @@ def test_what_is_slower_than_the_limit_is_not_trained(walls: Loop, tmp_path: Pat
     assert "limit constraints.params" in large.reason
     assert "limit constraints.flops" in large.reason
     assert isinstance(kept, Scored)
-    assert store.entered_training() == 1
+    assert store.totals.entered_training() == 1
     assert all(c.metrics["latency"] <= 3.0 for c in store.scored())
     assert store.candidates(operator="seed")[0].state is State.SCORED
     assert store.candidates(operator="seed")[0].metrics["latency"] == 1.0

@@ -74,7 +74,7 @@ def test_a_key_that_no_header_can_hold_is_named_by_its_variable_and_sent_nowhere
     with pytest.raises(LMError, match=r"variable TEST_KEY: expected .* printable ASCII") as caught:
         checked(server, store)
     assert not caught.value.retriable
-    (call,) = store.lm_calls()
+    (call,) = store.calls.all()
     assert call.state == "failed"
     assert KEY not in str(caught.value) + call.error
     assert not server.bodies
@@ -111,7 +111,7 @@ def test_a_reasoning_model_that_one_token_cuts_off_works_and_is_counted(
     store = archive_at(tmp_path)
     checked(server, store, chat=True, token_limit=limit)
     assert server.bodies[0][limit] == 1
-    (call,) = store.lm_calls()
+    (call,) = store.calls.all()
     assert (call.state, call.replies, call.finish_reasons) == ("settled", ("",), ("length",))
     assert (call.prompt_tokens, call.completion_tokens) == (5, 1)
 

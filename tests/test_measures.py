@@ -166,7 +166,7 @@ def test_no_scored_candidate_breaks_a_limit(tmp_path: Path, kind: str, rungs: bo
     assert (90 in evaluator.trained) is not static
     assert all(c.metrics["flops"] == 10 * c.metrics["params"] for c in store.scored())
     assert all(c.metrics["train_seconds"] == size_of(c.source) / 100 for c in store.scored())
-    assert store.entered_training() == (3 if static else 6)
+    assert store.totals.entered_training() == (3 if static else 6)
 
 
 def test_every_broken_limit_is_named() -> None:

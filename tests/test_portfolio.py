@@ -96,10 +96,10 @@ def test_the_bandit_is_a_function_of_the_archive(tmp_path: Path) -> None:
     one, other = OperatorBandit(store, config), OperatorBandit(store, config)
     assert [one.choose(slot) for slot in range(40)] == [other.choose(slot) for slot in range(40)]
     # What came before a run is heard at once, what comes during it bit by bit: the same.
-    trials = store.trials_after(0)
+    trials = store.yields.trials_after(0)
     assert len(trials) == len({trial.event for trial in trials}) == 30
     middle = trials[14].event
-    assert store.trials_after(middle) == trials[15:]
+    assert store.yields.trials_after(middle) == trials[15:]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -168,6 +168,6 @@ def test_a_late_call_keeps_no_slot_waiting(tmp_path: Path) -> None:
     made = Counter(c.operator for c in store.candidates(state=State.SCORED))
     assert made["lm.scoped"] == 3
     assert made["syntactic.mutate"] == 27
-    idle = idle_of(store.slot_events())
+    idle = idle_of(store.yields.slot_events())
     assert idle is not None
     assert 0 <= idle.share < 1

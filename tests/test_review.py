@@ -50,11 +50,11 @@ def folder(tmp_path: Path) -> Path:
         for name, error, params in (("conv", 0.3, 5000.0), ("mlp", 0.4, 15000.0)):
             settled(store, store.add_seed(name, f"# {name}\nx = 1\n", name).id, error, params, "seed")
         (one,) = store.draw("lm.scoped", [1], 1, {"temperature": 0.6})
-        call = store.log_sent(
+        call = store.calls.sent(
             LMCall(one.batch, "small", "d", "the prompt <script>", {"n": 1, "max_tokens": 9})
         )
         answer = {"replies": [NASTY], "finish_reasons": ["stop"], "prompt_tokens": 5, "completion_tokens": 3}
-        store.log_settled(call, {**answer, "seconds": 1.0, "price": 0.0})
+        store.calls.settled(call, {**answer, "seconds": 1.0, "price": 0.0})
         store.arrive(one.candidate, "x = 2\n", "c", "x <i>grew</i>", NASTY)
         settled(store, one.candidate, 0.1, 4000.0)
         (two,) = store.draw("syntactic.mutate", [3], 1, {})
@@ -161,18 +161,18 @@ def test_verdicts_are_stored_and_the_newest_stands(client: TestClient, folder: P
         answer = client.post("/candidates/3/verdict", json={"kind": kind, "text": text}, headers=headers)
         assert answer.json() == {"stored": kind}
     with open_archive(folder, write=False) as store:
-        assert [(v.kind, v.text) for v in store.verdicts(3)] == [
+        assert [(v.kind, v.text) for v in store.verdicts.all(3)] == [
             ("pin", ""),
             ("note", "odd <b>"),
             ("veto", "copies"),
         ]
-        assert store.vetoed() == {3}
-        assert store.pinned() == frozenset()
+        assert store.verdicts.vetoed() == {3}
+        assert store.verdicts.pinned() == frozenset()
         assert store.last_event("judged") is not None
     assert "vetoed" in client.get("/candidates/3").text
     client.post("/candidates/3/verdict", json={"kind": "approve"}, headers=headers)
     with open_archive(folder, write=False) as store:
-        assert store.vetoed() == frozenset()
+        assert store.verdicts.vetoed() == frozenset()
     missing = client.post("/candidates/99/verdict", json={"kind": "veto"}, headers=headers)
     assert missing.status_code == 404
     assert "no candidate 99" in missing.text
@@ -230,20 +230,20 @@ def test_lists_filter_sort_search_and_page(client: TestClient, folder: Path) -> 
     assert ids("?state=nonsense&page=x&sort=;drop") == [1, 2, 3, 4, 5]
     assert ids("?page=2") == []
     with open_archive(folder, write=False) as store:
-        assert store.count(Filter(state="scored"), most=10) == 3
+        assert store.browse.count(Filter(state="scored"), most=10) == 3
         with pytest.raises(ValueError, match="order_by: got 'name'"):
-            store.page(Filter(), order_by="name")
+            store.browse.page(Filter(), order_by="name")
 
 
 def test_families_and_roots(folder: Path) -> None:
     with open_archive(folder, write=False) as store:
-        assert [c.id for c in store.ancestors([4], most=9)] == [4, 3, 1]
-        assert [c.id for c in store.ancestors([4], most=2)] == [4, 3]
-        assert [c.id for c in store.descendants(1, most=9)] == [1, 3, 4, 5]
-        assert (store.root(4), store.root(2)) == (1, 2)
+        assert [c.id for c in store.browse.ancestors([4], most=9)] == [4, 3, 1]
+        assert [c.id for c in store.browse.ancestors([4], most=2)] == [4, 3]
+        assert [c.id for c in store.browse.descendants(1, most=9)] == [1, 3, 4, 5]
+        assert (store.browse.root(4), store.browse.root(2)) == (1, 2)
         with pytest.raises(ArchiveError, match="no candidate 9"):
-            store.root(9)
-        tree = lay_out(store.ancestors([4], most=9))
+            store.browse.root(9)
+        tree = lay_out(store.browse.ancestors([4], most=9))
     assert {(parent, child) for parent, child, _, _ in tree.edges} == {(3, 4), (1, 3)}
     assert tree.nodes[1].x < tree.nodes[3].x < tree.nodes[4].x
 
@@ -298,8 +298,8 @@ def test_an_archive_of_the_first_version_is_brought_up_to_date(folder: Path) -> 
     with pytest.raises(ArchiveError, match="schema version 1, expected 2"):
         open_archive(folder, write=False)
     with open_archive(folder, write=True) as store:
-        store.judge(1, "pin")
-        assert store.pinned() == {1}
+        store.verdicts.add(1, "pin")
+        assert store.verdicts.pinned() == {1}
     assert load(folder).campaign.name == "trial <b>"
 
 
@@ -357,10 +357,10 @@ def test_children_wait_for_a_person_and_go_on_when_approved(tmp_path: Path) -> N
     with open_archive(tmp_path, write=True) as store:
         waiting = [c.id for c in store.candidates(state=State.AWAITING_REVIEW)]
         assert len(waiting) == 6
-        assert store.entered_training() == 0
-        store.judge(waiting[0], "veto")
-        store.judge(waiting[1], "approve")
-        store.judge(waiting[2], "pin")
+        assert store.totals.entered_training() == 0
+        store.verdicts.add(waiting[0], "veto")
+        store.verdicts.add(waiting[1], "approve")
+        store.verdicts.add(waiting[2], "pin")
     write_campaign(tmp_path, load_task("mnist1d"), name="waiting", seed=0, evaluations=2, lm="none")
     with TestClient(create_app(tmp_path), base_url="http://127.0.0.1") as client:
         text = client.get("/queue").text
@@ -372,4 +372,4 @@ def test_children_wait_for_a_person_and_go_on_when_approved(tmp_path: Path) -> N
         assert store.candidate(waiting[0]).note == "vetoed by a person"
         assert [store.candidate(i).state for i in waiting[1:3]] == [State.SCORED, State.SCORED]
         assert store.candidate(waiting[3]).state is State.AWAITING_REVIEW
-        assert store.entered_training() == 2
+        assert store.totals.entered_training() == 2

@@ -185,7 +185,7 @@ def test_tuning_is_paid_for_by_the_first_child_after_it(tmp_path: Path) -> None:
     assert [detail.get("tuning", {}).get("cpu_seconds") for detail in rounds_of(store)] == [None, 10.0, 100.0]
     rounds = {each.candidate: each.context["round"] for each in store.proposals()}
     # Nothing else costs anything here.
-    assert {(rounds.get(o.candidate, 0), o.cpu_seconds) for o in store.outlays()} == {
+    assert {(rounds.get(o.candidate, 0), o.cpu_seconds) for o in store.outlays.all()} == {
         (0, 0.0),
         (1, 10.0),
         (2, 110.0),

@@ -190,11 +190,11 @@ def record(store: Store) -> list[tuple[object, ...]]:
 def test_a_campaign_with_rungs_scores_only_what_climbed_them_all(store: Store) -> None:
     config = config_of(60)
     assert run(store, config, StubEvaluator()).complete
-    assert store.entered_training() == 60
-    counts = store.counts()
+    assert store.totals.entered_training() == 60
+    counts = store.totals.counts()
     assert counts[State.STOPPED] + counts[State.SCORED] == 60
     assert 8 <= counts[State.SCORED] <= 32
-    rungs = store.rungs()
+    rungs = store.totals.rungs()
     assert sum(rungs["rung1"].values()) == 60
     assert sum(rungs["rung2"].values()) == 60 - rungs["rung1"]["stopped"]
     for candidate in store.candidates():
@@ -244,7 +244,7 @@ def test_after_a_crash_training_goes_on_from_the_last_pause(store: Store, crash_
     assert going_on.asked[0] == (digest, start, stop)
     assert len({*going_on.asked}) == len(going_on.asked)
     assert not {*going_on.asked} & {*crashing.asked[:-1]}
-    assert store.entered_training() == 12
+    assert store.totals.entered_training() == 12
 
     other = create(Path(store.folder).parent / "other", name="c", seed=5)
     source = MODEL.format(scale=1.5)
@@ -298,7 +298,7 @@ def test_what_the_infrastructure_loses_on_the_last_rung_keeps_its_place(store: S
     config = config.model_copy(update={"evaluation": config.evaluation.model_copy(update={"retries": 0})})
     first = Losing()
     run(store, config, first)
-    assert store.counts().get(State.SCORED, 0) == 0
+    assert store.totals.counts().get(State.SCORED, 0) == 0
     going_on = Watched()
     run(store, config, going_on)
     assert going_on.asked[0][1:] == (100, 400)
@@ -326,7 +326,7 @@ def test_a_failure_on_a_rung_is_a_failure_there(store: Store) -> None:
     failed = store.candidates(state=State.FAILED)
     assert len(failed) == 3
     assert [e.rung for e in store.evaluations(failed[0].id)] == ["rung1"]
-    assert store.entered_training() == 3
+    assert store.totals.entered_training() == 3
 
 
 def test_children_that_inherit_are_charged_and_confirmed_from_scratch(store: Store) -> None:

@@ -84,7 +84,7 @@ def test_a_child_that_was_lost_on_a_rung_is_judged_there(store: Store, tmp_path:
     # Each begins on its rung, and nobody past it.
     assert set(going_on.asked) == {(0, 40), (40, 400)}
     assert [each.rung for each in store.evaluations(2)] == ["rung1", "rung1", FULL]
-    assert len(store.arrivals("rung1", 100)) == store.entered_training() == 6
+    assert len(store.arrivals("rung1", 100)) == store.totals.entered_training() == 6
     with campaign(tmp_path / "again") as again:
         run(again, StubEvaluator(), recorded_order(Path(store.folder)))
         assert [(c.state, c.source, c.metrics) for c in again.candidates()] == [

@@ -135,7 +135,7 @@ def test_who_is_turned_away_costs_nothing_and_is_never_trained(store: Store) -> 
     config = config_of(100)
     evaluator = Foretold()
     assert run(store, config, evaluator).complete
-    assert store.entered_training() == 100
+    assert store.totals.entered_training() == 100
     stopped = store.candidates(state=State.STOPPED)
     assert len(stopped) > 10
     assert evaluator.trained == 101, "a hundred and the seed"
@@ -215,11 +215,11 @@ def test_a_task_with_its_own_training_has_no_such_scores(store: Store) -> None:
 
 def test_the_archive_refuses_a_second_judgement(store: Store) -> None:
     store.start(1)
-    store.screen(1, "promoted", {"naswot": -math.inf, "params": 5.0}, params=5, cpu_seconds=0.1)
-    assert store.screened("naswot", 1, 10, 5) == [-math.inf]
-    assert store.screened("gradsign", 1, 10, 5) == []
+    store.filter.add(1, "promoted", {"naswot": -math.inf, "params": 5.0}, params=5, cpu_seconds=0.1)
+    assert store.filter.scores("naswot", 1, 10, 5) == [-math.inf]
+    assert store.filter.scores("gradsign", 1, 10, 5) == []
     with pytest.raises(ArchiveError, match="was before the filter already"):
-        store.screen(1, "promoted", {}, params=5, cpu_seconds=0.1)
+        store.filter.add(1, "promoted", {}, params=5, cpu_seconds=0.1)
 
 
 def test_wrong_keys_get_one_line() -> None:

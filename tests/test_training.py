@@ -163,7 +163,7 @@ def test_a_campaign_is_trained_by_two_processes_of_another_program(tmp_path: Pat
         scored = store.scored()
         assert len(scored) >= 3
         assert all(each.metrics["error"] < 0.5 for each in scored)
-        assert store.entered_training() == 2
+        assert store.totals.entered_training() == 2
     assert not (folder / RUNS).exists()
     shown = json.loads(cli.invoke(main, ["status", str(folder), "--json"]).output)
     assert shown["level"] == "full"

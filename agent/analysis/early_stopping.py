@@ -44,7 +44,7 @@ def rung_statuses(store: Store, elites: Collection[int]) -> list[RungStatus]:
 
     `elites`: the front's ids.
     """
-    found = [_status(store, name, counts, elites) for name, counts in store.rungs().items()]
+    found = [_status(store, name, counts, elites) for name, counts in store.totals.rungs().items()]
     return [each for each in found if each.arrived]
 
 
@@ -55,8 +55,8 @@ def _status(store: Store, name: str, counts: dict[str, int], elites: Collection[
     promoted = count(Decision.PROMOTED)
     stopped = count(Decision.STOPPED, Decision.AUDITED_STOPPED)
     rejected = count(Decision.REJECTED, Decision.AUDITED_REJECTED)
-    tried = store.decided_as((Decision.AUDITED_STOPPED, Decision.AUDITED_REJECTED), name)
-    ended = [c.id for c in store.some(tried) if c.state in (State.SCORED, State.FAILED)]
+    tried = store.totals.decided_as((Decision.AUDITED_STOPPED, Decision.AUDITED_REJECTED), name)
+    ended = [c.id for c in store.browse.some(tried) if c.state in (State.SCORED, State.FAILED)]
     found = len({*ended} & {*elites})
     others = count(Decision.STOPPED, Decision.REJECTED)
     return RungStatus(
@@ -141,7 +141,7 @@ def concordance(
 
 def score_correlations(store: Store) -> list[ScoreCorrelation]:
     """Each score that this campaign took, and the parameter count beside them; empty where it took none."""
-    finished = store.screened_and_scored()
+    finished = store.filter.scored()
     names = sorted({name for scores, _ in finished for name in scores} - {PARAMS})
     if not names:
         return []

@@ -80,11 +80,11 @@ def read_overview(store: Store, config: Config, history: History | None = None) 
     goals = objectives(config.selection)
     names = [goal.name for goal in goals]
     history = history or new_history(store, config)
-    history.extend(store.trials(history.metrics, after=history.last))
+    history.extend(store.browse.trials(history.metrics, after=history.last))
     status = read_status(store, config)
-    shown = {c.id: c.metrics for c in store.some([p.id for p in (*status.front, *status.seeds)])}
+    shown = {c.id: c.metrics for c in store.browse.some([p.id for p in (*status.front, *status.seeds)])}
     if status.best and status.best.id not in shown:
-        shown |= {c.id: c.metrics for c in store.some([status.best.id])}
+        shown |= {c.id: c.metrics for c in store.browse.some([status.best.id])}
     count = read_noise(store).examples
 
     def elite(point: FrontPoint) -> Elite:
@@ -114,7 +114,7 @@ def read_overview(store: Store, config: Config, history: History | None = None) 
         front=front,
         seeds=[elite(point) for point in status.seeds],
         best=elite(status.best) if status.best else None,
-        failures=store.failures(),
+        failures=store.browse.failures(),
         steps=list(history.steps),
         facts=store.facts(),
     )

@@ -95,21 +95,21 @@ def point(candidate: Candidate, noise: Noise) -> FrontPoint:
 
 def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
     """The status of a campaign from its archive alone; safe while it runs. `live`: it is looked at often."""
-    counts = store.counts()
+    counts = store.totals.counts()
     goals = objectives(config.selection)
     names = sorted({"error", "params", *(goal.name for goal in goals)})
     # Numbers alone: an archive of many thousands is looked at twice a second.
-    places = store.points(names)
+    places = store.browse.points(names)
     rows = [dict(zip(names, values, strict=True)) for _, values, _ in places]
     noise = read_noise(store)
     found = current_front(store, config, places, names, noise)
-    on_front = store.some([places[i][0] for i in found.places])
+    on_front = store.browse.some([places[i][0] for i in found.places])
     top = max(found.eligible, key=lambda i: (fitness(rows[i]), -places[i][0]), default=None)
     seeds = store.candidates(operator="seed", sources=False)
     winner = store.candidate(places[top][0]) if top is not None else None
     state, reason = run_state(store)
-    tokens = store.tokens()
-    yields = store.yields(models=len(config.lm) > 1)
+    tokens = store.totals.tokens()
+    yields = store.yields.by_operator(models=len(config.lm) > 1)
     return Status(
         name=config.campaign.name,
         state=state,
@@ -118,11 +118,11 @@ def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
         proposals=sum(counts.values()),
         rejected=counts.get(State.REJECTED, 0),
         duplicates=counts.get(State.DUPLICATE, 0),
-        evaluations=store.entered_training(),
+        evaluations=store.totals.entered_training(),
         failed=counts.get(State.FAILED, 0),
-        repeats=store.repeats_made(),
+        repeats=store.totals.repeats_made(),
         raced=len(raced(store)),
-        retries=store.retries(),
+        retries=store.totals.retries(),
         elites=[c.id for c in on_front],
         provisional=found.provisional,
         best=point(winner, noise) if winner else None,
@@ -131,16 +131,16 @@ def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
         wins=[] if live else wins(store, on_front, seeds, noise, among=counts.get(State.SCORED, 0)),
         rungs=rung_statuses(store, [c.id for c in on_front]),
         score_correlations=score_correlations(store),
-        inherited=dict(zip(("candidates", "steps"), store.ancestral_steps(), strict=True)),
+        inherited=dict(zip(("candidates", "steps"), store.totals.ancestral_steps(), strict=True)),
         rounds=round_statuses(store, config),
         tokens={"prompt": tokens.prompt, "completion": tokens.completion, "lost": tokens.lost},
-        money=store.price(),
+        money=store.totals.price(),
         operators=yields,
         costs=costs_of(yields),
-        idle=None if live else idle_of(store.slot_events()),
+        idle=None if live else idle_of(store.yields.slot_events()),
         level=str(store.last_event_detail("session").get("level", "")),
-        cpu_s=round(store.cpu_seconds(), 3),
-        elapsed_s=round(store.elapsed(), 3),
+        cpu_s=round(store.totals.cpu_seconds(), 3),
+        elapsed_s=round(store.totals.elapsed(), 3),
     )
 
 

@@ -84,11 +84,11 @@ def judge(
     goals = objectives(config.selection)
     on_front = candidate.id in {elite.id for elite in elites}
     dominators = [e.id for e in elites if not on_front and _dominates(e, candidate, goals, noise)]
-    among = store.counts().get(State.SCORED, 0) if on_front and candidate.number is not None else 1
+    among = store.totals.counts().get(State.SCORED, 0) if on_front and candidate.number is not None else 1
     others: dict[int, str] = {}
     for parent in candidate.parents:
         others.setdefault(parent, "parent")
-    if (root := store.root(candidate.id)) != candidate.id:
+    if (root := store.browse.root(candidate.id)) != candidate.id:
         others.setdefault(root, "seed")
     if rival := _rival(candidate, elites):
         others.setdefault(rival.id, "front")
@@ -100,7 +100,7 @@ def judge(
 
     comparisons = [
         _compare(role, candidate, other, found)
-        for other in store.some(list(others))
+        for other in store.browse.some(list(others))
         if other.metrics
         for role, found in [(others[other.id], against(other))]
     ]

@@ -35,7 +35,7 @@ def find(store: Store, identity: int) -> Candidate:
     try:
         return store.candidate(identity)
     except ArchiveError:
-        last = store.last_id()
+        last = store.browse.last_id()
         raise UserError(
             f"no candidate {identity}; there are {f'1 to {last}' if last else 'none yet'}", code=1
         ) from None
@@ -81,16 +81,16 @@ def list_(
     store, config = reading(folder)
     if state is not None and state not in set(State):
         raise UserError(f"--state {state}: unknown state; {nearest(state, [str(s) for s in State])}")
-    if operator and operator not in (known := store.operators()):
+    if operator and operator not in (known := store.browse.operators()):
         raise UserError(f"--operator {operator}: made no candidate here; {nearest(operator, known)}")
     chosen = Filter(state=state or "", operator=operator, text=text)
-    found = store.page(chosen, order_by=sort, limit=-1 if limit is None else limit)
+    found = store.browse.page(chosen, order_by=sort, limit=-1 if limit is None else limit)
     noise = read_noise(store)
     if as_json:
         print_json([row(candidate, noise) for candidate in found])
         return
     front = {elite.id for elite in elites(store, config)}
-    vetoed, pinned = store.vetoed(), store.pinned()
+    vetoed, pinned = store.verdicts.vetoed(), store.verdicts.pinned()
     cells = [
         [
             c.id,
@@ -154,7 +154,9 @@ def show(folder: Path, identity: int, as_json: bool) -> None:
             "evaluations": outcomes,
             "comparisons": [c.as_json() for c in judgement.comparisons] if judgement else [],
             "on_front": judgement.on_front if judgement else False,
-            "verdicts": [{"kind": v.kind, "text": v.text, "time": v.time} for v in store.verdicts(identity)],
+            "verdicts": [
+                {"kind": v.kind, "text": v.text, "time": v.time} for v in store.verdicts.all(identity)
+            ],
         }
         print_json({**row(candidate, noise), **extra})
         return
@@ -180,7 +182,7 @@ def show(folder: Path, identity: int, as_json: bool) -> None:
             f"error {cell(candidate.metrics['error'])}, 95% {in_words(interval)} over {candidate.seeds} "
             f"training seed{plural} and {noise.examples:,} validation examples"
         )
-    said += [f"{v.kind}: {v.text}" if v.text else f"{v.kind}" for v in store.verdicts(identity)]
+    said += [f"{v.kind}: {v.text}" if v.text else f"{v.kind}" for v in store.verdicts.all(identity)]
     lines += [Text(printable(line)) for line in said]
     lines += _judged(judgement)
     source = printable(candidate.source)
@@ -286,7 +288,7 @@ def lineage(folder: Path, identity: int | None, as_json: bool) -> None:
     store, config = reading(folder)
     front = {elite.id for elite in elites(store, config)}
     wanted = sorted(front) if identity is None else [find(store, identity).id]
-    family = {c.id: c for c in store.ancestors(wanted, most=MOST_LISTED)}
+    family = {c.id: c for c in store.browse.ancestors(wanted, most=MOST_LISTED)}
     if as_json:
         noise = read_noise(store)
         print_json([row(family[key], noise) for key in sorted(family)])

@@ -93,6 +93,6 @@ def read(run: Run) -> Curve:
     """The curve of a run that is finished or under way."""
     store = open_archive(run.folder, write=False)
     try:
-        return curve_of(store.outlays(), run.arm, run.seed)
+        return curve_of(store.outlays.all(), run.arm, run.seed)
     finally:
         store.close()

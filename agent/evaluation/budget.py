@@ -14,8 +14,8 @@ class Budget:
     def __init__(self, store: Store, table: BudgetTable, *, unlimited: bool = False) -> None:
         self._store = store
         self._table = BudgetTable(evaluations=1 << 60) if unlimited else table
-        self._evaluations = store.entered_training()
-        self._elapsed = store.elapsed()
+        self._evaluations = store.totals.entered_training()
+        self._elapsed = store.totals.elapsed()
         self._began = time.monotonic()
 
     def take_evaluation(self) -> bool:

@@ -112,7 +112,7 @@ class Ladder:
         costs.
         """
         said = [str(each.detail.get("decision")) for each in self.store.evaluations(candidate)]
-        said.append(str((self.store.screening(candidate) or {}).get("decision")))
+        said.append(str((self.store.filter.decision(candidate) or {}).get("decision")))
         return Decision.AUDITED_STOPPED in said or Decision.AUDITED_REJECTED in said
 
     def _decide(self, digest: str, rung: Rung, metrics: Mapping[str, float]) -> Decision:

@@ -171,7 +171,7 @@ class Pipeline:
         while True:
             result = await self.evaluator.dry_run(source)
             # Whatever becomes of the candidate: most that fail or repeat another one cost nothing else.
-            self.store.took(candidate.id, result.usage.cpu_seconds)
+            self.store.add_cpu(candidate.id, result.usage.cpu_seconds)
             if isinstance(result, DryRunPassed):
                 dead = self._dead_weight(result) if may_repair else ""
                 return source, repairs, Failed("dry_run", dead) if dead else result
@@ -216,7 +216,7 @@ class Pipeline:
         review = self.config.review
         if not review.required or self.event_order.recorded or sound.params <= review.params:
             return False
-        return candidate.id not in self.store.approved()
+        return candidate.id not in self.store.verdicts.approved()
 
     def _dead_weight(self, sound: DryRunPassed) -> str:
         """Which parameters nothing teaches, "" if none. What a seed has of the kind its children may keep."""

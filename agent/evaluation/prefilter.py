@@ -61,7 +61,7 @@ class Prefilter:
     async def passes(self, candidate: Candidate, source: str, digest: str, sound: DryRunPassed) -> bool:
         """Whether it goes on to training; if not, it is stopped, and settled. Judged once, crash or not."""
         table = self.config.filter
-        if not (self.scores or table.score) or self.store.screening(candidate.id) is not None:
+        if not (self.scores or table.score) or self.store.filter.decision(candidate.id) is not None:
             return True
         found = await self._scored(source, digest)
         values = {**found.values, PARAMS: float(sound.params)}
@@ -70,7 +70,7 @@ class Prefilter:
         await self.event_order.wait(step)
         decision = self._decide(values, sound.params, digest)
         note = "" if decision.goes_on else _note(table, values, sound.params)
-        self.store.screen(
+        self.store.filter.add(
             candidate.id,
             decision.value,
             values,
@@ -92,7 +92,9 @@ class Prefilter:
         table = self.config.filter
         if table.score not in values:
             return Decision.EXEMPT  # Nobody is turned away for a score that could not be taken.
-        near = self.store.screened(table.score, params / table.band, params * table.band, table.window - 1)
+        near = self.store.filter.scores(
+            table.score, params / table.band, params * table.band, table.window - 1
+        )
         return decide(table, values[table.score], near, name=(self.config.campaign.seed, digest))
 
 

@@ -55,7 +55,7 @@ class Reevaluation:
             placed = [c for c in scored if measured(c.metrics, goals)]
             elites = {placed[i].id for i in front([c.metrics for c in placed], goals)}
             # A score that began with a parent's weights is none to confirm with.
-            warm = self.store.inherited()
+            warm = self.store.totals.inherited()
             short = [
                 (c.id, number)
                 for c in scored
@@ -81,7 +81,7 @@ class Reevaluation:
     def _drawn(self, most: int, given: int) -> list[tuple[int, int]]:
         goals = objectives(self.config.selection)
         names = sorted({"error", *(goal.name for goal in goals)})
-        places = self.store.points(names)
+        places = self.store.browse.points(names)
         rng = np.random.default_rng(stream(self.config.campaign.seed, "race", given).getrandbits(64))
         chosen = next_seeds(
             [dict(zip(names, values, strict=True)) for _, values, _ in places],
@@ -101,7 +101,7 @@ class Reevaluation:
 
     async def _make(self, trainings: Trainings) -> bool:
         """Whether any of them came to an outcome that is not the infrastructure's."""
-        made = self.store.repeats_made()
+        made = self.store.totals.repeats_made()
         numbers: dict[int, list[int]] = {}
         for candidate, number in trainings:
             numbers.setdefault(candidate, []).append(number)
@@ -113,7 +113,7 @@ class Reevaluation:
                 await self.train(self.store.candidate(candidate), number)
 
         await self.in_slots(work, list(numbers))
-        return self.store.repeats_made() > made
+        return self.store.totals.repeats_made() > made
 
 
 def raced(store: Store) -> list[tuple[int, int]]:

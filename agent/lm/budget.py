@@ -39,9 +39,9 @@ class LMBudget:
 
     def spent(self) -> str:
         """Why no further call may be sent, or ""; calls under way are not counted."""
-        if self._tokens and self._store.tokens().total >= self._tokens:
+        if self._tokens and self._store.totals.tokens().total >= self._tokens:
             return f"the budget's {self._tokens} LM tokens are spent"
-        if self._money and self._store.price() >= self._money:
+        if self._money and self._store.totals.price() >= self._money:
             return f"the budget's {self._money:g} of money are spent"
         return ""
 
@@ -73,8 +73,8 @@ class LMBudget:
         self._watcher = changed
 
     def _fits(self) -> bool:
-        tokens, money = self._store.tokens_under_way(), self._store.price(under_way=True)
+        tokens, money = self._store.totals.tokens_under_way(), self._store.totals.price(under_way=True)
         return not (
-            (self._tokens and self._store.tokens().total + tokens >= self._tokens)
+            (self._tokens and self._store.totals.tokens().total + tokens >= self._tokens)
             or (self._money and money >= self._money)
         )

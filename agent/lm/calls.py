@@ -48,26 +48,26 @@ class LoggedCalls:
 
     async def __call__(self, request: LMRequest) -> LMReply:
         digest = request_digest(self.lm.name, request)
-        known = None if self.again else self.store.settled_call(self.batch, digest)
+        known = None if self.again else self.store.calls.find_settled(self.batch, digest)
         if known is not None:
             return LMReply(known.replies, known.finish_reasons, 0, 0, 0.0)
         await self.lm_budget.room()
-        call = self.store.log_sent(self._bounded(request, digest))
+        call = self.store.calls.sent(self._bounded(request, digest))
         try:
             reply = _readable(await self.lm.complete(request))
             self._settle(call, reply)
         except LMError as error:
             # A server may have worked for answers that never came: each stands at its upper bound.
             if error.unanswered:
-                self.store.log_lost(call, str(error), times=error.unanswered)
+                self.store.calls.lost(call, str(error), times=error.unanswered)
             else:
-                self.store.log_failed(call, str(error))
+                self.store.calls.failed(call, str(error))
             raise
         except (
             BaseException
         ) as error:  # whatever it was: left as `sent`, the call would keep its room for ever
             with suppress(ArchiveError):  # the first error is the one to tell
-                self.store.log_lost(call, f"ended without an answer ({type(error).__name__})")
+                self.store.calls.lost(call, f"ended without an answer ({type(error).__name__})")
             raise
         finally:
             self.lm_budget.settled()
@@ -75,7 +75,7 @@ class LoggedCalls:
 
     def _settle(self, call: int, reply: LMReply) -> None:
         spent, unanswered = (reply.detail.get(name, 0) for name in ("cpu_seconds", "unanswered"))
-        self.store.log_settled(
+        self.store.calls.settled(
             call,
             {
                 "replies": reply.texts,

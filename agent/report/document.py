@@ -80,7 +80,7 @@ def read_report(store: Store, config: Config) -> Report:
     """Everything that the report says, from one moment of the archive."""
     with store.snapshot():
         overview = read_overview(store, config)
-        elites = store.some(overview.status.elites)
+        elites = store.browse.some(overview.status.elites)
         best = overview.status.best
         bred = [
             elite.id for elite in elites if elite.number is not None and (best is None or elite.id != best.id)
@@ -93,8 +93,8 @@ def read_report(store: Store, config: Config) -> Report:
             config=config.model_dump(mode="json"),
             versions=known if isinstance(known, Mapping) else versions(),
             shown=[_shown(store, config, identity, elites) for identity in chosen],
-            points=store.points(overview.plotted),
-            family=store.ancestors(overview.status.elites, most=MOST),
+            points=store.browse.points(overview.plotted),
+            family=store.browse.ancestors(overview.status.elites, most=MOST),
         )
 
 

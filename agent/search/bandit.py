@@ -55,7 +55,7 @@ class OperatorBandit:
     def _hear(self) -> None:
         """Takes in what settled since it last looked; each proposal makes all that came before it older."""
         table = self._config.portfolio
-        for trial in self._store.trials_after(self._heard):
+        for trial in self._store.yields.trials_after(self._heard):
             self._heard = trial.event
             arm = arm_of(trial, self._config.operators)
             for each in self._arms:

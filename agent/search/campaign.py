@@ -91,13 +91,13 @@ class Campaign:
     def _nothing_to_breed_from(self) -> Ending:
         lost = self._store.candidates(state=State.QUEUED, operator="seed", sources=False)
         if lost:
-            reason = f"the infrastructure lost every seed: {self._store.last_failure(lost[0].id)}"
+            reason = f"the infrastructure lost every seed: {self._store.relatives.last_failure(lost[0].id)}"
             return Ending(f"{reason}; see `evoarch doctor`", complete=False, error=True)
         failed = self._store.candidates(state=State.FAILED, operator="seed", sources=False)
         reason = "no seed was scored: there is nothing to breed from"
         if failed:
             more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
-            reason += f"; {failed[0].name}: {self._store.last_failure(failed[0].id)}{more}"
+            reason += f"; {failed[0].name}: {self._store.relatives.last_failure(failed[0].id)}{more}"
         return Ending(reason, complete=False, error=True)
 
     def check_objectives(self) -> None:

@@ -55,8 +55,8 @@ def _copy_archive(source: Path, target: Path) -> None:
 
 async def _dry_run_campaign(session: Session) -> CostEstimate:
     store, config, parts = session.store, session.config, session.parts
-    left = config.budget.evaluations - store.entered_training()
-    proposals, trained = sum(store.counts().values()), store.entered_training()
+    left = config.budget.evaluations - store.totals.entered_training()
+    proposals, trained = sum(store.totals.counts().values()), store.totals.entered_training()
     store.recover()
     await session.campaign.grade_seeds()
     if not store.scored(sources=False):
@@ -86,7 +86,7 @@ async def _dry_run_campaign(session: Session) -> CostEstimate:
         share = table.weight / weights
         child = TriedProposal(proposal.operator, lm, outcome, detail, share, samples)
         tried.append(_with_cost(store, proposal.batch, child))
-    seconds = store.mean_seconds()
+    seconds = store.totals.mean_seconds()
     return estimate(
         tried, config, left=max(0, left), proposals=proposals, trained=trained, seconds=seconds,
         workers=parts.workers,
@@ -104,7 +104,7 @@ async def _outcome(session: Session, bred: Child) -> tuple[str, str]:
 
 
 def _with_cost(store: Store, batch: int, tried: TriedProposal) -> TriedProposal:
-    calls = store.lm_calls(batch=batch, state="settled")
+    calls = store.calls.all(batch=batch, state="settled")
     return replace(
         tried,
         prompt_tokens=sum(call.prompt_tokens for call in calls),

@@ -42,7 +42,7 @@ class Memory:
 
     def of(self, parents: Sequence[Candidate], scored: Sequence[Candidate]) -> Feedback:
         """What a prompt for children of `parents` may say. `scored` are all with metrics, in any order."""
-        found = self._store.relatives(
+        found = self._store.relatives.near(
             [parent.id for parent in parents], self._told_states(), self._table.relatives
         )
         tried = [self._tried(relative) for relative in found]
@@ -53,7 +53,7 @@ class Memory:
 
         A base model can only go on with a file; a chat model is also shown a reply that none was made of.
         """
-        for identity in self._store.mendable():
+        for identity in self._store.relatives.mendable():
             candidate = self._store.candidate(identity)
             vetoed = steering.vetoed & {identity, *candidate.parents}
             if not vetoed and (chat or readable(candidate.source)):

@@ -229,8 +229,8 @@ class Generational:
     def _steering(self, batch: int) -> Steering:
         if self._event_order.recorded:
             return self._event_order.steering(batch)
-        notes = self._store.notes() if self._config.review.notes else {}
-        return Steering(self._store.vetoed(), self._store.pinned(), notes)
+        notes = self._store.verdicts.notes() if self._config.review.notes else {}
+        return Steering(self._store.verdicts.vetoed(), self._store.verdicts.pinned(), notes)
 
     def _metrics(self, parent: Candidate) -> Mapping[str, float]:
         """What the prompt says of a parent: the unsmoothed error, as the paper's."""
@@ -283,7 +283,7 @@ class Generational:
             self._store.start(candidate.id)
             await self._grader.grade(self._store.candidate(candidate.id), "search")
             if self._store.candidate(candidate.id).state is State.QUEUED:
-                if lost := self._store.last_failure(candidate.id):
+                if lost := self._store.relatives.last_failure(candidate.id):
                     self._patience.lost(lost)
                 return
             self._patience.settled(trained=self._store.has_trained(candidate.id))

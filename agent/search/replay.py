@@ -46,7 +46,7 @@ def recorded_calls(folder: Path) -> Sequence[LMCall]:
     """The LM calls of the campaign in `folder`, those without an answer too."""
     store = open_archive(folder, write=False)
     try:
-        return store.lm_calls()
+        return store.calls.all()
     finally:
         store.close()
 

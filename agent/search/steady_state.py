@@ -179,8 +179,10 @@ class SteadyState:
             if spans:
                 self._plan.take(span)
             for each in spans:
-                notes = self._store.notes() if self._config.review.notes else {}
-                self._draw(each, Steering(self._store.vetoed(), self._store.pinned(), notes))
+                notes = self._store.verdicts.notes() if self._config.review.notes else {}
+                self._draw(
+                    each, Steering(self._store.verdicts.vetoed(), self._store.verdicts.pinned(), notes)
+                )
 
     def _instead(self, span: SlotSpan) -> list[SlotSpan]:
         """The slots of an LM that is too far behind, given to operators that answer on the spot."""
@@ -222,7 +224,7 @@ class SteadyState:
         """Children that waited for a person: their slots are settled, so they go beside the order."""
         if self._event_order.recorded:
             return
-        for identity, approved in self._store.decided():
+        for identity, approved in self._store.verdicts.decided():
             if approved:
                 self._store.release(identity)
                 self._released.append(identity)
@@ -265,7 +267,7 @@ class SteadyState:
         """Why the infrastructure lost a child that was graded, or ""."""
         if self._store.candidate(candidate).state is not State.QUEUED:
             return ""
-        return self._store.last_failure(candidate)
+        return self._store.relatives.last_failure(candidate)
 
     def _settle_slot(self, *, trained: bool, lost: str = "") -> None:
         """A draw follows each slot that settles: what it sees must not depend on how many do at once."""

@@ -137,7 +137,7 @@ class ProposalWriter:
         opening = openings[0] if openings else None
         if opening is not None and child.state is State.FAILED:
             text = opening.view(text)
-        return BrokenParent(identity, text, findings_about(self.store.reason(identity)))
+        return BrokenParent(identity, text, findings_about(self.store.relatives.reason(identity)))
 
     def _read(
         self, proposal: Proposal, draft: Draft, entry: str, changed: tuple[Candidate, Opening | None] | None

@@ -68,9 +68,9 @@ def elites(store: Store, config: Config) -> list[Candidate]:
     """The front as it is now, by id, without sources."""
     goals = objectives(config.selection)
     names = sorted({"error", *(goal.name for goal in goals)})
-    places = store.points(names)
+    places = store.browse.points(names)
     found = current_front(store, config, places, names, read_noise(store))
-    return store.some([places[i][0] for i in found.places])
+    return store.browse.some([places[i][0] for i in found.places])
 
 
 def current_front(

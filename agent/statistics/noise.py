@@ -70,5 +70,5 @@ def pooled(repeats: Mapping[int, Sequence[float]], examples: int) -> Noise:
 
 def read_noise(store: Store) -> Noise:
     """Of the archive as it is now. It reads only candidates with several seeds, so it may be asked often."""
-    bits = store.newest_bits()
-    return pooled(store.repeated(), examples(*bits) if bits else 0)
+    bits = store.browse.newest_bits()
+    return pooled(store.browse.repeated(), examples(*bits) if bits else 0)

@@ -109,7 +109,7 @@ def create_app(folder: Path) -> Starlette:
     def store_verdict(identity: int, kind: VerdictKind, text: str) -> None:
         with open_archive(folder, write=True) as store:
             pages.find(store, identity)
-            store.judge(identity, kind, text)
+            store.verdicts.add(identity, kind, text)
 
     def missing(request: Request, error: Exception) -> Response:
         return HTMLResponse(pages.problem(str(error)), status_code=404)

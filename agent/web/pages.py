@@ -105,7 +105,7 @@ class Pages:
             # The reference point follows from the seeds' scores, which may have come since the start.
             self._history = new_history(store, self._config())
         overview = read_overview(store, self._config(), self._history)
-        charts = [front_figure(overview, store.points(overview.plotted))] + [
+        charts = [front_figure(overview, store.browse.points(overview.plotted))] + [
             history_figure(overview, over=over, value=value)
             for value, over in (
                 ("hypervolume", "evaluations"),
@@ -141,7 +141,7 @@ class Pages:
     def candidates(self, query: Mapping[str, str]) -> str:
         chosen, order, descending, page = _read_query(query)
         with self._open() as store, store.snapshot():
-            found = store.page(
+            found = store.browse.page(
                 chosen,
                 order_by=order,
                 descending=descending,
@@ -169,15 +169,15 @@ class Pages:
                 descending=descending,
                 page=page,
                 more=len(found) > PAGE,
-                total=None if chosen.text else store.count(chosen, most=MOST_COUNTED + 1),
+                total=None if chosen.text else store.browse.count(chosen, most=MOST_COUNTED + 1),
                 most=MOST_COUNTED,
                 candidates=shown,
                 intervals=intervals,
-                costs=store.costs([c.id for c in shown]),
+                costs=store.browse.costs([c.id for c in shown]),
                 states=[str(state) for state in State],
-                operators=store.operators(),
-                vetoed=store.vetoed(),
-                pinned=store.pinned(),
+                operators=store.browse.operators(),
+                vetoed=store.verdicts.vetoed(),
+                pinned=store.verdicts.pinned(),
                 url=url,
             )
 
@@ -186,20 +186,26 @@ class Pages:
         try:
             return store.candidate(identity)
         except ArchiveError:
-            raise Missing(f"no candidate {identity}; there are 1 to {store.last_id()}") from None
+            raise Missing(f"no candidate {identity}; there are 1 to {store.browse.last_id()}") from None
 
     def candidate(self, identity: int) -> str:
         with self._open() as store, store.snapshot():
             candidate = self.find(store, identity)
             config = self._config()
             evaluations = store.evaluations(identity)
-            elites = store.some(self._overview(store).overview.status.elites)
+            elites = store.browse.some(self._overview(store).overview.status.elites)
             noise = read_noise(store)
-            root = store.root(identity)
+            root = store.browse.root(identity)
             bases = dict.fromkeys([*candidate.parents, *([root] if root != identity else [])])
-            proposal = store.proposal_of(identity)
+            proposal = store.browse.proposal_of(identity)
             change, text = store.change(identity)
-            run_state = "veto" if identity in store.vetoed() else "pin" if identity in store.pinned() else ""
+            run_state = (
+                "veto"
+                if identity in store.verdicts.vetoed()
+                else "pin"
+                if identity in store.verdicts.pinned()
+                else ""
+            )
             return self._render(
                 "candidate.html.j2",
                 store,
@@ -223,15 +229,15 @@ class Pages:
                 ],
                 layers=next((e.detail["layers"] for e in evaluations if "layers" in e.detail), ()),
                 proposal=proposal,
-                calls=store.lm_calls(batch=proposal.batch) if proposal else [],
+                calls=store.calls.all(batch=proposal.batch) if proposal else [],
                 change=change,
                 reply=text,
                 findings=[part for part in candidate.note.split("; ") if part]
                 if candidate.state is State.REJECTED
                 else [],
                 children=store.children(identity),
-                cost=store.costs([identity])[identity],
-                verdicts=store.verdicts(identity),
+                cost=store.browse.costs([identity])[identity],
+                verdicts=store.verdicts.all(identity),
                 run_state=run_state,
                 on_front=identity in {elite.id for elite in elites},
             )
@@ -240,13 +246,13 @@ class Pages:
         with self._open() as store, store.snapshot():
             if identity is None:
                 marked = frozenset(self._overview(store).overview.status.elites)
-                family = store.ancestors(sorted(marked), most=MOST)
+                family = store.browse.ancestors(sorted(marked), most=MOST)
             else:
                 self.find(store, identity)
                 marked = frozenset([identity])
-                above = store.ancestors([identity], most=MOST // 2)
+                above = store.browse.ancestors([identity], most=MOST // 2)
                 known = {c.id for c in above}
-                below = [c for c in store.descendants(identity, most=MOST // 2) if c.id not in known]
+                below = [c for c in store.browse.descendants(identity, most=MOST // 2) if c.id not in known]
                 family = [*above, *below]
             tree = draw_tree(lay_out(family), candidate_link, marked)
             return self._render(
@@ -255,8 +261,8 @@ class Pages:
 
     def queue(self) -> str:
         with self._open() as store, store.snapshot():
-            waiting = store.page(Filter(state=State.AWAITING_REVIEW), limit=PAGE)
-            decided = store.approved() | store.vetoed()
+            waiting = store.browse.page(Filter(state=State.AWAITING_REVIEW), limit=PAGE)
+            decided = store.verdicts.approved() | store.verdicts.vetoed()
             return self._render("queue.html.j2", store, waiting=[c for c in waiting if c.id not in decided])
 
 

@@ -386,6 +386,6 @@ def test_a_newer_archive_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_the_archive_room_imports_no_torch() -> None:
-    modules = "store, schema, queries, totals, writer, call_log, lock, weights, filesystem, pareto"
-    script = f"import sys\nfrom archive import {modules}\nsys.exit('torch' in sys.modules)"
+    modules = "store, schema, queries, totals, database, call_log, lock, weights, filesystem, pareto"
+    script = f"import sys\nfrom evoarch.archive import {modules}\nsys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -196,7 +196,7 @@ def test_a_replay_lets_in_what_its_record_let_in_whatever_rules_were_added_since
     first, again = archive_at(tmp_path / "first"), archive_at(tmp_path / "again")
     run(first, config, operators=[Scale(most=60, problem_share=0.3)])
     monkeypatch.setattr(
-        "evoarch.agent.search.variation.vet",
+        "evoarch.agent.evaluation.vetting.vet",
         lambda source, **_: [Finding(1, 0, "new", "no", "write another")],
     )
     ending = run(

@@ -157,7 +157,7 @@ def test_a_run_cut_off_anywhere_goes_on_to_the_same_campaign(cut: int) -> None:
         wanted = archive_at(Path(whole))
         asyncio.run(go(wanted, config_of(), tuner=CountingTuner()))
         store = archive_at(Path(parted))
-        written = store.event
+        written = store._db.event
 
         class Cut(BaseException):
             """As a kill would: nothing after this write happens."""
@@ -169,10 +169,10 @@ def test_a_run_cut_off_anywhere_goes_on_to_the_same_campaign(cut: int) -> None:
                 raise Cut
             return written(*args, **named)
 
-        store.event = event  # type: ignore[method-assign]
+        store._db.event = event  # type: ignore[method-assign]
         with pytest.raises(Cut):
             asyncio.run(go(store, config_of(), tuner=CountingTuner()))
-        store.event = written  # type: ignore[method-assign]
+        store._db.event = written  # type: ignore[method-assign]
         ending = asyncio.run(go(store, config_of(), tuner=CountingTuner()))
         assert ending.complete
         assert record(store) == record(wanted)

@@ -199,7 +199,7 @@ class Pages:
             bases = dict.fromkeys([*candidate.parents, *([root] if root != identity else [])])
             proposal = store.browse.proposal_of(identity)
             change, text = store.change(identity)
-            run_state = (
+            standing = (
                 "veto"
                 if identity in store.verdicts.vetoed()
                 else "pin"
@@ -238,7 +238,7 @@ class Pages:
                 children=store.children(identity),
                 cost=store.browse.costs([identity])[identity],
                 verdicts=store.verdicts.all(identity),
-                run_state=run_state,
+                standing=standing,
                 on_front=identity in {elite.id for elite in elites},
             )
 

@@ -1,5 +1,6 @@
 """Promise: no program can be run from memory."""
 
+import ctypes
 import os
 
 AIM = "power"

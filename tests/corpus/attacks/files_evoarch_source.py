@@ -5,4 +5,5 @@ UNLOCKED = False
 
 
 def attack(target):
+    import evoarch.archive.records
     return b"imported the archive"

@@ -1,6 +1,7 @@
 """Promise: the home folder can be neither listed nor read."""
 
 import os
+import pwd
 
 AIM = "power"
 

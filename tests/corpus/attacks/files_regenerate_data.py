@@ -5,4 +5,5 @@ UNLOCKED = False
 
 
 def attack(target):
+    import mnist1d
     return b"imported mnist1d"

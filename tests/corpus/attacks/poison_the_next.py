@@ -2,7 +2,6 @@
 
 import os
 import sys
-
 import torch
 
 AIM = "zygote"

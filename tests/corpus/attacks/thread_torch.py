@@ -1,5 +1,6 @@
 """Promise: torch cannot be made to use more threads than it was given."""
 
+import time
 import torch
 
 AIM = "power"

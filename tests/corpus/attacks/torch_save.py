@@ -1,7 +1,6 @@
 """Promise: torch's own saver writes no file."""
 
 import os
-
 import torch
 
 AIM = "side"

@@ -1,7 +1,7 @@
 r"""What dm-clrs' own JAX network computes: weights, a batch, its logits and its loss, for a few algorithms.
 
-Run it in the throw-away environment of clrs_samples.py; it writes the file that tests/test_clrs_network.py
-compares the PyTorch network with:
+Run it in the throw-away environment of clrs_samples.py; it writes the file that
+tests/evaluators/test_clrs_network.py compares the PyTorch network with:
 
     /tmp/clrs-full/bin/python benchmarks/clrs_reference.py tests/data/clrs_reference.npz \
         triplet_gmpnn/bfs triplet_gmpnn/insertion_sort mpnn/bfs pgn/bfs gat/bfs

@@ -6,8 +6,9 @@ Run it in a throw-away environment (2.9 GB: JAX, TensorFlow):
     /tmp/clrs-full/bin/python benchmarks/clrs_samples.py bfs heapsort kmp_matcher --samples 8
 
 It uses the package's public API with real JAX (build_sampler, process_pred_as_input, process_permutations)
-and prints JSON: "<algorithm>.<split>" to digest. tests/test_clrs_samples.py holds such a table for a few
-samples, evaluators/tasks/clrs/digests.json that of whole splits, against which `prepare` checks its caches.
+and prints JSON: "<algorithm>.<split>" to digest. tests/evaluators/test_clrs_samples.py
+holds such a table for a few samples, evaluators/tasks/clrs/digests.json that of whole splits, against which
+`prepare` checks its caches.
 """
 
 import argparse

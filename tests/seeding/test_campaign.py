@@ -1,0 +1,96 @@
+"""From a repository of two packages to a patch that its own tests accept, by the commands alone."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from evoarch.agent.cli import main
+from evoarch.agent.seeding.add import Wanted, prepare
+from evoarch.agent.seeding.frozen import canonical
+from evoarch.agent.seeding.units import units_of
+from evoarch.archive.records import State
+from evoarch.archive.store import open_archive
+from evoarch.sandbox.genome import source_digest
+from kit.paths import FIXTURES
+
+REPOSITORY = FIXTURES / "seeding" / "repo"
+
+
+def evoarch(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments), catch_exceptions=False)
+
+
+def run(*command: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def own_tests(repository: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
+    return run(*command, cwd=repository)
+
+
+@pytest.mark.slow
+def test_a_campaign_on_one_open_block_ends_in_a_patch_that_the_repository_takes(tmp_path: Path) -> None:
+    repository, folder = tmp_path / "repo", tmp_path / "campaign"
+    shutil.copytree(REPOSITORY, repository)
+    assert run("git", "init", "-q", cwd=repository).returncode == 0
+    assert evoarch("init", str(folder), "--lm", "none", "--evaluations", "3").exit_code == 0
+    config = folder / "campaign.toml"
+    text = config.read_text()
+    start = text.index("files = [")
+    config.write_text(text[:start] + "files = []" + text[text.index("]", start) + 1 :])
+    added = evoarch(
+        "seed", "add", str(folder), f"{repository}/nets/model.py:Net",
+        "--evolve", "Block", "--kwargs", "width=6", "--name", "net",
+    )  # fmt: skip
+    assert added.exit_code == 0, added.stderr
+    assert evoarch("check", str(folder / "seeds" / "net.py")).exit_code == 0
+    done = evoarch(
+        "run", str(folder), "--set", "evaluation.repeats=1", "--set", "constraints.error=0.95",
+        "--set", "operators.2.weight=0.001", "--set", "evaluation.workers=2",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+
+    store = open_archive(folder, write=False)
+    seed = store.candidate(1)
+    own = [u for u in units_of(seed.source) if u.kind != "import" and u.names != ("Block",)]
+    frozen = {name: canonical(u.text) for u in own for name in u.names}
+    children = [
+        c for c in store.candidates() if c.parents and c.state not in (State.REJECTED, State.PROPOSED)
+    ]
+    scored = [c for c in children if c.state is State.SCORED]
+    assert len(scored) == 3
+    for child in children:
+        units = units_of(child.source)
+        assert {n: canonical(u.text) for u in units for n in u.names if n in frozen} == frozen
+
+    winner = min(scored, key=lambda c: c.metrics["error"])
+    target = tmp_path / "winner.patch"
+    exported = evoarch("export", str(folder), str(winner.id), "--patch", "-o", str(target))
+    assert exported.exit_code == 0, exported.stderr
+    assert "+++ b/nets/blocks.py" in target.read_text()
+    before = (repository / "nets" / "model.py").read_text()
+    applied = run("git", "apply", str(target), cwd=repository)
+    assert applied.returncode == 0, applied.stderr
+    tests = own_tests(repository)
+    assert tests.returncode == 0, tests.stdout
+    assert (repository / "nets" / "model.py").read_text() == before
+
+    # The patched repository is the winner: inlined again it is the same source.
+    prepared = prepare(Wanted(repository / "nets" / "model.py", "Net", (), {"width": 6}))
+    again = next(prepared.seeds({"input_shape": (40,), "num_classes": 10}))
+    assert source_digest(again.genome) == winner.source_digest
+
+    one = tmp_path / "winner.py"
+    assert evoarch("export", str(folder), str(winner.id), "--file", "-o", str(one)).exit_code == 0
+    assert evoarch("check", str(one)).exit_code == 0
+
+    edited = folder / "seeds" / "net.py"
+    edited.write_text(edited.read_text() + "\n# changed by hand\n")
+    refused = evoarch("run", str(folder))
+    assert refused.exit_code == 1
+    assert "was changed after it was added" in refused.stderr

@@ -10,14 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evoarch.archive.records import Outcome
+from evoarch.evaluators.errors import TaskError as TaskError
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
 Targets = Labels | Floats
-
-
-class TaskError(ValueError):
-    """A task can't be used as asked; one line says what was expected, or what to run."""
 
 
 @dataclass(frozen=True)

@@ -1,33 +1,66 @@
-"""The command line: one file per noun. Only this package prints or exits."""
+"""The command line: one file per noun. Only this package prints or exits.
+
+A command's file is imported when the command is called or its help is shown. At its top it imports click and
+light modules alone, so that help and shell completion cost little; what the command works with is imported in
+its body.
+"""
 
 from __future__ import annotations
 
+import importlib
 import sys
+from collections.abc import Mapping
 
 import click
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.cli import (
-    campaigns,
-    candidates,
-    compare,
-    confirm,
-    export,
-    machine,
-    models,
-    report,
-    review,
-    seed,
-    tuning,
-)
 from evoarch.archive.errors import ArchiveError
-from evoarch.evaluators.task import TaskError
+from evoarch.evaluators.errors import TaskError
+
+COMMANDS: Mapping[str, str] = {
+    "check": "models",
+    "compare": "compare",
+    "confirm": "confirm",
+    "diff": "candidates",
+    "doctor": "machine",
+    "evaluate": "models",
+    "export": "export",
+    "init": "campaigns",
+    "lineage": "candidates",
+    "list": "candidates",
+    "report": "report",
+    "review": "review",
+    "run": "campaigns",
+    "seed": "seed",
+    "show": "candidates",
+    "status": "campaigns",
+    "tasks": "machine",
+    "tuning": "tuning",
+}
+"""Each command and the module of this package that has it."""
 
 
 class Commands(click.Group):
-    """A group whose expected errors are one line on stderr and an exit code, without a traceback."""
+    """The commands of `COMMANDS`, each imported when it is asked for.
+
+    An expected error is one line on stderr and an exit code, without a traceback.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands, in the order of the alphabet."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command `cmd_name`, imported now; None if there is no such command."""
+        if cmd_name not in COMMANDS:
+            return None
+        found = importlib.import_module(f"{__name__}.{COMMANDS[cmd_name]}")
+        # `list` is a built-in type: its function has another name.
+        command: click.Command = getattr(found, cmd_name if cmd_name != "list" else "list_")
+        return command
 
     def invoke(self, ctx: click.Context) -> object:
+        """Runs the command that the arguments name. Exits with the code of an expected error."""
         try:
             return super().invoke(ctx)
         except UserError as error:
@@ -54,26 +87,3 @@ def main() -> None:
       evoarch run demo
       evoarch status demo
     """
-
-
-for command in (
-    campaigns.init,
-    campaigns.run,
-    campaigns.status,
-    candidates.list_,
-    candidates.show,
-    candidates.diff,
-    candidates.lineage,
-    export.export,
-    compare.compare,
-    confirm.confirm,
-    review.review,
-    report.report,
-    models.check,
-    models.evaluate,
-    seed.seed,
-    tuning.tuning,
-    machine.tasks,
-    machine.doctor,
-):
-    main.add_command(command)

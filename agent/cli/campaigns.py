@@ -7,24 +7,18 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from evoarch.agent.analysis.status import not_begun, read_status
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.cli.common import console, folder_argument, json_option, print_json
-from evoarch.agent.cli.forecast import forecast
-from evoarch.agent.cli.views import live, summary
-from evoarch.agent.config.data_fingerprint import fingerprint
-from evoarch.agent.config.load import load
+from evoarch.agent.cli.common import INTERRUPTED, folder_argument, json_option, print_json
 from evoarch.agent.config.profiles import PROFILES, profile
-from evoarch.agent.search.components import Ending
-from evoarch.agent.search.dry_run import dry_run_campaign
-from evoarch.agent.search.new_campaign import EVALUATIONS, LM_TABLES, write_campaign
-from evoarch.agent.search.session import Session, open_session
-from evoarch.archive.schema import FILE as DATABASE
-from evoarch.archive.store import open_archive
-from evoarch.evaluators.tasks import FORMS, families, load_task, moved
+from evoarch.agent.search.campaign_template import EVALUATIONS, LM_TABLES
+
+if TYPE_CHECKING:
+    from evoarch.agent.search.components import Ending
+    from evoarch.agent.search.session import Session
 
 
 @click.command()
@@ -34,7 +28,7 @@ from evoarch.evaluators.tasks import FORMS, families, load_task, moved
     "task_name",
     default="mnist1d",
     show_default=True,
-    help=f"What to search on: {', '.join([*families(), *FORMS])} (a file of your own: docs/own-task.md).",
+    help="What to search on: a task of `evoarch tasks`, or your own: tensors:FILE or FILE.py:CLASS.",
 )
 @click.option("--name", help="The campaign's name.  [default: the folder's]")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
@@ -62,6 +56,10 @@ def init(
       evoarch init mine --task tensors:data/mine.npz
       evoarch init paper --task mnist1d --profile evoprompting
     """
+    from evoarch.agent.config.data_fingerprint import fingerprint
+    from evoarch.agent.search.new_campaign import write_campaign
+    from evoarch.evaluators.tasks import load_task, moved
+
     chosen = (profile_name, profile(profile_name)) if profile_name else None
     if chosen and lm == "none":
         raise UserError(f"--profile {profile_name}: expected a language model, got --lm none")
@@ -109,12 +107,14 @@ def run(
     if dry_run:
         if replay:
             raise UserError("--dry-run asks the models, --replay asks nobody: expected one of them")
-        found = asyncio.run(dry_run_campaign(folder, overrides, unsafe=unsafe))
-        if as_json:
-            print_json(found.as_json())
-        else:
-            forecast(console(), found)
+        _dry_run(folder, overrides, unsafe=unsafe, as_json=as_json)
         return
+    from evoarch.agent.analysis.status import read_status
+    from evoarch.agent.cli.output import console
+    from evoarch.agent.cli.views import summary
+    from evoarch.agent.config.load import load
+    from evoarch.archive.store import open_archive
+
     try:
         ending = asyncio.run(_run(folder, overrides, replay, unsafe, quiet=as_json))
     except asyncio.CancelledError:
@@ -128,9 +128,24 @@ def run(
         raise UserError(ending.reason, code=1)
 
 
+def _dry_run(folder: Path, overrides: tuple[str, ...], *, unsafe: bool, as_json: bool) -> None:
+    from evoarch.agent.cli.forecast import forecast
+    from evoarch.agent.cli.output import console
+    from evoarch.agent.search.dry_run import dry_run_campaign
+
+    found = asyncio.run(dry_run_campaign(folder, overrides, unsafe=unsafe))
+    if as_json:
+        print_json(found.as_json())
+    else:
+        forecast(console(), found)
+
+
 async def _run(
     folder: Path, overrides: tuple[str, ...], replay: Path | None, unsafe: bool, *, quiet: bool
 ) -> Ending:
+    from evoarch.agent.cli.live import live
+    from evoarch.agent.search.session import open_session
+
     async with open_session(folder, overrides, replay=replay, unsafe=unsafe) as session:
         if not quiet:
             click.echo(f"evoarch: isolation level {session.level}", err=True)
@@ -142,10 +157,6 @@ async def _run(
         if quiet:
             return await work
         return await live(session, work)
-
-
-INTERRUPTED = 130
-"""Exit code of a run that a second Ctrl-C ended: 128 and the signal's number, as shells have it."""
 
 
 def _stop(session: Session, at_once: Callable[[], bool]) -> None:
@@ -166,6 +177,13 @@ def status(folder: Path, as_json: bool) -> None:
     Example:
       evoarch status demo --json
     """
+    from evoarch.agent.analysis.status import not_begun, read_status
+    from evoarch.agent.cli.output import console
+    from evoarch.agent.cli.views import summary
+    from evoarch.agent.config.load import load
+    from evoarch.archive.schema import FILE as DATABASE
+    from evoarch.archive.store import open_archive
+
     config = load(folder)
     if (folder / DATABASE).exists():
         found = read_status(open_archive(folder, write=False), config)

@@ -1,66 +1,20 @@
-"""What the commands share: arguments, JSON, tables."""
+"""What the commands share: arguments, options, JSON. Light: help and shell completion import it."""
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from evoarch.agent.base.formatting import cell
-from evoarch.agent.config.load import Config, load
-from evoarch.archive.store import Store, open_archive
-
-__all__ = ["cell", "console", "folder_argument", "json_option", "print_json", "reading", "table"]
+INTERRUPTED = 130
+"""Exit code of a command that Ctrl-C ended: 128 and the signal's number, as shells have it."""
 
 folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+id_argument = click.argument("identity", metavar="ID", type=int)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 
 
-class Output(Console):
-    """Standard output, with colour where it is a terminal, as wide as it takes where it is none.
-
-    Nothing of what a campaign holds is markup: names and messages come from users and genomes.
-    """
-
-    def __init__(self) -> None:
-        wide = None if sys.stdout.isatty() else WIDE
-        super().__init__(soft_wrap=True, markup=False, emoji=False, width=wide)
-
-    def on_broken_pipe(self) -> None:
-        """Left to the command, which ends as it does wherever its reader has gone."""
-        raise BrokenPipeError
-
-
-WIDE = 1000
-"""Columns of an output that is no terminal: figures are for programs then, and must not be cut."""
-
-
-def console() -> Console:
-    return Output()
-
-
 def print_json(value: object) -> None:
+    """Prints `value` with sorted keys; what JSON has no type for is printed as text."""
     click.echo(json.dumps(value, indent=2, sort_keys=True, default=str))
-
-
-def reading(folder: Path) -> tuple[Store, Config]:
-    """The archive, read-only, and the configuration of a campaign."""
-    config = load(folder)
-    return open_archive(folder, write=False), config
-
-
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
-    """A plain table; columns whose first cell is a number are set to the right."""
-    built = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for index, column in enumerate(columns):
-        number = bool(rows) and isinstance(rows[0][index], int | float)
-        built.add_column(column, justify="right" if number else "left", no_wrap=number)
-    for row in rows:
-        built.add_row(*[Text(cell(value)) for value in row])
-    return built

@@ -8,19 +8,16 @@ import re
 import signal
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.cli.common import folder_argument, json_option, print_json
-from evoarch.agent.compare.arms import find
-from evoarch.agent.compare.comparison import compared
-from evoarch.agent.compare.curves import read
-from evoarch.agent.compare.page import write
-from evoarch.agent.compare.runs import FOLDER, Run, carry_out, plan
-from evoarch.agent.config.load import load
+from evoarch.agent.cli.common import INTERRUPTED, folder_argument, json_option, print_json
 
-INTERRUPTED = 130
+if TYPE_CHECKING:
+    from evoarch.agent.compare.runs import Run
+
 _SEEDS = re.compile("[1-9][0-9]{0,8}")
 
 
@@ -62,6 +59,13 @@ def compare(
       evoarch compare demo --arms syntactic,random,lm:3 --seeds 10 --evaluations 150
       evoarch compare demo --arms syntactic,random --report-only --json
     """
+    from evoarch.agent.compare.arms import find
+    from evoarch.agent.compare.comparison import compared
+    from evoarch.agent.compare.curves import read
+    from evoarch.agent.compare.page import write
+    from evoarch.agent.compare.runs import FOLDER, plan
+    from evoarch.agent.config.load import load
+
     arms = _arms(arms_text, seeds)
     runs = plan(folder, arms, evaluations or 0)
     failed: list[Run] = []
@@ -88,6 +92,8 @@ def compare(
 
 
 async def _carry_out(runs: Sequence[Run], jobs: int) -> list[Run]:
+    from evoarch.agent.compare.runs import carry_out
+
     loop, main = asyncio.get_running_loop(), asyncio.current_task()
     assert main is not None
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -12,7 +12,8 @@ from pathlib import Path
 import click
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.cli.common import console, folder_argument, json_option, print_json, reading, table
+from evoarch.agent.cli.common import INTERRUPTED, folder_argument, json_option, print_json
+from evoarch.agent.cli.output import console, reading, table
 from evoarch.agent.config.data_fingerprint import fingerprint, refuse_changed
 from evoarch.agent.config.load import Config, load
 from evoarch.agent.confirm.limits import limits_by_name, with_time
@@ -31,8 +32,6 @@ from evoarch.evaluators.sealed import confirming, refuse_unsealed
 from evoarch.evaluators.tasks import load_task
 from evoarch.sandbox.job import InteractiveRunner
 from evoarch.sandbox.level import detect
-
-INTERRUPTED = 130
 
 
 @click.command()

@@ -8,10 +8,7 @@ from pathlib import Path
 import click
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.cli.candidates import find, id_argument
-from evoarch.agent.cli.common import folder_argument, reading
-from evoarch.agent.report.export import copy_weights, model_file
-from evoarch.agent.seeding.lineage import patch_of
+from evoarch.agent.cli.common import folder_argument, id_argument
 
 
 @click.command()
@@ -34,6 +31,11 @@ def export(folder: Path, identity: int, output: Path, whole: bool, weights: Path
       evoarch export demo 17 -o model.py --weights model.safetensors
       evoarch export demo 17 --patch -o winner.patch
     """
+    from evoarch.agent.cli.candidate_views import find
+    from evoarch.agent.cli.output import reading
+    from evoarch.agent.report.export import copy_weights, model_file
+    from evoarch.agent.seeding.lineage import patch_of
+
     if weights and os.path.realpath(weights) == os.path.realpath(output):
         raise UserError(f"--weights {weights}: expected another file than -o {output}")
     store, config = reading(folder)

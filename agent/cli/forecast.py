@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from evoarch.agent.cli.common import cell, table
+from evoarch.agent.base.formatting import cell
+from evoarch.agent.cli.output import table
 from evoarch.agent.search.cost_estimate import LEAST, CostEstimate
 
 

@@ -8,10 +8,7 @@ from pathlib import Path
 import click
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.cli.common import console, json_option, print_json, table
-from evoarch.agent.cli.nodes import nodes_of, show_nodes
-from evoarch.agent.evaluation.doctor import examine
-from evoarch.evaluators.tasks import FORMS, TASKS, load_task
+from evoarch.agent.cli.common import json_option, print_json
 
 
 @click.command()
@@ -23,6 +20,9 @@ def tasks(as_json: bool) -> None:
     Example:
       evoarch tasks
     """
+    from evoarch.agent.cli.output import console, table
+    from evoarch.evaluators.tasks import FORMS, TASKS, load_task
+
     found = [load_task(name) for name in sorted(TASKS)]
     rows = [
         {
@@ -63,6 +63,9 @@ def doctor(folder: Path, pool: bool, address: str | None, as_json: bool) -> None
     """
     if address and not pool:
         raise UserError("--address names a pool: expected --pool beside it")
+    from evoarch.agent.cli.nodes import nodes_of, show_nodes
+    from evoarch.agent.evaluation.doctor import examine
+
     if pool:
         sys.exit(0 if show_nodes(nodes_of(folder, address), as_json=as_json) else 1)
     points = examine(folder)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from evoarch.agent.cli.common import console, print_json, table
+from evoarch.agent.cli.common import print_json
+from evoarch.agent.cli.output import console, table
 from evoarch.agent.config.load import FILE, load
 from evoarch.agent.config.tables import EvaluationTable, SandboxTable
 from evoarch.agent.evaluation.ray_pool import need_of, survey

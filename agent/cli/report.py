@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.cli.common import folder_argument, json_option, print_json, reading
-from evoarch.agent.report.document import Report, as_html, as_markdown, figures, read_report
+from evoarch.agent.cli.common import folder_argument, json_option, print_json
+
+if TYPE_CHECKING:
+    from evoarch.agent.report.document import Report
 
 FORMATS = {"html": ".html", "md": ".md"}
 
@@ -33,6 +36,9 @@ def report(
       evoarch report demo --format md -o report.md
       evoarch report demo --json
     """
+    from evoarch.agent.cli.output import reading
+    from evoarch.agent.report.document import as_html, as_markdown, read_report
+
     store, config = reading(folder)
     found = read_report(store, config)
     if as_json:
@@ -52,6 +58,8 @@ def report(
 
 def _write_figures(found: Report, target: Path, output: Path) -> dict[str, str]:
     """The files' places as the Markdown file sees them."""
+    from evoarch.agent.report.document import figures
+
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -9,8 +9,6 @@ from pathlib import Path
 import click
 
 from evoarch.agent.cli.common import folder_argument
-from evoarch.agent.config.load import load
-from evoarch.archive.store import open_archive
 
 
 @click.command()
@@ -25,8 +23,9 @@ def review(folder: Path, port: int) -> None:
     Example:
       evoarch review demo
     """
-    # The server is not what other commands should load.
+    from evoarch.agent.config.load import load
     from evoarch.agent.web.server import HOST, bind, serve
+    from evoarch.archive.store import open_archive
 
     load(folder)
     # Opened for writing once: an archive of an older version is brought up to date.

@@ -8,9 +8,7 @@ from pathlib import Path
 import click
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.cli.common import folder_argument, reading
-from evoarch.agent.tuning.data import member_of, tuning_data
-from evoarch.evaluators.tasks import load_task
+from evoarch.agent.cli.common import folder_argument
 
 
 @click.group()
@@ -40,6 +38,10 @@ def export(folder: Path, output: Path, chat: bool, everyone: bool) -> None:
     Example:
       evoarch tuning export demo -o demo.jsonl --chat
     """
+    from evoarch.agent.cli.output import reading
+    from evoarch.agent.tuning.data import member_of, tuning_data
+    from evoarch.evaluators.tasks import load_task
+
     store, config = reading(folder)
     learnt = [i for event in store.events(kind="round") for i in _ids(event.detail["training"])]
     if everyone or config.rounds is None:

@@ -6,7 +6,8 @@ import pytest
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.load import load
-from evoarch.agent.search.new_campaign import LM_TABLES, write_campaign
+from evoarch.agent.search.campaign_template import LM_TABLES
+from evoarch.agent.search.new_campaign import write_campaign
 from evoarch.evaluators.tasks import load_task
 
 

@@ -14,7 +14,8 @@ from rich.console import Console
 
 from evoarch.agent.analysis.status import read_status
 from evoarch.agent.base.ordering import EventOrder
-from evoarch.agent.cli.views import picture, summary
+from evoarch.agent.cli.live import picture
+from evoarch.agent.cli.views import summary
 from evoarch.agent.config.load import Config, parse
 from evoarch.agent.lm.base import LMError, LMReply, LMRequest
 from evoarch.agent.operators.base import Draft, Order

@@ -1,0 +1,229 @@
+"""Candidates in the terminal: rows, one with its findings and source, differences, a family tree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import RenderableType
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from evoarch.agent.analysis.verdict import Judgement
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.base.formatting import cell, printable
+from evoarch.agent.cli.output import table
+from evoarch.agent.config.load import Config
+from evoarch.agent.report.diff import DiffPiece, Row
+from evoarch.agent.statistics.intervals import in_words
+from evoarch.agent.statistics.noise import Noise
+from evoarch.archive.errors import ArchiveError
+from evoarch.archive.records import Candidate, Evaluation, Failed, Outcome, State
+from evoarch.archive.store import Store
+
+COLOURS = {"changed": "yellow", "removed": "red", "added": "green", "same": ""}
+
+
+def find(store: Store, identity: int) -> Candidate:
+    """The candidate `identity`. Raises UserError (code 1) that says which there are."""
+    try:
+        return store.candidate(identity)
+    except ArchiveError:
+        last = store.browse.last_id()
+        raise UserError(
+            f"no candidate {identity}; there are {f'1 to {last}' if last else 'none yet'}", code=1
+        ) from None
+
+
+def row(candidate: Candidate, noise: Noise) -> dict[str, object]:
+    """A candidate as JSON, without its source. `interval`: of its error, at 95%."""
+    error = candidate.metrics.get("error")
+    interval = noise.interval(error, candidate.seeds)
+    return {
+        "id": candidate.id,
+        "operator": candidate.operator,
+        "parents": list(candidate.parents),
+        "state": str(candidate.state),
+        "error": error,
+        "interval": [interval.low, interval.high] if interval else None,
+        "params": candidate.metrics.get("params"),
+        "seeds": candidate.seeds,
+        "source_digest": candidate.source_digest,
+        "generation": candidate.generation,
+        "name": candidate.name,
+    }
+
+
+def listed(store: Store, found: Sequence[Candidate], noise: Noise, front: set[int]) -> Table:
+    """Candidates as a table, a row each. `front`: the ids of the elites."""
+    vetoed, pinned = store.verdicts.vetoed(), store.verdicts.pinned()
+    cells = [
+        [
+            c.id,
+            c.name or c.operator,
+            " ".join(f"#{p}" for p in c.parents),
+            Text(str(c.state), style=_colour(c)),
+            int(c.metrics["params"]) if "params" in c.metrics else None,
+            c.metrics.get("error"),
+            in_words(noise.interval(c.metrics.get("error"), c.seeds)),
+            c.seeds or None,
+            c.generation,
+            " ".join(
+                word for word, ids in (("front", front), ("veto", vetoed), ("pin", pinned)) if c.id in ids
+            ),
+        ]
+        for c in found
+    ]
+    columns = ["id", "operator", "parents", "state", "params", "error", "95%", "seeds", "depth", ""]
+    return table("", columns, cells)
+
+
+def _colour(candidate: Candidate) -> str:
+    return {State.SCORED: "green", State.FAILED: "red", State.REJECTED: "red"}.get(candidate.state, "dim")
+
+
+def as_json(
+    store: Store,
+    candidate: Candidate,
+    evaluations: Sequence[Evaluation],
+    judgement: Judgement | None,
+    noise: Noise,
+) -> dict[str, object]:
+    """One candidate whole: its row, source, evaluations, comparisons and verdicts."""
+    identity = candidate.id
+    outcomes = [
+        {"rung": e.rung, "seed": e.seed, "kind": e.kind, "seconds": e.seconds, **_outcome(e.outcome)}
+        for e in evaluations
+    ]
+    extra = {
+        "source": candidate.source,
+        "note": candidate.note,
+        "repairs": list(candidate.repairs),
+        "evaluations": outcomes,
+        "comparisons": [c.as_json() for c in judgement.comparisons] if judgement else [],
+        "on_front": judgement.on_front if judgement else False,
+        "verdicts": [{"kind": v.kind, "text": v.text, "time": v.time} for v in store.verdicts.all(identity)],
+    }
+    return {**row(candidate, noise), **extra}
+
+
+def shown(
+    store: Store,
+    candidate: Candidate,
+    evaluations: Sequence[Evaluation],
+    judgement: Judgement | None,
+    noise: Noise,
+) -> list[RenderableType]:
+    """One candidate on paper: where it comes from, what was found, whether it is better, its source."""
+    parents = ", ".join(f"#{p}" for p in candidate.parents) or "none"
+    lines = [
+        Text.assemble(
+            (f"#{candidate.id}", "bold"),
+            f" {printable(candidate.name or '')} ",
+            (str(candidate.state), _colour(candidate)),
+            f" · {candidate.operator} · parents {parents} · depth {candidate.generation}",
+        )
+    ]
+    change, _ = store.change(candidate.id)
+    said = [f"its operator said: {change}"] if change else []
+    said += [candidate.note] if candidate.note else []
+    said += [f"repaired: {repair}" for repair in candidate.repairs]
+    for e in evaluations:
+        found = ", ".join(f"{k} {cell(v)}" for k, v in _outcome(e.outcome).items())
+        said.append(f"{e.rung}, training seed {e.seed}: {found}; {e.seconds:.1f} s")
+    if interval := noise.interval(candidate.metrics.get("error"), candidate.seeds):
+        plural = "s" if candidate.seeds > 1 else ""
+        said.append(
+            f"error {cell(candidate.metrics['error'])}, 95% {in_words(interval)} over {candidate.seeds} "
+            f"training seed{plural} and {noise.examples:,} validation examples"
+        )
+    said += [f"{v.kind}: {v.text}" if v.text else f"{v.kind}" for v in store.verdicts.all(candidate.id)]
+    lines += [Text(printable(line)) for line in said]
+    lines += _judged(judgement)
+    source = printable(candidate.source)
+    return [*lines, Syntax(source, "python", background_color="default", line_numbers=True)]
+
+
+def _judged(judgement: Judgement | None) -> list[Text]:
+    if judgement is None:
+        return []
+    colours = {"better": "green", "worse": "red"}
+    lines = [
+        Text(f"against {c.role} #{c.other} {printable(c.name)}: ").append(c.words, colours.get(c.outcome, ""))
+        for c in judgement.comparisons
+    ]
+    by = ", ".join(f"#{identity}" for identity in judgement.dominated_by)
+    if not by:
+        by_few = "not on the front: an elite needs more training seeds"
+        return [*lines, Text("on the front: nothing scored dominates it" if judgement.on_front else by_few)]
+    return [*lines, Text(f"dominated by {by}")]
+
+
+def _outcome(outcome: Outcome) -> dict[str, object]:
+    if isinstance(outcome, Failed):
+        return {
+            "outcome": "failed",
+            "stage": outcome.stage,
+            "reason": outcome.reason,
+            "fault": str(outcome.fault),
+        }
+    return {"outcome": "scored", **outcome.metrics}
+
+
+def difference(rows: list[Row], left: str, right: str, *, wide: bool) -> RenderableType:
+    """What differs between the sources called `left` and `right`: in two columns if `wide`, else in one."""
+    return _side_by_side(rows, left, right) if wide else _stacked(rows, left, right)
+
+
+def _side_by_side(rows: list[Row], left: str, right: str) -> Table:
+    built = Table(box=None, pad_edge=False, expand=True)
+    built.add_column(left, ratio=1)
+    built.add_column(right, ratio=1)
+    for each in rows:
+        built.add_row(_side(each.left, each.kind), _side(each.right, each.kind))
+    return built
+
+
+def _side(pieces: tuple[DiffPiece, ...], kind: str) -> Text:
+    text = Text()
+    for piece in pieces:
+        text.append(
+            printable(piece.text), f"bold reverse {COLOURS[kind]}" if piece.changed else COLOURS[kind]
+        )
+    return text
+
+
+def _stacked(rows: list[Row], left: str, right: str) -> Text:
+    text = Text(f"--- {left}\n+++ {right}\n")
+    for each in rows:
+        if each.kind == "same":
+            text.append(f"  {printable(each.left_text)}\n")
+            continue
+        if each.left:
+            text.append("- ", "red").append_text(_side(each.left, "removed")).append("\n")
+        if each.right:
+            text.append("+ ", "green").append_text(_side(each.right, "added")).append("\n")
+    text.rstrip()
+    return text
+
+
+def tree(family: dict[int, Candidate], front: set[int], config: Config) -> Tree:
+    """Each candidate under its first parent; further parents are named beside it."""
+    root = Tree(Text(printable(config.campaign.name)))
+    branches: dict[int, Tree] = {}
+    for candidate in sorted(family.values(), key=lambda c: c.id):
+        error = candidate.metrics.get("error")
+        label = Text(f"#{candidate.id} ", "bold" if candidate.id in front else "")
+        label.append(printable(candidate.name or candidate.operator))
+        label.append(
+            f"  error {cell(error)}" if error is not None else f"  {candidate.state}", _colour(candidate)
+        )
+        label.append(
+            f", {cell(int(candidate.metrics['params']))} parameters" if "params" in candidate.metrics else ""
+        )
+        label.append("".join(f", with #{p}" for p in candidate.parents[1:]))
+        label.append("  front" if candidate.id in front else "", "cyan")
+        above = branches.get(candidate.parents[0], root) if candidate.parents else root
+        branches[candidate.id] = above.add(label)
+    return root

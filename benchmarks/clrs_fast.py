@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import math
 
+from evoarch.agent.statistics.intervals import wilson
 from evoarch.archive.records import Scored
 from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.tasks.clrs.evaluator import ClrsEvaluator
@@ -22,13 +22,6 @@ from evoarch.evaluators.tasks.clrs.task import ClrsTask
 from evoarch.sandbox.genome import source_digest
 from evoarch.sandbox.limits import Limits
 from evoarch.sandbox.runner import start
-
-
-def wilson(share: float, count: int) -> tuple[float, float]:
-    z = 1.96
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return middle - half, middle + half
 
 
 async def measure(algorithm: str, name: str, recipe_name: str, seeds: int) -> None:
@@ -54,10 +47,9 @@ async def measure(algorithm: str, name: str, recipe_name: str, seeds: int) -> No
                     continue
                 score = found.detail["score"]
                 assert isinstance(score, dict)
-                low, high = wilson(score["value"], max(1, len(found.correct) * 8))
-                line.append(
-                    f"{split} {score['value']:.4f} [{low:.4f}, {high:.4f}] in {found.cpu_seconds:.0f} CPU s"
-                )
+                span = wilson(score["value"], max(1, len(found.correct) * 8))
+                of = f"{score['value']:.4f} [{span.low:.4f}, {span.high:.4f}]"
+                line.append(f"{split} {of} in {found.cpu_seconds:.0f} CPU s")
             print(" | ".join(line), flush=True)
     finally:
         await runner.close()

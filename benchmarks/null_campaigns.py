@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evoarch.agent.statistics.confirmation import improved
 from evoarch.agent.statistics.intervals import wilson
+from evoarch.agent.statistics.paired import improved
 
 
 @dataclass(frozen=True)

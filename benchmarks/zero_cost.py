@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from evoarch.agent.analysis.early_stopping import concordance, score_correlation
+from evoarch.agent.analysis.early_stopping import score_correlation
 from evoarch.agent.operators.base import Order, Parent
 from evoarch.agent.operators.syntactic.mutate import SyntacticMutate
 from evoarch.archive.records import Scored
@@ -41,6 +42,24 @@ LIMITS = Limits(wall_clock=600.0)
 """On a busy machine no child fails for the time that others take."""
 RESAMPLES = 2000
 Row = dict[str, Any]
+
+
+def concordance(
+    values: Sequence[float], errors: Sequence[float], params: Sequence[float], band: float
+) -> tuple[float, int]:
+    """Kendall's tau-a of `values` with accuracy over those pairs whose `params` differ by at most the factor
+    `band`, and how many these are; (nan, 0) without any. Pairs that tie in either count as 0. scipy's tau
+    knows no choice of pairs.
+    """
+    value, error, size = (np.asarray(each, np.float64) for each in (values, errors, params))
+    one, other = np.triu_indices(len(value), k=1)
+    near = np.maximum(size[one], size[other]) <= band * np.minimum(size[one], size[other])
+    one, other = one[near], other[near]
+    if not len(one):
+        return math.nan, 0
+    # Compared, not subtracted: -inf less -inf is no number.
+    up = (value[one] > value[other]).astype(int) - (value[one] < value[other])
+    return float(np.mean(up * np.sign(error[other] - error[one]))), len(one)
 
 
 async def mutant(task: SupervisedTask, source: str, rng: random.Random) -> str:

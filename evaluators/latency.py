@@ -42,7 +42,7 @@ MOST = 200
 WIDTH = 0.05
 """How wide the interval may be, relative to the median."""
 
-LEVEL = 0.99
+MEDIAN_CONFIDENCE = 0.99
 """Of the interval. It is looked at more than once, so less than 95% would be left of 95%."""
 
 CHECKED = 32
@@ -226,7 +226,7 @@ async def _in_thread(asked: _Asked) -> None:
 
 
 def interval(ratios: Sequence[float]) -> tuple[float, float]:
-    """Of the median, at `LEVEL`, free of any distribution: two order statistics, by the binomial."""
+    """Of the median, at MEDIAN_CONFIDENCE, for any distribution: two order statistics, by the binomial."""
     ordered = sorted(ratios)
-    place = max(1, int(binom.ppf((1.0 - LEVEL) / 2.0, len(ordered), 0.5)))
+    place = max(1, int(binom.ppf((1.0 - MEDIAN_CONFIDENCE) / 2.0, len(ordered), 0.5)))
     return ordered[place - 1], ordered[-place]

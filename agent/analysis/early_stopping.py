@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from scipy.stats import beta, norm, rankdata
-
 from evoarch.agent.evaluation.halving import Decision
+from evoarch.agent.statistics.correlation import spearman
+from evoarch.agent.statistics.intervals import share_at_most
 from evoarch.archive.records import State
 from evoarch.archive.store import Store
 from evoarch.evaluators.zero_cost import PARAMS
-
-LEVEL = 0.95
-"""Confidence of the bounds and intervals."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +63,8 @@ def _status(store: Store, name: str, counts: dict[str, int], elites: Collection[
         audited=len(ended),
         audited_elites=found,
         missed=others * found / len(ended) if ended else None,
-        missed_at_most=others * upper_share(found, len(ended)),
+        missed_at_most=others * share_at_most(found, len(ended)),
     )
-
-
-def upper_share(found: int, tried: int) -> float:
-    """The largest share of which `found` of `tried` would still be no surprise."""
-    return 1.0 if found == tried else float(beta.ppf(LEVEL, found + 1, tried - found))
 
 
 def in_words(rung: RungStatus) -> str:
@@ -109,34 +99,12 @@ class ScoreCorrelation:
 
 
 def score_correlation(score: str, values: Sequence[float], errors: Sequence[float]) -> ScoreCorrelation:
-    """Interval by Fisher's z with the standard error sqrt((1 + r^2 / 2) / (n - 3)) (Bonett and Wright 2000,
-    Sample size requirements for estimating Pearson, Kendall and Spearman correlations). -inf is the lowest.
-    """
+    """Of the score's `values` with the accuracy of the same children; a score of -inf is the lowest."""
     count = len(values)
     if count < LEAST or len(set(values)) == 1 or len(set(errors)) == 1:
         return ScoreCorrelation(score, count)
-    # Ranks first: a correlation of values could not say where -inf stands.
-    r = float(np.corrcoef(rankdata(values), rankdata([-error for error in errors]))[0, 1])
-    z, half = math.atanh(min(max(r, -0.999999), 0.999999)), norm.ppf(0.5 + LEVEL / 2)
-    half *= math.sqrt((1.0 + r * r / 2.0) / (count - 3))
-    return ScoreCorrelation(score, count, r, min(r, math.tanh(z - half)), max(r, math.tanh(z + half)))
-
-
-def concordance(
-    values: Sequence[float], errors: Sequence[float], params: Sequence[float], band: float
-) -> tuple[float, int]:
-    """Kendall's tau-a of `values` with accuracy over those pairs whose `params` differ by at most the factor
-    `band`, and how many these are; (nan, 0) without any. Pairs that tie in either count as 0.
-    """
-    value, error, size = (np.asarray(each, np.float64) for each in (values, errors, params))
-    one, other = np.triu_indices(len(value), k=1)
-    near = np.maximum(size[one], size[other]) <= band * np.minimum(size[one], size[other])
-    one, other = one[near], other[near]
-    if not len(one):
-        return math.nan, 0
-    # Compared, not subtracted: -inf less -inf is no number.
-    up = (value[one] > value[other]).astype(int) - (value[one] < value[other])
-    return float(np.mean(up * np.sign(error[other] - error[one]))), len(one)
+    r, interval = spearman(values, [-error for error in errors])
+    return ScoreCorrelation(score, count, r, interval.low, interval.high)
 
 
 def score_correlations(store: Store) -> list[ScoreCorrelation]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from evoarch.agent.compare.curves import MEASURES, PRIMARY, Curve, Measure
-from evoarch.agent.statistics.tests import LEVEL, Difference, differences, interval, least_p
+from evoarch.agent.statistics.intervals import ALPHA
+from evoarch.agent.statistics.tests import Difference, differences, interval, least_p
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def _claim(table: ArmsTable, difference: Difference) -> str:
             ahead, behind = behind, ahead
         return f"At {at}, {ahead} is better than {behind} ({figures})."
     least = least_p(*sizes)
-    if least * len(table.differences) >= LEVEL:
+    if least * len(table.differences) >= ALPHA:
         return (
             f"At {at}, {difference.first} and {difference.second} cannot be told apart by {sizes[0]} and "
             f"{sizes[1]} runs, whatever they show: the smallest p that so few can give is {least:.3g} "

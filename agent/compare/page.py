@@ -13,6 +13,7 @@ from evoarch.agent.base.errors import files_told
 from evoarch.agent.compare.comparison import Comparison
 from evoarch.agent.compare.curves import MEASURES, Curve, Measure
 from evoarch.agent.report.svg import Axis, Band, Chart, Line, draw
+from evoarch.agent.statistics.tests import interval
 
 COLOURS = ("#0b6e99", "#c2410c", "#4d7c0f", "#7c3aed", "#a16207", "#be123c", "#0f766e", "#57534e")
 """Of arms, in their order; dark enough for text on white."""
@@ -34,7 +35,10 @@ def style() -> str:
 
 
 def chart(comparison: Comparison, measure: Measure, axis: str) -> Chart:
-    """Mean over runs with its 95% band (1.96 standard errors), up to what every run spent."""
+    """Mean over runs in a band, up to what every run spent; `axis` is `evaluations` or `CPU seconds`.
+
+    The band is the interval of the tables, Student's t: at the end of the axis the two are one.
+    """
     by_count = axis == "evaluations"
     ends = [c.points[-1].evaluations if by_count else c.points[-1].cpu_seconds for c in comparison.curves]
     # A run may be finished with nothing but its seeds; an axis has to have a length.
@@ -43,14 +47,13 @@ def chart(comparison: Comparison, measure: Measure, axis: str) -> Chart:
     lines, bands, low, high = [], [], [], []
     for number, arm in enumerate(comparison.arms):
         values = np.array([_sampled(c, measure, grid, by_count) for c in comparison.of(arm)])
-        mean = values.mean(0)
-        error = 1.96 * values.std(0, ddof=1) / len(values) ** 0.5 if len(values) > 1 else np.zeros(len(grid))
+        mean, low_edge, high_edge = np.array([interval(column) for column in values.T]).T
         kind = f"arm{number % len(COLOURS)}"
         lines.append(Line(list(zip(grid.tolist(), mean.tolist(), strict=True)), kind, label=arm))
-        edges = zip(grid.tolist(), (mean - error).tolist(), (mean + error).tolist(), strict=True)
+        edges = zip(grid.tolist(), low_edge.tolist(), high_edge.tolist(), strict=True)
         bands.append(Band(list(edges), kind))
-        low.append(float((mean - error).min()))
-        high.append(float((mean + error).max()))
+        low.append(float(low_edge.min()))
+        high.append(float(high_edge.max()))
     x, y = Axis(axis, float(grid[0]), float(grid[-1])), Axis.over(measure.name, [*low, *high])
     return Chart(f"{measure.name}-{axis}", f"{measure.words}, by {axis}", x, y, lines, bands=bands)
 

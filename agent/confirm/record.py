@@ -14,7 +14,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from evoarch.agent.statistics.confirmation import Right
+from evoarch.agent.statistics.paired import Right
 from evoarch.archive.errors import ArchiveError, one_line
 from evoarch.archive.records import Event
 from evoarch.archive.store import Store

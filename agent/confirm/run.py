@@ -11,9 +11,9 @@ from evoarch.agent.base.concurrency import in_slots
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.confirm.record import ConfirmationRecord, Retrained, TestOpening
 from evoarch.agent.confirm.timing import timed
-from evoarch.agent.statistics.confirmation import Estimate, Right, difference, estimate
 from evoarch.agent.statistics.front import front_of
 from evoarch.agent.statistics.noise import read_noise
+from evoarch.agent.statistics.paired import Estimate, Right, difference, estimate
 from evoarch.archive.pareto import Objective, fitness
 from evoarch.archive.records import Candidate, Failed, Fault, Scored
 from evoarch.archive.store import Store

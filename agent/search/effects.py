@@ -14,14 +14,9 @@ import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from statistics import fmean, variance
 
-from scipy.special import stdtrit
-
+from evoarch.agent.statistics.intervals import ALPHA, welch
 from evoarch.prompts.contexts import Effect
-
-LEVEL = 0.05
-"""Chance that any effect at all is named where there is none, at one time of looking."""
 
 LEAST = 5
 """Children with a change, and without it, below which nothing is said."""
@@ -73,29 +68,16 @@ def effects(gains: Sequence[Gain], most: int) -> list[Effect]:
     found: list[Effect] = []
     for change in named:
         for measure in ("error", "size"):
-            has = [getattr(gain, measure) for gain in gains if change in gain.changes]
-            has_not = [getattr(gain, measure) for gain in gains if change not in gain.changes]
-            low, high = welch(has, has_not, LEVEL / (2 * len(named)))
-            if low > 0 or high < 0:
-                middle = fmean(has) - fmean(has_not)
+            has = [getattr(each, measure) for each in gains if change in each.changes]
+            has_not = [getattr(each, measure) for each in gains if change not in each.changes]
+            # ALPHA is the chance that any effect at all is named where there is none, at one time of looking.
+            gain = welch(has, has_not, 1 - ALPHA / (2 * len(named)))
+            if gain.low > 0 or gain.high < 0:
+                middle = (gain.low + gain.high) / 2
                 # A gain is a smaller measure, so the bounds change places.
-                factor, least, largest = math.exp(-middle), math.exp(-high), math.exp(-low)
+                factor, least, largest = math.exp(-middle), math.exp(-gain.high), math.exp(-gain.low)
                 found.append(Effect(change, measure, factor, least, largest, len(has)))
     return sorted(found, key=lambda e: (-abs(math.log(e.factor)), e.change, e.measure))[:most]
-
-
-def welch(some: Sequence[float], others: Sequence[float], level: float) -> tuple[float, float]:
-    """The interval of the difference of two means at confidence 1 - `level` (Welch 1947).
-
-    Each has at least two values. Where neither varies, the interval is everything: nothing can be said.
-    """
-    first, second = variance(some) / len(some), variance(others) / len(others)
-    if first + second == 0:
-        return -math.inf, math.inf
-    freedom = (first + second) ** 2 / (first**2 / (len(some) - 1) + second**2 / (len(others) - 1))
-    reach = float(stdtrit(freedom, 1 - level / 2)) * math.sqrt(first + second)
-    middle = fmean(some) - fmean(others)
-    return middle - reach, middle + reach
 
 
 @dataclass(frozen=True)

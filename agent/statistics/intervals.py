@@ -1,4 +1,7 @@
-"""Intervals of an error."""
+"""Levels and intervals: the one place that says how sure a statement is.
+
+scipy is imported where it is called: `evoarch status` and `list` show intervals and have to start quickly.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +11,89 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+
+CONFIDENCE = 0.95
+"""Of every interval that does not say otherwise."""
+
+ALPHA = 0.05
+"""Two-sided significance level of every test: the chance that two equal things are called different."""
 
 Z = 1.959963984540054
-"""Standard normal quantile of 97.5%: intervals are of 95%."""
+"""Two-sided standard normal quantile at CONFIDENCE."""
+
+VariancePart = tuple[float, float]
+"""One source of noise: its share of a mean's variance, and the degrees of freedom it is known to."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A 95% interval of an error, 0..1."""
+    """From `low` to `high`; of an error: 0 to 1."""
 
     low: float
     high: float
 
 
 def in_words(interval: Interval | None) -> str:
-    """`0.036-0.057`, or nothing."""
+    """An interval as `0.036-0.057`; "" for None."""
     return f"{interval.low:.3f}-{interval.high:.3f}" if interval else ""
 
 
+def t_interval(mean: float, parts: Sequence[VariancePart], confidence: float = CONFIDENCE) -> Interval:
+    """Student's t interval of a mean, or of a difference of means, whose variance is the sum of `parts`.
+
+    The degrees of freedom are Satterthwaite's (1946). With one part it is the usual t interval, with two
+    that of Welch (1947). scipy has no function for more than two parts. Where all variances are 0, both
+    ends are the mean.
+    """
+    variance = sum(value for value, _ in parts)
+    if variance == 0:
+        return Interval(mean, mean)
+    from scipy.special import stdtrit
+
+    freedom = variance**2 / sum(value**2 / degrees for value, degrees in parts)
+    half = float(stdtrit(freedom, (1.0 + confidence) / 2.0)) * math.sqrt(variance)
+    return Interval(mean - half, mean + half)
+
+
+def variance_of_mean(values: Sequence[float] | NDArray[np.float64]) -> VariancePart:
+    """The squared standard error of the mean of `values`, at least two, and its degrees of freedom."""
+    return float(np.var(values, ddof=1)) / len(values), len(values) - 1
+
+
+def welch(first: Sequence[float], second: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+    """Interval of mean(first) - mean(second) for unequal variances (Welch 1947); each has two values or more.
+
+    Where neither group varies, nothing is known of the noise: the interval is everything.
+    """
+    parts = [variance_of_mean(first), variance_of_mean(second)]
+    if (all_equal(first) and all_equal(second)) or all(variance == 0 for variance, _ in parts):
+        return Interval(-math.inf, math.inf)
+    return t_interval(float(np.mean(first) - np.mean(second)), parts, confidence)
+
+
+def all_equal(values: Sequence[float]) -> bool:
+    """Whether values differ by no more than their rounding: a variance of that would mean nothing."""
+    return float(np.ptp(values)) <= 1e-9 * float(np.max(np.abs(values)))
+
+
+def share_at_most(found: int, tried: int) -> float:
+    """One-sided upper bound, at CONFIDENCE, of a share of which `found` of `tried` were seen.
+
+    Clopper and Pearson (1934). It is the inverse of the binomial's distribution function; `binomtest` gives
+    the same and takes half a second to load.
+    """
+    if found == tried:
+        return 1.0
+    from scipy.special import bdtri
+
+    return float(bdtri(found, tried, 1.0 - CONFIDENCE))
+
+
 def wilson(error: float, examples: float) -> Interval:
-    """Wilson score interval of a share measured on `examples` (Wilson 1927), which need not be whole."""
+    """Score interval of a share measured on `examples` (Wilson 1927).
+
+    The closed form, since `examples` need not be whole here (noise.py), which scipy's does not take.
+    """
     square = Z * Z / examples
     centre = (error + square / 2) / (1 + square)
     half = Z / (1 + square) * math.sqrt(error * (1 - error) / examples + square / (4 * examples))
@@ -36,7 +101,7 @@ def wilson(error: float, examples: float) -> Interval:
 
 
 def wilson_high(errors: NDArray[np.float64], examples: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`wilson(...).high` of many at once."""
+    """`wilson(...).high` of many at once: `errors` and `examples` are (n,), and so is the answer."""
     square = Z * Z / examples
     half = Z * np.sqrt(errors * (1 - errors) / examples + square / (4 * examples))
     return np.asarray(np.minimum(1.0, (errors + square / 2 + half) / (1 + square)))
@@ -48,23 +113,13 @@ def examples(error: float, correct: bytes) -> int:
     Its last byte is padded; the smoothed error (wrong + 1) / (n + 2) and the count of set bits tell n. Where
     a task's error is no such share, it is n to within the padding.
     """
-    right = int(_bits(correct).sum())
+    right = int(bits_of(correct).sum())
     most = 8 * len(correct)
     if error >= 1.0:
         return most
     return min(most, max(most - 7, round((right - 1 + 2 * error) / (1 - error))))
 
 
-def quantile(parts: Sequence[tuple[float, float]], level: float) -> float:
-    """Student's t for a two-sided `level`, of a sum of variances that are known to some degrees of freedom
-    each (Satterthwaite 1946).
-    """
-    whole = sum(variance for variance, _ in parts)
-    if whole == 0:
-        return 0.0
-    freedom = whole**2 / sum(variance**2 / degrees for variance, degrees in parts)
-    return float(stdtrit(freedom, 1.0 - level / 2))
-
-
-def _bits(correct: bytes) -> NDArray[np.uint8]:
+def bits_of(correct: bytes) -> NDArray[np.uint8]:
+    """The bits of `correct` as zeros and ones, (8 x bytes,); the last byte is padded with zeros."""
     return np.unpackbits(np.frombuffer(correct, dtype=np.uint8))

@@ -1,26 +1,39 @@
-"""Is a difference more than noise: intervals of an error, and paired comparison on the same examples."""
+"""Is a difference more than noise: two candidates on the same examples.
+
+`paired` compares candidates of a campaign, of which most have one training seed: the noise of seeds is the
+campaign's pooled one (noise.py). `estimate` and `difference` are those of a confirmation, which trains each
+candidate with several seeds and so measures that noise: with W[s, i] the share that seed s got wrong of
+example i, the mean over all has variance Var_s(mean_i W) / S + Var_i(mean_s W) / n. The second term also
+holds a little of the first, so the intervals are on the safe side.
+"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evoarch.agent.statistics.intervals import _bits, examples, quantile
+from evoarch.agent.statistics.intervals import (
+    ALPHA,
+    VariancePart,
+    bits_of,
+    examples,
+    t_interval,
+    variance_of_mean,
+)
 from evoarch.archive.records import FULL, Evaluation, Scored
 
-LEVEL = 0.05
-"""How often two candidates that are equal may be told apart."""
+Right = NDArray[np.float32]
+"""How much was right of each example: (n,), 0 to 1."""
 
 
 @dataclass(frozen=True)
 class Paired:
     """Two candidates on the same validation examples: error of the first minus that of the other.
 
-    `low` and `high` are the ends of its interval at 1 - LEVEL, over the examples and over the `seeds` and
+    `low` and `high` are the ends of its interval at 1 - ALPHA, over the examples and over the `seeds` and
     `other_seeds` training seeds that each has. `gained` and `lost` count examples that the first gets right
     more, and less, often than the other.
     """
@@ -47,8 +60,9 @@ def paired(
     freedom: int,
     among: int = 1,
 ) -> Paired | None:
-    """None where either kept no bits on the last rung, or the bits are of different examples.
+    """`child` against `other`, each by its evaluations of one or more training seeds.
 
+    None where either kept no bits on the last rung, or the bits are of different examples.
     Examples are paired, seeds are not: the same seed means nothing to another model. With wrong answers a and
     b (means over seeds) of each of n examples the variance of the difference is Var(a - b) / n, and for the
     seeds D p (1 - p) / S of each, with D = `dispersion` known to `freedom` degrees (noise.py). The
@@ -61,15 +75,16 @@ def paired(
     if len({len(bits) for _, bits in (*mine, *theirs)}) != 1 or not (mine and theirs):
         return None
     count = min(examples(error, bits) for error, bits in (*mine, *theirs))
-    first, second = _wrong(mine, count), _wrong(theirs, count)
+    first, second = _wrong_answers(mine, count), _wrong_answers(theirs, count)
     apart = first.mean(axis=0) - second.mean(axis=0)
-    parts = [(sum(dispersion * _spread(wrong) / len(wrong) for wrong in (first, second)), freedom)]
+    of_seeds = sum(dispersion * _spread(wrong) / len(wrong) for wrong in (first, second))
+    parts: list[VariancePart] = [(of_seeds, freedom)]
     if count > 1:
-        parts.append((float(apart.var(ddof=1)) / count, count - 1))
-    half = quantile(parts, LEVEL / max(1, among)) * math.sqrt(sum(variance for variance, _ in parts))
+        parts.append(variance_of_mean(apart))
     mean = float(apart.mean())
+    found = t_interval(mean, parts, 1.0 - ALPHA / max(1, among))
     gained, lost = int((apart < 0).sum()), int((apart > 0).sum())
-    return Paired(mean, mean - half, mean + half, len(first), len(second), gained, lost)
+    return Paired(mean, found.low, found.high, len(first), len(second), gained, lost)
 
 
 def _spread(wrong: NDArray[np.float64]) -> float:
@@ -89,6 +104,53 @@ def _kept(evaluations: Sequence[Evaluation]) -> list[tuple[float, bytes]]:
     return [(error, bits) for error, bits, _ in cold or kept]
 
 
-def _wrong(kept: Sequence[tuple[float, bytes]], count: int) -> NDArray[np.float64]:
+def _wrong_answers(kept: Sequence[tuple[float, bytes]], count: int) -> NDArray[np.float64]:
     """Wrong answers, (seeds, examples)."""
-    return np.asarray(1.0 - np.stack([_bits(bits)[:count] for _, bits in kept]))
+    return np.asarray(1.0 - np.stack([bits_of(bits)[:count] for _, bits in kept]))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An error (0 to 1), or a difference of errors, with its interval at CONFIDENCE."""
+
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{100 * self.mean:.2f}% [{100 * self.low:.2f}, {100 * self.high:.2f}]"
+
+
+def estimate(right: Sequence[Right]) -> Estimate:
+    """The error of one candidate: `right` is one array for each training seed, of the same examples.
+
+    With one seed the interval knows nothing of other seeds; it is the one over examples.
+    """
+    wrong = _wrong(right)
+    mean = float(wrong.mean())
+    found = t_interval(mean, [_seeds(wrong), variance_of_mean(wrong.mean(0))])
+    return Estimate(mean, max(0.0, found.low), min(1.0, found.high))
+
+
+def difference(first: Sequence[Right], second: Sequence[Right]) -> Estimate:
+    """Error of `first` minus error of `second` on the same examples: paired by example, not by seed."""
+    a, b = _wrong(first), _wrong(second)
+    parts = [_seeds(a), _seeds(b), variance_of_mean(a.mean(0) - b.mean(0))]
+    mean = float(a.mean() - b.mean())
+    found = t_interval(mean, parts)
+    return Estimate(mean, found.low, found.high)
+
+
+def improved(first: Sequence[Right], second: Sequence[Right]) -> bool:
+    """Whether `first` may be called better than `second`: the whole interval of the difference is below 0."""
+    return difference(first, second).high < 0
+
+
+def _wrong(right: Sequence[Right]) -> NDArray[np.float64]:
+    wrong: NDArray[np.float64] = 1.0 - np.stack(right).astype(np.float64)
+    return wrong
+
+
+def _seeds(wrong: NDArray[np.float64]) -> VariancePart:
+    """The noise of training seeds; none where there is one seed, of which nothing is known."""
+    return variance_of_mean(wrong.mean(1)) if len(wrong) > 1 else (0.0, 1)

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
-LEVEL = 0.05
+from evoarch.agent.statistics.intervals import ALPHA, all_equal, t_interval, variance_of_mean, welch
+
 MOST_EXACT = 200_000
 """Regroupings up to which the test is exact; above it, so many are drawn at random."""
 
@@ -19,8 +19,8 @@ MOST_EXACT = 200_000
 class Difference:
     """Arm `first` against arm `second` on one measure, as mean(first) - mean(second).
 
-    `low` and `high`: 95% interval of the difference (Welch);
-    the mean alone where an arm has one value or equal ones. `effect`: the share of pairs of runs that
+    `low` and `high`: interval of the difference at CONFIDENCE (Welch 1947); the mean alone where an arm has
+    one value or equal ones. `effect`: the share of pairs of runs that
     `first` wins, ties half (Vargha and Delaney 2000's A): 0.5 is no difference. `p`: two-sided permutation
     test of the means; `corrected`: after Holm's correction over all pairs of arms.
     """
@@ -37,8 +37,8 @@ class Difference:
 
     @property
     def told_apart(self) -> bool:
-        """Whether the corrected test rejects that the arms are equal, at LEVEL."""
-        return self.corrected < LEVEL
+        """Whether the corrected test rejects that the arms are equal, at ALPHA."""
+        return self.corrected < ALPHA
 
 
 def permutation(a: Sequence[float], b: Sequence[float]) -> tuple[float, bool]:
@@ -48,6 +48,8 @@ def permutation(a: Sequence[float], b: Sequence[float]) -> tuple[float, bool]:
     """
     if min(len(a), len(b)) < 2:
         return 1.0, True
+    from scipy import stats
+
     scale = float(np.max(np.abs([*a, *b]))) or 1.0
     found = stats.permutation_test(
         (np.asarray(a) / scale, np.asarray(b) / scale),
@@ -78,18 +80,19 @@ def holm(values: Sequence[float]) -> list[float]:
 
 
 def effect(a: Sequence[float], b: Sequence[float]) -> float:
-    """P(a > b) + P(a = b) / 2 over all pairs."""
-    wins = [(x > y) + 0.5 * (x == y) for x, y in itertools.product(a, b)]
-    return float(np.mean(wins))
+    """P(a > b) + P(a = b) / 2 over all pairs: A of Vargha and Delaney (2000), the U statistic as a share."""
+    from scipy import stats
+
+    return float(stats.mannwhitneyu(a, b, method="asymptotic").statistic) / (len(a) * len(b))
 
 
 def interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Mean and its 95% interval by Student's t; of a single value, the value alone."""
+    """Mean and its interval at CONFIDENCE (Student's t); of one value, or of equal ones, the mean alone."""
     mean = float(np.mean(values))
-    if len(values) < 2 or _all_equal(values):
+    if len(values) < 2 or all_equal(values):
         return mean, mean, mean
-    half = float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
-    return mean, mean - half, mean + half
+    found = t_interval(mean, [variance_of_mean(values)])
+    return mean, found.low, found.high
 
 
 def differences(values: Mapping[str, Sequence[float]], *, up: bool) -> list[Difference]:
@@ -98,20 +101,15 @@ def differences(values: Mapping[str, Sequence[float]], *, up: bool) -> list[Diff
     tests = [permutation(values[a], values[b]) for a, b in pairs]
     found = []
     for (a, b), (p, exact), corrected in zip(pairs, tests, holm([p for p, _ in tests]), strict=True):
-        mean, low, high = _welch(values[a], values[b])
+        mean, low, high = _difference(values[a], values[b])
         wins = effect(values[a], values[b])
         found.append(Difference(a, b, mean, low, high, wins if up else 1 - wins, p, corrected, exact))
     return found
 
 
-def _welch(a: Sequence[float], b: Sequence[float]) -> tuple[float, float, float]:
+def _difference(a: Sequence[float], b: Sequence[float]) -> tuple[float, float, float]:
     mean = float(np.mean(a) - np.mean(b))
-    if min(len(a), len(b)) < 2 or _all_equal(a) or _all_equal(b):
+    if min(len(a), len(b)) < 2 or all_equal(a) or all_equal(b):
         return mean, mean, mean
-    spread = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
-    return mean, float(spread.low), float(spread.high)
-
-
-def _all_equal(values: Sequence[float]) -> bool:
-    """Whether values differ by no more than their rounding: a variance of that would mean nothing."""
-    return float(np.ptp(values)) <= 1e-9 * float(np.max(np.abs(values)))
+    found = welch(a, b)
+    return mean, found.low, found.high

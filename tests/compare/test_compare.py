@@ -10,13 +10,14 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import example, given
 from hypothesis import strategies as st
+from scipy.stats import sem, t
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.cli import main
 from evoarch.agent.compare.arms import ARMS, find
 from evoarch.agent.compare.comparison import compared
 from evoarch.agent.compare.curves import REFERENCE, Curve, Point, curve_of
-from evoarch.agent.compare.page import write
+from evoarch.agent.compare.page import chart, write
 from evoarch.agent.compare.runs import plan
 from evoarch.agent.config.load import load
 from evoarch.agent.config.overlay import overlaid
@@ -188,3 +189,18 @@ def test_what_is_said_follows_from_the_test() -> None:
         "Not all runs are finished (b: 3 to go)" in line for line in compared(arms, few, {"b": 3}).words
     )
     assert math.isclose(compared(arms, few).tables[0].budget, 5)
+
+
+def test_the_band_of_the_chart_is_the_interval_of_the_table() -> None:
+    """Three runs, where 1.96 standard errors would be less than half of Student's t."""
+    runs = [flat(arm, seed, height) for arm in "ab" for seed, height in enumerate((1.0, 1.3, 1.9))]
+    result = compared({"a": "one", "b": "other"}, runs)
+    for table in result.tables:
+        drawn = chart(result, table.measure, table.axis)
+        for band, line, arm in zip(drawn.bands, drawn.lines, table.values, strict=True):
+            mean, low, high = table.summary(arm)
+            assert line.points[-1] == (table.budget, pytest.approx(mean))
+            assert band.points[-1][1:] == pytest.approx((low, high))
+            assert low == high or (high - low) / 2 == pytest.approx(
+                float(t.ppf(0.975, 2) * sem(table.values[arm]))
+            )

@@ -16,7 +16,7 @@ from evoarch.agent.base.errors import UserError
 from evoarch.agent.cli import main
 from evoarch.agent.confirm.record import OPENED, ConfirmationRecord
 from evoarch.agent.confirm.run import RATES, Confirmation, choose, shown
-from evoarch.agent.statistics.confirmation import difference, estimate, improved
+from evoarch.agent.statistics.paired import difference, estimate, improved
 from evoarch.evaluators.fakes import StubConfirmer
 from evoarch.evaluators.task import Split
 from evoarch.evaluators.tasks import mnist1d

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from benchmarks.zero_cost import concordance
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evoarch.agent.analysis.early_stopping import concordance, score_correlation
+from evoarch.agent.analysis.early_stopping import score_correlation
 from evoarch.agent.analysis.status import read_status
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.base.ordering import EventOrder

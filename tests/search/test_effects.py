@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ttest_ind
 
-from evoarch.agent.search.effects import LEAST, Gain, changes, effects, welch
+from evoarch.agent.search.effects import LEAST, Gain, changes, effects
+from evoarch.agent.statistics.intervals import Interval, welch
 from kit.two_widths import MODEL
 
 
@@ -59,8 +60,9 @@ def test_where_nothing_has_an_effect_hardly_anything_is_named() -> None:
 def test_welchs_interval_is_scipys() -> None:
     some, others = [1.0, 2.0, 3.0, 4.0], [2.0, 4.0, 6.0, 8.0, 10.0]
     expected = ttest_ind(some, others, equal_var=False).confidence_interval(0.95)
-    assert welch(some, others, 0.05) == pytest.approx((expected.low, expected.high))
-    assert welch([1.0, 1.0], [1.0, 1.0], 0.05) == (-float("inf"), float("inf"))
+    found = welch(some, others, 0.95)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert welch([1.0, 1.0], [1.0, 1.0], 0.95) == Interval(-float("inf"), float("inf"))
 
 
 @settings(max_examples=40, deadline=None)

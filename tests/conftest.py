@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from evoarch.evaluators.program import inside_program
 from evoarch.sandbox.job import Runner
 from evoarch.sandbox.runner import start
+from kit.command import evoarch_process, new_campaign
 
 
 @pytest.fixture(scope="module")
@@ -19,3 +23,19 @@ def walls() -> Iterator[tuple[asyncio.Runner, Runner]]:
         runner = loop.run(start(inside_program()))
         yield loop, runner
         loop.run(runner.close())
+
+
+@pytest.fixture(scope="session")
+def finished_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small real campaign, trained and scored by the command: the task's seeds and three children."""
+    folder = new_campaign(tmp_path_factory.mktemp("finished") / "campaign", "--evaluations", "3")
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = evoarch_process("run", str(folder), "--set", "evaluation.repeats=1", environment=one_thread)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(finished_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A module's own copy of `finished_once`, so that a test may change it."""
+    return Path(shutil.copytree(finished_once, tmp_path_factory.mktemp("copy") / "campaign"))

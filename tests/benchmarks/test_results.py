@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 from benchmarks.results_kept import curves, pack, restore, take_comparison, unpack
-from click.testing import CliRunner
 
 from benchmarks import results
-from evoarch.agent.cli import main
 from evoarch.agent.compare.comparison import compared
 from evoarch.agent.compare.curves import Curve, Point, read
 from evoarch.agent.compare.runs import Run, plan
+from kit.command import evoarch, new_campaign, small_campaign
 
 ARMS = {"lm": "a model", "random": "chance"}
 
@@ -97,15 +96,8 @@ def test_an_archive_comes_back_as_it_was(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_comparison_is_taken_in_and_its_page_reads_its_archives(tmp_path: Path) -> None:
-    folder = tmp_path / "c"
-    done = CliRunner().invoke(
-        main, ["init", str(folder), "--task", "mnist1d", "--evaluations", "3", "--lm", "none"]
-    )
-    assert done.exit_code == 0, done.output
-    text = (folder / "campaign.toml").read_text().replace("repeats = 3", "repeats = 1")
-    text = text.replace('"seeds/gru.py", ', "").replace(', "seeds/residual_cnn.py"', "")
-    (folder / "campaign.toml").write_text(text)
-    assert CliRunner().invoke(main, ["compare", str(folder), "--arms", "random:1"]).exit_code == 0
+    folder = small_campaign(tmp_path / "c", "--task", "mnist1d", "--evaluations", "3")
+    assert evoarch("compare", str(folder), "--arms", "random:1").exit_code == 0
     assert take_comparison(folder, tmp_path / "results" / "c", {"random": 2}) == 1
     (run,) = plan(folder, {"random": 1})
     assert curves(tmp_path / "results" / "c") == [read(Run("random", run.seed, run.folder))]
@@ -116,7 +108,7 @@ def test_a_comparison_is_taken_in_and_its_page_reads_its_archives(tmp_path: Path
     assert json.loads((tmp_path / "results" / "c" / "about.json").read_text())["task"] == "mnist1d"
     again = tmp_path / "again"
     assert restore(tmp_path / "results" / "c", again) == 1
-    done = CliRunner().invoke(main, ["compare", str(again), "--arms", "random:1", "--json"])
+    done = evoarch("compare", str(again), "--arms", "random:1", "--json")
     assert done.exit_code == 0, done.output
     assert "1 of 1 runs are there, 0 to do" in done.stderr
 
@@ -138,8 +130,7 @@ def test_what_can_not_be_taken_in_or_restored_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
-    folder = tmp_path / "c"
-    assert CliRunner().invoke(main, ["init", str(folder), "--lm", "none"]).exit_code == 0
+    folder = new_campaign(tmp_path / "c")
     plan(folder, {"random": 1})
     assert arguments(monkeypatch, "--compared", str(folder), "c", "--arms", "random:1") == 1
     assert not (tmp_path / "results").exists()
@@ -160,9 +151,7 @@ def test_what_can_not_be_taken_in_or_restored_is_one_line(
 def test_what_is_kept_of_before_goes_on_as_it_did(tmp_path: Path) -> None:
     kept = results.RESULTS / "mnist1d"
     assert restore(kept, tmp_path / "again") == 35
-    done = CliRunner().invoke(
-        main, ["compare", str(tmp_path / "again"), "--arms", "random:10,lm:5", "--report-only", "--json"]
-    )
+    done = evoarch("compare", str(tmp_path / "again"), "--arms", "random:10,lm:5", "--report-only", "--json")
     assert done.exit_code == 0, done.output
     assert "Not all runs are finished" not in done.stdout
 
@@ -173,17 +162,14 @@ def test_a_comparison_is_kept_with_its_files_and_its_budget(
 ) -> None:
     monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
     folder, kept, again = tmp_path / "c", tmp_path / "results" / "c", tmp_path / "again"
-    assert CliRunner().invoke(main, ["init", str(folder), "--lm", "none"]).exit_code == 0
-    text = (folder / "campaign.toml").read_text().replace("repeats = 3", "repeats = 1")
-    text = text.replace('"seeds/gru.py", ', "").replace(', "seeds/residual_cnn.py"', "")
-    (folder / "campaign.toml").write_text(text)
+    small_campaign(folder)
     for name in ("arms", "terse"):
         (folder / name).mkdir()
     (folder / "terse" / "scoped.j2").write_text("{{ before }}{{ indent }}{{ lead }}\n")
     own = '[prompts]\nfolder = "terse"\n[[operators]]\nname = "random"\n'
     (folder / "arms" / "mine.toml").write_text(own)
     command = ["compare", str(folder), "--arms", "mine:1", "--evaluations", "1"]
-    assert CliRunner().invoke(main, command).exit_code == 0
+    assert evoarch(*command).exit_code == 0
     assert arguments(monkeypatch, "--compared", str(folder), "c", "--arms", "mine:1") == 0
     about = json.loads((kept / "about.json").read_text())
     assert (about["evaluations"], about["given"]) == (1, 1)
@@ -193,15 +179,15 @@ def test_a_comparison_is_kept_with_its_files_and_its_budget(
     assert f"evoarch compare {again} --arms mine:1 --evaluations 1" in capsys.readouterr().out
     for file in ("arms/mine.toml", "terse/scoped.j2", "seeds/mlp.py"):
         assert (again / file).read_bytes() == (folder / file).read_bytes()
-    other = CliRunner().invoke(main, ["compare", str(again), "--arms", "mine:1"])
+    other = evoarch("compare", str(again), "--arms", "mine:1")
     assert other.exit_code == 2
     assert "was begun under another configuration" in other.stderr
-    same = CliRunner().invoke(main, ["compare", str(again), *command[2:]])
+    same = evoarch("compare", str(again), *command[2:])
     assert same.exit_code == 0, same.output
     assert "1 of 1 runs are there, 0 to do" in same.stderr
 
     # A later sitting at another budget is not put beside it.
     (folder / "compare").rename(tmp_path / "away")
-    assert CliRunner().invoke(main, [*command[:-1], "2"]).exit_code == 0
+    assert evoarch(*command[:-1], "2").exit_code == 0
     assert arguments(monkeypatch, "--compared", str(folder), "c", "--arms", "mine:1") == 1
     assert "expected runs of one budget, got 1 and 2 evaluations" in capsys.readouterr().err

@@ -3,46 +3,24 @@
 import json
 import shutil
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from evoarch.agent.cli import main
 from evoarch.archive.lock import RunLock
 from evoarch.archive.store import open_archive
 from evoarch.sandbox.level import LevelReport
 from evoarch.sandbox.limits import Level
+from kit.command import evoarch, new_campaign
 
 ARGUMENTS = ["--lm", "none", "--evaluations", "3"]
-
-
-def evoarch(*arguments: str) -> Result:
-    return CliRunner().invoke(main, list(arguments), catch_exceptions=False)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     path = tmp_path / "campaign"
-    assert evoarch("init", str(path), *ARGUMENTS).exit_code == 0
-    return path
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small real campaign, run once by the command; tests that change it work on a copy."""
-    path = tmp_path_factory.mktemp("finished") / "campaign"
-    assert evoarch("init", str(path), *ARGUMENTS).exit_code == 0
-    script = str(Path(sys.executable).parent / "evoarch")
-    done = subprocess.run(
-        [script, "run", str(path), "--set", "evaluation.repeats=1", "--set", "evaluation.workers=2"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    new_campaign(path, *ARGUMENTS)
     return path
 
 

@@ -4,28 +4,21 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from evoarch.agent.cli import main
 from evoarch.agent.config.load import load
+from kit.command import SCRIPT, evoarch, new_campaign
 
 ARGUMENTS = ["--lm", "none", "--evaluations", "3"]
-SCRIPT = str(Path(sys.executable).parent / "evoarch")
-
-
-def evoarch(*arguments: str) -> Result:
-    return CliRunner().invoke(main, list(arguments), catch_exceptions=False)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     path = tmp_path / "campaign"
-    assert evoarch("init", str(path), *ARGUMENTS).exit_code == 0
+    new_campaign(path, *ARGUMENTS)
     return path
 
 
@@ -56,7 +49,7 @@ def test_init_where_no_folder_can_be_is_one_line(tmp_path: Path) -> None:
 
 def test_any_name_can_be_written(tmp_path: Path) -> None:
     name = 'the "best" of \\ all, größer'
-    assert evoarch("init", str(tmp_path / "c"), "--name", name, *ARGUMENTS).exit_code == 0
+    new_campaign(tmp_path / "c", "--name", name, *ARGUMENTS)
     assert load(tmp_path / "c").campaign.name == name
 
 

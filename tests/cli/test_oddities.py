@@ -5,10 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.cli import main
 from evoarch.agent.cli.seed import arguments
 from evoarch.agent.config.load import load
 from evoarch.agent.evaluation.doctor import examine
@@ -16,13 +14,10 @@ from evoarch.agent.search.new_campaign import write_campaign
 from evoarch.archive.records import Evaluation, Scored
 from evoarch.archive.store import create
 from evoarch.evaluators.tasks import load_task
+from kit.command import evoarch
 
 BIG = "9" * 20
 LONG = "9" * 5000
-
-
-def evoarch(*arguments: str) -> Result:
-    return CliRunner().invoke(main, list(arguments), catch_exceptions=False)
 
 
 @pytest.fixture(scope="module")

@@ -3,19 +3,14 @@
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from evoarch.agent.cli import main
 from evoarch.agent.search.new_campaign import write_campaign
 from evoarch.archive.records import Evaluation, Scored
 from evoarch.archive.store import create
 from evoarch.evaluators.tasks import load_task
+from kit.command import evoarch
 
 ESCAPE = "\x1b]0;owned\x07\x1b[2J\x9b31m\r\x7f"
-
-
-def evoarch(*arguments: str) -> Result:
-    return CliRunner().invoke(main, list(arguments), catch_exceptions=False)
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,11 @@ import math
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import sem, t
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.cli import main
 from evoarch.agent.compare.arms import ARMS, find
 from evoarch.agent.compare.comparison import compared
 from evoarch.agent.compare.curves import REFERENCE, Curve, Point, curve_of
@@ -24,16 +22,12 @@ from evoarch.agent.config.overlay import overlaid
 from evoarch.agent.config.profiles import PROFILES
 from evoarch.agent.statistics.tests import differences, effect, holm, interval, least_p, permutation
 from evoarch.archive.outlays import Outlay
+from kit.command import evoarch, new_campaign, small_campaign
 
 values = st.lists(st.floats(-5, 5), min_size=2, max_size=5)
 
 
-def campaign(folder: Path) -> Path:
-    done = CliRunner().invoke(
-        main, ["init", str(folder), "--evaluations", "2", "--lm", "none", "--seed", "7"]
-    )
-    assert done.exit_code == 0, done.output
-    return folder
+SETTINGS = ("--evaluations", "2", "--seed", "7")
 
 
 def test_an_overlay_merges_tables_and_replaces_lists() -> None:
@@ -49,14 +43,14 @@ def test_an_overlay_merges_tables_and_replaces_lists() -> None:
 
 @pytest.mark.parametrize("arm", sorted([*ARMS, *PROFILES]))
 def test_every_built_in_arm_is_a_whole_configuration(tmp_path: Path, arm: str) -> None:
-    folder = campaign(tmp_path / "c")
+    folder = new_campaign(tmp_path / "c", *SETTINGS)
     (run,) = plan(folder, {arm: 1})
     config = load(run.folder)
     assert (config.campaign.seed, config.campaign.profile, config.evaluation.workers) == (7, arm, 1)
 
 
 def test_runs_share_seeds_and_stand_in_a_balanced_order(tmp_path: Path) -> None:
-    folder = campaign(tmp_path / "c")
+    folder = new_campaign(tmp_path / "c", *SETTINGS)
     runs = plan(folder, {"syntactic": 3, "random": 2})
     assert [(run.arm, run.seed) for run in runs] == [
         ("syntactic", 7),
@@ -69,14 +63,14 @@ def test_runs_share_seeds_and_stand_in_a_balanced_order(tmp_path: Path) -> None:
 
 
 def test_another_configuration_does_not_mix_with_what_was_begun(tmp_path: Path) -> None:
-    folder = campaign(tmp_path / "c")
+    folder = new_campaign(tmp_path / "c", *SETTINGS)
     plan(folder, {"random": 1})
     with pytest.raises(UserError, match="begun under another configuration"):
         plan(folder, {"random": 1}, evaluations=99)
 
 
 def test_an_own_arm_and_an_unknown_one(tmp_path: Path) -> None:
-    folder = campaign(tmp_path / "c")
+    folder = new_campaign(tmp_path / "c", *SETTINGS)
     (folder / "arms").mkdir()
     (folder / "arms" / "wide.toml").write_text("[constraints]\nparams = 100000\n")
     assert find(folder, "wide")[1] == {"constraints": {"params": 100000}}
@@ -91,8 +85,8 @@ def test_an_own_arm_and_an_unknown_one(tmp_path: Path) -> None:
     ("arms", "said"), [("a:0", "NAME:SEEDS"), ("a,,b", "NAME:SEEDS"), ("x", "no arm 'x'")]
 )
 def test_bad_arms_get_one_line(tmp_path: Path, arms: str, said: str) -> None:
-    folder = campaign(tmp_path / "c")
-    done = CliRunner().invoke(main, ["compare", str(folder), "--arms", arms])
+    folder = new_campaign(tmp_path / "c", *SETTINGS)
+    done = evoarch("compare", str(folder), "--arms", arms)
     assert done.exit_code == 2
     assert said in done.output
     assert "Traceback" not in done.output
@@ -100,17 +94,14 @@ def test_bad_arms_get_one_line(tmp_path: Path, arms: str, said: str) -> None:
 
 @pytest.mark.slow
 def test_arms_are_run_once_and_reported(tmp_path: Path) -> None:
-    folder = campaign(tmp_path / "c")
-    text = (folder / "campaign.toml").read_text().replace("repeats = 3", "repeats = 1")
-    text = text.replace('"seeds/gru.py", ', "").replace(', "seeds/residual_cnn.py"', "")
-    (folder / "campaign.toml").write_text(text)
+    folder = small_campaign(tmp_path / "c", *SETTINGS)
     command = ["compare", str(folder), "--arms", "random,grammar-random", "--seeds", "1", "--json"]
-    done = CliRunner().invoke(main, command)
+    done = evoarch(*command)
     assert done.exit_code == 0, done.output
     archives = sorted((folder / "compare").glob("*/*/archive.db"))
     assert len(archives) == 2
     before = [path.stat().st_mtime_ns for path in archives]
-    again = CliRunner().invoke(main, command)
+    again = evoarch(*command)
     assert again.exit_code == 0
     assert [path.stat().st_mtime_ns for path in archives] == before
     found = json.loads(again.stdout)

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from evoarch.agent.cli import main
 from evoarch.agent.compare.runs import plan
 from evoarch.agent.config.load import load
 from evoarch.agent.seeding.frozen import canonical
@@ -17,19 +16,16 @@ from evoarch.agent.seeding.record import load_record
 from evoarch.agent.seeding.units import units_of
 from evoarch.archive.records import State
 from evoarch.archive.store import open_archive
+from kit.command import evoarch, new_campaign
 from kit.paths import FIXTURES
 
 REPOSITORY = FIXTURES / "seeding" / "repo"
 TEXT = "# smaller, please\n{{ before }}{{ indent }}{{ lead }}\n"
 
 
-def evoarch(*arguments: str) -> Result:
-    return CliRunner().invoke(main, list(arguments))
-
-
 def campaign(folder: Path, prompts: str = "prompts") -> Path:
     """One inlined seed of which only Block may change, and a template of its own."""
-    assert evoarch("init", str(folder), "--lm", "none", "--evaluations", "2").exit_code == 0
+    new_campaign(folder, "--evaluations", "2")
     text = (folder / "campaign.toml").read_text().replace("repeats = 3", "repeats = 1")
     start = text.index("files = [")
     text = text[:start] + "files = []" + text[text.index("]", start) + 1 :]

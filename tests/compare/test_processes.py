@@ -6,16 +6,14 @@ import os
 import select
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from evoarch.agent.cli import main
+from kit.command import SCRIPT, evoarch, small_campaign
 
 TASK = """\
 import os
@@ -40,10 +38,7 @@ if "BEGUN" in os.environ:
 
 
 def campaign(folder: Path, task: str) -> Path:
-    done = CliRunner().invoke(main, ["init", str(folder), "--evaluations", "1", "--lm", "none"])
-    assert done.exit_code == 0, done.output
-    text = (folder / "campaign.toml").read_text().replace("repeats = 3", "repeats = 1")
-    text = text.replace('"seeds/gru.py", ', "").replace(', "seeds/residual_cnn.py"', "")
+    text = (small_campaign(folder, "--evaluations", "1") / "campaign.toml").read_text()
     (folder / "campaign.toml").write_text(text.replace('task = "mnist1d"', f'task = "{task}"'))
     return folder
 
@@ -61,7 +56,7 @@ class Held:
 
 
 def command(folder: Path) -> list[str]:
-    return [str(Path(sys.executable).parent / "evoarch"), "compare", str(folder), "--arms", "random:1"]
+    return [SCRIPT, "compare", str(folder), "--arms", "random:1"]
 
 
 @contextmanager
@@ -113,7 +108,7 @@ def test_a_folder_called_as_a_package_of_ours_is_not_imported(
     # The run gets as far as reading its task.
     folder = campaign(tmp_path / "c", "no-such-task")
     monkeypatch.chdir(tmp_path)
-    done = CliRunner().invoke(main, ["compare", "c", "--arms", "random:1"])
+    done = evoarch("compare", "c", "--arms", "random:1")
     assert "no run is finished yet" in done.stderr
     log = (folder / "compare" / "random" / "seed-0" / "run.log").read_text()
     assert "task: expected one of mnist1d" in log

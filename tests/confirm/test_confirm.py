@@ -10,10 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.cli import main
 from evoarch.agent.confirm.record import OPENED, ConfirmationRecord
 from evoarch.agent.confirm.run import RATES, Confirmation, choose, shown
 from evoarch.agent.statistics.paired import difference, estimate, improved
@@ -21,6 +19,7 @@ from evoarch.evaluators.fakes import StubConfirmer
 from evoarch.evaluators.task import Split
 from evoarch.evaluators.tasks import mnist1d
 from evoarch.evaluators.tasks.mnist1d import Mnist1d, generator
+from kit.command import evoarch, output_of, small_campaign
 from kit.confirm_models import Killed, accuracy, archive, confirm
 from kit.paths import ROOT
 
@@ -191,13 +190,8 @@ def test_only_the_confirmer_asks_clrs_for_its_test() -> None:
 def _searched(folder: Path) -> list[tuple[object, ...]]:
     from evoarch.archive.store import open_archive
 
-    done = CliRunner().invoke(main, ["init", str(folder), "--evaluations", "3", "--lm", "none"])
-    assert done.exit_code == 0
-    text = (folder / "campaign.toml").read_text().replace("repeats = 3", "repeats = 1")
-    text = text.replace("workers = 0", "workers = 1").replace('"seeds/gru.py", ', "")
-    (folder / "campaign.toml").write_text(text.replace(', "seeds/residual_cnn.py"', ""))
-    done = CliRunner().invoke(main, ["run", str(folder), "--json"])
-    assert done.exit_code == 0, done.output
+    small_campaign(folder, "--evaluations", "3")
+    output_of("run", str(folder), "--set", "evaluation.workers=1")
     with open_archive(folder, write=False) as store:
         return [
             (c.source, c.state, [c.metrics.get(k) for k in ("error", "params")]) for c in store.candidates()
@@ -232,7 +226,7 @@ def test_confirm_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     folder = tmp_path / "c"
     _searched(folder)
     command = ["confirm", str(folder), "--top", "1", "--seeds", "2", "--recipe", "fast"]
-    done = CliRunner().invoke(main, [*command, "--json"])
+    done = evoarch(*command, "--json")
     assert done.exit_code == 0, done.output
     rows = json.loads(done.stdout)
     assert {"conv_base", "mlp"} <= {row["name"] for row in rows}
@@ -241,7 +235,7 @@ def test_confirm_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert latency["conv_base"]["ratio"] == 1.0
     assert all(found["low"] <= found["ratio"] <= found["high"] for found in latency.values())
     assert all(row["flops"] > row["params"] for row in rows)
-    again = CliRunner().invoke(main, command)
+    again = evoarch(*command)
     assert again.exit_code == 1
     assert "sealed test was opened on" in again.output
-    assert "conv_base" in CliRunner().invoke(main, [*command, "--show"]).output
+    assert "conv_base" in evoarch(*command, "--show").output

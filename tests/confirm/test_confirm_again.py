@@ -10,10 +10,8 @@ from pathlib import Path
 
 import pytest
 from benchmarks.results_confirmed import confirmed
-from click.testing import CliRunner
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.cli import main
 from evoarch.agent.config.load import load
 from evoarch.agent.confirm.limits import limits_by_name, with_time
 from evoarch.agent.confirm.record import FOLDER, OPENED, RETRAINED, ConfirmationRecord
@@ -24,6 +22,7 @@ from evoarch.archive.store import Store, create, open_archive
 from evoarch.evaluators.fakes import StubConfirmer
 from evoarch.evaluators.tasks import load_task
 from evoarch.sandbox.limits import Limits
+from kit.command import evoarch, new_campaign
 from kit.confirm_models import Failing, Killed, accuracy, archive, confirm
 
 SLOW = Failed("train", "stopped at 60 s of wall clock; limit evaluation.wall_clock")
@@ -214,9 +213,7 @@ def test_a_failed_training_is_not_among_the_seeds_tested(tmp_path: Path) -> None
 
 
 def campaign(folder: Path) -> Store:
-    done = CliRunner().invoke(main, ["init", str(folder), "--evaluations", "3", "--lm", "none"])
-    assert done.exit_code == 0, done.output
-    return archive(folder)
+    return archive(new_campaign(folder, "--evaluations", "3"))
 
 
 def test_the_command_says_why_a_row_has_no_result(tmp_path: Path) -> None:
@@ -225,16 +222,16 @@ def test_the_command_says_why_a_row_has_no_result(tmp_path: Path) -> None:
     failed = Failed("predict", "a | b")
     confirm(store, Failing(test=lambda name, *_: failed if name == "good" else None))
     store.close()
-    done = CliRunner().invoke(main, ["confirm", str(folder), "--show"])
+    done = evoarch("confirm", str(folder), "--show")
     assert "\n#2: its test failed: predict: a | b\n" in done.output
-    done = CliRunner().invoke(main, ["confirm", str(folder), "--show", "--json"])
+    done = evoarch("confirm", str(folder), "--show", "--json")
     rows = json.loads(done.output)
     assert [row["reason"] for row in rows] == ["its test failed: predict: a | b", "", ""]
     assert [row["opening"]["recipe"] for row in rows] == ["full"] * 3
     page = "\n".join(confirmed("c", rows, {}))
     assert r"; its test failed: predict: a \| b |" in page
     shutil.rmtree(folder / FOLDER)
-    done = CliRunner().invoke(main, ["confirm", str(folder), "--show"])
+    done = evoarch("confirm", str(folder), "--show")
     assert done.exit_code == 1
     assert len(done.output.splitlines()) == 1
 
@@ -271,7 +268,7 @@ def test_the_command_gives_trainings_their_time_and_keeps_it(
 
     monkeypatch.setattr("evoarch.agent.cli.confirm.confirming", confirming)
     campaign(tmp_path / "c").close()
-    done = CliRunner().invoke(main, ["confirm", str(tmp_path / "c"), "--seeds", "1"])
+    done = evoarch("confirm", str(tmp_path / "c"), "--seeds", "1")
     assert done.exit_code == 0, done.output
     assert [(limits.wall_clock, limits.cpu_seconds) for limits in given] == [(600.0, 600.0)]
     with open_archive(tmp_path / "c", write=False) as store:

@@ -10,10 +10,8 @@ from pathlib import Path
 
 import pytest
 import tomli_w
-from click.testing import CliRunner
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.cli import main
 from evoarch.agent.config.load import Config, parse
 from evoarch.agent.evaluation.external_trainer import (
     RUNS,
@@ -30,6 +28,7 @@ from evoarch.sandbox.job import Job
 from evoarch.sandbox.level import bwrap_problem
 from evoarch.sandbox.limits import Level
 from evoarch.sandbox.outcome import ChildOutcome, Finished
+from kit.command import evoarch, new_campaign
 from kit.paths import FIXTURES
 
 PROGRAM = FIXTURES / "trainer" / "train.py"
@@ -150,14 +149,13 @@ def test_slots_are_counted_by_devices_or_cores() -> None:
 @needs_bwrap
 def test_a_campaign_is_trained_by_two_processes_of_another_program(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
-    cli = CliRunner()
-    assert cli.invoke(main, ["init", str(folder), "--task", "digits", "--lm", "none"]).exit_code == 0
+    new_campaign(folder, "--task", "digits")
     (folder / "train.py").write_text(PROGRAM.read_text())
     text = (folder / "campaign.toml").read_text()
     table = {"command": [sys.executable, "train.py", "{settings}", "{processes}"], "processes": 2}
     (folder / "campaign.toml").write_text(text + "\n" + tomli_w.dumps({"trainer": table}))
     options = ["--set", "budget.evaluations=2", "--set", "evaluation.repeats=1"]
-    done = cli.invoke(main, ["run", str(folder), "--json", *options])
+    done = evoarch("run", str(folder), "--json", *options)
     assert done.exit_code == 0, done.output
     store = open_archive(folder, write=False)
     with store:
@@ -166,11 +164,9 @@ def test_a_campaign_is_trained_by_two_processes_of_another_program(tmp_path: Pat
         assert all(each.metrics["error"] < 0.5 for each in scored)
         assert store.totals.entered_training() == 2
     assert not (folder / RUNS).exists()
-    shown = json.loads(cli.invoke(main, ["status", str(folder), "--json"]).output)
+    shown = json.loads(evoarch("status", str(folder), "--json").output)
     assert shown["level"] == "full"
     # The program is part of the measure: scores of another one don't compare.
-    other = cli.invoke(
-        main, ["run", str(folder), "--set", 'trainer.command=["true"]', "--set", "budget.evaluations=3"]
-    )
+    other = evoarch("run", str(folder), "--set", 'trainer.command=["true"]', "--set", "budget.evaluations=3")
     assert other.exit_code == 2
     assert "trainer.command: expected" in other.output

@@ -8,25 +8,20 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.cli import main
 from evoarch.agent.config.load import parse
 from evoarch.evaluators.pools import ray_reach
 from evoarch.sandbox.level import detect
+from kit.command import evoarch, new_campaign
 
 ON_RAY = ("--set", "evaluation.pool=ray")
-
-
-def evoarch(*arguments: str) -> Result:
-    return CliRunner().invoke(main, list(arguments), catch_exceptions=False)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     path = tmp_path / "campaign"
-    assert evoarch("init", str(path), "--lm", "none", "--evaluations", "3").exit_code == 0
+    new_campaign(path, "--evaluations", "3")
     return path
 
 

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
 import evoarch
-from evoarch.agent.cli import main
 from evoarch.agent.config.data_fingerprint import fingerprint, refuse_changed, retell, retold
 from evoarch.agent.search.new_campaign import write_campaign
 from evoarch.archive.records import Evaluation, Scored
 from evoarch.archive.store import create
 from evoarch.evaluators.fit import fit_program
 from evoarch.evaluators.tasks import load_task, moved
+from kit.command import evoarch as run
+from kit.command import new_campaign
 from kit.paths import ROOT
 
 PAGE = ROOT / "docs/own-task.md"
@@ -28,10 +28,6 @@ def example(folder: Path) -> Path:
     for text in re.findall(r"```python\n(# \w+\.py\n.*?)```", PAGE.read_text("utf-8"), re.DOTALL):
         (folder / text.split("\n", 1)[0].removeprefix("# ")).write_text(text, encoding="utf-8")
     return folder
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(main, list(arguments))
 
 
 class TestThePagesExample(evoarch.TaskContract):
@@ -152,10 +148,7 @@ def test_a_broken_class_is_one_line_before_anything_is_written(
 
 def test_data_that_broke_after_init_are_one_line_from_run(tmp_path: Path) -> None:
     (tmp_path / "t.py").write_text(HEAD)
-    assert (
-        run("init", str(tmp_path / "c"), "--task", f"{tmp_path / 't.py'}:MyTask", "--lm", "none").exit_code
-        == 0
-    )
+    new_campaign(tmp_path / "c", "--task", f"{tmp_path / 't.py'}:MyTask")
     (tmp_path / "t.py").write_text(HEAD.replace(RETURN, NAN))
     done = run("run", str(tmp_path / "c"))
     assert done.exit_code == 2
@@ -168,10 +161,7 @@ def test_data_that_broke_after_init_are_one_line_from_run(tmp_path: Path) -> Non
 
 def test_confirm_without_a_test_split_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "t.py").write_text(HEAD)
-    assert (
-        run("init", str(tmp_path / "c"), "--task", f"{tmp_path / 't.py'}:MyTask", "--lm", "none").exit_code
-        == 0
-    )
+    new_campaign(tmp_path / "c", "--task", f"{tmp_path / 't.py'}:MyTask")
     done = run("confirm", str(tmp_path / "c"))
     assert done.exit_code == 2
     assert "task MyTask: expected a test split to confirm on (x_test and y_test of a data file" in done.output
@@ -242,9 +232,7 @@ def test_a_campaign_from_init_to_export(tmp_path: Path, kind: str) -> None:
     task = "digits" if kind == "digits" else f"{example(tmp_path) / 'my_task.py'}:MyTask"
     if kind in ("classes", "regression"):
         task = f"tensors:{data_file(tmp_path, regression=kind == 'regression')}"
-    folder = tmp_path / "c"
-    done = run("init", str(folder), "--task", task, "--evaluations", "2", "--lm", "none")
-    assert done.exit_code == 0, done.output
+    folder = new_campaign(tmp_path / "c", "--task", task, "--evaluations", "2")
     text = (folder / "campaign.toml").read_text()
     text = re.sub(r"(?m)^files = .*", 'files = ["seeds/mlp.py"]', text).replace("repeats = 3", "repeats = 1")
     (folder / "campaign.toml").write_text(text.replace("workers = 0", "workers = 1"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from evoarch.sandbox.job import Job
 from evoarch.sandbox.level import detect
 from evoarch.sandbox.limits import Level, Limits
 from evoarch.sandbox.outcome import Broken, Finished
+from kit.command import evoarch_process, new_campaign
 from kit.ray_nodes import Nodes, ray_nodes
 
 pytestmark = pytest.mark.slow
@@ -70,15 +70,10 @@ def test_a_killed_worker_is_no_fault_of_the_child(nodes: Nodes, pool: SlotPool, 
 @pytest.fixture(scope="module")
 def campaign(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pool") / "campaign"
-    evoarch("init", str(folder), "--lm", "none", "--evaluations", "3")
+    new_campaign(folder, "--evaluations", "3")
     file = folder / "campaign.toml"
     file.write_text(file.read_text().replace('level = "landlock"', 'level = "full"'))
     return folder
-
-
-def evoarch(*arguments: str) -> subprocess.CompletedProcess[str]:
-    script = str(Path(sys.executable).parent / "evoarch")
-    return subprocess.run([script, *arguments], capture_output=True, text=True, check=False, timeout=300)
 
 
 @pytest.mark.skipif(detect().level is not Level.FULL, reason="bubblewrap does not work here")
@@ -86,7 +81,7 @@ def test_doctor_shows_a_node_below_the_level_which_gets_nothing(nodes: Nodes, ca
     # bubblewrap is not on the path of this node.
     bare = nodes.add(1, env_vars={"PATH": str(Path(sys.executable).parent)})
     try:
-        done = evoarch("doctor", str(campaign), "--pool", "--address", nodes.address, "--json")
+        done = evoarch_process("doctor", str(campaign), "--pool", "--address", nodes.address, "--json")
     finally:
         nodes.kill(bare)
     assert done.returncode == 0, done.stderr
@@ -99,7 +94,7 @@ def test_doctor_shows_a_node_below_the_level_which_gets_nothing(nodes: Nodes, ca
 
 def test_a_cluster_without_what_a_slot_takes_is_told_which(nodes: Nodes, campaign: Path) -> None:
     settings = ("evaluation.pool=ray", f"evaluation.address={nodes.address}", "evaluation.slot.gpus=2")
-    done = evoarch("run", str(campaign), *[part for each in settings for part in ("--set", each)])
+    done = evoarch_process("run", str(campaign), *[part for each in settings for part in ("--set", each)])
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("evoarch: ")]
     assert "evaluation.slot: gpus: a slot needs 2, the most of any node is 0" in line

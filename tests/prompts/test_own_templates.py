@@ -6,21 +6,16 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from evoarch.agent.cli import main
 from evoarch.archive.store import open_archive
 from evoarch.prompts.render import built_in
+from kit.command import evoarch, new_campaign
 
 TEXT = "# smaller, please\n{{ before }}{{ indent }}{{ lead }}\n"
 
 
-def evoarch(*arguments: str) -> Result:
-    return CliRunner().invoke(main, list(arguments), catch_exceptions=False)
-
-
 def campaign(folder: Path, **templates: str) -> Path:
-    assert evoarch("init", str(folder), "--lm", "none", "--evaluations", "1").exit_code == 0
+    new_campaign(folder, "--evaluations", "1")
     (folder / "prompts").mkdir()
     for name, text in templates.items():
         (folder / "prompts" / f"{name}.j2").write_text(text)

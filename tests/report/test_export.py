@@ -3,18 +3,18 @@
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from evoarch.agent.cli import main
 from evoarch.agent.search.new_campaign import write_campaign
 from evoarch.archive.records import Evaluation, Scored
 from evoarch.archive.store import create
 from evoarch.archive.weights import weights_path
 from evoarch.evaluators.tasks import load_task
+from kit.command import evoarch
 
 
 def export(folder: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(main, ["export", str(folder), "1", *arguments], catch_exceptions=False)
+    return evoarch("export", str(folder), "1", *arguments)
 
 
 @pytest.fixture

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
 import venv
 from html.parser import HTMLParser
 from importlib.metadata import distribution
@@ -14,12 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from packaging.requirements import Requirement
 
-from evoarch.agent.cli import main
 from evoarch.agent.report.diff import Row, compare, statements
 from evoarch.agent.statistics.intervals import examples, wilson
 from evoarch.agent.statistics.paired import paired
@@ -28,36 +24,7 @@ from evoarch.archive.store import open_archive
 from evoarch.archive.weights import load_weights
 from evoarch.evaluators.tasks import load_task
 from evoarch.sandbox.genome import source_digest
-
-BIN = Path(sys.executable).parent
-
-
-def evoarch(*arguments: str) -> str:
-    result = CliRunner().invoke(main, list(arguments), catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.output
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small real campaign: trained and scored by the commands that a user gives."""
-    folder = tmp_path_factory.mktemp("real") / "campaign"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    settings = [
-        "--set",
-        "evaluation.repeats=1",
-        "--set",
-        'seeds.files=["seeds/mlp.py"]',
-    ]
-    for arguments in (
-        ["init", str(folder), "--lm", "none", "--evaluations", "3"],
-        ["run", str(folder), *settings],
-    ):
-        done = subprocess.run(
-            [str(BIN / "evoarch"), *arguments], capture_output=True, text=True, check=False, env=environment
-        )
-        assert done.returncode == 0, done.stderr
-    return folder
+from kit.command import evoarch, output_of
 
 
 class Numbers(HTMLParser):
@@ -94,10 +61,10 @@ def at(data: object, path: str) -> object:
 
 def test_every_figure_of_the_report_equals_what_json_says(finished: Path, tmp_path: Path) -> None:
     target = tmp_path / "report.html"
-    evoarch("report", str(finished), "-o", str(target))
-    said = json.loads(evoarch("report", str(finished), "--json"))
-    status = json.loads(evoarch("status", str(finished), "--json"))
-    rows = {row["id"]: row for row in json.loads(evoarch("list", str(finished), "--json"))}
+    output_of("report", str(finished), "-o", str(target))
+    said = json.loads(output_of("report", str(finished), "--json"))
+    status = json.loads(output_of("status", str(finished), "--json"))
+    rows = {row["id"]: row for row in json.loads(output_of("list", str(finished), "--json"))}
     page = Numbers()
     page.feed(target.read_text(encoding="utf-8"))
     assert len(page.values) > 40
@@ -121,7 +88,7 @@ def test_every_figure_of_the_report_equals_what_json_says(finished: Path, tmp_pa
 
 def test_a_report_loads_nothing_and_runs_nothing(finished: Path, tmp_path: Path) -> None:
     target = tmp_path / "report.html"
-    evoarch("report", str(finished), "-o", str(target))
+    output_of("report", str(finished), "-o", str(target))
     text = target.read_text(encoding="utf-8")
     assert len(text) < 5_000_000
     assert "<script" not in text
@@ -132,7 +99,7 @@ def test_a_report_loads_nothing_and_runs_nothing(finished: Path, tmp_path: Path)
 
 
 def test_markdown_brings_its_figures(finished: Path, tmp_path: Path) -> None:
-    evoarch("report", str(finished), "--format", "md", "-o", str(tmp_path / "report.md"))
+    output_of("report", str(finished), "--format", "md", "-o", str(tmp_path / "report.md"))
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     images = re.findall(r"!\[[^]]*]\(<([^>]+)>\)", text)
     assert len(images) == 5
@@ -199,7 +166,7 @@ def test_an_exported_elite_runs_with_torch_alone_and_answers_as_in_the_campaign(
         elite = max(store.scored(), key=lambda c: (bool(c.parents), -c.metrics["error"]))
         (evaluation,) = store.evaluations(elite.id)
     model, weights, inputs = tmp_path / "model.py", tmp_path / "model.safetensors", tmp_path / "x.safetensors"
-    evoarch("export", str(finished), str(elite.id), "-o", str(model), "--weights", str(weights))
+    output_of("export", str(finished), str(elite.id), "-o", str(model), "--weights", str(weights))
     split = load_task("mnist1d").splits(0).validation
     save_file({"x": split.inputs}, inputs)
     python = torch_only(tmp_path / "venv")
@@ -225,12 +192,13 @@ def test_an_exported_elite_runs_with_torch_alone_and_answers_as_in_the_campaign(
         assert part in text.replace("\n# ", " ")
     kept = load_weights(finished, elite.id, evaluation.rung, 0)
     assert sum(array.nbytes for array in kept.values()) <= weights.stat().st_size
-    assert "fine" in evoarch("check", str(model))
+    assert "fine" in output_of("check", str(model))
 
 
 def test_the_layer_table_has_the_published_sizes(finished: Path) -> None:
     with open_archive(finished, write=False) as store:
-        (evaluation,) = store.evaluations(1)
+        mlp = next(each for each in store.candidates(operator="seed") if each.name == "mlp")
+        (evaluation,) = store.evaluations(mlp.id)
     rows = evaluation.detail["layers"]
     assert isinstance(rows, list)
     first = {"name": "linear1", "kind": "Linear", "shape": [100], "params": 4100, "flops": 2 * 40 * 100}
@@ -243,9 +211,7 @@ def test_what_has_no_score_is_not_exported(finished: Path, tmp_path: Path) -> No
     with open_archive(finished, write=True) as store:
         (proposal,) = store.draw("random", [], 1, {"slot": 10_000, "count": 1, "table": 0})
         store.reject(proposal.candidate, "", "nothing")
-    result = CliRunner().invoke(
-        main, ["export", str(finished), str(proposal.candidate), "-o", str(tmp_path / "m.py")]
-    )
+    result = evoarch("export", str(finished), str(proposal.candidate), "-o", str(tmp_path / "m.py"))
     assert result.exit_code == 1
     assert "is rejected; expected a scored candidate" in result.output
 
@@ -255,11 +221,11 @@ def test_the_terminal_shows_what_the_page_shows(finished: Path) -> None:
         child = next(c for c in store.scored() if c.parents)
     shown = evoarch("show", str(finished), str(child.id))
     assert f"against parent #{child.parents[0]}" in shown
-    said = json.loads(evoarch("show", str(finished), str(child.id), "--json"))
+    said = json.loads(output_of("show", str(finished), str(child.id), "--json"))
     assert said["comparisons"][0]["words"] in shown.replace("\n", "")
-    assert "class Model" in evoarch("diff", str(finished), str(child.id))
-    assert f"#{child.parents[0]}" in evoarch("lineage", str(finished), str(child.id))
-    family = json.loads(evoarch("lineage", str(finished), str(child.id), "--json"))
+    assert "class Model" in output_of("diff", str(finished), str(child.id))
+    assert f"#{child.parents[0]}" in output_of("lineage", str(finished), str(child.id))
+    family = json.loads(output_of("lineage", str(finished), str(child.id), "--json"))
     assert {row["id"] for row in family} >= {child.id, *child.parents}
 
 

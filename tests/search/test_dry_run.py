@@ -7,13 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.cli import main
 from evoarch.agent.config.load import Config, load, parse
 from evoarch.agent.search.cost_estimate import TriedProposal, estimate
 from evoarch.agent.search.session import copy_campaign
+from kit.command import evoarch
 from kit.small_seed import SEED
 
 PROGRAM = """\
@@ -65,7 +64,7 @@ def test_a_dry_run_makes_one_child_of_each_operator_and_leaves_the_campaign_alon
     command = json.dumps([sys.executable, "-I", "-c", PROGRAM])
     (tmp_path / "campaign.toml").write_text(TOML.format(command=command))
     before = files(tmp_path)
-    done = CliRunner().invoke(main, ["run", str(tmp_path), "--dry-run", "--json"])
+    done = evoarch("run", str(tmp_path), "--dry-run", "--json")
     assert done.exit_code == 0, done.output
     assert files(tmp_path) == before
     found = json.loads(done.stdout)
@@ -82,7 +81,7 @@ def test_a_dry_run_makes_one_child_of_each_operator_and_leaves_the_campaign_alon
     assert found["money"] == pytest.approx(20 * asked["completion_tokens"])
     assert found["seconds"] > 0
     assert found["hours"] == max(found["slot_hours"], found["lm_hours"]) > 0
-    text = CliRunner().invoke(main, ["run", str(tmp_path), "--dry-run", "--replay", str(tmp_path)])
+    text = evoarch("run", str(tmp_path), "--dry-run", "--replay", str(tmp_path))
     assert text.exit_code == 2
     assert "expected one of them" in text.stderr
 
@@ -97,14 +96,14 @@ def folder_of(folder: Path, more: str = "") -> Path:
 
 def test_a_dry_run_tells_an_objective_that_the_task_does_not_measure(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, '[selection]\nobjectives = ["error", "flop"]\n')
-    done = CliRunner().invoke(main, ["run", str(folder), "--dry-run"])
+    done = evoarch("run", str(folder), "--dry-run")
     assert done.exit_code == 2, done.output
     assert "selection.objectives: no metric 'flop'; nearest known: flops" in done.stderr
 
 
 def test_a_dry_run_tells_an_archive_that_it_can_not_copy(tmp_path: Path) -> None:
     (folder_of(tmp_path) / "archive.db").write_text("no database, but long enough to be looked at " * 20)
-    done = CliRunner().invoke(main, ["run", str(tmp_path), "--dry-run"])
+    done = evoarch("run", str(tmp_path), "--dry-run")
     assert done.exit_code == 1, done.output
     assert f"{tmp_path / 'archive.db'}: file is not a database" in done.stderr
 

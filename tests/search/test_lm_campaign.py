@@ -12,7 +12,6 @@ import re
 import signal
 import sqlite3
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from kit.command import SCRIPT, evoarch_process
 from kit.paths import ROOT
 from kit.small_seed import SEED
 
@@ -152,17 +152,11 @@ def prepared(folder: Path, url: str, evaluations: int, more: str = "") -> Path:
     return folder
 
 
-def evoarch(*arguments: str) -> list[str]:
-    return [str(Path(sys.executable).parent / "evoarch"), *arguments]
-
-
 ENVIRONMENT = {**os.environ, "EVOARCH_TEST_KEY": KEY, "OMP_NUM_THREADS": "1"}
 
 
 def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        evoarch("run", str(folder), *options), capture_output=True, text=True, env=ENVIRONMENT, timeout=300
-    )
+    return evoarch_process("run", str(folder), *options, environment=ENVIRONMENT)
 
 
 def rows(folder: Path, sql: str) -> list[tuple[Any, ...]]:
@@ -288,7 +282,10 @@ def test_after_kills_settled_and_lost_calls_are_the_servers_count(server: Server
     rng = random.Random(1)
     for kill in range(2):
         process = subprocess.Popen(
-            evoarch("run", str(folder)), env=ENVIRONMENT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            [SCRIPT, "run", str(folder)],
+            env=ENVIRONMENT,
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
         )
         wanted = server.calls + 3 + kill
         while server.calls < wanted and process.poll() is None:

@@ -6,22 +6,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from evoarch.agent.cli import main
 from evoarch.agent.seeding.add import Wanted, prepare
 from evoarch.agent.seeding.frozen import canonical
 from evoarch.agent.seeding.units import units_of
 from evoarch.archive.records import State
 from evoarch.archive.store import open_archive
 from evoarch.sandbox.genome import source_digest
+from kit.command import evoarch, new_campaign
 from kit.paths import FIXTURES
 
 REPOSITORY = FIXTURES / "seeding" / "repo"
-
-
-def evoarch(*arguments: str) -> Result:
-    return CliRunner().invoke(main, list(arguments), catch_exceptions=False)
 
 
 def run(*command: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -38,7 +33,7 @@ def test_a_campaign_on_one_open_block_ends_in_a_patch_that_the_repository_takes(
     repository, folder = tmp_path / "repo", tmp_path / "campaign"
     shutil.copytree(REPOSITORY, repository)
     assert run("git", "init", "-q", cwd=repository).returncode == 0
-    assert evoarch("init", str(folder), "--lm", "none", "--evaluations", "3").exit_code == 0
+    new_campaign(folder, "--evaluations", "3")
     config = folder / "campaign.toml"
     text = config.read_text()
     start = text.index("files = [")

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from evoarch.agent.cli import main
 from evoarch.agent.config.load import load
 from evoarch.agent.seeding.add import Seed, Wanted, prepare
+from kit.command import evoarch, new_campaign
 
 OFFERS = {"input_shape": (40,), "num_classes": 10}
 
@@ -26,10 +25,6 @@ class Net(nn.Module):
     def forward(self, x):
         return self.head(x)
 """
-
-
-def evoarch(*arguments: str) -> Result:
-    return CliRunner().invoke(main, list(arguments), catch_exceptions=False)
 
 
 def write(root: Path, files: Mapping[str, str]) -> Path:
@@ -188,7 +183,7 @@ BAD: dict[str, tuple[dict[str, str], list[str], str]] = {
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     path = tmp_path / "campaign"
-    assert evoarch("init", str(path), "--lm", "none").exit_code == 0
+    new_campaign(path)
     return path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import signal
@@ -19,8 +18,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from evoarch.agent.config.load import load
 from evoarch.archive.store import create, open_archive
 from evoarch.sandbox.genome import source_digest
+from kit.command import SCRIPT, new_campaign, output_of
 
-BIN = Path(sys.executable).parent
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -76,7 +75,7 @@ def browser() -> Iterator[Browser]:
 @contextmanager
 def reviewed(folder: Path) -> Iterator[str]:
     """`evoarch review` of a folder; its address."""
-    command = [str(BIN / "evoarch"), "review", str(folder), "--port", "0"]
+    command = [SCRIPT, "review", str(folder), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         line = server.stdout.readline()
@@ -117,22 +116,6 @@ def opened(browser: Browser, address: str, **settings: object) -> Iterator[Page]
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small real campaign: trained and scored by the commands that a user gives."""
-    folder = tmp_path_factory.mktemp("real") / "campaign"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    for arguments in (
-        ["init", str(folder), "--lm", "none", "--evaluations", "3"],
-        ["run", str(folder), "--set", "evaluation.repeats=1", "--set", 'seeds.files=["seeds/mlp.py"]'],
-    ):
-        done = subprocess.run(
-            [str(BIN / "evoarch"), *arguments], capture_output=True, text=True, check=False, env=environment
-        )
-        assert done.returncode == 0, done.stderr
-    return folder
-
-
-@pytest.fixture(scope="module")
 def address(finished: Path) -> Iterator[str]:
     with reviewed(finished) as address:
         yield address
@@ -141,9 +124,7 @@ def address(finished: Path) -> Iterator[str]:
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Path]:
     """A campaign that another process runs: the real loop over an evaluator that trains nothing."""
-    folder = tmp_path / "running"
-    command = [str(BIN / "evoarch"), "init", str(folder), "--lm", "none", "--evaluations", "100000"]
-    subprocess.run(command, check=True, capture_output=True)
+    folder = new_campaign(tmp_path / "running", "--evaluations", "100000")
     config = (folder / "campaign.toml").read_text()
     cut = config[: config.index("[[operators]]")]
     (folder / "campaign.toml").write_text(cut + '[[operators]]\nname = "syntactic.mutate"\n')
@@ -282,7 +263,7 @@ def test_pages_are_readable_on_a_narrow_screen_light_and_dark(
 
 def test_a_report_opens_without_a_network(browser: Browser, finished: Path, tmp_path: Path) -> None:
     target = tmp_path / "report.html"
-    subprocess.run([str(BIN / "evoarch"), "report", str(finished), "-o", str(target)], check=True)
+    output_of("report", str(finished), "-o", str(target))
     assert target.stat().st_size < 5_000_000
     context = browser.new_context(offline=True)
     wrong: list[str] = []

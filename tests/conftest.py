@@ -13,7 +13,7 @@ import pytest
 from evoarch.evaluators.program import inside_program
 from evoarch.sandbox.job import Runner
 from evoarch.sandbox.runner import start
-from kit.command import evoarch_process, new_campaign
+from kit.command import evoarch_process, small_campaign
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +27,10 @@ def walls() -> Iterator[tuple[asyncio.Runner, Runner]]:
 
 @pytest.fixture(scope="session")
 def finished_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small real campaign, trained and scored by the command: the task's seeds and three children."""
-    folder = new_campaign(tmp_path_factory.mktemp("finished") / "campaign", "--evaluations", "3")
+    """A small real campaign, trained and scored by the command: two seeds and three children."""
+    folder = small_campaign(tmp_path_factory.mktemp("finished") / "campaign", "--evaluations", "3")
     one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = evoarch_process("run", str(folder), "--set", "evaluation.repeats=1", environment=one_thread)
+    done = evoarch_process("run", str(folder), environment=one_thread)
     assert done.returncode == 0, done.stderr
     return folder
 

@@ -219,7 +219,7 @@ def test_what_has_no_score_is_not_exported(finished: Path, tmp_path: Path) -> No
 def test_the_terminal_shows_what_the_page_shows(finished: Path) -> None:
     with open_archive(finished, write=False) as store:
         child = next(c for c in store.scored() if c.parents)
-    shown = evoarch("show", str(finished), str(child.id))
+    shown = output_of("show", str(finished), str(child.id))
     assert f"against parent #{child.parents[0]}" in shown
     said = json.loads(output_of("show", str(finished), str(child.id), "--json"))
     assert said["comparisons"][0]["words"] in shown.replace("\n", "")

@@ -10,6 +10,7 @@ from evoarch.archive.records import Failed
 from evoarch.evaluators.agreement import chosen_checkpoint, disagree, smoothed_error
 from evoarch.evaluators.examples import SplitGrading, read_outputs
 from evoarch.evaluators.flow import Grade, Question
+from evoarch.evaluators.metrics.base import Metric
 from evoarch.evaluators.task import Floats, Splits, Targets
 from evoarch.sandbox.outcome import Finished
 
@@ -19,24 +20,28 @@ class Classification(SplitGrading):
 
     worthless = "the logits are not finite"
 
-    def __init__(self, splits: Splits, classes: int) -> None:
-        super().__init__(splits)
+    def __init__(self, splits: Splits, classes: int, metrics: Sequence[Metric] = ()) -> None:
+        super().__init__(splits, metrics)
         self._classes = classes
         self._labels = np.asarray(splits.validation.targets, np.int64)
 
     def read(self, reply: Finished, asked: Question, checkpoints: int) -> Sequence[Floats] | Failed:
+        """As evaluators.flow.Grading says: logits (n, classes) of each checkpoint."""
         shape = (checkpoints, len(asked.order), self._classes)
         return read_outputs(reply, asked, shape, len(self._labels))
 
     def choose(self, answers: Sequence[Floats]) -> int | None:
+        """The checkpoint of lowest validation error; None if none is finite."""
         return chosen_checkpoint(np.stack(list(answers)), self._labels)
 
     def disagree(self, first: Floats, second: Floats) -> str:
+        """How two predictions of the same weights differ, "" if they agree (evaluators.agreement)."""
         return disagree(first, second)
 
     def grade(self, first: Floats, second: Floats) -> Grade | Failed:
+        """The smoothed error, a bit per example, and the further metrics of the worse prediction."""
         correct = (first.argmax(1) == self._labels) & (second.argmax(1) == self._labels)
-        return Grade(smoothed_error(correct), correct)
+        return self.measured(Grade(smoothed_error(correct), correct), first, second)
 
     def right(self, outputs: Floats, targets: Targets) -> Floats:
         """Of each example of any split: 1 where its class is said, else 0."""

@@ -3,5 +3,9 @@
 from __future__ import annotations
 
 
-class TaskError(ValueError):
+class PartError(ValueError):
+    """A part that a configuration names can't be used; one line says where, what was expected and got."""
+
+
+class TaskError(PartError):
     """A task can't be used as asked; one line says what was expected, or what to run."""

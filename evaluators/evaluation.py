@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from evoarch.archive.records import Failed
 from evoarch.evaluators.checks import asked, check_splits, outputs
@@ -10,6 +10,8 @@ from evoarch.evaluators.classification import Classification
 from evoarch.evaluators.failures import failure_of
 from evoarch.evaluators.flow import DRY_RUN_SEED, Flow, Setting, derived_seed
 from evoarch.evaluators.latency import Latency, Timer
+from evoarch.evaluators.metrics.base import Metric
+from evoarch.evaluators.metrics.registry import joined
 from evoarch.evaluators.regression import Regression
 from evoarch.evaluators.replies import DryRunPassed, sound_of
 from evoarch.evaluators.segments import Segment
@@ -22,10 +24,12 @@ from evoarch.sandbox.outcome import Array, ChildOutcome, Finished
 __all__ = ["DRY_RUN_SEED", "DryRunPassed", "Evaluator", "derived_seed", "failure_of"]
 
 
-def grading_of(task: SupervisedTask, splits: Splits) -> Classification | Regression:
-    """What grades on these splits, by the task's loss."""
+def grading_of(
+    task: SupervisedTask, splits: Splits, metrics: Sequence[Metric] = ()
+) -> Classification | Regression:
+    """What grades on these splits, by the task's loss; `metrics` are measured beside the task's own."""
     kind = Classification if task.loss == "cross_entropy" else Regression
-    return kind(splits, outputs(task))
+    return kind(splits, outputs(task), joined(task, metrics))
 
 
 class Evaluator:
@@ -33,7 +37,8 @@ class Evaluator:
 
     `limits` hold for each child. `campaign_seed` draws the split and, with a genome's source digest and the
     number of the repeat, all randomness of an evaluation. `ceiling`: the error above which a candidate fails
-    its constraint (None: the task's own). `kwargs` are fixed arguments of the entry.
+    its constraint (None: the task's own). `kwargs` are fixed arguments of the entry. `metrics` are measured
+    beside the error, the parameters and what the task brings itself.
 
     Raises TaskError for splits that do not hold.
     """
@@ -49,6 +54,7 @@ class Evaluator:
         ceiling: float | None = None,
         entry: str = "Model",
         kwargs: Mapping[str, object] | None = None,
+        metrics: Sequence[Metric] = (),
     ) -> None:
         splits = check_splits(task, asked(task, "splits", lambda: task.splits(campaign_seed)))
         for array in (splits.train.inputs, splits.train.targets, splits.validation.inputs):
@@ -60,7 +66,7 @@ class Evaluator:
             "kwargs": dict(kwargs or {}),
             "loss": task.loss,
         }
-        self.grading, self._outputs = grading_of(task, splits), outputs(task)
+        self.grading, self._outputs = grading_of(task, splits, metrics), outputs(task)
         self._shown: Mapping[str, Array] = {
             "inputs": splits.train.inputs[:EXAMPLES],
             "targets": splits.train.targets[:EXAMPLES],

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from evoarch.archive.records import Failed
-from evoarch.evaluators.flow import Question
+from evoarch.evaluators.flow import Grade, Question
+from evoarch.evaluators.metrics.base import Metric
+from evoarch.evaluators.metrics.registry import values_of
 from evoarch.evaluators.task import Floats, Splits
 from evoarch.sandbox.outcome import Array, Finished
 
@@ -19,12 +22,14 @@ BATCHES = 7
 
 
 class SplitGrading:
-    """The half of a grading that all data sets of examples share: what the children get and are asked."""
+    """The half of a grading that all data sets of examples share: what the children get and are asked, and
+    the task's further `metrics`.
+    """
 
     prefix = ""
 
-    def __init__(self, splits: Splits) -> None:
-        self._splits = splits
+    def __init__(self, splits: Splits, metrics: Sequence[Metric] = ()) -> None:
+        self._splits, self._metrics = splits, metrics
 
     def training(self) -> Mapping[str, Array]:
         return {"inputs": self._splits.train.inputs, "targets": self._splits.train.targets}
@@ -44,6 +49,13 @@ class SplitGrading:
         pool = np.concatenate([new, known[decoys]])
         order = rng.permutation(len(pool))
         return Question({"inputs": pool[order]}, order, 1 + len(new) // BATCHES)
+
+    def measured(self, grade: Grade, first: Floats, second: Floats) -> Grade | Failed:
+        """`grade` with the further metrics of both predictions. Failed, as the infrastructure's, where one of
+        them does not work.
+        """
+        values = values_of(self._metrics, (first, second), self._splits.validation.targets)
+        return values if isinstance(values, Failed) else replace(grade, metrics=values)
 
 
 def read_outputs(

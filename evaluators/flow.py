@@ -46,11 +46,18 @@ class Question:
 
 @dataclass(frozen=True)
 class Grade:
-    """What an evaluation is worth. `error` is in [0, 1]; `correct` has one bit per graded example."""
+    """What an evaluation is worth. `error` is in [0, 1]; `correct` has one bit per graded example; `metrics`
+    are what else the task measures, by name, smaller being better.
+    """
 
     error: float
     correct: NDArray[np.bool_]
     detail: Mapping[str, object] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    def scored(self, params: int) -> Scored:
+        """As an outcome, beside the number of parameters."""
+        return Scored({"error": self.error, "params": float(params), **self.metrics})
 
 
 class Grading(Protocol[Answers]):
@@ -146,7 +153,7 @@ class Flow(Generic[Answers]):
         if isinstance(early, Failed):
             return self._ended(early)
         if self._segment.stop < self._of.recipe.steps:
-            return self._ended(Scored({"error": early.error, "params": float(params)}), state=trained.state)
+            return self._ended(early.scored(params), state=trained.state)
         # Other neighbours, another order, another batch size, another seed: only the weights are the same.
         other = self._grading.otherwise(np.random.default_rng(self._draw("order")))
         second = await self._predict((weights,), other, "predict again")
@@ -158,7 +165,7 @@ class Flow(Generic[Answers]):
         if isinstance(grade, Failed):
             return self._ended(grade)
         self._detail |= grade.detail
-        outcome: Outcome = Scored({"error": grade.error, "params": float(params)})
+        outcome: Outcome = grade.scored(params)
         if grade.error > self._of.ceiling:
             limit = f"the ceiling {self._of.ceiling:.3f} on {self._of.task}"
             outcome = Failed("constraint", f"error {grade.error:.3f} is above {limit}")

@@ -16,6 +16,7 @@ from evoarch.archive.records import Failed
 from evoarch.evaluators.agreement import TOLERANCE
 from evoarch.evaluators.examples import SplitGrading, read_outputs
 from evoarch.evaluators.flow import Grade, Question
+from evoarch.evaluators.metrics.base import Metric
 from evoarch.evaluators.task import Floats, Splits, Targets
 from evoarch.sandbox.outcome import Finished
 
@@ -28,16 +29,18 @@ class Regression(SplitGrading):
 
     worthless = "the outputs are not finite"
 
-    def __init__(self, splits: Splits, outputs: int) -> None:
-        super().__init__(splits)
+    def __init__(self, splits: Splits, outputs: int, metrics: Sequence[Metric] = ()) -> None:
+        super().__init__(splits, metrics)
         self._outputs = outputs
         self._variance = np.asarray(splits.train.targets, np.float64).var(0)
 
     def read(self, reply: Finished, asked: Question, checkpoints: int) -> Sequence[Floats] | Failed:
+        """As evaluators.flow.Grading says: outputs (n, k) of each checkpoint."""
         shape = (checkpoints, len(asked.order), self._outputs)
         return read_outputs(reply, asked, shape, len(self._splits.validation.inputs))
 
     def choose(self, answers: Sequence[Floats]) -> int | None:
+        """The checkpoint of lowest validation error; None if none is finite."""
         errors = [self._wrong(a).mean() if np.isfinite(a).all() else np.inf for a in answers]
         best = int(np.argmin(errors))
         return best if np.isfinite(errors[best]) else None
@@ -53,8 +56,9 @@ class Regression(SplitGrading):
         return ""
 
     def grade(self, first: Floats, second: Floats) -> Grade | Failed:
+        """The error over the worse of two predictions, and the further metrics of the worse prediction."""
         wrong = np.maximum(self._wrong(first), self._wrong(second))
-        return Grade(min(1.0, float(wrong.mean())), np.zeros(0, np.bool_))
+        return self.measured(Grade(min(1.0, float(wrong.mean())), np.zeros(0, np.bool_)), first, second)
 
     def right(self, outputs: Floats, targets: Targets) -> Floats:
         """Of each example of any split: 1 less its squared error in variances; negative where that is above

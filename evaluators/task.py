@@ -84,7 +84,8 @@ class SupervisedTask(Task, Protocol):
     """A task of examples with class numbers or with numbers, which the common evaluator measures.
 
     Its `offers` hold `input_shape` and either `num_classes` or `num_outputs`. It may name a training loop of
-    its own (`fit_file`, evaluators.fit).
+    its own (`fit_file`, evaluators.fit), and bring `metrics` beside the error: a tuple of names of built-in
+    ones or of objects (evaluators.metrics.base.Metric).
     """
 
     @property

@@ -1,4 +1,4 @@
-"""The tasks, by name; and those of a user's own data, by file."""
+"""The tasks, by name; and a user's own: by file, or from an installed package."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from evoarch.evaluators import own_code
+from evoarch.evaluators.own_code import TASK, PartError, file_and_name, find
 from evoarch.evaluators.task import Task, TaskError
 from evoarch.evaluators.tasks.clrs import clrs_tasks
 from evoarch.evaluators.tasks.digits import Digits
@@ -41,37 +43,31 @@ def load_task(name: str, folder: Path | None = None) -> Task:
 
     Raises UnknownTask, naming the nearest known one, and TaskError for a user's own that does not hold.
     """
-    if make := TASKS.get(name):
-        return make()
-    folder = folder or Path()
-    if own := _parts(name):
-        path, wanted = own
-        return own_task(name, folder / path, wanted) if wanted else tensors_task(name, folder / path)
-    near = difflib.get_close_matches(name, [*TASKS, TENSORS], n=1, cutoff=0.0)[0]
-    known = ", ".join([*families(), *FORMS])
-    raise UnknownTask(
-        f"task: expected one of {known}, got {name!r}; nearest is {FORMS[0] if near == TENSORS else near!r}"
-    )
+    kind, colon, path = name.partition(":")
+    if kind == TENSORS and colon:
+        return tensors_task(name, (folder or Path()) / path)
+    if name not in TASKS and file_and_name(name) is None and name not in own_code.installed(TASK):
+        near = difflib.get_close_matches(name, [*TASKS, TENSORS], n=1, cutoff=0.0)[0]
+        known = ", ".join([*families(), *own_code.installed(TASK), *FORMS])
+        nearest = FORMS[0] if near == TENSORS else near
+        raise UnknownTask(f"task: expected one of {known}, got {name!r}; nearest is {nearest!r}")
+    try:
+        found = find(TASK, name, TASKS, folder)
+    except PartError as error:
+        raise TaskError(str(error)) from None
+    return own_task(found) if found.own else TASKS[name]()
 
 
 def from_file(name: str) -> bool:
-    """Whether a task is a user's own, and its data may change."""
-    return name not in TASKS and _parts(name) is not None
+    """Whether a task is a user's own file, which is named relative to a folder."""
+    return name not in TASKS and (name.startswith(f"{TENSORS}:") or file_and_name(name) is not None)
 
 
 def moved(name: str, folder: Path, target: Path) -> str:
     """`name`, whose path is relative to `folder`, as the folder `target` has to say it."""
-    own = None if name in TASKS else _parts(name)
-    if own is None or Path(own[0]).is_absolute():
-        return name
-    path = os.path.relpath((folder / own[0]).resolve(), target.resolve())
-    return f"{path}:{own[1]}" if own[1] else f"{TENSORS}:{path}"
-
-
-def _parts(name: str) -> tuple[str, str] | None:
-    """Path and class ("": a data file) of a user's own task."""
     kind, colon, path = name.partition(":")
-    if kind == TENSORS and colon:
-        return path, ""
-    path, colon, wanted = name.rpartition(":")
-    return (path, wanted) if colon and path.endswith(".py") else None
+    if kind != TENSORS or not colon:
+        return own_code.moved(name, folder, target)
+    if Path(path).is_absolute():
+        return name
+    return f"{TENSORS}:{os.path.relpath((folder / path).resolve(), target.resolve())}"

@@ -38,8 +38,9 @@ from evoarch.agent.config.lm import LMSettings
 from evoarch.agent.lm.base import LM, LMReply, LMRequest
 from evoarch.agent.lm.local.embedded import EmbeddedLM
 from evoarch.agent.operators.base import BrokenParent, Draft, Operator, Order, Parent
+from evoarch.agent.operators.lm.drafts import LMOperator
 from evoarch.agent.operators.lm.repair import readable
-from evoarch.agent.operators.registry import ASKING, QUICK
+from evoarch.agent.operators.registry import built_in
 from evoarch.agent.operators.shape_repair.rules import repair
 from evoarch.agent.search.proposals import TEMPERATURES
 from evoarch.agent.search.selection import targets
@@ -296,17 +297,21 @@ def write_markdown(path: Path, text: str, arguments: argparse.Namespace) -> None
     path.write_text(f"{before}{BEGIN}\n{text}\n\n{made}\n{END}{after}", encoding="utf-8")
 
 
+ASKING = tuple(name for name in built_in() if name.startswith("lm."))
+"""The operators that ask a language model."""
+
+
 async def run(arguments: argparse.Namespace) -> dict[str, Result]:
-    names = arguments.operators.split(",") if arguments.operators else [*ASKING, *QUICK]
-    if unknown := [name for name in names if name not in {**ASKING, **QUICK}]:
-        raise SystemExit(f"--operators: unknown {', '.join(unknown)}; known: {', '.join([*ASKING, *QUICK])}")
+    names = arguments.operators.split(",") if arguments.operators else list(built_in())
+    if unknown := [name for name in names if name not in built_in()]:
+        raise SystemExit(f"--operators: unknown {', '.join(unknown)}; known: {', '.join(built_in())}")
     names.sort(key=lambda name: name == "lm.repair")
     settings = {
         key: getattr(arguments, key)
         for key in ("proposals", "batch", "rewrite_tokens", "threads", "seed", "recipe")
     }
     found: dict[str, Result] = {}
-    for name in {*names, *ASKING}:  # lm.repair mends what earlier runs left broken
+    for name in built_in():  # lm.repair mends what earlier runs left broken
         path = arguments.state / f"{name}.json"
         if path.exists() and (known := _read(path)).settings == settings:
             found[name] = known
@@ -361,11 +366,12 @@ async def prepared(task: Task, evaluator: Measuring, seed: int) -> Bench:
 
 def chosen(name: str, arguments: argparse.Namespace) -> Operator:
     """The operator as a campaign has it, but for the sizes that the arguments give."""
-    if name in QUICK:
-        return QUICK[name]
+    operator: Operator = built_in()[name]()
+    if not isinstance(operator, LMOperator):
+        return operator
     if name == "lm.rewrite":
-        return replace(ASKING[name], samples=arguments.batch, max_tokens=arguments.rewrite_tokens)
-    return replace(ASKING[name], samples=min(arguments.batch, 4) if name == "lm.repair" else arguments.batch)
+        return replace(operator, samples=arguments.batch, max_tokens=arguments.rewrite_tokens)
+    return replace(operator, samples=min(arguments.batch, 4) if name == "lm.repair" else arguments.batch)
 
 
 def _read(path: Path) -> Result:

@@ -173,7 +173,9 @@ def load_file(kind: Kind, path: Path) -> ModuleType:
 
 def said(error: BaseException, path: Path | None) -> str:
     """An exception as one line: the last line of `path` that it passed, its type and its message."""
-    frames = [f.lineno for f in traceback.extract_tb(error.__traceback__) if path and Path(f.filename) == path]
+    frames = [
+        f.lineno for f in traceback.extract_tb(error.__traceback__) if path and Path(f.filename) == path
+    ]
     line = getattr(error, "lineno", None) or (frames[-1] if frames else None)
     message = " ".join(str(error).split())
     return f"{f'line {line}: ' if line else ''}{type(error).__name__}: {message}"

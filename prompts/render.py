@@ -129,16 +129,22 @@ def built_in(name: str) -> str:
     return (files("evoarch.prompts") / "templates" / f"{name}{SUFFIX}").read_text(encoding="utf-8")
 
 
-def metrics_text(metrics: Mapping[str, float]) -> str:
-    """Metrics as a prompt shows them: a JSON object of strings, `params` whole, errors to three places.
+MOST_FIGURES = 10_000
+"""From here on a value is shown whole."""
 
-    Other metrics are left out: they would only differ in noise, and a prompt must be repeatable.
+
+def metrics_text(metrics: Mapping[str, float]) -> str:
+    """Metrics as a prompt shows them: a JSON object of strings, counts whole, errors to three places, others
+    to four figures. `error` is called `val_error`, as in EvoPrompting's prompts.
     """
     shown: dict[str, str] = {}
     if "params" in metrics:
         shown["params"] = f"{metrics['params']:.0f}"
     if "error" in metrics:
         shown["val_error"] = f"{metrics['error']:.3f}"
+    for name, value in metrics.items():
+        if name not in ("params", "error"):
+            shown[name] = f"{value:.0f}" if value >= MOST_FIGURES else f"{value:.4g}"
     return json.dumps(shown)
 
 

@@ -18,13 +18,14 @@ from evoarch.agent.base import pdeathsig
 from evoarch.agent.base.concurrency import in_slots
 from evoarch.agent.base.errors import UserError, files_told
 from evoarch.agent.compare.arms import find
+from evoarch.agent.config.data_fingerprint import moved_parts
 from evoarch.agent.config.load import FILE, load, parse
 from evoarch.agent.config.overlay import overlaid
 from evoarch.agent.evaluation.external_trainer import moved_trainer
 from evoarch.agent.search.campaign_files import copy_files, differing
+from evoarch.agent.search.own_parts import check_parts
 from evoarch.archive.schema import FILE as DATABASE
 from evoarch.archive.store import open_archive
-from evoarch.evaluators.tasks import moved
 
 FOLDER = "compare"
 LOG = "run.log"
@@ -64,6 +65,9 @@ def plan(folder: Path, arms: Mapping[str, int], evaluations: int = 0) -> list[Ru
                 run = Run(arm, first + number, folder / FOLDER / arm / f"seed-{first + number}")
                 _prepare(folder, run, configured(folder, run, evaluations))
                 runs.append(run)
+                if number == 0:
+                    # All arms before the first of them is run.
+                    check_parts(load(run.folder), run.folder)
     return runs
 
 
@@ -83,8 +87,7 @@ def configured(folder: Path, run: Run, evaluations: int = 0) -> dict[str, Any]:
         own["budget"] = {"evaluations": evaluations}
     merged = overlaid(overlaid(data, overlay), own)
     merged["campaign"]["profile"] = run.arm
-    if "task" in merged["campaign"]:
-        merged["campaign"]["task"] = moved(merged["campaign"]["task"], folder, run.folder)
+    merged = moved_parts(merged, folder, run.folder)
     if "trainer" in merged:
         merged["trainer"] = moved_trainer(merged["trainer"], folder)
     parse(merged, f"arm {run.arm}")

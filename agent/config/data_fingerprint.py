@@ -1,23 +1,26 @@
-"""A task of a user's own files: its path as another folder says it, and whether its data are the same."""
+"""A user's own files: their paths as another folder says them, and whether a task's data are the same."""
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tomli_w
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.config.load import Config
+from evoarch.agent.config.load import Config, parse
 from evoarch.archive.store import Store
 from evoarch.evaluators.checks import asked, check_splits
 from evoarch.evaluators.fit import fit_file, fit_source
 from evoarch.evaluators.task import SupervisedTask, Task
-from evoarch.evaluators.tasks import from_file, moved
+from evoarch.evaluators.tasks import TASKS, moved
 from evoarch.evaluators.tasks.tensors import Tensors
 
 
@@ -27,7 +30,7 @@ def fingerprint(name: str, task: Task, seed: int) -> str:
     Of a data file its bytes; of a class the splits that it gives for the campaign's seed, its loss, and the
     text of its training loop. Raises TaskError.
     """
-    if not from_file(name) or not isinstance(task, SupervisedTask):
+    if name in TASKS or not isinstance(task, SupervisedTask):
         return ""
     if isinstance(task, Tensors):
         return task.digest
@@ -51,21 +54,49 @@ def refuse_changed(store: Store, name: str, data: str) -> None:
         )
 
 
+def moved_parts(data: Mapping[str, Any], source: Path, folder: Path) -> dict[str, Any]:
+    """The campaign.toml of the campaign in `source` as the folder `folder` has to say it: the paths of its
+    task and of other parts of the user's own.
+    """
+    changed = copy.deepcopy(dict(data))
+    places = [(changed.get("campaign"), "task"), (changed.get("selection"), "method")]
+    places += [(table, "name") for table in changed.get("operators", ())]
+    places += [(table, "backend") for table in changed.get("lm", ())]
+    for table, key in places:
+        if isinstance(table, dict) and isinstance(table.get(key), str):
+            table[key] = moved(table[key], source, folder)
+    evaluation = changed.get("evaluation")
+    if isinstance(evaluation, dict) and isinstance(evaluation.get("metrics"), list):
+        evaluation["metrics"] = [moved(str(name), source, folder) for name in evaluation["metrics"]]
+    return changed
+
+
 def retold(config: Config, source: Path, folder: Path) -> Config:
     """A configuration of the campaign in `source` as the folder `folder` has to say it."""
-    task = moved(config.campaign.task, source, folder)
-    return config.model_copy(update={"campaign": config.campaign.model_copy(update={"task": task})})
+    data = config.model_dump(mode="json")
+    changed = moved_parts(data, source, folder)
+    return config if changed == data else parse(changed, str(source))
 
 
-def retell(path: Path, config: Config, source: Path) -> None:
-    """Changes the task's path in the copied campaign.toml at `path`, and nothing else of it."""
-    task = moved(config.campaign.task, source, path.parent)
-    if task == config.campaign.task:
-        return
+def retell(path: Path, source: Path) -> None:
+    """Changes the paths of the user's own parts in the copied campaign.toml at `path`, and nothing else."""
     text = path.read_text(encoding="utf-8")
-    wanted = tomllib.loads(text)
-    wanted["campaign"]["task"] = task
-    line = f"task = {json.dumps(task, ensure_ascii=False)}"
-    edited = re.sub(r"""(?m)^\s*task\s*=\s*("[^"\n]*"|'[^'\n]*')""", lambda _: line, text, count=1)
-    # Where the line is written in another way the comments are lost, not the meaning.
-    path.write_text(edited if tomllib.loads(edited) == wanted else tomli_w.dumps(wanted), encoding="utf-8")
+    data = tomllib.loads(text)
+    wanted = moved_parts(data, source, path.parent)
+    if wanted == data:
+        return
+
+    def replaced(found: re.Match[str]) -> str:
+        name = moved(found[0][1:-1], source, path.parent)
+        return found[0] if name == found[0][1:-1] else json.dumps(name, ensure_ascii=False)
+
+    edited = re.sub(r"""(?m)"[^"\n]*"|'[^'\n]*'""", replaced, text)
+    # Where a line is written in another way the comments are lost, not the meaning.
+    path.write_text(edited if _read(edited) == wanted else tomli_w.dumps(wanted), encoding="utf-8")
+
+
+def _read(text: str) -> object:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return None

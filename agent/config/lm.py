@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from evoarch.evaluators.own_code import LANGUAGE_MODEL, file_and_name, installed
+
+BACKENDS = ("openai", "transformers", "embedded", "command")
+"""The built-in backends (agent/lm/registry.py)."""
+
+HANDED = "given"
+"""The backend of a table whose language model is an object handed to `evoarch.run_campaign`."""
 
 SENT = frozenset({"model", "messages", "prompt", "n", "max_tokens", "max_completion_tokens", "stream"})
 """Of a request's body, what counts and costs depend on."""
@@ -19,7 +27,10 @@ class LMSettings(BaseModel):
     backend openai: `model`, `base_url` (default: OPENAI_BASE_URL, else api.openai.com), `key_env` names the
     environment variable with the key. backend transformers: `path` to a folder or a GGUF file. backend
     embedded: nothing more. backend command: `command`, a program and its arguments, run once a sample with
-    the prompt on its standard input. Prices are money per million tokens; `timeout` seconds per attempt.
+    the prompt on its standard input. Your own: backend FILE.py:CLASS or an
+    installed package's name, made with these settings, or "given", an object that `evoarch.run_campaign` is
+    handed under the table's name.
+    Prices are money per million tokens; `timeout` seconds per attempt.
 
     For endpoints that differ: `token_limit` is the name under which `max_tokens` is sent, `omit` names what
     is not sent, `extra` is added to each request.
@@ -27,7 +38,7 @@ class LMSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    backend: Literal["openai", "transformers", "embedded", "command"] = "embedded"
+    backend: str = Field(default="embedded", min_length=1)
     name: str = ""
     model: str = ""
     base_url: str | None = None
@@ -54,6 +65,14 @@ class LMSettings(BaseModel):
     @classmethod
     def _named(cls, data: Any) -> Any:
         return {**data, "name": data.get("name") or named(data)} if isinstance(data, dict) else data
+
+    @field_validator("backend")
+    @classmethod
+    def _known(cls, backend: str) -> str:
+        if backend in (*BACKENDS, HANDED) or file_and_name(backend) or backend in installed(LANGUAGE_MODEL):
+            return backend
+        expected = ", ".join(map(repr, (*BACKENDS, HANDED)))
+        raise ValueError(f"expected {expected}, FILE.py:CLASS or an installed package's backend")
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -87,7 +106,11 @@ class LMSettings(BaseModel):
 
 
 def named(data: Mapping[str, Any]) -> str:
-    """What a table without a name is called: its model, its file or its program, else the embedded model."""
+    """What a table without a name is called: its model, its file, its program or its own backend, else the
+    embedded model.
+    """
+    if file_and_name(backend := str(data.get("backend") or "embedded")) or backend not in BACKENDS:
+        return str(data.get("model") or backend.rpartition(":")[2])
     command = data.get("command")
     # Of another type, it is refused once the table has a name.
     program = command[0] if isinstance(command, list | tuple) and command else ""

@@ -72,7 +72,7 @@ class Config(Table):
         if len(set(names)) < len(names):
             raise ValueError(f"two [[lm]] tables share a name: {', '.join(names)}")
         for operator in self.operators:
-            if operator.name.startswith("lm.") and operator.lm not in names:
+            if (operator.name.startswith("lm.") or operator.lm) and operator.lm not in names:
                 known = nearest(operator.lm, names) if names else "there is no [[lm]] table"
                 raise ValueError(f"operator {operator.name} wants lm = {operator.lm!r}; {known}")
             if operator.reply == "edits" and operator.name not in EDITING:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from evoarch.evaluators.own_code import SELECTION, file_and_name, installed
 from evoarch.sandbox.limits import Limits
+
+METHODS = ("pareto", "scalar", "uniform", "seeds")
+"""The built-in selection methods (agent/search/selection.py)."""
 
 
 class Table(BaseModel):
@@ -63,12 +67,22 @@ class SeedsTable(Table):
 class SelectionTable(Table):
     """`pareto`: binary tournaments by Pareto rank, then crowding (Deb et al. 2002, NSGA-II, III.C), sizes on
     a log scale. `scalar`: uniform from the `survivors` best by -(params x error) (EvoPrompting, section 3).
-    Controls: `uniform` from all that were scored, `seeds`: from the seeds alone.
+    Controls: `uniform` from all that were scored, `seeds`: from the seeds alone. Or a method of your own:
+    FILE.py:NAME, or an installed one's name (docs/extending.md).
+    `objectives`: metrics, all minimised: error, params, flops, latency, train_seconds, memory, or one that
+    `evaluation.metrics` or the task adds.
     """
 
-    method: Literal["pareto", "scalar", "uniform", "seeds"] = "pareto"
+    method: str = "pareto"
     objectives: Annotated[tuple[str, ...], Field(min_length=1)] = ("error", "params")
     survivors: Annotated[int, Field(ge=1)] = 10
+
+    @field_validator("method")
+    @classmethod
+    def _known(cls, method: str) -> str:
+        if method in METHODS or file_and_name(method) or method in installed(SELECTION):
+            return method
+        raise ValueError(f"expected {', '.join(map(repr, METHODS))} or FILE.py:NAME")
 
 
 class ConstraintsTable(Table):
@@ -78,7 +92,7 @@ class ConstraintsTable(Table):
     `params`; `flops` of one example, multiply and add counted as two; `latency` as a ratio to that of
     `reference`, the name of a seed file without its ending ("": the first of seeds.files). After it:
     `memory` in MiB, the peak of a training process above what warming up takes; `seconds`: CPU time of a
-    training.
+    training. `metrics`: the largest value of each of `evaluation.metrics`, by the name that is recorded.
     """
 
     error: Annotated[float, Field(gt=0, le=1)] | None = None
@@ -88,6 +102,7 @@ class ConstraintsTable(Table):
     reference: str = ""
     memory: Annotated[float, Field(gt=0)] | None = None
     seconds: Annotated[float, Field(gt=0)] | None = None
+    metrics: Mapping[str, float] = Field(default_factory=dict)
 
 
 class RungTable(Table):
@@ -137,6 +152,8 @@ class EvaluationTable(Table):
     "cuda:0,2". On GPUs `workers` 0 is one per slot; `slots_per_device` children share one;
     `device_memory` MiB of it a child may allocate (0: an equal part of nine tenths). `autocast`: trainings on
     a GPU in full precision ("off") or, where torch thinks it safe, in bfloat16 ("bf16").
+    `metrics`: what is measured beside the error and the parameters: macro_f1, auroc, top5_error,
+    calibration_error, mean_absolute_error, or your own (docs/extending.md).
     """
 
     recipe: str = "fast"
@@ -160,6 +177,7 @@ class EvaluationTable(Table):
     slots_per_device: Annotated[int, Field(ge=1)] = 1
     device_memory: Annotated[int, Field(ge=0)] = 0
     autocast: Literal["off", "bf16"] = "off"
+    metrics: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _keys_of_devices(self) -> EvaluationTable:
@@ -316,30 +334,19 @@ class TuningTable(Table):
     threads: Annotated[int, Field(ge=0)] = 0
 
 
-OperatorName = Literal[
-    "lm.rewrite",
-    "lm.scoped",
-    "lm.crossover",
-    "lm.repair",
-    "syntactic.mutate",
-    "syntactic.crossover",
-    "random",
-    "grammar.draw",
-    "grammar.mutate",
-    "grammar.crossover",
-]
-
-
 class OperatorTable(Table):
-    """`weight`: share of the children. `samples`: children per call. `lm`: name of an [[lm]] table.
+    """`name`: a built-in operator, an installed package's, or one of your own, FILE.py:CLASS; a class is made
+    with `options` as its arguments.
+    `weight`: share of the children. `samples`: children per call. `lm`: name of an [[lm]] table.
     `lookahead`: how many children ahead of their turn they may be asked for (0: as the operator needs).
     `reply`: a chat model answers with a whole "class", or with "edits": search/replace blocks.
     """
 
-    name: OperatorName
+    name: Annotated[str, Field(min_length=1)]
     weight: Annotated[float, Field(gt=0)] = 1.0
     lm: str = ""
     samples: Annotated[int, Field(ge=0)] = 0
     max_tokens: Annotated[int, Field(ge=0)] = 0
     lookahead: Annotated[int, Field(ge=0)] = 0
     reply: Literal["class", "edits"] = "class"
+    options: Mapping[str, Any] = Field(default_factory=dict)

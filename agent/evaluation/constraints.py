@@ -33,8 +33,18 @@ class Limit:
     words: str
 
     def of(self, table: ConstraintsTable) -> float | None:
+        """The largest value that is allowed; None where there is no limit."""
         most: float | None = getattr(table, self.key)
         return most
+
+
+@dataclass(frozen=True)
+class MetricLimit(Limit):
+    """A limit of [constraints.metrics]: the metric's name is its key."""
+
+    def of(self, table: ConstraintsTable) -> float | None:
+        """The largest value that is allowed; None where there is no limit."""
+        return table.metrics.get(self.metric)
 
 
 LIMITS = (
@@ -46,14 +56,19 @@ LIMITS = (
 )
 
 
+def limits_of(table: ConstraintsTable) -> tuple[Limit, ...]:
+    """All limits that a campaign may have: those of every campaign, and those on its own metrics."""
+    return (*LIMITS, *(MetricLimit(f"metrics.{name}", name, name) for name in table.metrics))
+
+
 def excess(table: ConstraintsTable, metrics: Mapping[str, float]) -> str:
     """Which limits `metrics` break, and by how much; "" where they keep all those that they know of."""
     found = []
-    for limit in LIMITS:
+    for limit in limits_of(table):
         most, got = limit.of(table), metrics.get(limit.metric)
         if most is None or got is None or got <= most:
             continue
-        over = f"{number(got - most)} ({(got - most) / most:.1%}) above"
+        over = f"{number(got - most)}{f' ({(got - most) / most:.1%})' if most > 0 else ''} above"
         found.append(
             f"expected at most {number(most)} {limit.words}, got {number(got)}: {over}; "
             f"limit constraints.{limit.key}"
@@ -63,7 +78,7 @@ def excess(table: ConstraintsTable, metrics: Mapping[str, float]) -> str:
 
 def wanted(config: Config, metric: str) -> str:
     """The key that makes `metric` necessary, "" where a campaign does without it."""
-    for limit in LIMITS:
+    for limit in limits_of(config.constraints):
         if limit.metric == metric and limit.of(config.constraints) is not None:
             return f"constraints.{limit.key}"
     return "selection.objectives" if metric in config.selection.objectives else ""
@@ -126,18 +141,22 @@ def completed(
     params: int | None,
     static: Mapping[str, float],
     machine: Mapping[str, float],
+    *,
+    partly: bool = False,
 ) -> Evaluated:
     """`evaluated` with all measures in its metrics, or failed where they break a limit.
 
     `params`: as the dry run found them. A model that was trained at another size is not the one whose FLOPs
-    and latency are known.
+    and latency are known. `partly`: of a training that goes on, on whose metrics there is no limit yet.
     """
     detail = {k: v for k, v in evaluated.detail.items() if k != "training"}
     if known := {**machine, **{k: static[k] for k in ("latency",) if k in static}}:
         detail |= {MEASURED: known}
-    return replace(
-        evaluated, outcome=_outcome(evaluated.outcome, config, params, static, machine), detail=detail
-    )
+    if partly:
+        constraints = config.constraints.model_copy(update={"metrics": {}})
+        config = config.model_copy(update={"constraints": constraints})
+    outcome = _outcome(evaluated.outcome, config, params, static, machine)
+    return replace(evaluated, outcome=outcome, detail=detail)
 
 
 def _outcome(
@@ -157,7 +176,7 @@ def _outcome(
             return Failed("constraint", f"{reason}; its measures, needed by {keys[0]}, are not this model's")
         static = {}
     metrics = {**outcome.metrics, **static, **machine}
-    for limit in LIMITS:
+    for limit in limits_of(config.constraints):
         if limit.of(config.constraints) is not None and limit.metric not in metrics:
             return Failed("constraint", f"this task tells no {limit.metric}; limit constraints.{limit.key}")
     if problem := excess(config.constraints, metrics):

@@ -32,6 +32,7 @@ from evoarch.archive.store import Store
 from evoarch.archive.weights import save_weights
 from evoarch.evaluators.failures import failure_of
 from evoarch.evaluators.latency import Latency, Timing
+from evoarch.evaluators.metrics.registry import STAGE as METRIC
 from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.segments import ResumableEvaluator, Segment
 from evoarch.evaluators.task import Evaluated
@@ -131,12 +132,12 @@ class Pipeline:
 
     async def train(self, source: str, digest: str, repeat: int, segment: Segment | None = None) -> Evaluated:
         """Train (all steps, or a segment of them) and predict; an infrastructure fault is tried again, a
-        bounded number of times.
+        bounded number of times; not a metric's, which would say the same again.
         """
         retries = self.config.evaluation.retries
         while True:
             evaluated = await self._evaluate(source, digest, repeat, segment)
-            if (lost := _lost(evaluated)) and retries:
+            if (lost := _lost(evaluated)) and retries and lost.stage != METRIC:
                 retries -= 1
                 self.store.event("retried", detail={"reason": lost.reason})
                 continue
@@ -151,7 +152,8 @@ class Pipeline:
             machine = cumulated(evaluated, parts if segment and segment.start else ())
             recorded = self.event_order.measured(candidate, len(parts))
             machine |= {name: value for name, value in recorded.items() if name in machine}
-            return completed(evaluated, self.config, params, static, machine)
+            partly = segment is not None and bool(evaluated.state)
+            return completed(evaluated, self.config, params, static, machine, partly=partly)
 
         return train
 

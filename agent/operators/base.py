@@ -5,10 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from evoarch.agent.config.lm import LMSettings
+from evoarch.agent.config.tables import OperatorTable
 from evoarch.agent.lm.base import Complete
 from evoarch.prompts.contexts import NOTHING, Feedback
+from evoarch.prompts.render import BUILT_IN, Templates
 
 
 def width(offers: Mapping[str, object]) -> int | None:
@@ -19,8 +22,8 @@ def width(offers: Mapping[str, object]) -> int | None:
 
 @dataclass(frozen=True)
 class Parent:
-    """A candidate as an operator sees it. `metrics`: error (0..1) and params (elements) at draw time;
-    `note`: what a person noted on it.
+    """A candidate as an operator sees it. `metrics`: the campaign's objectives, e.g. error (0..1) and params
+    (elements), at draw time, all smaller being better; `note`: what a person noted on it.
     """
 
     id: int
@@ -73,10 +76,16 @@ class Draft:
 
 
 class Operator(Protocol):
-    """Makes children from parents. Returns exactly `order.count` drafts; never raises for a bad reply."""
+    """Makes children from parents. Returns exactly `order.count` drafts; never raises for a bad reply.
+
+    One that wants to know its table, its language model's settings or the campaign's prompt templates also
+    has `configured(settings: OperatorSettings) -> Operator`, which is called once before a run.
+    """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What the archive, the reports and, of an installed operator, campaign.toml call it."""
+        ...
 
     @property
     def arity(self) -> int:
@@ -88,4 +97,34 @@ class Operator(Protocol):
         """How many children one call should ask for."""
         ...
 
-    async def propose(self, order: Order, rng: random.Random, complete: Complete | None) -> list[Draft]: ...
+    async def propose(self, order: Order, rng: random.Random, complete: Complete | None) -> list[Draft]:
+        """`order.count` drafts, which are a function of the order, of `rng` and of what `complete` answers.
+
+        `complete` asks the language model of the operator's table; None where the table names none. Raises
+        LMError where a call itself failed.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class OperatorSettings:
+    """What an operator may be configured by: its `[[operators]]` table, the `[[lm]]` table that this names
+    (None: none), whether a genome's RECIPE is searched too, and the campaign's prompt templates.
+    """
+
+    table: OperatorTable
+    lm: LMSettings | None = None
+    recipe_search: bool = False
+    templates: Templates = BUILT_IN
+
+
+OPERATORS: dict[str, type] = {}
+"""The built-in operators by name, as far as their files were imported (`registry.built_in` imports all)."""
+
+Class = TypeVar("Class", bound=type)
+
+
+def operator(kind: Class) -> Class:
+    """Decorator of a built-in operator's class: makes it known by its name."""
+    OPERATORS[kind.name] = kind
+    return kind

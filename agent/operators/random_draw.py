@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from evoarch.agent.lm.base import Complete
-from evoarch.agent.operators.base import Draft, Order, width
+from evoarch.agent.operators.base import Draft, Order, operator, width
 from evoarch.agent.operators.syntactic.view import completed
 from evoarch.agent.operators.syntactic.vocabulary import (
     RATES,
@@ -161,6 +161,7 @@ def draw(rng: random.Random, shape: Sequence[int], classes: int, entry: str = "M
     return completed(parse(plan.written(entry)))
 
 
+@operator
 class RandomDraw:
     """The operator: children without parents. Deterministic in (order, rng); needs no language model."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from evoarch.agent.evaluation.pipeline import EvaluatorSeam
 from evoarch.agent.lm.base import LM
 from evoarch.agent.operators.base import Operator
+from evoarch.agent.search.selection import SelectionMethod
 from evoarch.agent.seeding.record import SeedRecord
 from evoarch.agent.tuning.tuner import Tuner
 from evoarch.evaluators.pools.seam import Pool
@@ -17,7 +18,7 @@ from evoarch.evaluators.pools.seam import Pool
 class Components:
     """What a campaign works with. `operators` stand in the order of the config's tables; `seeds` are the
     records of inlined seeds, by name; `cores` are slots at the end, when no LM computes beside them. `pool`:
-    one whose slots come and go; `workers` is what it had at first.
+    one whose slots come and go; `workers` is what it had at first. `choose`: a user's own selection method.
     """
 
     evaluator: EvaluatorSeam
@@ -29,6 +30,7 @@ class Components:
     cores: int = 0
     tuner: Tuner | None = None
     pool: Pool | None = None
+    choose: SelectionMethod | None = None
 
     @property
     def at_once(self) -> int:

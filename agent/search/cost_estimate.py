@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from evoarch.agent.config.load import Config
+from evoarch.agent.config.load import LOCAL, Config
 
 LEAST = 20
 """Proposals that an archive must hold before the share that entered training is taken from it."""
@@ -81,7 +81,7 @@ def estimate(
         if lm := prices.get(each.lm):
             money += (asked * lm.price_prompt + answered * lm.price_completion) / 1e6
             # The samples of one call are a batch, at best as long as one of them.
-            at_once = lm.concurrency if lm.backend in ("openai", "command") else 1
+            at_once = lm.concurrency if lm.backend not in LOCAL else 1
             busy[each.lm] = busy.get(each.lm, 0.0) + calls * each.lm_seconds / at_once
     slot_hours = left * seconds / workers / 3600
     lm_hours = max(busy.values(), default=0.0) / 3600

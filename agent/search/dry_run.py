@@ -62,7 +62,7 @@ async def _dry_run_campaign(session: Session) -> CostEstimate:
     if not store.scored(sources=False):
         raise UserError("dry run: no seed was scored: there is nothing to breed from", code=1)
     session.campaign.check_objectives()
-    drawing = ProposalDrawer(store, config, parts.operators)
+    drawing = ProposalDrawer(store, config, parts.operators, parts.choose)
     lm_budget = LMBudget(store, config.budget, {lm.name: lm for lm in config.lm})
     writer = ProposalWriter(
         store, config, parts.offers, config.campaign.seed, EditableRegions(store, parts.seeds), lm_budget

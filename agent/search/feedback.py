@@ -34,10 +34,14 @@ _FINDING = re.compile(r"; (?=\d+:\d+ )")
 
 
 class Memory:
-    """Reads feedback from one archive; keeps what it worked out of sources, which never change."""
+    """Reads feedback from one archive; keeps what it worked out of sources, which never change. `names` are
+    the metrics that prompts show.
+    """
 
-    def __init__(self, store: Store, table: FeedbackTable) -> None:
-        self._store, self._table = store, table
+    def __init__(
+        self, store: Store, table: FeedbackTable, names: Sequence[str] = ("params", "error")
+    ) -> None:
+        self._store, self._table, self._names = store, table, names
         self._changes: dict[int, frozenset[str]] = {}
 
     def of(self, parents: Sequence[Candidate], scored: Sequence[Candidate]) -> Feedback:
@@ -72,7 +76,7 @@ class Memory:
 
     def _tried(self, relative: Relative) -> Tried:
         most = self._table.characters
-        metrics = {name: relative.metrics[name] for name in ("params", "error") if name in relative.metrics}
+        metrics = {name: relative.metrics[name] for name in self._names if name in relative.metrics}
         return Tried(
             change=_short(relative.change or relative.operator, most),
             outcome=str(relative.state),

@@ -11,7 +11,8 @@ from evoarch.agent.base.rng import stream
 from evoarch.agent.config.load import Config
 from evoarch.agent.operators.base import Operator
 from evoarch.agent.search.feedback import Memory, as_json
-from evoarch.agent.search.selection import select, targets
+from evoarch.agent.search.selection import SelectionMethod, select, targets
+from evoarch.agent.statistics.objectives import deciding
 from evoarch.archive.records import Candidate, Proposal
 from evoarch.archive.store import Store
 
@@ -24,15 +25,19 @@ REPAIR = "lm.repair"
 
 @dataclass(frozen=True)
 class ProposalDrawer:
-    """Draws from the archive as it is now. `operators` stand in the order of the config's tables."""
+    """Draws from the archive as it is now. `operators` stand in the order of the config's tables; `choose`
+    is a user's own selection method, None where the config names a built-in one.
+    """
 
     store: Store
     config: Config
     operators: Sequence[Operator]
+    choose: SelectionMethod | None = None
     memory: Memory = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "memory", Memory(self.store, self.config.feedback))
+        memory = Memory(self.store, self.config.feedback, deciding(self.config.selection))
+        object.__setattr__(self, "memory", memory)
 
     def draw(self, span: SlotSpan, steering: Steering) -> list[Proposal]:
         """The proposals of a span: parents, targets, temperature and feedback, in one transaction.
@@ -53,13 +58,14 @@ class ProposalDrawer:
             # A failed child is no parent: what mends it descends from its parents.
             parents = [self.store.candidate(parent) for parent in broken.parents]
         else:
-            parents = select(scored, operator.arity, rng, self.config.selection, steering)
+            parents = select(scored, operator.arity, rng, self.config.selection, steering, self.choose)
+        names = deciding(self.config.selection)
         context = {
             "slot": span.slot,
             "count": span.count,
             "table": span.operator,
             "metrics": {str(p.id): dict(p.metrics) for p in parents},
-            "targets": targets([p.metrics for p in parents]) if parents else {},
+            "targets": targets([p.metrics for p in parents], names) if parents else {},
             "temperature": rng.choice(TEMPERATURES),
             **({"lm": lm} if (lm := self.config.operators[span.operator].lm) else {}),
             **({"repairs": broken.id} if broken else {}),

@@ -3,41 +3,67 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
+from evoarch.agent.base.errors import UserError
 from evoarch.agent.base.ordering import NOBODY, Steering
 from evoarch.agent.config.tables import SelectionTable
 from evoarch.agent.statistics.objectives import objectives
 from evoarch.archive.pareto import crowding, fitness, measured, ranks
 from evoarch.archive.records import Candidate
+from evoarch.evaluators.own_code import SELECTION, Found, PartError, find, said
 
 
-def select(
-    view: Sequence[Candidate],
+class SelectionMethod(Protocol):
+    """Chooses parents: a function of the candidates, the number wanted, randomness, and the settings."""
+
+    def __call__(
+        self,
+        candidates: Sequence[Candidate],
+        count: int,
+        rng: random.Random,
+        table: SelectionTable,
+        pinned: Collection[int],
+    ) -> list[Candidate]:
+        """At most `count` of the scored `candidates` (in order of id, none that a person vetoed), different
+        ones; `pinned` are the ids that a person wants as parents.
+        """
+        ...
+
+
+METHODS: dict[str, SelectionMethod] = {}
+"""The built-in methods by name (agent.config.tables.METHODS)."""
+
+
+def method(name: str) -> Callable[[SelectionMethod], SelectionMethod]:
+    """Decorator: makes a built-in method known by `name`."""
+
+    def known(function: SelectionMethod) -> SelectionMethod:
+        METHODS[name] = function
+        return function
+
+    return known
+
+
+@method("pareto")
+def by_rank(
+    candidates: Sequence[Candidate],
     count: int,
     rng: random.Random,
     table: SelectionTable,
-    steering: Steering = NOBODY,
+    pinned: Collection[int],
 ) -> list[Candidate]:
-    """`count` parents from the scored candidates in `view`, different ones where there are enough.
-
-    A pinned candidate stands with the first front, or beside the survivors. Where the objectives decide, one
-    without a value for each is no parent.
+    """Binary tournaments by Pareto rank, then crowding (Deb et al. 2002, NSGA-II, III.C). Pinned candidates
+    stand with the first front; one without a value for each objective is no parent.
     """
-    view = [candidate for candidate in view if candidate.id not in steering.vetoed]
-    if table.method == "scalar":
-        ordered = sorted(view, key=lambda c: (-fitness(c.metrics), c.id))
-        pool = [c for place, c in enumerate(ordered) if place < table.survivors or c.id in steering.pinned]
-        return rng.sample(pool, min(count, len(pool)))
-    if table.method in ("uniform", "seeds"):
-        everyone = table.method == "uniform"
-        pool = [c for c in view if everyone or c.operator == "seed" or c.id in steering.pinned]
-        return rng.sample(pool, min(count, len(pool)))
     goals = objectives(table)
-    view = [candidate for candidate in view if measured(candidate.metrics, goals)]
+    view = [candidate for candidate in candidates if measured(candidate.metrics, goals)]
     rows = [candidate.metrics for candidate in view]
     rank, spread = ranks(rows, goals), crowding(rows, goals)
-    rank = [0 if c.id in steering.pinned else r for c, r in zip(view, rank, strict=True)]
+    rank = [0 if c.id in pinned else r for c, r in zip(view, rank, strict=True)]
     order = sorted(range(len(view)), key=lambda i: (rank[i], -spread[i], view[i].id))
     chosen: list[int] = []
     while len(chosen) < min(count, len(view)):
@@ -47,13 +73,122 @@ def select(
     return [view[order[place]] for place in chosen]
 
 
-def targets(parents: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The metrics to ask for: 0.9 x the smallest size, to the nearest 100, and 1.02 x the best accuracy, to
-    the nearest 0.1% (EvoPrompting, section 4.1), held below 100%.
+@method("scalar")
+def by_fitness(
+    candidates: Sequence[Candidate],
+    count: int,
+    rng: random.Random,
+    table: SelectionTable,
+    pinned: Collection[int],
+) -> list[Candidate]:
+    """Uniform from the pinned and the `survivors` of largest -(params x error) (EvoPrompting, section 3)."""
+    ordered = sorted(candidates, key=lambda c: (-fitness(c.metrics), c.id))
+    return _drawn(
+        [c for place, c in enumerate(ordered) if place < table.survivors or c.id in pinned], count, rng
+    )
+
+
+@method("uniform")
+def uniformly(
+    candidates: Sequence[Candidate],
+    count: int,
+    rng: random.Random,
+    table: SelectionTable,
+    pinned: Collection[int],
+) -> list[Candidate]:
+    """Uniform from all."""
+    return _drawn(candidates, count, rng)
+
+
+@method("seeds")
+def seeds_alone(
+    candidates: Sequence[Candidate],
+    count: int,
+    rng: random.Random,
+    table: SelectionTable,
+    pinned: Collection[int],
+) -> list[Candidate]:
+    """Uniform from the seeds and the pinned."""
+    return _drawn([c for c in candidates if c.operator == "seed" or c.id in pinned], count, rng)
+
+
+def select(
+    view: Sequence[Candidate],
+    count: int,
+    rng: random.Random,
+    table: SelectionTable,
+    steering: Steering = NOBODY,
+    own: SelectionMethod | None = None,
+) -> list[Candidate]:
+    """`count` parents from the scored candidates in `view`, different ones where there are enough, by the
+    table's method, or by a user's `own`.
     """
-    size = min(metrics["params"] for metrics in parents)
-    accuracy = 1.0 - min(metrics["error"] for metrics in parents)
-    return {
-        "params": max(100.0, round(0.9 * size / 100) * 100.0),
-        "error": round(max(0.0, 1.0 - 1.02 * accuracy), 3),
-    }
+    candidates = [candidate for candidate in view if candidate.id not in steering.vetoed]
+    return (own or METHODS[table.method])(candidates, count, rng, table, steering.pinned)
+
+
+@dataclass(frozen=True)
+class OwnMethod:
+    """A user's selection method, whose choice is looked over."""
+
+    function: SelectionMethod
+    found: Found
+
+    def __call__(
+        self,
+        candidates: Sequence[Candidate],
+        count: int,
+        rng: random.Random,
+        table: SelectionTable,
+        pinned: Collection[int],
+    ) -> list[Candidate]:
+        """What the user's method chooses. Raises UserError where that is none of the candidates."""
+        try:
+            chosen: object = self.function(candidates, count, rng, table, pinned)
+        except Exception as error:  # noqa: BLE001 - a user's own code may raise anything, and is named
+            raise UserError(
+                f"selection.method: {self.found.place}: {said(error, self.found.path)}", code=1
+            ) from None
+        known = {candidate.id for candidate in candidates}
+        ids = [getattr(each, "id", None) for each in chosen] if isinstance(chosen, list | tuple) else [None]
+        if not known.issuperset(ids) or len(ids) > count or len(set(ids)) < len(ids):
+            raise UserError(
+                f"selection.method: {self.found.place}: expected a list of at most {count} different "
+                f"candidates of those that it was given, got {chosen!r:.200}",
+                code=1,
+            )
+        return list(chosen)  # type: ignore[call-overload,no-any-return]
+
+
+def own_method(table: SelectionTable, folder: Path) -> SelectionMethod | None:
+    """The user's selection method, None where the table names a built-in one. Raises UserError."""
+    try:
+        found = find(SELECTION, table.method, METHODS, folder)
+    except PartError as error:
+        raise UserError(f"selection.method: {error}") from None
+    if not found.own:
+        return None
+    if not callable(found.value) or isinstance(found.value, type):
+        raise UserError(f"selection.method: {found.place}: expected a function, got {found.value!r:.200}")
+    return OwnMethod(found.value, found)
+
+
+def targets(
+    parents: Sequence[Mapping[str, float]], names: Sequence[str] = ("params", "error")
+) -> dict[str, float]:
+    """The values of the metrics `names` to ask for.
+
+    Of the parameters 0.9 x the smallest, to the nearest 100; of the error 1.02 x the best accuracy, to the
+    nearest 0.1% (EvoPrompting, section 4.1), held below 100%; of any other metric 0.9 x the smallest.
+    """
+    best = {name: min(row[name] for row in parents) for name in names if all(name in row for row in parents)}
+    asked = {name: 0.9 * value for name, value in best.items()}
+    if "params" in best:
+        asked["params"] = max(100.0, round(0.9 * best["params"] / 100) * 100.0)
+    if "error" in best:
+        asked["error"] = round(max(0.0, 1.0 - 1.02 * (1.0 - best["error"])), 3)
+    return asked
+
+
+def _drawn(pool: Sequence[Candidate], count: int, rng: random.Random) -> list[Candidate]:
+    return rng.sample(pool, min(count, len(pool)))

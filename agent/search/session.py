@@ -24,12 +24,14 @@ from evoarch.agent.lm.base import LM, LMError
 from evoarch.agent.lm.budget import LMBudget
 from evoarch.agent.lm.calls import check
 from evoarch.agent.lm.local.soft_prompts import FOLDER
-from evoarch.agent.lm.registry import build_lm
-from evoarch.agent.operators.registry import build_operator
+from evoarch.agent.lm.registry import build_lm, refuse_unnamed
+from evoarch.agent.operators.registry import build_operators, try_out
 from evoarch.agent.search.campaign import Campaign
 from evoarch.agent.search.campaign_files import copy_file, copy_files, open_templates
 from evoarch.agent.search.components import Components
+from evoarch.agent.search.own_parts import NO_PARTS, GivenParts, open_metrics
 from evoarch.agent.search.replay import recorded_config, recorded_order, replayed
+from evoarch.agent.search.selection import own_method
 from evoarch.agent.seeding.add import opening_of
 from evoarch.agent.seeding.lineage import check_unchanged
 from evoarch.agent.seeding.record import SeedRecord, records
@@ -70,17 +72,22 @@ async def open_session(
     replay: Path | None = None,
     unsafe: bool = False,
     files: Path | None = None,
+    given: GivenParts = NO_PARTS,
 ) -> AsyncIterator[Session]:
     """Checks everything that can be checked before anything is spent, then opens the campaign for one run.
 
-    `files`: of a copied campaign, the folder where what the copy lacks is (a trainer's program). Raises
-    UserError or ArchiveError with one clear line.
+    `files`: of a copied campaign, the folder where what the copy lacks is (a trainer's program). `given`:
+    parts that were handed over as objects. Raises UserError or ArchiveError with one clear line.
     """
     if replay is not None:
         copy_campaign(replay, folder)
     config = retold(recorded_config(replay, overrides), replay, folder) if replay else load(folder, overrides)
     templates = open_templates(folder, config)
     task = load_task(config.campaign.task, folder)
+    operators = build_operators(config, templates, folder, given.operators)
+    choose = own_method(config.selection, folder)
+    metrics = open_metrics(config, task, folder, given.metrics)
+    refuse_unnamed(given.lms, config.lm)
     recipe = choose_recipe(task, config.evaluation.recipe)
     if config.evaluation.recipe_search:
         recipe = searched(task, recipe)
@@ -95,11 +102,12 @@ async def open_session(
     _vet_seeds(sources, config, task, seeds)
     if problem := wal_problem(folder):
         raise UserError(problem)
+    await try_out(zip(operators, config.operators, strict=True), list(sources.values()), task.offers)
     data = fingerprint(config.campaign.task, task, config.campaign.seed)
     devices = devices_of(config.evaluation)
     async with AsyncExitStack() as stack:
         stack.enter_context(RunLock(folder))
-        lms = _build_lms(stack, config, folder, replay)
+        lms = _build_lms(stack, config, folder, replay, given)
         pool: SlotPool | None = None
         runner: Runner
         if config.evaluation.pool == "ray":
@@ -116,6 +124,7 @@ async def open_session(
             limits=config.evaluation.limits(),
             campaign_seed=config.campaign.seed,
             ceiling=config.constraints.error,
+            metrics=metrics,
         )
         if key := wanted(config, "latency"):
             refuse_untimed(key, task, evaluator, runner)
@@ -138,24 +147,27 @@ async def open_session(
         parts = Components(
             evaluator,
             task.offers,
-            [build_operator(table, config, templates) for table in config.operators],
+            operators,
             lms,
             workers,
             seeds,
             cores,
             None if replay else build_tuner(config, folder),
             pool,
+            choose,
         )
         event_order: EventOrder | None = recorded_order(replay) if replay else None
         yield Session(store, config, Campaign(store, config, parts, event_order), parts, level)
 
 
-def _build_lms(stack: AsyncExitStack, config: Config, folder: Path, replay: Path | None) -> dict[str, LM]:
+def _build_lms(
+    stack: AsyncExitStack, config: Config, folder: Path, replay: Path | None, given: GivenParts
+) -> dict[str, LM]:
     lms: dict[str, LM] = {}
     for settings in config.lm:
         if not any(table.lm == settings.name for table in config.operators):
             continue
-        lm = replayed(replay, settings) if replay else build_lm(settings, folder / FOLDER)
+        lm = replayed(replay, settings) if replay else build_lm(settings, folder / FOLDER, folder, given.lms)
         stack.push_async_callback(lm.close)
         lms[settings.name] = lm
     return lms
@@ -178,7 +190,7 @@ def copy_campaign(source: Path, folder: Path) -> None:
         raise UserError(f"{folder}: has an archive already; a replay wants a new folder")
     copy_files(source, folder, config)
     copy_file(source / FILE, folder / FILE)
-    retell(folder / FILE, config, source)
+    retell(folder / FILE, source)
 
 
 _MEASURE = (
@@ -189,6 +201,7 @@ _MEASURE = (
     ("evaluation", "inherit"),
     ("evaluation", "recipe_search"),
     ("evaluation", "autocast"),
+    ("evaluation", "metrics"),
     ("trainer", "command"),
 )
 _DEFAULTS: Mapping[str, object] = {
@@ -196,6 +209,7 @@ _DEFAULTS: Mapping[str, object] = {
     "inherit": False,
     "recipe_search": False,
     "autocast": "off",
+    "metrics": [],
     "command": [],
 }
 

@@ -58,7 +58,7 @@ class SteadyState:
     ) -> None:
         self._store, self._config, self._parts = store, config, parts
         self._event_order, self._budget, self._grader = event_order, budget, grader
-        self._drawing = ProposalDrawer(store, config, parts.operators)
+        self._drawing = ProposalDrawer(store, config, parts.operators, parts.choose)
         prices = {lm.name: lm for lm in config.lm}
         self._lm_budget = LMBudget(store, config.budget, prices, unlimited=event_order.recorded)
         self._patience = Patience(config.budget.stall)

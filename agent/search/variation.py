@@ -62,13 +62,17 @@ def order_of(
     metrics = context["metrics"]
     assert isinstance(metrics, Mapping)
     notes = notes_in(context)
+    wanted = context["targets"]
+    assert isinstance(wanted, Mapping)
+    # A prompt shows what it asks for: other metrics, some of them noise, would only distract.
+    shown_of = {i: {n: v for n, v in row.items() if n in wanted or not wanted} for i, row in metrics.items()}
     return Order(
         count=int(str(context["count"])),
         parents=[
-            Parent(p.id, text, metrics[str(p.id)], notes.get(p.id, ""))
+            Parent(p.id, text, shown_of[str(p.id)], notes.get(p.id, ""))
             for p, text in zip(parents, shown, strict=True)
         ],
-        targets=dict(context["targets"]),  # type: ignore[call-overload]
+        targets=dict(wanted),
         temperature=float(str(context["temperature"])),
         entry=first.target(batch[0].batch) if first else "Model",
         offers=offers,

@@ -25,7 +25,7 @@ class MetricContract:
     """All tests are quick: they ask about a few hundred made-up examples."""
 
     def predictions(self, metric: Metric, seed: int = 0) -> tuple[Floats, Targets]:
-        """Outputs at random and targets, of a classification or, where the metric is for one, a regression."""
+        """Outputs at random and targets: of a regression where the metric is for one, else of classes."""
         draw = np.random.default_rng(seed)
         if metric.loss == "mean_squared_error":
             targets = draw.normal(size=(EXAMPLES, OUTPUTS)).astype(np.float32)

@@ -16,7 +16,7 @@ import numpy as np
 
 import evoarch.evaluators.metrics as room
 from evoarch.archive.records import Failed, Fault
-from evoarch.evaluators.metrics.base import METRICS, Metric, recorded
+from evoarch.evaluators.metrics.base import METRICS, Metric, names_of, recorded
 from evoarch.evaluators.own_code import GIVEN, METRIC, Found, PartError, find, made, said
 from evoarch.evaluators.task import Floats, SupervisedTask, Targets, TaskError
 
@@ -49,20 +49,21 @@ def load_metrics(
     """
     objects: dict[str, object] = {}
     for number, each in enumerate(given):
-        found = Found(f"metrics[{number}]", each, GIVEN)
-        name = _held(found, made(found)).name
-        if name not in names:
-            raise TaskError(f"{found.place}: {name!r}: expected to be named in evaluation.metrics, and is not")
-        objects[name] = each
+        metric = _made(Found(f"metrics[{number}]", each, GIVEN))
+        if metric.name not in names:
+            raise TaskError(f"{GIVEN}: metric {metric.name!r}: expected to be named in evaluation.metrics")
+        objects[metric.name] = metric
     metrics: dict[str, Metric] = {}
     for name in dict.fromkeys(names):
         try:
             found = find(METRIC, name, built_in(), folder, objects)
-            metric = _held(found, made(found))
         except PartError as error:
             raise TaskError(str(error)) from None
+        metric = _made(found)
         if found.path is None and metric.name != name:
-            raise TaskError(f"{found.place}: name: expected {name!r}, as its entry point, got {metric.name!r}")
+            raise TaskError(
+                f"{found.place}: name: expected {name!r}, as its entry point, got {metric.name!r}"
+            )
         if recorded(metric) in metrics:
             raise TaskError(f"{found.place}: expected a name of its own, got {metric.name!r} for two metrics")
         metrics[recorded(metric)] = metric
@@ -80,12 +81,13 @@ def metrics_of(task: SupervisedTask) -> tuple[Metric, ...]:
         raise TaskError(f"{place}: expected a tuple of metrics, got {brought!r}")
     metrics: dict[str, Metric] = {}
     for each in brought:
-        found = Found(str(each), each, place) if not isinstance(each, str) else None
-        try:
-            found = found or find(METRIC, str(each), built_in())
-            metric = _held(found, made(found))
-        except PartError as error:
-            raise TaskError(f"{place}: {error}") from None
+        if isinstance(each, str):
+            try:
+                metric = _made(find(METRIC, each, built_in()))
+            except PartError as error:
+                raise TaskError(f"{place}: {error}") from None
+        else:
+            metric = _made(Found(type(each).__name__, each, place))
         metrics[recorded(metric)] = metric
     return tuple(metrics.values())
 
@@ -162,21 +164,23 @@ def _file_of(metric: Metric) -> Path | None:
     return Path(file) if file else None
 
 
-def _held(found: Found, metric: object) -> Metric:
-    """`metric`, which has what a metric needs. Raises TaskError."""
+def _made(found: Found) -> Metric:
+    """The metric that was found. Raises TaskError where it is none, or bears a built-in one's name."""
     try:
+        metric = made(found)
         problem = _problem(metric)
+    except PartError as error:
+        raise TaskError(str(error)) from None
     except Exception as error:  # noqa: BLE001 - a user's own code may raise anything, and is named
         problem = said(error, found.path)
     if problem:
         raise TaskError(f"{found.place}: {problem}")
-    name: str = metric.name  # type: ignore[attr-defined]
-    names = {*built_in(), *(recorded(each) for each in built_in().values()), *MEASURED}
-    if found.own and (name in names or recorded(metric) in names):  # type: ignore[arg-type]
+    taken = {*built_in(), *names_of([kind() for kind in built_in().values()]), *MEASURED}
+    if found.own and not taken.isdisjoint((metric.name, recorded(metric))):
         raise TaskError(
-            f"{found.place}: name: expected a name of its own, got {name!r}, which is a built-in metric's"
+            f"{found.place}: name: expected one of its own, got {metric.name!r}, which is a built-in metric's"
         )
-    return metric  # type: ignore[return-value]
+    return metric  # type: ignore[no-any-return]
 
 
 def _problem(metric: object) -> str:
@@ -193,7 +197,10 @@ def _problem(metric: object) -> str:
         return f"minimise: expected True or False, got {minimise!r}"
     if loss not in LOSSES:
         return f"loss: expected one of {', '.join(map(repr, LOSSES))}, got {loss!r}"
-    if not isinstance(bounds, tuple | list) or [type(each) in (int, float) for each in bounds] != [True, True]:
+    if not isinstance(bounds, tuple | list) or [type(each) in (int, float) for each in bounds] != [
+        True,
+        True,
+    ]:
         return f"bounds: expected two numbers, got {bounds!r}"
     if not bounds[0] < bounds[1]:
         return f"bounds: expected the smaller number first, got {bounds!r}"

@@ -24,6 +24,7 @@ def own_task(found: Found) -> Task:
     they are asked for.
     """
     wanted = found.value.__name__ if isinstance(found.value, type) else found.name.rpartition(":")[2]
+    place = f"{found.origin}: {wanted}"
     if not isinstance(found.value, type):
         raise TaskError(f"{found.origin}: expected a class {wanted!r}, got {found.value!r}")
     try:
@@ -42,11 +43,11 @@ def own_task(found: Found) -> Task:
             raise
         except AttributeError:
             hint = "evoarch.DataTask as its base gives all but offers and splits"
-            raise TaskError(f"{found.origin}: {wanted}.{part}: expected, but it is not there; {hint}") from None
+            raise TaskError(f"{place}.{part}: expected, but it is not there; {hint}") from None
         except Exception as error:  # noqa: BLE001 - a user's own code may raise anything, and is named
-            raise TaskError(f"{found.origin}: {wanted}.{part}: {said(error, found.path)}") from None
+            raise TaskError(f"{place}.{part}: {said(error, found.path)}") from None
     assert isinstance(task, SupervisedTask)
-    _look_over(task, f"{found.origin}: {wanted}")
+    _look_over(task, place)
     return task
 
 

@@ -13,15 +13,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from evoarch.agent.api import open_archive, run_campaign
     from evoarch.agent.base.errors import UserError
+    from evoarch.agent.config.lm import LMSettings
     from evoarch.agent.lm.base import LM, LMError, LMReply, LMRequest
+    from evoarch.agent.lm.contract import LMContract
     from evoarch.agent.lm.fakes import ScriptedLM
     from evoarch.agent.lm.replay import ReplayLM
-    from evoarch.agent.operators.base import Draft, Operator, Order, Parent
+    from evoarch.agent.operators.base import Draft, Operator, OperatorSettings, Order, Parent
+    from evoarch.agent.operators.contract import OperatorContract
     from evoarch.agent.search.components import Ending
     from evoarch.archive.errors import ArchiveError
     from evoarch.archive.records import Candidate, Evaluation, Failed, Fault, Outcome, Scored, State
     from evoarch.archive.store import Store
     from evoarch.evaluators.contract import TaskContract
+    from evoarch.evaluators.metrics.base import Metric
+    from evoarch.evaluators.metrics.contract import MetricContract
     from evoarch.evaluators.task import Recipe, Split, Splits, Task, TaskError
     from evoarch.evaluators.tasks import load_task
     from evoarch.evaluators.tasks.data import DataTask
@@ -32,15 +37,20 @@ if TYPE_CHECKING:
 _HOMES = {
     "agent.api": ("open_archive", "run_campaign"),
     "agent.base.errors": ("UserError",),
+    "agent.config.lm": ("LMSettings",),
     "agent.lm.base": ("LM", "LMError", "LMReply", "LMRequest"),
+    "agent.lm.contract": ("LMContract",),
     "agent.lm.fakes": ("ScriptedLM",),
     "agent.lm.replay": ("ReplayLM",),
-    "agent.operators.base": ("Draft", "Operator", "Order", "Parent"),
+    "agent.operators.base": ("Draft", "Operator", "OperatorSettings", "Order", "Parent"),
+    "agent.operators.contract": ("OperatorContract",),
     "agent.search.components": ("Ending",),
     "archive.errors": ("ArchiveError",),
     "archive.records": ("Candidate", "Evaluation", "Failed", "Fault", "Outcome", "Scored", "State"),
     "archive.store": ("Store",),
     "evaluators.contract": ("TaskContract",),
+    "evaluators.metrics.base": ("Metric",),
+    "evaluators.metrics.contract": ("MetricContract",),
     "evaluators.task": ("Recipe", "Split", "Splits", "Task", "TaskError"),
     "evaluators.tasks": ("load_task",),
     "evaluators.tasks.data": ("DataTask",),
@@ -63,10 +73,16 @@ __all__ = [
     "Failed",
     "Fault",
     "Finding",
+    "LMContract",
     "LMError",
     "LMReply",
     "LMRequest",
+    "LMSettings",
+    "Metric",
+    "MetricContract",
     "Operator",
+    "OperatorContract",
+    "OperatorSettings",
     "Order",
     "Outcome",
     "Parent",

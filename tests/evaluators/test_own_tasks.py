@@ -203,7 +203,7 @@ def test_a_path_is_told_to_another_folder_as_it_leads_there(tmp_path: Path) -> N
     from evoarch.agent.config.load import load
 
     config = load(source)
-    retell(copy / "campaign.toml", config, source)
+    retell(copy / "campaign.toml", source)
     assert load(copy) == retold(config, source, copy)
     assert load_task(load(copy).campaign.task, copy).digest == task.digest  # type: ignore[attr-defined]
     assert "# everything random" in (copy / "campaign.toml").read_text(), "comments are kept"

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 
 from evoarch.agent.lm.base import Complete
-from evoarch.agent.operators.base import Draft, Order, Parent, width
+from evoarch.agent.operators.base import Draft, Order, Parent, operator, width
 from evoarch.agent.operators.grammar.baselines import known
 from evoarch.agent.operators.grammar.drawing import draw
 from evoarch.agent.operators.grammar.reading import NotInGrammarError, read
@@ -15,6 +15,7 @@ from evoarch.agent.operators.grammar.varying import NothingFitsError, cross, mut
 from evoarch.agent.operators.grammar.writing import Shape, model_file
 
 
+@operator
 class GrammarDraw:
     """A derivation from nothing. Deterministic in (order, rng), like the two below."""
 
@@ -26,6 +27,7 @@ class GrammarDraw:
         return _drafts(order, lambda shape, classes: (draw(rng, shape, classes), "drawn from the grammar"))
 
 
+@operator
 class GrammarMutate:
     """A changed derivation of the parent's; of one outside the grammar, a draw from nothing."""
 
@@ -43,6 +45,7 @@ class GrammarMutate:
         return _drafts(order, child)
 
 
+@operator
 class GrammarCrossover:
     """Terms of one parent's derivation put into the other's; both must be in the grammar."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from evoarch.agent.lm.base import Complete
-from evoarch.agent.operators.base import Draft, Order
+from evoarch.agent.operators.base import Draft, Order, operator
 from evoarch.agent.operators.lm.drafts import LAYER_STOPS, LMOperator, drafts, refused
 from evoarch.prompts.blocks import Block, blocks
 from evoarch.prompts.contexts import Crossover, CrossoverChat
@@ -26,6 +26,7 @@ LINE_TOKENS = 96
 """Tokens of a block as one layer."""
 
 
+@operator
 @dataclass(frozen=True)
 class LMCrossover(LMOperator):
     """Draws `samples` children of the first parent with one block of the second."""

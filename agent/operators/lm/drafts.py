@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from evoarch.agent.lm.base import Complete, LMReply, LMRequest
-from evoarch.agent.operators.base import Draft, Order
+from evoarch.agent.operators.base import Draft, OperatorSettings, Order
 from evoarch.prompts.contexts import Reply
 from evoarch.prompts.render import BUILT_IN, Templates
 from evoarch.prompts.replies import Parsed
@@ -45,6 +46,18 @@ class LMOperator:
     temperatures: Sequence[float] = ()
     reply: Reply = "class"
     templates: Templates = field(default=BUILT_IN, compare=False)
+
+    def configured(self, settings: OperatorSettings) -> Self:
+        """With the table's settings; 0 there means the operator's own."""
+        table = settings.table
+        return replace(
+            self,
+            chat=settings.lm.chat if settings.lm else self.chat,
+            samples=table.samples or self.samples,
+            max_tokens=table.max_tokens or self.max_tokens,
+            reply=table.reply,
+            templates=settings.templates,
+        )
 
     async def ask(
         self,

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from evoarch.agent.lm.base import Complete
-from evoarch.agent.operators.base import BrokenParent, Draft, Order
+from evoarch.agent.operators.base import BrokenParent, Draft, Order, operator
 from evoarch.agent.operators.lm.drafts import LAYER_STOPS, LINE_STOPS, LMOperator, drafts, refused
 from evoarch.prompts.contexts import Repair, RepairChat, RepairStatement
 from evoarch.prompts.edits import edited
@@ -31,6 +31,7 @@ _WRONG_NAME = re.compile(r"has no attribute '(\w+)'")
 _MODULE = re.compile(r"\bin (\w+)(?:\.[\w.]+)?[,)]")
 
 
+@operator
 @dataclass(frozen=True)
 class LMRepair(LMOperator):
     """Draws `samples` mended versions of `order.broken`, whose parents are those of the order."""

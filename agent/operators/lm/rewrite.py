@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 
 from evoarch.agent.lm.base import Complete
-from evoarch.agent.operators.base import Draft, Order
+from evoarch.agent.operators.base import Draft, Order, operator
 from evoarch.agent.operators.lm.drafts import LMOperator, drafts
 from evoarch.prompts.contexts import Context, Example, Rewrite, RewriteChat
 from evoarch.prompts.edits import edited
@@ -15,6 +15,7 @@ from evoarch.prompts.replies import Parsed, answered, completed
 from evoarch.sandbox.genome import strip_prose
 
 
+@operator
 @dataclass(frozen=True)
 class LMRewrite(LMOperator):
     """Draws `samples` children from one prompt of `arity` parents; edit replies change the first."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evoarch.agent.lm.base import Complete
-from evoarch.agent.operators.base import Draft, Order
+from evoarch.agent.operators.base import Draft, Order, operator
 from evoarch.agent.operators.lm.drafts import LAYER_STOPS, LINE_STOPS, LMOperator, drafts, refused
 from evoarch.prompts.contexts import Context, Scoped, ScopedChat
 from evoarch.prompts.replies import Parsed
@@ -40,6 +40,7 @@ STOPS: Mapping[str, Sequence[str]] = {
 }
 
 
+@operator
 @dataclass(frozen=True)
 class LMScoped(LMOperator):
     """Draws `samples` variants of one span of the first parent."""

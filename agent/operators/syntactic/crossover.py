@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import libcst as cst
 
 from evoarch.agent.lm.base import Complete
-from evoarch.agent.operators.base import Draft, Order
+from evoarch.agent.operators.base import Draft, Order, operator
 from evoarch.agent.operators.syntactic.dataflow import Change, FlowContext, gives_classes
 from evoarch.agent.operators.syntactic.frames import CodeFrame, followed
 from evoarch.agent.operators.syntactic.layers import inserted
@@ -259,6 +259,7 @@ def cross(source: str, donor_source: str, rng: random.Random, context: FlowConte
     return Draft("", problem="nothing to exchange: no layer of one parent fits a place in the other")
 
 
+@operator
 class SyntacticCrossover:
     """The operator; the first parent is the base. Deterministic in (order, rng); needs no language model."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from evoarch.agent.lm.base import Complete
-from evoarch.agent.operators.base import Draft, Order
+from evoarch.agent.operators.base import Draft, OperatorSettings, Order, operator
 from evoarch.agent.operators.syntactic import layers, values
 from evoarch.agent.operators.syntactic import recipe as syntactic_recipe
 from evoarch.agent.operators.syntactic.dataflow import Change, FlowContext
@@ -82,6 +82,7 @@ def mutate(source: str, rng: random.Random, context: FlowContext) -> Draft:
     return Draft(child, change="; ".join(done))
 
 
+@operator
 @dataclass(frozen=True)
 class SyntacticMutate:
     """The operator. Deterministic in (order, rng); needs no language model. `recipe`: changes RECIPE too."""
@@ -90,6 +91,10 @@ class SyntacticMutate:
     name = "syntactic.mutate"
     arity = 1
     samples = 1
+
+    def configured(self, settings: OperatorSettings) -> SyntacticMutate:
+        """RECIPE is changed where the campaign searches it."""
+        return SyntacticMutate(recipe=settings.recipe_search)
 
     async def propose(self, order: Order, rng: random.Random, complete: Complete | None) -> list[Draft]:
         context = FlowContext(order.offers, order.entry, self.recipe)

@@ -9,35 +9,45 @@ import click
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.cli.common import json_option, print_json
+from evoarch.evaluators.errors import TaskError
 
 
 @click.command()
 @json_option
 def tasks(as_json: bool) -> None:
-    """List the tasks, what they offer to a model file, their recipes and baselines.
+    """List the tasks, what they offer to a model file, their recipes and baselines, and where they are from.
 
     \b
     Example:
       evoarch tasks
     """
     from evoarch.agent.cli.output import console, table
+    from evoarch.evaluators.own_code import BUILT_IN, TASK, installed
     from evoarch.evaluators.tasks import FORMS, TASKS, load_task
 
-    found = [load_task(name) for name in sorted(TASKS)]
+    found = [(TASKS[name](), BUILT_IN) for name in sorted(TASKS)]
+    for name, origin in sorted(installed(TASK).items()):
+        try:
+            found.append((load_task(name), origin))
+        except TaskError as error:
+            click.echo(f"evoarch: {error}", err=True)
     rows = [
         {
             "name": task.name,
             "offers": dict(task.offers),
             "recipes": sorted(task.recipes),
             "seeds": sorted(task.seeds),
+            "origin": origin,
         }
-        for task in found
+        for task, origin in found
     ]
     if as_json:
         print_json(rows)
         return
-    cells = [[r["name"], _words(r["offers"]), _words(r["recipes"]), _words(r["seeds"])] for r in rows]
-    console().print(table("", ["task", "offers", "recipes", "baselines"], cells))
+    cells = [
+        [r["name"], _words(r["offers"]), _words(r["recipes"]), _words(r["seeds"]), r["origin"]] for r in rows
+    ]
+    console().print(table("", ["task", "offers", "recipes", "baselines", "from"], cells))
     console().print(f"and your own: --task {' or --task '.join(FORMS)}, docs/own-task.md")
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.lm import HANDED, LMSettings
 from evoarch.agent.lm.base import LM, Complete, LMError, LMReply, LMRequest
-from evoarch.evaluators.own_code import GIVEN, LANGUAGE_MODEL, NOTHING, Found, PartError, find, made, said
+from evoarch.evaluators.errors import PartError
+from evoarch.evaluators.own_code import GIVEN, LANGUAGE_MODEL, NOTHING, Found, find, made, said
 
 # Each is imported when a campaign asks for it: a client of servers and a local model take seconds to load.
 

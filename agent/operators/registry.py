@@ -17,7 +17,8 @@ from evoarch.agent.config.load import Config
 from evoarch.agent.config.tables import OperatorTable
 from evoarch.agent.lm.base import Complete
 from evoarch.agent.operators.base import OPERATORS, Draft, Operator, OperatorSettings, Order, Parent
-from evoarch.evaluators.own_code import GIVEN, NOTHING, OPERATOR, Found, PartError, find, made, said
+from evoarch.evaluators.errors import PartError
+from evoarch.evaluators.own_code import GIVEN, NOTHING, OPERATOR, Found, find, made, said
 from evoarch.prompts.render import BUILT_IN, Templates
 
 

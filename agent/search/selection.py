@@ -14,7 +14,8 @@ from evoarch.agent.config.tables import SelectionTable
 from evoarch.agent.statistics.objectives import objectives
 from evoarch.archive.pareto import crowding, fitness, measured, ranks
 from evoarch.archive.records import Candidate
-from evoarch.evaluators.own_code import SELECTION, Found, PartError, find, said
+from evoarch.evaluators.errors import PartError
+from evoarch.evaluators.own_code import SELECTION, Found, find, said
 
 
 class SelectionMethod(Protocol):

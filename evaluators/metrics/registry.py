@@ -16,8 +16,9 @@ import numpy as np
 
 import evoarch.evaluators.metrics as room
 from evoarch.archive.records import Failed, Fault
+from evoarch.evaluators.errors import PartError
 from evoarch.evaluators.metrics.base import METRICS, Metric, names_of, recorded
-from evoarch.evaluators.own_code import GIVEN, METRIC, Found, PartError, find, made, said
+from evoarch.evaluators.own_code import GIVEN, METRIC, Found, find, made, said
 from evoarch.evaluators.task import Floats, SupervisedTask, Targets, TaskError
 
 MEASURED = ("error", "params", "flops", "latency", "memory", "seconds", "train_seconds")

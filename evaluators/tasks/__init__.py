@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from evoarch.evaluators import own_code
-from evoarch.evaluators.own_code import TASK, PartError, file_and_name, find
+from evoarch.evaluators.errors import PartError
+from evoarch.evaluators.own_code import TASK, file_and_name, find
 from evoarch.evaluators.task import Task, TaskError
 from evoarch.evaluators.tasks.clrs import clrs_tasks
 from evoarch.evaluators.tasks.digits import Digits

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import cast
 
 from evoarch.evaluators.checks import input_shape, offered, outputs
+from evoarch.evaluators.errors import PartError
 from evoarch.evaluators.fit import fit_file, fit_source
 from evoarch.evaluators.metrics.registry import metrics_of
-from evoarch.evaluators.errors import PartError
 from evoarch.evaluators.own_code import Found, made, said
 from evoarch.evaluators.registry import OwnTask
 from evoarch.evaluators.task import Recipe, SupervisedTask, Task, TaskError

@@ -1,0 +1,53 @@
+"""Each family against independent code: the same parameters, and the same outputs from the same weights.
+
+`pytest tests/zoo -k NAME` tells of one family. It needs torchvision and timm, which are no dependencies.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from evaluators.zoo.catalogue import Family, Variant, load_catalogue
+from zoo.build import build
+from zoo.oracle import BATCH_NORM, copy_state, count, difference, oracle, scatter
+
+CATALOGUE = load_catalogue()
+PAIRS = [
+    pytest.param(family, variant, id=f"{family.name}-{variant.name}")
+    for family in CATALOGUE.values()
+    for variant in family.variants
+    if variant.oracle
+]
+TOLERANCE = 1e-5
+SIZE = 64
+"""Pixels of a side, where the family takes any size: the weights are the same, and it is quicker."""
+
+FIXED_SIZE = {"efficientformer"}
+CALLED_LAST = {"timm:regnetx_002": "downsample", "timm:regnety_002": "downsample"}
+"""Modules that the oracle calls last in their block and the zoo first."""
+
+
+@pytest.mark.parametrize(("family", "variant"), PAIRS)
+def test_a_variant_equals_its_oracle(family: Family, variant: Variant) -> None:
+    shape = variant.input if family.name in FIXED_SIZE else (variant.input[0], SIZE, SIZE)
+    torch.manual_seed(0)
+    theirs = oracle(variant.oracle, variant.oracle_kwargs).double()
+    ours = build(family, variant, shape).double()
+    assert count(ours) == count(theirs) == variant.parameters
+    inputs = torch.randn(3, *shape, dtype=torch.float64)
+    scatter(theirs, inputs)
+    copy_state(theirs, ours, inputs, CALLED_LAST.get(variant.oracle, ""))
+    assert difference(ours, theirs, inputs, training=False) < TOLERANCE
+    if any(isinstance(module, BATCH_NORM) for module in ours.modules()):
+        assert difference(ours, theirs, inputs, training=True) < TOLERANCE
+
+
+def test_every_exact_family_has_two_variants_to_compare() -> None:
+    few = {
+        family.name: len(compared)
+        for family in CATALOGUE.values()
+        if family.status == "exact" and family.oracles
+        and len(compared := [variant for variant in family.variants if variant.oracle]) < 2
+    }
+    assert not few

@@ -48,7 +48,7 @@ class Variant:
 
     `kwargs` go to the entry beside `input` (channels, height, width) and `classes`. `parameters` is the exact
     number of trainable elements and `source` says who counts it so. `oracle` is where independent code builds
-    it, such as `timm:starnet_s1`, called with `oracle_kwargs`; "" where there is none. `figures` are further
+    it, such as `torchvision.models:mnasnet1_0`, called with `oracle_kwargs`; "" where there is none. `figures` are further
     published numbers by name, such as top1 (per cent) or macs (multiply-adds of one input).
     """
 

@@ -19,14 +19,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-BATCH_NORM = nn.modules.batchnorm._BatchNorm
-
 _LIBRARIES: list[torch.library.Library] = []
 """Kept alive: an operator is forgotten with the library that declared it."""
 
 
 def oracle(path: str, kwargs: Mapping[str, Any]) -> nn.Module:
-    """The network at `path`, such as `timm:starnet_s1`; skips the test where the package is not installed."""
+    """The network at `path`, such as `torchvision.models:mnasnet1_0`; skips the test where the package is not installed."""
     package, _, name = path.partition(":")
     for needed in ("torchvision", package.partition(".")[0]):
         if importlib.util.find_spec(needed) is None:
@@ -34,10 +32,7 @@ def oracle(path: str, kwargs: Mapping[str, Any]) -> nn.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # theirs, not ours
         _import_torchvision()
-        module = importlib.import_module(package)
-        make: Callable[..., nn.Module] = getattr(module, name, None) or getattr(
-            importlib.import_module(f"{package}.models"), name
-        )
+        make: Callable[..., nn.Module] = getattr(importlib.import_module(package), name)
         return make(**kwargs)
 
 
@@ -78,7 +73,7 @@ def scatter(model: nn.Module, inputs: Tensor, seed: int = 0) -> None:
                 continue
             drawn = torch.rand(tensor.shape, generator=generator, dtype=tensor.dtype)
             tensor.copy_(drawn - 0.5 if name.endswith("bias") else drawn + 0.5)
-        norms = [module for module in model.modules() if isinstance(module, BATCH_NORM)]
+        norms = [module for module in model.modules() if hasattr(module, "running_var")]
         momenta = [norm.momentum for norm in norms]
         for norm in norms:
             norm.momentum = 1.0

@@ -25,7 +25,7 @@ class CatalogueError(ValueError):
 
 @dataclass(frozen=True)
 class Paper:
-    """Where the family was published; `arxiv` is an identifier such as 1905.11946, or "" where there is none."""
+    """Where the family was published; `arxiv` is an identifier such as 1905.11946, "" where there is none."""
 
     authors: str
     title: str
@@ -47,9 +47,10 @@ class Variant:
     """One published network of a family.
 
     `kwargs` go to the entry beside `input` (channels, height, width) and `classes`. `parameters` is the exact
-    number of trainable elements and `source` says who counts it so. `oracle` is where independent code builds
-    it, such as `torchvision.models:mnasnet1_0`, called with `oracle_kwargs`; "" where there is none. `figures` are further
-    published numbers by name, such as top1 (per cent) or macs (multiply-adds of one input).
+    number of trainable elements and `source` says who counts it so. `oracle` is where independent code
+    builds it, such as `torchvision.models:mnasnet1_0`, called with `oracle_kwargs`; "" where there is none.
+    `figures` are further published numbers by name, such as top1 (per cent) or macs (multiply-adds of one
+    input).
     """
 
     name: str

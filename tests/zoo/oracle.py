@@ -24,7 +24,10 @@ _LIBRARIES: list[torch.library.Library] = []
 
 
 def oracle(path: str, kwargs: Mapping[str, Any]) -> nn.Module:
-    """The network at `path`, such as `torchvision.models:mnasnet1_0`; skips the test where the package is not installed."""
+    """The network at `path`, such as `torchvision.models:mnasnet1_0`.
+
+    Skips the test where the package is not installed.
+    """
     package, _, name = path.partition(":")
     for needed in ("torchvision", package.partition(".")[0]):
         if importlib.util.find_spec(needed) is None:
@@ -141,5 +144,7 @@ def difference(ours: nn.Module, theirs: nn.Module, inputs: Tensor, *, training: 
         got, expected = ours.train(training)(inputs), theirs.train(training)(inputs)
     assert got.shape == expected.shape
     scale = expected.abs().max()
-    assert (expected[0] - expected[1]).abs().max() > 1e-3 * scale, "the oracle's outputs do not tell inputs apart"
+    assert (expected[0] - expected[1]).abs().max() > 1e-3 * scale, (
+        "the oracle's outputs do not tell inputs apart"
+    )
     return float((got - expected).abs().max() / scale)

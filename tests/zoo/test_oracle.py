@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-
-from evaluators.zoo.catalogue import Family, Variant, load_catalogue
 from zoo.build import build
 from zoo.oracle import copy_state, count, difference, oracle, scatter
+
+from evaluators.zoo.catalogue import Family, Variant, load_catalogue
 
 CATALOGUE = load_catalogue()
 PAIRS = [
@@ -23,6 +23,9 @@ TOLERANCE = 1e-5
 SIZE = 64
 """Pixels of a side, where the family takes any size: the weights are the same, and it is quicker."""
 
+SUMS_IN_ANOTHER_ORDER = {"mobileone"}
+"""Families that add up their branches in another order than the oracle: only float64 hides the rounding."""
+
 FIXED_SIZE = {"efficientformer"}
 CALLED_LAST = {"regnet": {"timm": "downsample"}}
 """Modules that the oracle calls last in their block and the zoo first, by family and package."""
@@ -31,13 +34,16 @@ CALLED_LAST = {"regnet": {"timm": "downsample"}}
 @pytest.mark.parametrize(("family", "variant"), PAIRS)
 def test_a_variant_equals_its_oracle(family: Family, variant: Variant) -> None:
     shape = variant.input if family.name in FIXED_SIZE else (variant.input[0], SIZE, SIZE)
+    precision = torch.float64 if family.name in SUMS_IN_ANOTHER_ORDER else torch.float32
     torch.manual_seed(0)
-    theirs = oracle(variant.oracle, variant.oracle_kwargs).double()
-    ours = build(family, variant, shape).double()
+    theirs = oracle(variant.oracle, variant.oracle_kwargs).to(precision)
+    ours = build(family, variant, shape).to(precision)
     assert count(ours) == count(theirs) == variant.parameters
-    inputs = torch.randn(3, *shape, dtype=torch.float64)
+    inputs = torch.randn(3, *shape, dtype=precision)
     scatter(theirs, inputs)
-    copy_state(theirs, ours, inputs, CALLED_LAST.get(family.name, {}).get(variant.oracle.partition(":")[0], ""))
+    copy_state(
+        theirs, ours, inputs, CALLED_LAST.get(family.name, {}).get(variant.oracle.partition(":")[0], "")
+    )
     for training in (False, True):
         assert difference(ours, theirs, inputs, training=training) < TOLERANCE
 
@@ -46,7 +52,8 @@ def test_every_exact_family_has_two_variants_to_compare() -> None:
     few = {
         family.name: len(compared)
         for family in CATALOGUE.values()
-        if family.status == "exact" and family.oracles
+        if family.status == "exact"
+        and family.oracles
         and len(compared := [variant for variant in family.variants if variant.oracle]) < 2
     }
     assert not few

@@ -60,7 +60,16 @@ class Model(nn.Module):
     """EfficientNet: B0, with `width` times the channels and `depth` times the blocks."""
 
     def __init__(
-        self, input_shape, num_classes, width=1.0, depth=1.0, stages=STAGES, stem=32, head=1280, stem_stride=2, divisor=8
+        self,
+        input_shape,
+        num_classes,
+        width=1.0,
+        depth=1.0,
+        stages=STAGES,
+        stem=32,
+        head=1280,
+        stem_stride=2,
+        divisor=8,
     ):
         super().__init__()
         inputs = scaled(stem, width, divisor)

@@ -74,7 +74,16 @@ class Model(nn.Module):
     """EfficientNetV2: fused blocks first, then inverted bottlenecks with squeeze-and-excitation."""
 
     def __init__(
-        self, input_shape, num_classes, width=1.0, depth=1.0, stages=STAGES, stem=24, head=1280, stem_stride=2, divisor=8
+        self,
+        input_shape,
+        num_classes,
+        width=1.0,
+        depth=1.0,
+        stages=STAGES,
+        stem=24,
+        head=1280,
+        stem_stride=2,
+        divisor=8,
     ):
         super().__init__()
         inputs = scaled(stem, width, divisor)

@@ -51,7 +51,16 @@ class Model(nn.Module):
     """MnasNet-B1 with `width` times the channels; the head keeps its size."""
 
     def __init__(
-        self, input_shape, num_classes, width=1.0, stages=STAGES, stem=32, first=16, head=1280, stem_stride=2, divisor=8
+        self,
+        input_shape,
+        num_classes,
+        width=1.0,
+        stages=STAGES,
+        stem=32,
+        first=16,
+        head=1280,
+        stem_stride=2,
+        divisor=8,
     ):
         super().__init__()
         stem = scaled(stem, width, divisor)

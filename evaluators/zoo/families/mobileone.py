@@ -3,7 +3,8 @@ from torch import nn
 
 def conv_norm(inputs, outputs, kernel, stride, groups):
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False), nn.BatchNorm2d(outputs)
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(outputs),
     )
 
 
@@ -43,10 +44,10 @@ class Model(nn.Module):
         strides=(2, 2, 2, 2),
     ):
         super().__init__()
-        widths = [max(1, int(c * m * width)) for c, m in zip(channels, multipliers)]
+        widths = [max(1, int(c * m * width)) for c, m in zip(channels, multipliers, strict=True)]
         inputs = max(1, min(64, widths[0]))
         layers = [Unit(input_shape[0], inputs, 3, stem_stride, 1, 1, fused)]
-        for outputs, depth, first_stride in zip(widths, depths, strides):
+        for outputs, depth, first_stride in zip(widths, depths, strides, strict=True):
             for i in range(depth):
                 stride = first_stride if i == 0 else 1
                 layers.append(Unit(inputs, inputs, 3, stride, inputs, branches, fused))

@@ -28,7 +28,7 @@ class SqueezeExcite(nn.Module):
 
 
 class Block(nn.Module):
-    """An inverted bottleneck; its inputs are added to the first of its outputs where the image keeps its size."""
+    """An inverted bottleneck; its inputs are added to the first of its outputs if the image keeps its size."""
 
     def __init__(self, inputs, outputs, expansion, stride, squeeze):
         super().__init__()
@@ -75,7 +75,7 @@ class Model(nn.Module):
         inputs = max(1, round(stem * width)) if width > 1 else stem
         layers = [*conv_norm(input_shape[0], inputs, 3, stem_stride), nn.SiLU()]
         channels, step = first * width, growth * width / sum(depths)
-        for stage, (blocks, stride) in enumerate(zip(depths, strides)):
+        for stage, (blocks, stride) in enumerate(zip(depths, strides, strict=True)):
             ratio = squeeze if stage >= squeeze_from else 0
             for i in range(blocks):
                 outputs = max(1, round(channels))

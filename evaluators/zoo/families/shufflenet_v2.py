@@ -21,7 +21,11 @@ class Block(nn.Module):
         super().__init__()
         half = channels // 2
         self.branch = nn.Sequential(
-            *conv_norm(half, half), nn.ReLU(), *conv_norm(half, half, 3, groups=half), *conv_norm(half, half), nn.ReLU()
+            *conv_norm(half, half),
+            nn.ReLU(),
+            *conv_norm(half, half, 3, groups=half),
+            *conv_norm(half, half),
+            nn.ReLU(),
         )
 
     def forward(self, x):
@@ -39,8 +43,11 @@ class Down(nn.Module):
             *conv_norm(inputs, inputs, 3, stride, groups=inputs), *conv_norm(inputs, half), nn.ReLU()
         )
         self.right = nn.Sequential(
-            *conv_norm(inputs, half), nn.ReLU(), *conv_norm(half, half, 3, stride, groups=half),
-            *conv_norm(half, half), nn.ReLU(),
+            *conv_norm(inputs, half),
+            nn.ReLU(),
+            *conv_norm(half, half, 3, stride, groups=half),
+            *conv_norm(half, half),
+            nn.ReLU(),
         )
 
     def forward(self, x):
@@ -65,8 +72,12 @@ class Model(nn.Module):
     ):
         super().__init__()
         inputs, head = max(1, round(stem * width)), max(1, round(head * width))
-        layers = [*conv_norm(input_shape[0], inputs, 3, stem_stride), nn.ReLU(), nn.MaxPool2d(3, pool_stride, 1)]
-        for wanted, depth, stride in zip(channels, depths, strides):
+        layers = [
+            *conv_norm(input_shape[0], inputs, 3, stem_stride),
+            nn.ReLU(),
+            nn.MaxPool2d(3, pool_stride, 1),
+        ]
+        for wanted, depth, stride in zip(channels, depths, strides, strict=True):
             outputs = max(2, 2 * round(wanted * width / 2))
             layers.append(Down(inputs, outputs, stride))
             layers += [Block(outputs) for _ in range(depth - 1)]

@@ -45,7 +45,7 @@ class Model(nn.Module):
         super().__init__()
         inputs = max(1, round(stem * width))
         layers = [conv_norm(input_shape[0], inputs, 3, stem_stride), nn.ReLU6()]
-        for i, (depth, stride) in enumerate(zip(depths, strides)):
+        for i, (depth, stride) in enumerate(zip(depths, strides, strict=True)):
             outputs = max(1, round(channels * width)) * 2**i
             layers.append(conv_norm(inputs, outputs, 3, stride))
             layers += [Block(outputs, ratio, kernel) for _ in range(depth)]

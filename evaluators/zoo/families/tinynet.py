@@ -58,7 +58,16 @@ class Model(nn.Module):
     """TinyNet-A: EfficientNet-B0 shrunk; its stem and head keep their size and blocks are rounded."""
 
     def __init__(
-        self, input_shape, num_classes, width=1.0, depth=1.2, stages=STAGES, stem=32, head=1280, stem_stride=2, divisor=8
+        self,
+        input_shape,
+        num_classes,
+        width=1.0,
+        depth=1.2,
+        stages=STAGES,
+        stem=32,
+        head=1280,
+        stem_stride=2,
+        divisor=8,
     ):
         super().__init__()
         inputs = stem

@@ -28,7 +28,7 @@ class SqueezeExcite(nn.Module):
 
 
 class Block(nn.Module):
-    """An inverted bottleneck; its inputs are added to the first of its outputs if the image keeps its size."""
+    """An inverted bottleneck; its inputs are added to the first of its outputs at equal image size."""
 
     def __init__(self, inputs, outputs, expansion, stride, squeeze):
         super().__init__()

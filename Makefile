@@ -15,7 +15,10 @@ TORCH := $(shell sed -n 's/^\(torch==.*\)$$/\1/p' constraints.txt)
 # The other scripts there need a second installation, draw pictures or take long; each says so in its first lines.
 BENCHMARKS := pipeline isolation throughput scaling kill fuzz review seeding_corpus
 
-.PHONY: setup demo test test-slow check bench results browser clean vetting-docs security-table
+# What the zoo is compared with. Apart, and without what they require: a second torch, and packages that are there.
+ORACLES := torchvision==0.28.0 timm==1.0.31
+
+.PHONY: setup demo test test-slow check bench results browser clean vetting-docs security-table zoo-oracle
 
 setup: $(VENV)/.ready
 
@@ -37,6 +40,10 @@ test: setup
 
 test-slow: setup
 	$(OFFLINE) $(BIN)/pytest -n 2 --dist worksteal -m slow
+
+zoo-oracle: setup
+	test -d build/oracles/timm || $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target build/oracles $(ORACLES)
+	PYTHONPATH=build/oracles $(OFFLINE) $(BIN)/pytest tests/zoo/test_oracle.py
 
 check: setup
 	$(BIN)/ruff check .

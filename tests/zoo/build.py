@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from evaluators.zoo.catalogue import Family, Small, Variant
+from evoarch.evaluators.zoo.catalogue import Family, Small, Variant
 
 
 def entry(family: Family) -> Any:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluators.zoo.catalogue import CatalogueError, load_catalogue, load_family
+from evoarch.evaluators.zoo.catalogue import CatalogueError, load_catalogue, load_family
 
 FACTS = """
 title = "Two layers"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+
+from evoarch.evaluators.zoo.catalogue import Family, Small, Variant, load_catalogue
+from evoarch.sandbox.vet import vet
 from zoo.build import build, entry
 from zoo.oracle import count
-
-from evaluators.zoo.catalogue import Family, Small, Variant, load_catalogue
-from sandbox.vet import vet
 
 FAMILIES = list(load_catalogue().values())
 MAX_LINES = 150
@@ -46,6 +46,7 @@ def test_a_small_network_learns(family: Family, small: Small) -> None:
     outputs = model(inputs)
     assert outputs.shape == (8, small.classes)
     nn.functional.cross_entropy(outputs, targets).backward()
+    assert 5_000 <= count(model) <= 50_000
     idle = [name for name, each in model.named_parameters() if each.grad is None]
     assert not idle, "every parameter takes part in the outputs"
     assert all(torch.isfinite(each.grad).all() for each in model.parameters() if each.grad is not None)

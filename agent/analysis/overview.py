@@ -1,15 +1,19 @@
-"""A campaign as one frozen value: status, front with intervals, history, failures."""
+"""A campaign as one frozen value, which every view shows: its status, its settings, its history.
+
+`agent.analysis.sections` says it in words; the terminal, the page and the reports only lay those out.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 from evoarch.agent.analysis.history import History, Step, reference_point
-from evoarch.agent.analysis.status import FrontPoint, Status, read_status
+from evoarch.agent.analysis.status import Status, no_status, read_status
 from evoarch.agent.config.load import Config
-from evoarch.agent.statistics.intervals import Interval
 from evoarch.agent.statistics.noise import read_noise
 from evoarch.agent.statistics.objectives import objectives
 from evoarch.archive.pareto import hypervolume
@@ -21,23 +25,12 @@ GRID = (50, 40)
 
 
 @dataclass(frozen=True)
-class Elite:
-    """A candidate of the front or a seed; `interval`: its error's, at 95%, over seeds and examples."""
-
-    id: int
-    name: str
-    operator: str
-    error: float | None
-    params: float | None
-    seeds: int
-    interval: Interval | None
-    metrics: Mapping[str, float]
-
-
-@dataclass(frozen=True)
 class Overview:
-    """`examples` is the size of the validation split, 0 while unknown. `hypervolume` is of the front as it is
-    now, over all training repeats; `steps` are as it was first scored.
+    """What a campaign adds up to at one moment.
+
+    `examples` is the size of the validation split, 0 while unknown. `hypervolume` is of the front as it is
+    now, over all training repeats, below the point `reference`; `steps` are as it was first scored, and
+    empty where nobody draws them. `facts` are what the archive says of the task.
     """
 
     status: Status
@@ -50,21 +43,19 @@ class Overview:
     reference: Mapping[str, float]
     hypervolume: float
     examples: int
-    front: Sequence[Elite]
-    seeds: Sequence[Elite]
-    best: Elite | None
-    failures: Mapping[str, int]
     steps: Sequence[Step]
     facts: Mapping[str, object]
 
     @property
     def plotted(self) -> tuple[str, str]:
-        """What the figure of the front shows, upwards and to the right."""
+        """The metrics that the figure of the front shows: upwards, and to the right."""
         first, second, *_ = dict.fromkeys((*self.objectives, "params", "error"))
         return first, second
 
     def as_json(self) -> dict[str, object]:
-        return asdict(self)
+        """All fields as JSON has them; the front and its like stand beside `status` as well as in it."""
+        whole = asdict(self)
+        return {**{name: whole["status"][name] for name in ("front", "seeds", "best", "failures")}, **whole}
 
 
 def new_history(store: Store, config: Config) -> History:
@@ -75,49 +66,47 @@ def new_history(store: Store, config: Config) -> History:
     return History(goals, reference_point(store.facts(), names, seeds))
 
 
-def read_overview(store: Store, config: Config, history: History | None = None) -> Overview:
-    """The campaign as its archive has it now. `history`, if given, is brought up to date and used."""
+def read_overview(
+    store: Store, config: Config, history: History | None = None, *, steps: bool = True
+) -> Overview:
+    """The campaign as its archive has it now.
+
+    `history`, if given, is brought up to date and used. Without `steps` the history is left out: it takes
+    long for many thousands of candidates, and a terminal draws no curve.
+    """
     goals = objectives(config.selection)
-    names = [goal.name for goal in goals]
     history = history or new_history(store, config)
-    history.extend(store.browse.trials(history.metrics, after=history.last))
+    if steps:
+        history.extend(store.browse.trials(history.metrics, after=history.last))
     status = read_status(store, config)
-    shown = {c.id: c.metrics for c in store.browse.some([p.id for p in (*status.front, *status.seeds)])}
-    if status.best and status.best.id not in shown:
-        shown |= {c.id: c.metrics for c in store.browse.some([status.best.id])}
-    count = read_noise(store).examples
-
-    def elite(point: FrontPoint) -> Elite:
-        return Elite(
-            point.id,
-            point.name,
-            point.operator,
-            point.error,
-            point.params,
-            point.seeds,
-            point.interval,
-            shown[point.id],
-        )
-
-    front = [elite(point) for point in status.front]
     return Overview(
         status=status,
-        task=config.campaign.task,
-        seed=config.campaign.seed,
-        profile=config.campaign.profile,
-        recipe=config.evaluation.recipe,
-        version=version("evoarch"),
-        objectives=tuple(names),
         reference=history.reference,
-        hypervolume=hypervolume([e.metrics for e in front], goals, history.reference),
-        examples=count,
-        front=front,
-        seeds=[elite(point) for point in status.seeds],
-        best=elite(status.best) if status.best else None,
-        failures=store.browse.failures(),
+        hypervolume=hypervolume([point.metrics for point in status.front], goals, history.reference),
+        examples=read_noise(store).examples,
         steps=list(history.steps),
         facts=store.facts(),
+        **_settings(config),
     )
+
+
+def not_begun(folder: Path, config: Config) -> Overview:
+    """The overview of a campaign in `folder` that has no archive yet."""
+    status = no_status(folder, config)
+    return Overview(
+        status, **_settings(config), reference={}, hypervolume=0.0, examples=0, steps=(), facts={}
+    )
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    return {
+        "task": config.campaign.task,
+        "seed": config.campaign.seed,
+        "profile": config.campaign.profile,
+        "recipe": config.evaluation.recipe,
+        "version": version("evoarch"),
+        "objectives": tuple(goal.name for goal in objectives(config.selection)),
+    }
 
 
 Placed = tuple[int, tuple[float, ...], int]

@@ -29,7 +29,7 @@ from evoarch.archive.store import Store
 
 @dataclass(frozen=True)
 class FrontPoint:
-    """A candidate in objective space."""
+    """A candidate in objective space; `metrics` holds all its objectives."""
 
     id: int
     name: str
@@ -39,6 +39,7 @@ class FrontPoint:
     seeds: int
     interval: Interval | None
     """Of the error, at 95%, over training seeds and validation examples (agent.statistics.noise)."""
+    metrics: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Status:
     duplicates: int
     evaluations: int
     failed: int
+    failures: Mapping[str, int]
+    """Failed evaluations by stage, seeds and repeats included; none in a live view."""
     repeats: int
     raced: int
     """How many of the repeats the race for the front gave out."""
@@ -83,14 +86,18 @@ class Status:
     elapsed_s: float
 
     def as_json(self) -> dict[str, object]:
+        """All fields as JSON has them; `evoarch status --json` prints it."""
         return asdict(self)
 
 
 def point(candidate: Candidate, noise: Noise) -> FrontPoint:
+    """`candidate` with the interval that `noise` gives its error."""
     error, params = candidate.metrics.get("error"), candidate.metrics.get("params")
     name = candidate.name or f"{candidate.operator} {candidate.id}"
     interval = noise.interval(error, candidate.seeds)
-    return FrontPoint(candidate.id, name, candidate.operator, error, params, candidate.seeds, interval)
+    return FrontPoint(
+        candidate.id, name, candidate.operator, error, params, candidate.seeds, interval, candidate.metrics
+    )
 
 
 def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
@@ -120,6 +127,7 @@ def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
         duplicates=counts.get(State.DUPLICATE, 0),
         evaluations=store.totals.entered_training(),
         failed=counts.get(State.FAILED, 0),
+        failures={} if live else store.browse.failures(),
         repeats=store.totals.repeats_made(),
         raced=len(raced(store)),
         retries=store.totals.retries(),
@@ -144,7 +152,7 @@ def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
     )
 
 
-def not_begun(folder: Path, config: Config) -> Status:
+def no_status(folder: Path, config: Config) -> Status:
     """The status of a campaign in `folder` that has no archive yet."""
     return Status(
         name=config.campaign.name,
@@ -156,6 +164,7 @@ def not_begun(folder: Path, config: Config) -> Status:
         duplicates=0,
         evaluations=0,
         failed=0,
+        failures={},
         repeats=0,
         raced=0,
         retries=0,

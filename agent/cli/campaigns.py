@@ -109,7 +109,7 @@ def run(
             raise UserError("--dry-run asks the models, --replay asks nobody: expected one of them")
         _dry_run(folder, overrides, unsafe=unsafe, as_json=as_json)
         return
-    from evoarch.agent.analysis.status import read_status
+    from evoarch.agent.analysis.overview import read_overview
     from evoarch.agent.cli.output import console
     from evoarch.agent.cli.views import summary
     from evoarch.agent.config.load import load
@@ -119,11 +119,11 @@ def run(
         ending = asyncio.run(_run(folder, overrides, replay, unsafe, quiet=as_json))
     except asyncio.CancelledError:
         raise UserError("stopped at once; `evoarch run` goes on from here", code=INTERRUPTED) from None
-    status = read_status(open_archive(folder, write=False), load(folder, overrides))
+    found = read_overview(open_archive(folder, write=False), load(folder, overrides), steps=False)
     if as_json:
-        print_json(status.as_json())
+        print_json(found.status.as_json())
     else:
-        summary(console(), status)
+        summary(console(), found)
     if ending.error:
         raise UserError(ending.reason, code=1)
 
@@ -177,7 +177,7 @@ def status(folder: Path, as_json: bool) -> None:
     Example:
       evoarch status demo --json
     """
-    from evoarch.agent.analysis.status import not_begun, read_status
+    from evoarch.agent.analysis.overview import not_begun, read_overview
     from evoarch.agent.cli.output import console
     from evoarch.agent.cli.views import summary
     from evoarch.agent.config.load import load
@@ -186,11 +186,11 @@ def status(folder: Path, as_json: bool) -> None:
 
     config = load(folder)
     if (folder / DATABASE).exists():
-        found = read_status(open_archive(folder, write=False), config)
+        found = read_overview(open_archive(folder, write=False), config, steps=False)
     else:
         found = not_begun(folder, config)
     if as_json:
-        print_json(found.as_json())
+        print_json(found.status.as_json())
     else:
         summary(console(), found)
     sys.stdout.flush()

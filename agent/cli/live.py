@@ -13,8 +13,9 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
+from evoarch.agent.analysis.sections import front, operators
 from evoarch.agent.analysis.status import Status, read_status
-from evoarch.agent.cli.views import clock, front_table, operator_table
+from evoarch.agent.cli.views import clock, section_table
 from evoarch.agent.search.components import Ending
 from evoarch.agent.search.session import Session
 
@@ -90,4 +91,6 @@ def picture(status: Status, rate: float, left: float | None) -> RenderableType:
         f"tokens {tokens['prompt'] + tokens['completion']:,} · isolation {status.level}",
         style="bold red" if status.level == "none" else "",
     )
-    return Group(bar, line, Columns([front_table(status), operator_table(status)], padding=(0, 4)))
+    return Group(
+        bar, line, Columns([section_table(front(status)), section_table(operators(status))], padding=(0, 4))
+    )

@@ -11,12 +11,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from evoarch.agent.analysis.overview import Overview, Placed, read_overview
+from evoarch.agent.analysis.sections import Fact, sections
 from evoarch.agent.analysis.verdict import Judgement, judge
 from evoarch.agent.base.formatting import cell
 from evoarch.agent.base.versions import versions
 from evoarch.agent.config.load import Config
 from evoarch.agent.report.diff import Row, compare
-from evoarch.agent.report.figures import front_figure, history_figure
+from evoarch.agent.report.figures import charts
 from evoarch.agent.report.highlight import highlight
 from evoarch.agent.report.lineage import MOST, draw_tree, lay_out
 from evoarch.agent.report.svg import Link, draw
@@ -43,6 +44,12 @@ class Shown:
 
 @dataclass(frozen=True)
 class Report:
+    """A campaign's overview, and what a document shows beside it.
+
+    `config`: campaign.toml as it holds; `versions`: those of the run; `shown`: the elites whose code it has;
+    `points`: every scored candidate in the plane of the front's figure; `family`: the front's ancestors.
+    """
+
     overview: Overview
     config: Mapping[str, object]
     versions: Mapping[str, str]
@@ -119,45 +126,56 @@ def figures(report: Report, link: Link = lambda _: None, *, alone: bool = False)
     """Every figure by name, as SVG; `alone`: with the style sheet in it, for files of their own."""
     style = _style() if alone else ""
     overview = report.overview
-    charts = [front_figure(overview, report.points)] + [
-        history_figure(overview, over=over, value=value)
-        for value, over in (
-            ("hypervolume", "evaluations"),
-            ("hypervolume", "cpu_seconds"),
-            ("lowest_error", "evaluations"),
-        )
-    ]
-    drawn = {chart.figure: draw(chart, link, style) for chart in charts}
+    drawn = {chart.figure: draw(chart, link, style) for chart in charts(overview, report.points)}
     marked = frozenset(overview.status.elites)
     return {**drawn, "lineage": draw_tree(lay_out(report.family), link, marked, style)}
 
 
 def as_html(report: Report) -> str:
-    """One file that needs nothing else: no script, no font, no address."""
+    """The report as one HTML file that loads nothing: no script, no font, no address."""
     known = {shown.candidate.id for shown in report.shown}
-    environment = _environment(autoescape=True)
     data = report.as_json()
-
-    def number(path: str) -> Markup:
-        value = _at(data, path)
-        return Markup('<data value="{}" data-path="{}">{}</data>').format(
-            repr(value) if isinstance(value, float) else value, path, cell(value)
+    link = lambda identity: f"#candidate-{identity}" if identity in known else None  # noqa: E731
+    parts = sections(report.overview)
+    return (
+        _environment(autoescape=True)
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            summary=parts[:2],
+            details=parts[2:],
+            style=Markup(_style()),
+            figures=figures(report, link),
+            show=lambda fact: _shown_fact(fact, link),
+            number=lambda path: _number(_at(data, path), path),
+            highlight=highlight,
         )
-
-    return environment.get_template("report.html.j2").render(
-        report=report,
-        style=Markup(_style()),
-        figures=figures(report, lambda identity: f"#candidate-{identity}" if identity in known else None),
-        number=number,
-        highlight=highlight,
     )
 
 
+def _shown_fact(fact: Fact, link: Link) -> Markup:
+    """A number with its place in `--json`, a candidate as a link where the report has it."""
+    if fact.path:
+        return _number(fact.value, fact.path)
+    place = link(fact.candidate) if fact.candidate is not None else None
+    if place:
+        return Markup('<a href="{}">{}</a>').format(place, fact.text)
+    return Markup('<strong class="unsafe">{}</strong>' if fact.warning else "{}").format(fact.text)
+
+
+def _number(value: object, path: str) -> Markup:
+    exact = repr(value) if isinstance(value, float) else value
+    return Markup('<data value="{}" data-path="{}">{}</data>').format(exact, path, cell(value))
+
+
 def as_markdown(report: Report, images: Mapping[str, str]) -> str:
-    """The same in Markdown; `images` are the figures' files by name."""
+    """The report in Markdown; `images`: the path of each figure's file, by the figure's name."""
     environment = _environment(autoescape=False)
-    environment.filters["fence"] = _fence
-    return environment.get_template("report.md.j2").render(report=report, images=images)
+    environment.filters |= {"fence": _fence, "entry": lambda text: text.replace("|", "\\|")}
+    parts = sections(report.overview)
+    return environment.get_template("report.md.j2").render(
+        report=report, summary=parts[:2], details=parts[2:], images=images
+    )
 
 
 def _environment(*, autoescape: bool) -> Environment:
@@ -174,10 +192,11 @@ def _environment(*, autoescape: bool) -> Environment:
 
 
 def _style() -> str:
-    return (resources.files("evoarch.agent.web") / "static" / "page.css").read_text(encoding="utf-8")
+    return (resources.files("evoarch.agent.report") / "static" / "page.css").read_text(encoding="utf-8")
 
 
 def _at(data: object, path: str) -> object:
+    """What stands at a path of keys between slashes."""
     for part in path.split("/"):
         data = data[int(part)] if isinstance(data, list | tuple) else data[part]  # type: ignore[index]
     return data

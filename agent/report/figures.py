@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evoarch.agent.analysis.overview import Elite, Overview, Placed, thinned
+from evoarch.agent.analysis.overview import Overview, Placed, thinned
+from evoarch.agent.analysis.status import FrontPoint
 from evoarch.agent.report.svg import Axis, Chart, Dot, Line
 from evoarch.agent.statistics.objectives import SIZES
 from evoarch.archive.records import Evaluation
 
 
-def words(elite: Elite) -> str:
-    """A point in one line."""
+def words(elite: FrontPoint) -> str:
+    """A point of the front, or a seed, in one line."""
     span = f" ({elite.interval.low:.3f} to {elite.interval.high:.3f})" if elite.interval else ""
     size = f", {elite.params:,.0f} parameters" if elite.params is not None else ""
     error = f": error {elite.error:.4f}{span}" if elite.error is not None else ""
@@ -19,11 +20,21 @@ def words(elite: Elite) -> str:
     return f"#{elite.id} {name}{error}{size}"
 
 
+def charts(overview: Overview, points: Sequence[Placed]) -> list[Chart]:
+    """The charts of an overview, in order: the front, and the history of what was reached."""
+    return [
+        front_figure(overview, points),
+        history_figure(overview, over="evaluations", value="hypervolume"),
+        history_figure(overview, over="cpu_seconds", value="hypervolume"),
+        history_figure(overview, over="evaluations", value="lowest_error"),
+    ]
+
+
 def front_figure(overview: Overview, points: Sequence[Placed]) -> Chart:
     """The scored candidates (`points` of `overview.plotted`); front and seeds stand out."""
     y_name, x_name = overview.plotted
-    elites = {elite.id: elite for elite in (*overview.seeds, *overview.front)}
-    on_front = {elite.id for elite in overview.front}
+    elites = {elite.id: elite for elite in (*overview.status.seeds, *overview.status.front)}
+    on_front = {elite.id for elite in overview.status.front}
     kept = thinned(points, frozenset(elites), log=(y_name in SIZES, x_name in SIZES))
     dots = [
         Dot(
@@ -41,7 +52,7 @@ def front_figure(overview: Overview, points: Sequence[Placed]) -> Chart:
         if y_name in elite.metrics and x_name in elite.metrics:
             kind = ("seed " if elite.operator == "seed" else "") + ("front" if identity in on_front else "")
             dots.append(Dot(elite.metrics[x_name], elite.metrics[y_name], words(elite), kind, identity))
-    line = sorted((e.metrics[x_name], e.metrics[y_name]) for e in overview.front)
+    line = sorted((e.metrics[x_name], e.metrics[y_name]) for e in overview.status.front)
     return Chart(
         "front",
         f"Pareto front: {y_name} against {x_name}",

@@ -122,7 +122,9 @@ def create_app(folder: Path) -> Starlette:
         text = pages.problem("this page can not be shown; the terminal of `evoarch review` says why")
         return HTMLResponse(text, status_code=500, headers=HEADERS)
 
-    static = StaticFiles(directory=Path(__file__).parent / "static")
+    static = StaticFiles(
+        directory=Path(__file__).parent / "static", packages=[("evoarch.agent.report", "static")]
+    )
     return Starlette(
         routes=[
             Route("/", overview),

@@ -9,15 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from evoarch.agent.analysis.overview import Overview, new_history, read_overview
+from evoarch.agent.analysis.sections import Fact, sections
 from evoarch.agent.analysis.verdict import judge
 from evoarch.agent.base.formatting import cell
 from evoarch.agent.config.load import Config, load
 from evoarch.agent.report.diff import compare
-from evoarch.agent.report.figures import curve_figure, front_figure, history_figure
+from evoarch.agent.report.figures import charts, curve_figure
 from evoarch.agent.report.highlight import highlight
 from evoarch.agent.report.lineage import MOST, draw_tree, lay_out
 from evoarch.agent.report.svg import draw
@@ -54,6 +55,7 @@ class Seen:
 
 
 def candidate_link(identity: int) -> str:
+    """The address of a candidate's page."""
     return f"/candidates/{identity}"
 
 
@@ -65,7 +67,7 @@ class Pages:
         self._token = token
         self._lock = threading.Lock()
         self._environment = Environment(
-            loader=PackageLoader("evoarch.agent.web"),
+            loader=ChoiceLoader([PackageLoader("evoarch.agent.web"), PackageLoader("evoarch.agent.report")]),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -105,15 +107,8 @@ class Pages:
             # The reference point follows from the seeds' scores, which may have come since the start.
             self._history = new_history(store, self._config())
         overview = read_overview(store, self._config(), self._history)
-        charts = [front_figure(overview, store.browse.points(overview.plotted))] + [
-            history_figure(overview, over=over, value=value)
-            for value, over in (
-                ("hypervolume", "evaluations"),
-                ("hypervolume", "cpu_seconds"),
-                ("lowest_error", "evaluations"),
-            )
-        ]
-        drawn = tuple((chart.title, draw(chart, candidate_link)) for chart in charts)
+        points = store.browse.points(overview.plotted)
+        drawn = tuple((chart.title, draw(chart, candidate_link)) for chart in charts(overview, points))
         last = store.last_event()
         ended = time.monotonic()
         return Seen(last.id if last else 0, overview, drawn, ended, ended - began)
@@ -134,8 +129,16 @@ class Pages:
     def overview(self) -> str:
         with self._open() as store, store.snapshot():
             seen = self._overview(store)
+            parts = sections(seen.overview)
             return self._render(
-                "overview.html.j2", None, last=seen.last, overview=seen.overview, charts=seen.charts
+                "overview.html.j2",
+                None,
+                last=seen.last,
+                status=seen.overview.status,
+                summary=parts[:2],
+                details=parts[2:],
+                charts=seen.charts,
+                show=_shown_fact,
             )
 
     def candidates(self, query: Mapping[str, str]) -> str:
@@ -280,6 +283,13 @@ def _read_query(query: Mapping[str, str]) -> tuple[Filter, str, bool, int]:
     )
     number = int(page) if page.isascii() and page.isdigit() and len(page) < 8 else 1
     return chosen, order if order in ORDERS else "id", query.get("way") == "down", max(1, number)
+
+
+def _shown_fact(fact: Fact) -> Markup:
+    """A fact of a section: a candidate is a link."""
+    if fact.candidate is not None:
+        return Markup('<a href="{}">{}</a>').format(candidate_link(fact.candidate), fact.text)
+    return Markup('<strong class="unsafe">{}</strong>' if fact.warning else "{}").format(fact.text)
 
 
 def _clock(seconds: float) -> str:

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from evoarch.agent.analysis.status import Status, read_status
+from evoarch.agent.analysis.overview import Overview, read_overview
+from evoarch.agent.analysis.status import read_status
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.base.ordering import EventOrder
 from evoarch.agent.cli.views import summary
@@ -224,12 +225,12 @@ def test_status_tells_what_became_of_arrivals_and_what_turning_away_cost(store: 
             assert each.missed == pytest.approx(others * each.audited_elites / each.audited)
             assert each.missed <= each.missed_at_most <= others
     assert sum(each.audited for each in status.rungs) > 0
-    assert "rung1: 200 arrived" in summary_text(status)
+    assert "rung1: 200 arrived" in summary_text(read_overview(store, config))
 
 
-def summary_text(status: Status) -> str:
+def summary_text(overview: Overview) -> str:
     out = StringIO()
-    summary(Console(file=out, width=200), status)
+    summary(Console(file=out, width=200), overview)
     return out.getvalue()
 
 
@@ -355,7 +356,7 @@ def test_children_that_inherit_are_charged_and_confirmed_from_scratch(store: Sto
     assert Weighted.given == [False] + [True] * 8
     status = read_status(store, config)
     assert status.inherited["candidates"] == 8
-    assert "8 children began with their parents' weights" in summary_text(status)
+    assert "8 children began with their parents' weights" in summary_text(read_overview(store, config))
     for candidate in store.scored():
         first = store.evaluations(candidate.id)[0].detail.get("inherited")
         if not candidate.parents:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from evoarch.agent.analysis.overview import read_overview
 from evoarch.agent.analysis.status import read_status
 from evoarch.agent.base.ordering import EventOrder
 from evoarch.agent.cli.live import picture
@@ -345,8 +346,10 @@ def test_the_archive_reads_while_it_is_written(tmp_path: Path, workers: int) -> 
 
 
 def test_running_without_walls_is_red_in_the_terminal(tmp_path: Path) -> None:
-    bare = replace(read_status(archive_at(tmp_path), config_of()), level="none")
-    for show in (lambda s: s.print(picture(bare, 0.0, None)), lambda s: summary(s, bare)):
+    overview = read_overview(archive_at(tmp_path), config_of())
+    bare = replace(overview.status, level="none")
+    whole = replace(overview, status=bare)
+    for show in (lambda s: s.print(picture(bare, 0.0, None)), lambda s: summary(s, whole)):
         screen = Console(file=StringIO(), force_terminal=True, color_system="standard", width=200)
         show(screen)
         line = next(x for x in screen.file.getvalue().splitlines() if "isolation" in x)

@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from evoarch.agent.analysis.sections import rounds
 from evoarch.agent.analysis.status import read_status
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.base.ordering import EventOrder
-from evoarch.agent.cli.views import round_table
+from evoarch.agent.cli.views import section_table
 from evoarch.agent.config.load import Config, parse
 from evoarch.agent.lm.fakes import ScriptedLM
 from evoarch.agent.lm.replay import ReplayLM
@@ -283,7 +284,7 @@ def test_status_has_a_line_for_each_round(tmp_path: Path) -> None:
     store = archive_at(tmp_path)
     asyncio.run(go(store, config_of(), tuner=CountingTuner()))
     screen = Console(width=200, file=io.StringIO(), soft_wrap=True)
-    screen.print(round_table(read_status(store, config_of())))
+    screen.print(section_table(rounds(read_status(store, config_of()))))
     _, heads, *lines = screen.file.getvalue().rstrip().splitlines()  # type: ignore[attr-defined]
     assert re.split(r"\s{2,}", heads.strip())[-3:] == ["scored", "trained on", "held-out loss"]
     begun = rounds_of(store)

@@ -1,0 +1,256 @@
+"""What a campaign adds up to, in words: sections that the terminal, the page and both reports lay out alike.
+
+A view decides where a section stands and how a value looks; what is said is said here alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from evoarch.agent.analysis.early_stopping import correlation_in_words, in_words
+from evoarch.agent.analysis.overview import Overview
+from evoarch.agent.analysis.status import FrontPoint, Status
+from evoarch.agent.analysis.utilisation import SUCCESSES, UNITS
+from evoarch.agent.base.formatting import cell
+
+STATUS = "overview/status"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One value of a section.
+
+    `path`: where `evoarch report --json` has it, its keys between slashes ("" where it is no number of that).
+    `candidate`: whose page it leads to. `warning`: it is drawn in red.
+    """
+
+    value: object
+    path: str = ""
+    candidate: int | None = None
+    warning: bool = False
+
+    @property
+    def text(self) -> str:
+        """The value as every view writes it."""
+        return cell(self.value)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of an overview. `key`: its name in a page, unique.
+
+    With `columns`, `rows` are those of a table; without, they are pairs of a label and a value. `sentences`
+    stand below.
+    """
+
+    key: str
+    title: str
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[Fact, ...], ...] = ()
+    sentences: tuple[str, ...] = ()
+
+    def numeric(self, column: int) -> bool:
+        """Whether a column holds numbers, which are set to the right."""
+        return any(isinstance(row[column].value, int | float) for row in self.rows)
+
+
+def sections(overview: Overview) -> list[Section]:
+    """All of an overview that can be said in words, in order; the first two are the summary."""
+    status = overview.status
+    every = [
+        _numbers(overview),
+        _found(overview),
+        front(status),
+        _seeds(overview),
+        Section("wins", "Against the seeds", sentences=tuple(win.words for win in status.wins)),
+        Section("rungs", "Rungs and filter", sentences=tuple(in_words(rung) for rung in status.rungs)),
+        Section(
+            "zero-cost",
+            "Zero-cost scores",
+            sentences=tuple(correlation_in_words(each) for each in status.score_correlations),
+        ),
+        rounds(status),
+        operators(status),
+        _costs(status),
+        _failures(status),
+    ]
+    return [*every[:2], *(each for each in every[2:] if each.rows or each.sentences)]
+
+
+def _numbers(overview: Overview) -> Section:
+    status = overview.status
+    unsafe = status.level == "none"
+    rows = [
+        _pair("state", status.state),
+        *([_pair("because", status.reason)] if status.reason else []),
+        _pair("task", overview.task),
+        _pair("recipe", overview.recipe),
+        _pair("profile", overview.profile),
+        _pair("campaign seed", overview.seed, "overview/seed"),
+        _pair("minimised", ", ".join(overview.objectives)),
+        (Fact("isolation"), Fact("none (--unsafe)" if unsafe else status.level, warning=unsafe)),
+    ]
+    counts = {
+        "evaluations": "evaluations",
+        "budget": "budget",
+        "proposals": "proposals",
+        "rejected": "rejected",
+        "duplicates": "duplicates",
+        "failed": "failed",
+        "further training seeds": "repeats",
+        "of these raced": "raced",
+        "retries": "retries",
+        "CPU seconds": "cpu_s",
+        "wall-clock seconds": "elapsed_s",
+    }
+    rows += [_pair(label, getattr(status, name), f"{STATUS}/{name}") for label, name in counts.items()]
+    rows += [
+        _pair(f"LM tokens {label}", status.tokens[name], f"{STATUS}/tokens/{name}")
+        for label, name in (("in", "prompt"), ("out", "completion"), ("lost", "lost"))
+    ]
+    if status.money:
+        rows.append(_pair("money", status.money, f"{STATUS}/money"))
+    said = []
+    if idle := status.idle:
+        said.append(
+            f"Evaluation slots were idle for {idle.share:.1%} of {cell(idle.available)} slot-seconds in the "
+            "steady state."
+        )
+    if status.inherited["candidates"]:
+        said.append(
+            f"{status.inherited['candidates']} children began with their parents' weights, which had seen "
+            f"{status.inherited['steps']:,} training steps."
+        )
+    return Section("numbers", "State and cost", rows=tuple(rows), sentences=tuple(said))
+
+
+def _found(overview: Overview) -> Section:
+    rows = []
+    if best := overview.status.best:
+        rows += [
+            (Fact("best by -(params x error)"), Fact(f"#{best.id} {best.operator}", candidate=best.id)),
+            _pair("its error", best.error, f"{STATUS}/best/error"),
+            _pair("its parameters", best.params, f"{STATUS}/best/params"),
+            _pair("hypervolume of the front", overview.hypervolume, "overview/hypervolume"),
+        ]
+        rows += [
+            _pair(f"reference point, {name}", value, f"overview/reference/{name}")
+            for name, value in overview.reference.items()
+        ]
+    return Section("found", "What was found", rows=tuple(rows))
+
+
+_POINTS = ("id", "what", "parameters", "error", "95% low", "95% high", "training seeds")
+
+
+def front(status: Status) -> Section:
+    """The Pareto front, by size."""
+    said = "The front is provisional: somebody on it has fewer training seeds than an elite needs."
+    return Section(
+        "front",
+        "Front",
+        _POINTS,
+        _points(status.front, "front"),
+        (said,) if status.provisional else (),
+    )
+
+
+def _seeds(overview: Overview) -> Section:
+    said = (
+        "Errors are of the validation split: smoothed (wrong + 1) / (n + 2), "
+        f"n = {overview.examples or '?'}; the mean over training seeds. Intervals are of 95%; they hold the "
+        "noise of the examples and that of training seeds."
+    )
+    rows = _points(overview.status.seeds, "seeds")
+    return Section("seeds", "Seeds", _POINTS, rows, (said,) if rows else ())
+
+
+def _points(points: Sequence[FrontPoint], key: str) -> tuple[tuple[Fact, ...], ...]:
+    return tuple(
+        (
+            Fact(f"#{point.id}", candidate=point.id),
+            Fact(point.name if point.operator == "seed" else point.operator),
+            Fact(point.params, f"{STATUS}/{key}/{place}/params"),
+            Fact(point.error, f"{STATUS}/{key}/{place}/error"),
+            *(
+                Fact(getattr(point.interval, end), f"{STATUS}/{key}/{place}/interval/{end}")
+                if point.interval
+                else Fact("")
+                for end in ("low", "high")
+            ),
+            Fact(point.seeds, f"{STATUS}/{key}/{place}/seeds"),
+        )
+        for place, point in enumerate(points)
+    )
+
+
+def rounds(status: Status) -> Section:
+    """What each round of EvoPrompting brought, and what its soft prompt did to the held-out loss."""
+    columns = ("round", "state", "parents", "proposed", "parsed", "valid", "novel", "copied", "scored")
+    rows = []
+    for each in status.rounds:
+        shares = ("" if share is None else f"{share:.0%}" for share in each.shares())
+        loss = "" if each.before is None else f"{each.before:.3f} -> {each.after:.3f}"
+        counts = (each.number + 1, each.state, each.parents, each.proposed, *shares, each.scored)
+        rows.append(_facts((*counts, each.trained_on, loss)))
+    return Section("rounds", "Rounds", (*columns, "trained on", "held-out loss"), tuple(rows))
+
+
+_YIELDS = ("proposed", "parsed", "vetted", "new", "scored", "failed", "improved")
+
+
+def operators(status: Status) -> Section:
+    """What became of each operator's proposals."""
+    rows = [
+        (Fact(name), *(Fact(of.get(key, 0), _yield_path(name, key)) for key in _YIELDS))
+        for name, of in status.operators.items()
+    ]
+    return Section("operators", "Operators", ("operator", *_YIELDS), tuple(rows))
+
+
+def _costs(status: Status) -> Section:
+    units = dict(zip(UNITS, ("CPU s", "tokens", "money"), strict=True))
+    if not status.money:
+        del units["money"]
+    columns = ["operator", *units.values()]
+    columns += [f"{word} / {success}" for success in SUCCESSES for word in units.values()]
+    rows = []
+    for name, costs in status.costs.items():
+        if name in status.operators:
+            spent = [Fact(status.operators[name][unit], _yield_path(name, unit)) for unit in units]
+        else:
+            spent = [Fact(sum(each[unit] for each in status.operators.values())) for unit in units]
+        passed = [
+            Fact(costs[success][unit], f"{STATUS}/costs/{_key(name)}/{success}/{unit}")
+            for success in SUCCESSES
+            for unit in units
+        ]
+        rows.append((Fact(name), *spent, *passed))
+    said = "What a new valid child and an improvement cost: all attempts over the successes (cost-of-pass)."
+    shown = rows if status.operators else []
+    return Section("costs", "Cost", tuple(columns), tuple(shown), (said,) if shown else ())
+
+
+def _failures(status: Status) -> Section:
+    rows = [
+        _pair(stage, count, f"{STATUS}/failures/{_key(stage)}") for stage, count in status.failures.items()
+    ]
+    return Section("failures", "Failures by stage", rows=tuple(rows))
+
+
+def _pair(label: str, value: object, path: str = "") -> tuple[Fact, Fact]:
+    return Fact(label), Fact(value, path)
+
+
+def _facts(values: Iterable[object]) -> tuple[Fact, ...]:
+    return tuple(Fact(value) for value in values)
+
+
+def _yield_path(operator: str, key: str) -> str:
+    return f"{STATUS}/operators/{_key(operator)}/{key}"
+
+
+def _key(name: str) -> str:
+    """A key that holds a slash, as JSON Pointer writes it (RFC 6901)."""
+    return name.replace("~", "~0").replace("/", "~1")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 
 def cell(value: object) -> str:
-    """Counts whole, other numbers with four digits behind the point, nothing as a dash."""
+    """Whole numbers as such, others with four digits behind the point (less from 100 on), nothing as a dash."""
     if value is None or value == "":
         return "-"
     if isinstance(value, float):
         if 0 < abs(value) < 0.001:
             return f"{value:.3g}"
-        return f"{value:,.0f}" if value >= 100 or value == int(value) > 1 else f"{value:.4f}"
+        return f"{value:,.0f}" if value >= 100 or value.is_integer() else f"{value:.4f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

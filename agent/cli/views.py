@@ -29,7 +29,10 @@ def summary(screen: Console, overview: Overview) -> None:
     """Prints an overview: all that the page and the reports say too, but the charts."""
     status = overview.status
     screen.print(Text.assemble((printable(status.name), "bold"), f": {printable(status.state)}"))
-    for section in sections(overview):
+    first, *others = sections(overview)
+    # What was found comes last: it is what a terminal still shows.
+    found = [section for section in others if section.key in ("found", "front", "seeds", "wins")]
+    for section in (first, *(section for section in others if section not in found), *found):
         if section.columns and section.rows:
             screen.print("", section_table(section), sep="\n")
         elif section.rows:

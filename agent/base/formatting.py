@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def cell(value: object) -> str:
-    """Whole numbers as such, others with four digits behind the point (less from 100 on), nothing as a dash."""
+    """Whole numbers as such, others with four digits behind the point (none from 100 on), nothing as `-`."""
     if value is None or value == "":
         return "-"
     if isinstance(value, float):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import sys
 from io import StringIO
 from pathlib import Path
 
@@ -231,6 +232,13 @@ def test_a_fact_with_a_path_is_what_json_has_there(folder: Path, overview: Overv
             key = part.replace("~1", "/").replace("~0", "~")
             found = found[int(key)] if isinstance(found, list) else found[key]
         assert found == fact.value, fact.path
+
+
+def test_a_report_needs_nothing_of_the_page(
+    folder: Path, overview: Overview, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "evoarch.agent.web", None)
+    assert "all of it: report of a search" in report_html(folder, overview)
 
 
 def test_a_section_says_which_columns_are_numbers(overview: Overview) -> None:

@@ -18,6 +18,11 @@ class Model(nn.Module):
 """
 
 
+def scale_of(source: str) -> float:
+    """The number that `MODEL` was given."""
+    return float(source.split("self.scale = ")[1].split("\n")[0])
+
+
 class Scale:
     """Draws its number up to `most`, so that a small one makes duplicates; `problem_share` are no source."""
 

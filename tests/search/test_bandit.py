@@ -9,19 +9,17 @@ from typing import Any
 import pytest
 
 from evoarch.agent.analysis.utilisation import idle_of
-from evoarch.agent.base.ordering import EventOrder
-from evoarch.agent.config.load import Config, parse
+from evoarch.agent.config.load import Config
 from evoarch.agent.lm.base import Complete, LMReply, LMRequest
 from evoarch.agent.operators.base import Draft, Order
 from evoarch.agent.search.bandit import Arm, OperatorBandit, drawn_rates
-from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.components import Components
 from evoarch.agent.search.replay import recorded_order
 from evoarch.archive.records import Outcome, Scored, State
-from evoarch.archive.store import Store, create
+from evoarch.archive.store import Store
 from evoarch.evaluators.fakes import StubEvaluator
-from evoarch.sandbox.genome import source_digest
-from kit.scale_models import MODEL
+from kit import campaigns
+from kit.campaigns import archive_of
+from kit.scale_models import MODEL, scale_of
 
 
 class Better:
@@ -39,48 +37,25 @@ class Better:
 
 
 def by_number(source: str) -> Outcome:
-    scale = float(source.split("self.scale = ")[1].split("\n")[0])
-    return Scored({"error": min(0.9, scale), "params": 100.0})
+    return Scored({"error": min(0.9, scale_of(source)), "params": 100.0})
 
 
 def config_of(*operators: dict[str, Any], **tables: Any) -> Config:
-    campaign = {"name": "c", "seed": 3}
-    evaluation = {"repeats": 1, **tables.pop("evaluation", {})}
-    return parse({"campaign": campaign, "operators": operators, "evaluation": evaluation, **tables}, "test")
+    return campaigns.config_of(seed=3, operators=list(operators), evaluation={"repeats": 1}, **tables)
 
 
-def archive_at(folder: Path) -> Store:
-    store = create(folder, name="c", seed=3)
-    source = MODEL.format(scale="0.9")
-    store.add_seed("seed", source, source_digest(source))
-    return store
+def run(store: Store, config: Config, operators: list[Any], *, seconds: float = 0.0, **parts: Any) -> None:
+    ending = campaigns.run(store, config, StubEvaluator(seconds, by_number), operators, **parts)
+    assert ending.complete, ending
 
 
-def run(
-    store: Store,
-    config: Config,
-    operators: list[Any],
-    *,
-    workers: int = 1,
-    event_order: EventOrder | None = None,
-    lm: Any = None,
-    seconds: float = 0.0,
-) -> None:
-    async def go() -> None:
-        evaluator = StubEvaluator(seconds, by_number)
-        parts = Components(evaluator, {}, operators, {"small": lm}, workers)
-        ending = await asyncio.wait_for(Campaign(store, config, parts, event_order).run(), 60)
-        assert ending.complete, ending
-
-    asyncio.run(go())
-
-
+SEED = MODEL.format(scale="0.9")
 GOOD, POOR = {"name": "syntactic.mutate", "weight": 1.0}, {"name": "random", "weight": 3.0}
 PAIR = [Better("syntactic.mutate", 0.8), Better("random", 0.05)]
 
 
 def test_the_bandit_turns_to_the_operator_that_improves_and_still_tries_the_other(tmp_path: Path) -> None:
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, SEED, seed=3)
     bandit = {"method": "bandit", "cost": "proposals"}
     run(store, config_of(GOOD, POOR, budget={"evaluations": 100}, portfolio=bandit), PAIR)
     late = Counter(p.operator for p in store.proposals() if p.number > 50)
@@ -89,7 +64,7 @@ def test_the_bandit_turns_to_the_operator_that_improves_and_still_tries_the_othe
 
 
 def test_the_bandit_is_a_function_of_the_archive(tmp_path: Path) -> None:
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, SEED, seed=3)
     bandit = {"method": "bandit", "cost": "proposals", "explore": 0.0}
     config = config_of(GOOD, POOR, budget={"evaluations": 30}, portfolio=bandit)
     run(store, config, PAIR)
@@ -104,10 +79,10 @@ def test_the_bandit_is_a_function_of_the_archive(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_replay_makes_the_bandits_choices_again_without_the_bandit(tmp_path: Path, workers: int) -> None:
-    first = archive_at(tmp_path / "first")
+    first = archive_of(tmp_path / "first", SEED, seed=3)
     bandit = config_of(GOOD, POOR, budget={"evaluations": 25}, portfolio={"method": "bandit"})
     run(first, bandit, PAIR, workers=workers)
-    again = archive_at(tmp_path / "again")
+    again = archive_of(tmp_path / "again", SEED, seed=3)
     run(again, bandit, PAIR, workers=2, event_order=recorded_order(tmp_path / "first"))
     replayed = {c.id: (c.operator, c.parents, c.source) for c in again.candidates()}
     settled = [c for c in first.candidates() if c.state is not State.PROPOSED]
@@ -161,7 +136,7 @@ class Asking:
 
 def test_a_late_call_keeps_no_slot_waiting(tmp_path: Path) -> None:
     """In strict order this run would wait for ever at the first slot whose call is not answered."""
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, SEED, seed=3)
     tables = [{"name": "lm.scoped", "lm": "small", "samples": 1}, {"name": "syntactic.mutate"}]
     config = config_of(*tables, budget={"evaluations": 30}, lm=[{"name": "small"}])
     run(store, config, [Asking(), PAIR[0]], lm=Late(3), seconds=0.001)

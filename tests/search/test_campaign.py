@@ -3,8 +3,9 @@
 import asyncio
 import hashlib
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -14,21 +15,22 @@ from rich.console import Console
 
 from evoarch.agent.analysis.overview import read_overview
 from evoarch.agent.analysis.status import read_status
-from evoarch.agent.base.ordering import EventOrder
 from evoarch.agent.cli.live import picture
 from evoarch.agent.cli.views import summary
-from evoarch.agent.config.load import Config, parse
 from evoarch.agent.lm.base import LMError, LMReply, LMRequest
 from evoarch.agent.operators.base import Draft, Order
 from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.components import Components, Ending
 from evoarch.agent.search.replay import recorded_calls, recorded_order
 from evoarch.archive.records import Candidate, Failed, Fault, Outcome, Scored, State
-from evoarch.archive.store import Store, create, open_archive
+from evoarch.archive.store import open_archive
 from evoarch.evaluators.fakes import StubEvaluator, hashed_score
-from evoarch.sandbox.genome import source_digest
 from evoarch.sandbox.outcome import Finding
+from kit import campaigns
+from kit.campaigns import archive_of, campaign_of, candidates_of, config_of
 from kit.scale_models import MODEL, Scale
+
+SEEDS = [MODEL.format(scale=scale) for scale in (1.5, 2.5)]
+run = partial(campaigns.run, operators=[Scale(most=60)])
 
 
 class Asked(Scale):
@@ -71,47 +73,6 @@ class SlowLM:
         return
 
 
-def config_of(**tables: Any) -> Config:
-    operators = tables.pop("operators", [{"name": "syntactic.mutate"}])
-    data = {"campaign": {"name": "c", "seed": 5}, "operators": operators, **tables}
-    return parse(data, "test")
-
-
-def archive_at(folder: Path) -> Store:
-    store = create(folder, name="c", seed=5)
-    for scale in (1, 2):
-        source = MODEL.format(scale=f"{scale}.5")
-        store.add_seed(f"seed{scale}", source, source_digest(source))
-    return store
-
-
-def run(
-    store: Store,
-    config: Config,
-    *,
-    operators: Sequence[Any] = (),
-    evaluator: Any = None,
-    lm: Any = None,
-    workers: int = 1,
-    event_order: EventOrder | None = None,
-) -> Ending:
-    async def go() -> Ending:
-        parts = Components(
-            evaluator or StubEvaluator(),
-            {"input_shape": (40,)},
-            operators or [Scale(most=60)],
-            {"small": lm},
-            workers,
-        )
-        return await Campaign(store, config, parts, event_order).run()
-
-    return asyncio.run(go())
-
-
-def record(store: Store) -> list[tuple[object, ...]]:
-    return [(c.id, c.operator, c.parents, c.state, c.source, c.metrics) for c in store.candidates()]
-
-
 LM_TABLES = {
     "lm": [{"name": "small", "backend": "embedded"}],
     "operators": [{"name": "lm.scoped", "lm": "small", "samples": 3}, {"name": "syntactic.mutate"}],
@@ -119,7 +80,7 @@ LM_TABLES = {
 
 
 def test_the_budget_counts_candidates_that_trained_and_nothing_else(tmp_path: Path) -> None:
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, *SEEDS)
     ending = run(store, config_of(budget={"evaluations": 15}), operators=[Scale(most=60, problem_share=0.4)])
     assert ending.complete
     status = read_status(store, config_of(budget={"evaluations": 15}))
@@ -132,7 +93,7 @@ def test_the_budget_counts_candidates_that_trained_and_nothing_else(tmp_path: Pa
 
 
 def test_elites_and_seeds_get_their_training_seeds_at_the_end(tmp_path: Path) -> None:
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, *SEEDS)
     config = config_of(budget={"evaluations": 10}, evaluation={"repeats": 3, "race": 0})
     run(store, config)
     status = read_status(store, config)
@@ -145,14 +106,14 @@ def test_one_worker_is_the_same_whatever_the_timing(tmp_path: Path) -> None:
     records = []
     for name, spread in (("a", 0.0), ("b", 0.02)):
         noise = random.Random(name)
-        store = archive_at(tmp_path / name)
+        store = archive_of(tmp_path / name, *SEEDS)
         lm = SlowLM(lambda noise=noise, spread=spread: noise.random() * spread)  # type: ignore[misc]
         evaluator = StubEvaluator(seconds=0.0 if name == "a" else 0.002)
         config = config_of(budget={"evaluations": 40}, evaluation={"order": "strict"}, **LM_TABLES)
         run(
             store, config, operators=[Asked(3), Scale(most=60, problem_share=0.3)], evaluator=evaluator, lm=lm
         )
-        records.append(record(store))
+        records.append(candidates_of(store))
     settled = [[row for row in rows if row[3] is not State.PROPOSED] for rows in records]
     assert settled[0] == settled[1]
 
@@ -161,7 +122,7 @@ def test_a_replay_of_two_workers_makes_the_same_candidates_in_the_same_order(tmp
     noise = random.Random(1)
     config = config_of(budget={"evaluations": 30}, **LM_TABLES)
     operators = [Asked(3), Scale(most=60, problem_share=0.3)]
-    first = archive_at(tmp_path / "first")
+    first = archive_of(tmp_path / "first", *SEEDS)
 
     class Jittery(StubEvaluator):
         async def evaluate(self, source: str, *, digest: str, repeat: int) -> Any:
@@ -170,7 +131,7 @@ def test_a_replay_of_two_workers_makes_the_same_candidates_in_the_same_order(tmp
 
     lm = SlowLM(lambda: noise.random() * 0.02)
     run(first, config, operators=operators, evaluator=Jittery(), lm=lm, workers=2)
-    again = archive_at(tmp_path / "again")
+    again = archive_of(tmp_path / "again", *SEEDS)
     answers = {(call.batch, call.digest): call for call in recorded_calls(tmp_path / "first")}
     assert answers
     event_order = recorded_order(tmp_path / "first")
@@ -184,8 +145,10 @@ def test_a_replay_of_two_workers_makes_the_same_candidates_in_the_same_order(tmp
         event_order=event_order,
     )
     assert ending.complete
-    settled = [row for row in record(first) if row[3] in (State.SCORED, State.REJECTED, State.DUPLICATE)]
-    replayed = {row[0]: row for row in record(again)}
+    settled = [
+        row for row in candidates_of(first) if row[3] in (State.SCORED, State.REJECTED, State.DUPLICATE)
+    ]
+    replayed = {row[0]: row for row in candidates_of(again)}
     assert settled
     for row in settled:
         assert replayed[row[0]] == row
@@ -195,7 +158,7 @@ def test_a_replay_lets_in_what_its_record_let_in_whatever_rules_were_added_since
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = config_of(budget={"evaluations": 6})
-    first, again = archive_at(tmp_path / "first"), archive_at(tmp_path / "again")
+    first, again = archive_of(tmp_path / "first", *SEEDS), archive_of(tmp_path / "again", *SEEDS)
     run(first, config, operators=[Scale(most=60, problem_share=0.3)])
     monkeypatch.setattr(
         "evoarch.agent.evaluation.vetting.vet",
@@ -208,9 +171,9 @@ def test_a_replay_lets_in_what_its_record_let_in_whatever_rules_were_added_since
         event_order=recorded_order(tmp_path / "first"),
     )
     assert ending.complete
-    settled = [row for row in record(first) if row[3] is not State.PROPOSED]
+    settled = [row for row in candidates_of(first) if row[3] is not State.PROPOSED]
     assert {State.SCORED, State.REJECTED} <= {row[3] for row in settled}
-    assert record(again)[: len(settled)] == settled
+    assert candidates_of(again)[: len(settled)] == settled
 
 
 def test_a_failed_child_is_never_best_even_where_all_objectives_are_negative(tmp_path: Path) -> None:
@@ -221,7 +184,7 @@ def test_a_failed_child_is_never_best_even_where_all_objectives_are_negative(tmp
             return Failed("train", "RuntimeError: no", Fault.CANDIDATE)
         return Scored({"error": -found.metrics["error"], "params": -found.metrics["params"]})
 
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, *SEEDS)
     config = config_of(budget={"evaluations": 30})
     run(store, config, evaluator=StubEvaluator(score=score))
     status = read_status(store, config)
@@ -245,7 +208,7 @@ def test_infrastructure_faults_are_retried_and_cost_no_budget(tmp_path: Path) ->
                 return type(found)(Failed("train", "zygote lost", Fault.INFRASTRUCTURE), 0.0, 0.0)
             return found
 
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, *SEEDS)
     config = config_of(budget={"evaluations": 12})
     run(store, config, evaluator=Flaky())
     status = read_status(store, config)
@@ -255,7 +218,7 @@ def test_infrastructure_faults_are_retried_and_cost_no_budget(tmp_path: Path) ->
 
 
 def test_only_bad_proposals_end_in_a_stall_that_says_so(tmp_path: Path) -> None:
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, *SEEDS)
     ending = run(store, config_of(budget={"stall": 20}), operators=[Scale(most=60, problem_share=1.0)])
     assert ending.error
     assert "stalled" in ending.reason
@@ -263,7 +226,7 @@ def test_only_bad_proposals_end_in_a_stall_that_says_so(tmp_path: Path) -> None:
 
 
 def test_an_lm_that_never_answers_stops_the_run_and_loses_nothing(tmp_path: Path) -> None:
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, *SEEDS)
     config = config_of(budget={"evaluations": 10}, **{**LM_TABLES, "operators": LM_TABLES["operators"][:1]})
     ending = run(store, config, operators=[Asked(3)], lm=SlowLM(fail=True))
     assert ending.error
@@ -277,9 +240,9 @@ def test_an_lm_that_never_answers_stops_the_run_and_loses_nothing(tmp_path: Path
 def test_a_stop_is_resumable_and_ends_where_one_run_would_have(tmp_path: Path) -> None:
     config = config_of(budget={"evaluations": 25}, evaluation={"order": "strict"}, **LM_TABLES)
     operators = [Asked(3), Scale(most=60, problem_share=0.3)]
-    whole = archive_at(tmp_path / "whole")
+    whole = archive_of(tmp_path / "whole", *SEEDS)
     run(whole, config, operators=operators, lm=SlowLM())
-    parts_store = archive_at(tmp_path / "parts")
+    parts_store = archive_of(tmp_path / "parts", *SEEDS)
 
     class Stopping(StubEvaluator):
         campaign: Campaign
@@ -295,21 +258,20 @@ def test_a_stop_is_resumable_and_ends_where_one_run_would_have(tmp_path: Path) -
         runs = 0
         evaluator = Stopping()
         while True:
-            parts = Components(evaluator, {"input_shape": (40,)}, operators, {"small": SlowLM()}, 1)
-            evaluator.campaign = Campaign(parts_store, config, parts)
+            evaluator.campaign = campaign_of(parts_store, config, evaluator, operators, lm=SlowLM())
             runs += 1
             if (await evaluator.campaign.run()).complete:
                 return runs
 
     assert asyncio.run(stopped_often()) > 1
-    final = {row[0]: row for row in record(parts_store)}
-    for row in record(whole):
+    final = {row[0]: row for row in candidates_of(parts_store)}
+    for row in candidates_of(whole):
         if row[3] is State.SCORED:
             assert final[row[0]] == row
 
 
 def test_a_token_budget_stops_the_run(tmp_path: Path) -> None:
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, *SEEDS)
     config = config_of(budget={"evaluations": 1000, "tokens": 200}, **LM_TABLES)
     lm = SlowLM()
     ending = run(store, config, operators=[Asked(3), Scale(most=60)], lm=lm)
@@ -328,7 +290,7 @@ def test_a_note_reaches_the_operator_where_the_campaign_wants_it(tmp_path: Path,
             notes.update(parent.note for parent in order.parents if parent.id == 1)
             return await super().propose(order, rng, complete)
 
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, *SEEDS)
     store.verdicts.add(1, "note", "keep it small")
     run(store, config_of(budget={"evaluations": 15}, review={"notes": wanted}), operators=[Reading()])
     assert notes == {"keep it small" if wanted else ""}
@@ -336,7 +298,7 @@ def test_a_note_reaches_the_operator_where_the_campaign_wants_it(tmp_path: Path,
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_the_archive_reads_while_it_is_written(tmp_path: Path, workers: int) -> None:
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, *SEEDS)
     config = config_of(budget={"evaluations": 5})
     run(store, config, workers=workers)
     reader = open_archive(tmp_path, write=False)
@@ -346,7 +308,7 @@ def test_the_archive_reads_while_it_is_written(tmp_path: Path, workers: int) -> 
 
 
 def test_running_without_walls_is_red_in_the_terminal(tmp_path: Path) -> None:
-    overview = read_overview(archive_at(tmp_path), config_of())
+    overview = read_overview(archive_of(tmp_path, *SEEDS), config_of())
     bare = replace(overview.status, level="none")
     whole = replace(overview, status=bare)
     for show in (lambda s: s.print(picture(bare, 0.0, None)), lambda s: summary(s, whole)):

@@ -2,27 +2,23 @@
 
 import asyncio
 import os
-import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from evoarch.agent.config.load import parse
-from evoarch.agent.operators.base import Draft, Order
-from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.components import Components
 from evoarch.agent.statistics.objectives import objectives
 from evoarch.archive.pareto import front
 from evoarch.archive.records import Failed, Fault, State
-from evoarch.archive.store import Store, create
+from evoarch.archive.store import Store
 from evoarch.evaluators.evaluation import Evaluator
 from evoarch.evaluators.program import inside_program
 from evoarch.evaluators.task import Recipe
 from evoarch.evaluators.tasks import load_task
-from evoarch.sandbox.genome import source_digest
 from evoarch.sandbox.limits import Limits
 from evoarch.sandbox.runner import start
+from kit.campaigns import archive_of, campaign_of, config_of, finished
+from kit.listed import Listed
 from kit.paths import CORPUS
 
 GOOD = """import torch
@@ -64,41 +60,19 @@ class Model(_nn.Module):
 """
 
 
-class Listed:
-    """An operator that gives the listed sources, one after the other."""
-
-    name, arity, samples = "syntactic.mutate", 1, 1
-
-    def __init__(self, sources: Sequence[str]) -> None:
-        self._sources: Iterator[str] = iter(sources)
-
-    async def propose(self, order: Order, rng: random.Random, complete: object) -> list[Draft]:
-        return [Draft(next(self._sources)) for _ in range(order.count)]
-
-
 def campaign(folder: Path, sources: Sequence[str], trained: int) -> Store:
-    config = parse(
-        {
-            "campaign": {"name": "c"},
-            "budget": {"evaluations": trained},
-            "evaluation": {"repeats": 1},
-            "sandbox": {"vet": "report"},
-            "operators": [{"name": "syntactic.mutate"}],
-        },
-        "test",
+    config = config_of(
+        seed=0, budget={"evaluations": trained}, evaluation={"repeats": 1}, sandbox={"vet": "report"}
     )
-    store = create(folder, name="c", seed=0)
-    seed = GOOD.format(width=3)
-    store.add_seed("seed", seed, source_digest(seed))
+    store = archive_of(folder, GOOD.format(width=3), seed=0)
 
     async def go() -> None:
         runner = await start(inside_program())
         limits = Limits(wall_clock=2.0, cpu_seconds=1.0, memory=256 << 20, output=1 << 20)
         recipe = Recipe("tiny", rate=0.01, steps=10, batch=50)
         evaluator = Evaluator(load_task("mnist1d"), recipe, runner, limits=limits, ceiling=1.0)
-        parts = Components(evaluator, {"input_shape": (40,), "num_classes": 10}, [Listed(sources)], {}, 2)
         try:
-            ending = await Campaign(store, config, parts).run()
+            ending = await finished(campaign_of(store, config, evaluator, [Listed(sources)], workers=2))
         finally:
             await runner.close()
         assert ending.complete, ending
@@ -108,7 +82,7 @@ def campaign(folder: Path, sources: Sequence[str], trained: int) -> Store:
 
 
 def elites(store: Store) -> set[str]:
-    config = parse({"campaign": {"name": "c"}, "operators": [{"name": "random"}]}, "test")
+    config = config_of()
     scored = store.scored()
     return {scored[i].source for i in front([c.metrics for c in scored], objectives(config.selection))}
 

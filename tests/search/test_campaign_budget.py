@@ -4,24 +4,23 @@ import asyncio
 import random
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from evoarch.agent.config.load import Config, parse
+from evoarch.agent.config.load import Config
 from evoarch.agent.lm.base import Complete, LMError, LMReply, LMRequest
 from evoarch.agent.lm.budget import LMBudget
 from evoarch.agent.lm.calls import check
 from evoarch.agent.operators.base import Draft, Order
-from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.components import Components, Ending
 from evoarch.agent.search.replay import recorded_config
 from evoarch.archive.records import Failed, Fault, State
-from evoarch.archive.store import Store, create
 from evoarch.evaluators.fakes import StubEvaluator
 from evoarch.evaluators.task import Evaluated
-from evoarch.sandbox.genome import source_digest
+from kit import campaigns
+from kit.campaigns import archive_of
 from kit.scale_models import MODEL
 
 
@@ -69,33 +68,16 @@ class Metered:
 
 
 def config_of(**budget: Any) -> Config:
-    return parse(
-        {
-            "campaign": {"name": "c", "seed": 5},
-            "budget": {"evaluations": 100_000, **budget},
-            "evaluation": {"repeats": 1},
-            "lm": [{"name": "small", "price_prompt": 1.0, "price_completion": 2.0}],
-            "operators": [{"name": "lm.scoped", "lm": "small", "samples": 4}],
-        },
-        "test",
+    return campaigns.config_of(
+        budget={"evaluations": 100_000, **budget},
+        evaluation={"repeats": 1},
+        lm=[{"name": "small", "price_prompt": 1.0, "price_completion": 2.0}],
+        operators=[{"name": "lm.scoped", "lm": "small", "samples": 4}],
     )
 
 
-def archive_at(folder: Path) -> Store:
-    store = create(folder, name="c", seed=5)
-    source = MODEL.format(scale="0.5")
-    store.add_seed("seed", source, source_digest(source))
-    return store
-
-
-def run(store: Store, config: Config, lm: Metered, evaluator: Any = None, workers: int = 2) -> Ending:
-    async def go() -> Ending:
-        parts = Components(evaluator or StubEvaluator(), {}, [Numbers()], {"small": lm}, workers)
-        return await asyncio.wait_for(Campaign(store, config, parts).run(), 60)
-
-    return asyncio.run(go())
-
-
+SEED = MODEL.format(scale="0.5")
+run = partial(campaigns.run, operators=[Numbers()], workers=2)
 LARGEST = 300 + 64 + 4 * 60
 """Tokens that one call of `Numbers` may take: a prompt of 300 bytes, the margin, four samples of 60."""
 
@@ -104,8 +86,8 @@ LARGEST = 300 + 64 + 4 * 60
 def test_a_token_budget_is_passed_by_no_more_than_the_calls_under_way(
     tmp_path: Path, workers: int, tokens: int
 ) -> None:
-    store, lm = archive_at(tmp_path), Metered()
-    ending = run(store, config_of(tokens=tokens), lm, workers=workers)
+    store, lm = archive_of(tmp_path, SEED), Metered()
+    ending = run(store, config_of(tokens=tokens), lm=lm, workers=workers)
     assert ending.complete
     assert f"{tokens} LM tokens are spent" in ending.reason
     assert tokens <= lm.tokens < tokens + LARGEST
@@ -116,17 +98,17 @@ def test_a_token_budget_is_passed_by_no_more_than_the_calls_under_way(
     assert not left, "children that were paid for were not used"
     # A further run has nothing to spend and asks nobody.
     calls = lm.calls
-    assert run(store, config_of(tokens=tokens), lm, workers=workers).complete
+    assert run(store, config_of(tokens=tokens), lm=lm, workers=workers).complete
     asyncio.run(check(store, lm, LMBudget(store, config_of(tokens=tokens).budget)))
     assert lm.calls == calls
     # A larger budget makes the proposals that found no room.
-    assert run(store, config_of(tokens=tokens + 2_000), lm, workers=workers).complete
+    assert run(store, config_of(tokens=tokens + 2_000), lm=lm, workers=workers).complete
     assert tokens + 2_000 <= lm.tokens < tokens + 2_000 + LARGEST
 
 
 def test_money_is_a_hard_limit_too(tmp_path: Path) -> None:
-    store, lm = archive_at(tmp_path), Metered()
-    ending = run(store, config_of(money=0.01), lm)
+    store, lm = archive_of(tmp_path, SEED), Metered()
+    ending = run(store, config_of(money=0.01), lm=lm)
     assert "budget's 0.01 of money" in ending.reason
     # The price of a call is bounded by its largest prompt at 1 and its samples at 2 a million tokens.
     assert 0.01 <= store.totals.price() < 0.01 + (364 + 2 * 240) / 1e6
@@ -134,9 +116,9 @@ def test_money_is_a_hard_limit_too(tmp_path: Path) -> None:
 
 
 def test_a_lost_call_costs_its_upper_bound_and_a_refused_one_nothing(tmp_path: Path) -> None:
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, SEED)
     fails = {2: LMError("timed out", retriable=True), 5: LMError("key refused")}
-    ending = run(store, config_of(), Metered(fails))
+    ending = run(store, config_of(), lm=Metered(fails))
     assert ending.error
     assert ending.reason == "key refused"
     (lost,) = store.calls.all(state="lost")
@@ -151,14 +133,14 @@ def test_a_lost_call_costs_its_upper_bound_and_a_refused_one_nothing(tmp_path: P
 
 
 def test_three_calls_in_a_row_without_an_answer_end_the_run_and_keep_what_is_paid(tmp_path: Path) -> None:
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, SEED)
     down = {number: LMError("the server is down", retriable=True) for number in range(4, 100)}
-    ending = run(store, config_of(evaluations=40), Metered(down))
+    ending = run(store, config_of(evaluations=40), lm=Metered(down))
     assert ending.error
     assert "the server is down" in ending.reason
     settled = len(store.calls.all(state="settled"))
     lm = Metered()
-    assert run(store, config_of(evaluations=40), lm).complete
+    assert run(store, config_of(evaluations=40), lm=lm).complete
     paid = [call.batch for call in store.calls.all(state="settled")]
     # None twice; what was under way when the last evaluation ended has no answer.
     assert len(paid) == len(set(paid))
@@ -166,7 +148,7 @@ def test_three_calls_in_a_row_without_an_answer_end_the_run_and_keep_what_is_pai
 
 
 def test_calls_that_show_whether_a_model_answers_are_counted(tmp_path: Path) -> None:
-    store, lm = archive_at(tmp_path), Metered()
+    store, lm = archive_of(tmp_path, SEED), Metered()
     for _ in range(2):
         asyncio.run(check(store, lm, LMBudget(store, config_of().budget)))
     assert [call.batch for call in store.calls.all(state="settled")] == [0, 0]
@@ -188,8 +170,8 @@ class Dead(StubEvaluator):
 
 @pytest.mark.parametrize("seeds", [True, False])
 def test_an_infrastructure_that_stays_down_is_an_ending_of_its_own(tmp_path: Path, seeds: bool) -> None:
-    store = archive_at(tmp_path)
-    ending = run(store, config_of(evaluations=8), Metered(), Dead(seeds=seeds))
+    store = archive_of(tmp_path, SEED)
+    ending = run(store, config_of(evaluations=8), Dead(seeds=seeds), lm=Metered())
     assert ending.error
     assert not ending.complete
     what = r"\d children in a row" if seeds else "every seed"
@@ -198,12 +180,12 @@ def test_an_infrastructure_that_stays_down_is_an_ending_of_its_own(tmp_path: Pat
     assert "\n" not in ending.reason
     assert store.totals.entered_training() == 0
     assert not store.candidates(state=State.FAILED)
-    assert run(store, config_of(evaluations=8), Metered()).complete
+    assert run(store, config_of(evaluations=8), lm=Metered()).complete
     assert store.totals.entered_training() == 8
 
 
 def test_a_replay_runs_under_what_was_set_for_the_run(tmp_path: Path) -> None:
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, SEED)
     ran = config_of(evaluations=7)
     store.event("session", detail={"config": ran.model_dump(mode="json")})
     assert recorded_config(tmp_path) == ran

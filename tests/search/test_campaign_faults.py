@@ -10,21 +10,21 @@ import pytest
 
 from evoarch.agent.analysis.status import read_status
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.base.ordering import EventOrder
-from evoarch.agent.config.load import Config, parse
 from evoarch.agent.lm.base import LMError, LMReply, LMRequest
 from evoarch.agent.lm.replay import ReplayLM
 from evoarch.agent.operators.base import Draft, Order
-from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.components import Components, Ending
+from evoarch.agent.search.components import Ending
 from evoarch.agent.search.replay import recorded_order
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.records import Failed, Fault, State
-from evoarch.archive.store import Store, create
+from evoarch.archive.store import Store
 from evoarch.evaluators.fakes import StubEvaluator, hashed_score
 from evoarch.evaluators.task import Evaluated
 from evoarch.sandbox.genome import source_digest
+from kit.campaigns import archive_of, campaign_of, config_of, run
 from kit.scale_models import MODEL, Scale
+
+SEEDS = [MODEL.format(scale=scale) for scale in (1.5, 2.5, 3.5, 4.5)]
 
 
 class Asked(Scale):
@@ -59,44 +59,6 @@ class NumberLM:
         return
 
 
-def config_of(**tables: Any) -> Config:
-    operators = tables.pop("operators", [{"name": "syntactic.mutate"}])
-    return parse({"campaign": {"name": "c", "seed": 5}, "operators": operators, **tables}, "test")
-
-
-def archive_at(folder: Path, seeds: int = 2) -> Store:
-    store = create(folder, name="c", seed=5)
-    for scale in range(1, seeds + 1):
-        source = MODEL.format(scale=f"{scale}.5")
-        store.add_seed(f"seed{scale}", source, source_digest(source))
-    return store
-
-
-def campaign_of(
-    store: Store,
-    config: Config,
-    *,
-    operators: Sequence[Any] = (),
-    evaluator: Any = None,
-    lm: Any = None,
-    workers: int = 1,
-    event_order: EventOrder | None = None,
-) -> Campaign:
-    parts = Components(
-        evaluator or StubEvaluator(), {"input_shape": (40,)}, operators or [Scale()], {"small": lm}, workers
-    )
-    return Campaign(store, config, parts, event_order)
-
-
-def run(store: Store, config: Config, **given: Any) -> Ending:
-    """One run; a hang is a failure and not a wait for ever."""
-
-    async def go() -> Ending:
-        return await asyncio.wait_for(campaign_of(store, config, **given).run(), 30)
-
-    return asyncio.run(go())
-
-
 class FullDisk(StubEvaluator):
     """The disk is full from the evaluation `last` on."""
 
@@ -116,7 +78,7 @@ class FullDisk(StubEvaluator):
 
 @pytest.mark.parametrize("last", [1, 5, 13])
 def test_a_full_disk_is_one_archive_error_wherever_it_strikes(tmp_path: Path, last: int) -> None:
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, *SEEDS[:2])
     config = config_of(budget={"evaluations": 8})
     with pytest.raises(ArchiveError, match="full"):
         run(store, config, evaluator=FullDisk(store, last), workers=2)
@@ -127,7 +89,7 @@ def test_a_full_disk_is_one_archive_error_wherever_it_strikes(tmp_path: Path, la
 
 
 def test_an_archive_that_refuses_an_lm_call_is_no_fault_of_the_operator(tmp_path: Path) -> None:
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, *SEEDS[:2])
 
     class Refusing(Asked):
         async def propose(self, order: Order, rng: random.Random, complete: Any) -> list[Draft]:
@@ -144,7 +106,7 @@ LM_TABLE = [{"name": "small", "backend": "embedded"}]
 
 
 def test_one_worker_goes_on_where_several_left_gaps(tmp_path: Path) -> None:
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, *SEEDS[:2])
     lost: list[str] = []
 
     class OneLost(StubEvaluator):
@@ -164,7 +126,7 @@ def test_one_worker_goes_on_where_several_left_gaps(tmp_path: Path) -> None:
 
 
 def test_a_unit_of_the_budget_comes_back_from_the_infrastructure(tmp_path: Path) -> None:
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, *SEEDS[:2])
 
     class Sick(StubEvaluator):
         calls = 0
@@ -182,7 +144,7 @@ def test_a_unit_of_the_budget_comes_back_from_the_infrastructure(tmp_path: Path)
 
 @pytest.mark.parametrize("kept", [["random", "syntactic.mutate"], ["random"]])
 def test_operators_may_be_edited_between_runs(tmp_path: Path, kept: list[str]) -> None:
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, *SEEDS[:2])
     config = config_of(operators=[{"name": "syntactic.mutate"}], budget={"evaluations": 9})
     campaign = campaign_of(store, config)
     store.start(1)
@@ -203,7 +165,7 @@ def test_operators_may_be_edited_between_runs(tmp_path: Path, kept: list[str]) -
 def test_a_drain_after_the_wall_clock_waits_and_does_not_spin(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, *SEEDS[:2])
     waits = 0
     wait = asyncio.wait
 
@@ -225,7 +187,7 @@ def test_a_drain_after_the_wall_clock_waits_and_does_not_spin(
 
 
 def test_a_stop_while_elites_are_repeated_leaves_the_campaign_open(tmp_path: Path) -> None:
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, *SEEDS[:2])
     config = config_of(budget={"evaluations": 3})
 
     async def go() -> Ending:
@@ -245,7 +207,7 @@ def test_a_stop_while_elites_are_repeated_leaves_the_campaign_open(tmp_path: Pat
 
 
 def test_the_wall_clock_ends_the_repeats_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, *SEEDS[:2])
     over = False
     monkeypatch.setattr("evoarch.agent.evaluation.budget.Budget.out_of_time", lambda self: over)
 
@@ -262,7 +224,7 @@ def test_the_wall_clock_ends_the_repeats_too(tmp_path: Path, monkeypatch: pytest
 def test_a_crash_between_a_repair_and_its_duplicate_leaves_neither(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, *SEEDS[:2])
     known = MODEL.format(scale="1.5")
 
     campaign = campaign_of(store, config_of())
@@ -288,7 +250,7 @@ def test_a_crash_between_a_repair_and_its_duplicate_leaves_neither(
 def test_a_replay_follows_lost_children_unanswered_calls_and_a_narrow_machine(
     tmp_path: Path, workers: int
 ) -> None:
-    first = archive_at(tmp_path / "first", seeds=4)
+    first = archive_of(tmp_path / "first", *SEEDS)
     noise = random.Random(3)
 
     class Flaky(StubEvaluator):
@@ -309,7 +271,7 @@ def test_a_replay_follows_lost_children_unanswered_calls_and_a_narrow_machine(
     assert first.candidates(state=State.QUEUED)
     longer = config_of(budget={"evaluations": 16}, **tables)
     assert run(first, longer, operators=operators, lm=NumberLM(fails=[3]), workers=2).complete
-    again = archive_at(tmp_path / "again", seeds=4)
+    again = archive_of(tmp_path / "again", *SEEDS)
     ending = run(
         again,
         longer,
@@ -326,7 +288,7 @@ def test_a_replay_follows_lost_children_unanswered_calls_and_a_narrow_machine(
 
 
 def test_a_replay_of_seeds_that_came_late_is_refused_in_one_line(tmp_path: Path) -> None:
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, *SEEDS[:2])
     assert run(store, config_of(budget={"evaluations": 3})).complete
     source = MODEL.format(scale="77.5")
     store.add_seed("late", source, source_digest(source))
@@ -335,7 +297,7 @@ def test_a_replay_of_seeds_that_came_late_is_refused_in_one_line(tmp_path: Path)
 
 
 def test_a_replay_of_a_run_that_was_killed_ends_where_the_record_does(tmp_path: Path) -> None:
-    first = archive_at(tmp_path / "first")
+    first = archive_of(tmp_path / "first", *SEEDS[:2])
 
     class Same(Scale):
         async def propose(self, order: Order, rng: random.Random, complete: object) -> list[Draft]:
@@ -358,7 +320,7 @@ def test_a_replay_of_a_run_that_was_killed_ends_where_the_record_does(tmp_path: 
     config = config_of()
     asyncio.run(killed())
     assert [c.number for c in first.candidates(state=State.QUEUED)]
-    again = archive_at(tmp_path / "again")
+    again = archive_of(tmp_path / "again", *SEEDS[:2])
     event_order = recorded_order(tmp_path / "first")
     assert run(again, config, operators=[Same()], workers=2, event_order=event_order).complete
     states = {c.id: (c.state, c.source) for c in again.candidates()}

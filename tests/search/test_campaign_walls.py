@@ -1,30 +1,25 @@
 """A campaign with real walls: children that hang, die or forge fail alone; odd replies are rejected."""
 
 import asyncio
-import random
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from evoarch.agent.analysis.status import read_status
-from evoarch.agent.config.load import Config, parse
 from evoarch.agent.lm.fakes import ScriptedLM
-from evoarch.agent.operators.base import Draft, Order
 from evoarch.agent.operators.lm.rewrite import LMRewrite
-from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.components import Components, Ending
+from evoarch.agent.search.components import Ending
 from evoarch.archive.records import Candidate, Fault, State
-from evoarch.archive.store import Store, create
+from evoarch.archive.store import Store
 from evoarch.evaluators.evaluation import Evaluator
-from evoarch.evaluators.fakes import StubEvaluator
 from evoarch.evaluators.program import inside_program
 from evoarch.evaluators.task import Recipe
 from evoarch.evaluators.tasks import load_task
-from evoarch.sandbox.genome import source_digest
 from evoarch.sandbox.limits import Limits
 from evoarch.sandbox.runner import start
+from kit.campaigns import archive_of, campaign_of, config_of, finished, run
+from kit.listed import Listed
 
 MODEL = """import os, signal, time
 import torch
@@ -60,48 +55,23 @@ ATTACKS = {
 }
 
 
-class Listed:
-    """An operator that gives the listed sources, one after the other."""
-
-    name, arity, samples = "syntactic.mutate", 1, 1
-
-    def __init__(self, sources: Sequence[str]) -> None:
-        self._sources = iter(sources)
-
-    async def propose(self, order: Order, rng: random.Random, complete: object) -> list[Draft]:
-        return [Draft(next(self._sources)) for _ in range(order.count)]
-
-
-def config_of(**tables: Any) -> Config:
-    data = {"campaign": {"name": "c"}, "operators": [{"name": "syntactic.mutate"}], **tables}
-    return parse(data, "test")
-
-
-def archive_at(folder: Path) -> Store:
-    store = create(folder, name="c", seed=0)
-    source = MODEL.format(scale="1.5", attack="pass")
-    store.add_seed("seed", source, source_digest(source))
-    return store
-
-
 def test_each_bad_child_fails_alone_at_a_named_stage(tmp_path: Path) -> None:
     good = [MODEL.format(scale=scale, attack="pass") for scale in range(2, 6)]
     bad = [MODEL.format(scale=scale, attack=a[0]) for scale, a in enumerate(ATTACKS.values(), 10)]
     sources = [source for pair in zip(bad, good + good, strict=True) for source in pair]
     sources = list(dict.fromkeys([*sources, *good]))
     config = config_of(
-        budget={"evaluations": len(good)}, evaluation={"repeats": 1}, sandbox={"vet": "report"}
+        seed=0, budget={"evaluations": len(good)}, evaluation={"repeats": 1}, sandbox={"vet": "report"}
     )
 
     async def go() -> tuple[Store, Ending]:
-        store = archive_at(tmp_path)
+        store = archive_of(tmp_path, MODEL.format(scale="1.5", attack="pass"), seed=0)
         runner = await start(inside_program())
         limits = Limits(wall_clock=4.0, cpu_seconds=3.0, memory=512 << 20)
         recipe = Recipe("tiny", rate=0.01, steps=10, batch=50)
         evaluator = Evaluator(load_task("mnist1d"), recipe, runner, limits=limits, ceiling=1.0)
-        parts = Components(evaluator, {"input_shape": (40,), "num_classes": 10}, [Listed(sources)], {}, 2)
         try:
-            return store, await Campaign(store, config, parts).run()
+            return store, await finished(campaign_of(store, config, evaluator, [Listed(sources)], workers=2))
         finally:
             await runner.close()
 
@@ -150,22 +120,19 @@ REPLIES = {
 
 @pytest.mark.parametrize("kind", sorted(REPLIES))
 def test_an_odd_reply_is_recorded_and_the_campaign_goes_on(tmp_path: Path, kind: str) -> None:
-    store = create(tmp_path, name="c", seed=0)
-    for name in ("ReLU", "Tanh"):
-        source = PARENT.replace("self.scale * self.layer(x)", f"nn.functional.{name.lower()}(self.layer(x))")
-        store.add_seed(name, source, source_digest(source))
+    old = "self.scale * self.layer(x)"
+    seeds = [PARENT.replace(old, f"nn.functional.{name}(self.layer(x))") for name in ("relu", "tanh")]
+    store = archive_of(tmp_path, *seeds, seed=0)
     replies = [REPLIES[kind], CHILD.format(act="SiLU"), REPLIES[kind], CHILD.format(act="Mish")]
     lm = ScriptedLM(replies, name="small")
     config = config_of(
+        seed=0,
         budget={"evaluations": 2, "stall": 20},
         evaluation={"repeats": 1},
         lm=[{"name": "small"}],
         operators=[{"name": "lm.rewrite", "lm": "small", "samples": 2}],
     )
-    parts = Components(
-        StubEvaluator(), {"input_shape": (40,), "num_classes": 10}, [LMRewrite(samples=2)], {"small": lm}, 1
-    )
-    ending = asyncio.run(Campaign(store, config, parts).run())
+    ending = run(store, config, operators=[LMRewrite(samples=2)], lm=lm)
     assert ending.complete, ending
     bred = [c for c in store.candidates() if c.operator == "lm.rewrite"]
     odd = bred[0]

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
-from evoarch.agent.config.load import parse
-from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.components import Components
 from evoarch.archive.records import State
-from evoarch.archive.store import create
 from evoarch.evaluators.fakes import StubEvaluator
 from evoarch.evaluators.replies import DryRunPassed
 from evoarch.sandbox.genome import source_digest
 from evoarch.sandbox.outcome import ChildOutcome, Raised, Usage
-from kit.scale_models import MODEL, Scale
+from kit.campaigns import archive_of, config_of, run
+from kit.scale_models import MODEL
 
 
 class Costly(StubEvaluator):
@@ -33,13 +29,10 @@ class Costly(StubEvaluator):
 
 
 def test_the_cpu_seconds_of_every_dry_run_are_counted(tmp_path: Path) -> None:
-    base = {"campaign": {"name": "c", "seed": 5}, "operators": [{"name": "syntactic.mutate"}]}
-    config = parse({**base, "budget": {"evaluations": 8}, "evaluation": {"repeats": 1}}, "test")
-    source, evaluator = MODEL.format(scale=1.5), Costly()
-    with create(tmp_path, name="c", seed=5) as store:
-        store.add_seed("seed", source, source_digest(source))
-        parts = Components(evaluator, {"input_shape": (40,), "num_classes": 10}, [Scale()], {}, 1)
-        assert asyncio.run(Campaign(store, config, parts).run()).complete
+    config = config_of(budget={"evaluations": 8}, evaluation={"repeats": 1})
+    evaluator = Costly()
+    with archive_of(tmp_path, MODEL.format(scale=1.5)) as store:
+        assert run(store, config, evaluator).complete
         counts = store.totals.counts()
         assert {State.SCORED, State.FAILED, State.DUPLICATE} <= set(counts)
         # Training costs nothing here.

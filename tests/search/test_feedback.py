@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from pathlib import Path
 from typing import Any
@@ -10,37 +9,36 @@ from typing import Any
 import pytest
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.base.ordering import EventOrder, Steering
-from evoarch.agent.config.load import Config, parse
+from evoarch.agent.base.ordering import Steering
+from evoarch.agent.config.load import Config
 from evoarch.agent.config.tables import FeedbackTable
 from evoarch.agent.lm.base import LMRequest
 from evoarch.agent.lm.fakes import ScriptedLM
 from evoarch.agent.lm.replay import ReplayLM
 from evoarch.agent.operators.base import Draft, Order
 from evoarch.agent.operators.registry import build_operator
-from evoarch.agent.search.campaign import Campaign
 from evoarch.agent.search.campaign_files import open_templates
-from evoarch.agent.search.components import Components, Ending
+from evoarch.agent.search.components import Ending
 from evoarch.agent.search.feedback import Memory, findings_about
 from evoarch.agent.search.replay import recorded_order
 from evoarch.archive.records import Evaluation, Failed, Fault, Outcome, Scored, State
-from evoarch.archive.store import Store, create
+from evoarch.archive.store import Store
 from evoarch.evaluators.fakes import StubEvaluator, hashed_score
 from evoarch.prompts.render import Templates
-from evoarch.sandbox.genome import source_digest
 from evoarch.sandbox.outcome import Raised
+from kit import campaigns
+from kit.campaigns import archive_of
 from kit.two_widths import MODEL
+
+SEEDS = [MODEL.format(width=width) for width in (7, 9)]
 
 
 def seeded(folder: Path) -> Store:
-    store = create(folder, name="c", seed=5)
-    for width in (7, 9):
-        source = MODEL.format(width=width)
-        seed = store.add_seed(f"seed{width}", source, source_digest(source))
-        store.start(seed.id)
-        store.settle(
-            Evaluation(seed.id, "full", 0, Scored({"error": 0.5, "params": 500.0}), 1.0, 1.0, "seed")
-        )
+    store = archive_of(folder, *SEEDS)
+    for identity in (1, 2):
+        store.start(identity)
+        scored = Scored({"error": 0.5, "params": 500.0})
+        store.settle(Evaluation(identity, "full", 0, scored, 1.0, 1.0, "seed"))
     return store
 
 
@@ -145,9 +143,12 @@ CHAT = {"name": "small", "backend": "embedded", "chat": True}
 
 
 def config_of(**tables: Any) -> Config:
-    data = {"campaign": {"name": "c", "seed": 5}, "lm": [CHAT], "budget": {"evaluations": 10}}
-    data |= {"evaluation": {"repeats": 1}, **tables}
-    return parse(data, "test")
+    defaults: dict[str, Any] = {
+        "lm": [CHAT],
+        "budget": {"evaluations": 10},
+        "evaluation": {"repeats": 1},
+    }
+    return campaigns.config_of(**defaults | tables)
 
 
 OPERATORS = [
@@ -185,34 +186,21 @@ def run(
     config: Config,
     lm: Any,
     *,
-    workers: int = 1,
-    event_order: EventOrder | None = None,
     templates: Templates | None = None,
     quick: Any = None,
     evaluator: Any = None,
+    **parts: Any,
 ) -> Ending:
-    async def go() -> Ending:
-        built = [build_operator(table, config, templates or Templates()) for table in config.operators]
-        operators = [quick or Widths() if each.name == "syntactic.mutate" else each for each in built]
-        measuring = evaluator or StubEvaluator(0.002, score)
-        parts = Components(measuring, {"input_shape": (40,)}, operators, {"small": lm}, workers)
-        return await Campaign(store, config, parts, event_order).run()
-
-    return asyncio.run(go())
-
-
-def archive_at(folder: Path) -> Store:
-    store = create(folder, name="c", seed=5)
-    for width in (7, 9):
-        source = MODEL.format(width=width)
-        store.add_seed(f"seed{width}", source, source_digest(source))
-    return store
+    built = [build_operator(table, config, templates or Templates()) for table in config.operators]
+    operators = [quick or Widths() if each.name == "syntactic.mutate" else each for each in built]
+    measuring = evaluator or StubEvaluator(0.002, score)
+    return campaigns.run(store, config, measuring, operators, lm=lm, **parts)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_repairs_and_feedback_replay_without_a_model(tmp_path: Path, workers: int) -> None:
     config = config_of(operators=OPERATORS)
-    first = archive_at(tmp_path / "first")
+    first = archive_of(tmp_path / "first", *SEEDS)
     assert run(first, config, ScriptedLM(answer, chat=True), workers=workers).complete
     calls = first.calls.all()
     assert any("What became of earlier changes" in call.prompt for call in calls)
@@ -227,7 +215,7 @@ def test_repairs_and_feedback_replay_without_a_model(tmp_path: Path, workers: in
         assert broken.id not in proposal.parents
     batches = {(p.batch, p.context["repairs"]) for p in mended}
     assert len({broken for _, broken in batches}) == len(batches)
-    again = archive_at(tmp_path / "again")
+    again = archive_of(tmp_path / "again", *SEEDS)
     event_order = recorded_order(tmp_path / "first")
     ending = run(again, config, ReplayLM(calls, chat=True), workers=workers, event_order=event_order)
     assert ending.complete, ending.reason
@@ -242,12 +230,12 @@ def test_repairs_and_feedback_replay_without_a_model(tmp_path: Path, workers: in
 
 def test_a_changed_template_makes_a_replay_fail_with_the_difference(tmp_path: Path) -> None:
     config = config_of(operators=OPERATORS)
-    first = archive_at(tmp_path / "first")
+    first = archive_of(tmp_path / "first", *SEEDS)
     run(first, config, ScriptedLM(answer, chat=True))
     (tmp_path / "prompts").mkdir()
     (tmp_path / "prompts" / "_answer.j2").write_text("Answer in one file, please.")
     ending = run(
-        archive_at(tmp_path / "again"),
+        archive_of(tmp_path / "again", *SEEDS),
         config,
         ReplayLM(first.calls.all(), chat=True),
         event_order=recorded_order(tmp_path / "first"),
@@ -264,7 +252,7 @@ def test_a_changed_template_makes_a_replay_fail_with_the_difference(tmp_path: Pa
 def test_who_is_told_is_a_choice(tmp_path: Path, models: str, chat: bool, is_told: bool) -> None:
     operators = [{"name": "lm.rewrite", "lm": "small", "weight": 4.0, "samples": 1}, OPERATORS[2]]
     config = config_of(operators=operators, lm=[{**CHAT, "chat": chat}], feedback={"models": models})
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, *SEEDS)
     run(store, config, ScriptedLM(lambda request, index: "\n        self.a = 1", chat=chat))
     assert any("feedback" in p.context for p in store.proposals()) == is_told
     assert not any("feedback" in p.context for p in store.proposals() if p.operator == "syntactic.mutate")
@@ -273,7 +261,7 @@ def test_who_is_told_is_a_choice(tmp_path: Path, models: str, chat: bool, is_tol
 
 def test_with_nothing_to_mend_another_operator_takes_the_slot(tmp_path: Path) -> None:
     config = config_of(operators=OPERATORS[1:])
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, *SEEDS)
     ending = run(store, config, ScriptedLM([f"```\n{MODEL.format(width=5)}```"], chat=True))
     assert ending.complete
     drawn = {p.operator for p in store.proposals() if "repairs" not in p.context}
@@ -338,7 +326,7 @@ def test_what_is_mended_is_the_source_that_failed_after_its_shape_repairs(tmp_pa
             return Raised("dry_run", "RuntimeError", message, 7 if wide else 11, "a", ((4, 40),))
 
     config = config_of(operators=[{"name": "lm.repair", "lm": "small"}, {"name": "syntactic.mutate"}])
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, *SEEDS)
     wrong = MODEL.format(width=8).replace("nn.Linear(40, 8)", "nn.Linear(30, 8)")
 
     class Wrong(Widths):

@@ -16,23 +16,23 @@ from rich.console import Console
 from evoarch.agent.analysis.sections import rounds
 from evoarch.agent.analysis.status import read_status
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.base.ordering import EventOrder
 from evoarch.agent.cli.views import section_table
-from evoarch.agent.config.load import Config, parse
+from evoarch.agent.config.load import Config
 from evoarch.agent.lm.fakes import ScriptedLM
 from evoarch.agent.lm.replay import ReplayLM
 from evoarch.agent.operators.lm.rewrite import LMRewrite
 from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.components import Components, Ending
+from evoarch.agent.search.components import Ending
 from evoarch.agent.search.replay import recorded_calls, recorded_order
 from evoarch.agent.tuning.data import TuningData
 from evoarch.agent.tuning.tuner import Tuned
 from evoarch.archive.records import Failed, Outcome, Scored, State
-from evoarch.archive.store import Store, create
+from evoarch.archive.store import Store
 from evoarch.evaluators.fakes import StubEvaluator
-from evoarch.sandbox.genome import source_digest
+from kit import campaigns
+from kit.campaigns import archive_of, finished
 from kit.papers_algorithms import transcription
-from kit.scale_models import MODEL
+from kit.scale_models import MODEL, scale_of
 
 REST = """
         self.layer = nn.Linear(40, 10)
@@ -60,7 +60,7 @@ class CountingTuner:
 
 
 def by_number(source: str) -> Outcome:
-    scale = float(source.split("self.scale = ")[1].split("\n")[0])
+    scale = scale_of(source)
     if scale > 0.57:
         return Failed("train", "it diverged")
     return Scored({"error": scale, "params": 100.0})
@@ -74,38 +74,26 @@ def scales(request: Any, index: int) -> str:
 
 def config_of(**tables: Any) -> Config:
     rounds = {"rounds": 3, "prompts": 2, "samples": 4, "survivors": 2, **tables.pop("rounds", {})}
-    data = {
-        "campaign": {"name": "c", "seed": 3},
+    data: dict[str, Any] = {
         "evaluation": {"repeats": 1},
         "rounds": rounds,
         "tuning": {"enabled": True, "held_out": 0.0},
         "lm": [{"name": "small"}],
         "operators": [{"name": "lm.rewrite", "lm": "small"}],
     }
-    return parse(data | tables, "test")
+    return campaigns.config_of(seed=3, **data | tables)
 
 
-def archive_at(folder: Path) -> Store:
-    store = create(folder, name="c", seed=3)
-    for name, scale in (("one", "0.5"), ("two", "0.55")):
-        source = MODEL.format(scale=scale)
-        store.add_seed(name, source, source_digest(source))
-    return store
+SEEDS = [MODEL.format(scale=scale) for scale in (0.5, 0.55)]
 
 
-async def go(
-    store: Store,
-    config: Config,
-    *,
-    lm: Any = None,
-    tuner: Any = None,
-    event_order: EventOrder | None = None,
-    workers: int = 1,
-) -> Ending:
-    operator = LMRewrite()
-    lms = {"small": lm or ScriptedLM(scales, name="small")}
-    parts = Components(StubEvaluator(0.0, by_number), {}, [operator], lms, workers, tuner=tuner)
-    return await asyncio.wait_for(Campaign(store, config, parts, event_order).run(), 60)
+def campaign_of(store: Store, config: Config, *, lm: Any = None, **parts: Any) -> Campaign:
+    evaluator, scripted = StubEvaluator(0.0, by_number), lm or ScriptedLM(scales, name="small")
+    return campaigns.campaign_of(store, config, evaluator, [LMRewrite()], lm=scripted, **parts)
+
+
+def run(store: Store, config: Config, **parts: Any) -> Ending:
+    return asyncio.run(finished(campaign_of(store, config, **parts)))
 
 
 def record(store: Store) -> list[tuple[Any, ...]]:
@@ -121,8 +109,8 @@ def rounds_of(store: Store) -> list[Any]:
 
 
 def test_a_campaign_makes_its_rounds_as_the_paper_says(tmp_path: Path) -> None:
-    store, tuner, lm = archive_at(tmp_path), CountingTuner(), ScriptedLM(scales, name="small")
-    ending = asyncio.run(go(store, config_of(), tuner=tuner, lm=lm))
+    store, tuner, lm = archive_of(tmp_path, *SEEDS, seed=3), CountingTuner(), ScriptedLM(scales, name="small")
+    ending = run(store, config_of(), tuner=tuner, lm=lm)
     assert ending.reason == "all 3 rounds are made"
     assert ending.complete
     children: list[list[tuple[int, float, float] | None]] = [[], [], []]
@@ -155,9 +143,9 @@ def test_a_campaign_makes_its_rounds_as_the_paper_says(tmp_path: Path) -> None:
 @given(st.integers(1, 80))
 def test_a_run_cut_off_anywhere_goes_on_to_the_same_campaign(cut: int) -> None:
     with tempfile.TemporaryDirectory() as whole, tempfile.TemporaryDirectory() as parted:
-        wanted = archive_at(Path(whole))
-        asyncio.run(go(wanted, config_of(), tuner=CountingTuner()))
-        store = archive_at(Path(parted))
+        wanted = archive_of(Path(whole), *SEEDS, seed=3)
+        run(wanted, config_of(), tuner=CountingTuner())
+        store = archive_of(Path(parted), *SEEDS, seed=3)
         written = store._db.event
 
         class Cut(BaseException):
@@ -172,17 +160,17 @@ def test_a_run_cut_off_anywhere_goes_on_to_the_same_campaign(cut: int) -> None:
 
         store._db.event = event  # type: ignore[method-assign]
         with pytest.raises(Cut):
-            asyncio.run(go(store, config_of(), tuner=CountingTuner()))
+            run(store, config_of(), tuner=CountingTuner())
         store._db.event = written  # type: ignore[method-assign]
-        ending = asyncio.run(go(store, config_of(), tuner=CountingTuner()))
+        ending = run(store, config_of(), tuner=CountingTuner())
         assert ending.complete
         assert record(store) == record(wanted)
         assert rounds_of(store) == rounds_of(wanted)
 
 
 def test_tuning_is_paid_for_by_the_first_child_after_it(tmp_path: Path) -> None:
-    store = archive_at(tmp_path)
-    asyncio.run(go(store, config_of(), tuner=CountingTuner()))
+    store = archive_of(tmp_path, *SEEDS, seed=3)
+    run(store, config_of(), tuner=CountingTuner())
     assert [detail.get("tuning", {}).get("cpu_seconds") for detail in rounds_of(store)] == [None, 10.0, 100.0]
     rounds = {each.candidate: each.context["round"] for each in store.proposals()}
     # Nothing else costs anything here.
@@ -195,38 +183,30 @@ def test_tuning_is_paid_for_by_the_first_child_after_it(tmp_path: Path) -> None:
 
 
 def test_a_stop_in_the_midst_of_tuning_is_resumed(tmp_path: Path) -> None:
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, *SEEDS, seed=3)
     tuner = CountingTuner(hold=1)
 
     async def stopped() -> Ending:
-        parts = Components(
-            StubEvaluator(0.0, by_number),
-            {},
-            [LMRewrite()],
-            {"small": ScriptedLM(scales, name="small")},
-            1,
-            tuner=tuner,
-        )
-        campaign = Campaign(store, config_of(), parts)
-        run = asyncio.create_task(campaign.run())
+        campaign = campaign_of(store, config_of(), tuner=tuner)
+        work = asyncio.create_task(campaign.run())
         await tuner.begun.wait()
         campaign.stop()
-        return await asyncio.wait_for(run, 60)
+        return await asyncio.wait_for(work, 60)
 
     assert not asyncio.run(stopped()).complete
     assert len(rounds_of(store)) == 1
-    assert asyncio.run(go(store, config_of(), tuner=CountingTuner())).complete
+    assert run(store, config_of(), tuner=CountingTuner()).complete
     assert len(rounds_of(store)) == 3
 
 
 def test_tuning_ends_with_the_budgets_wall_clock(tmp_path: Path) -> None:
-    store, tuner = archive_at(tmp_path), CountingTuner(hold=1)
+    store, tuner = archive_of(tmp_path, *SEEDS, seed=3), CountingTuner(hold=1)
     config = config_of(budget={"evaluations": 100, "wall_clock": 1.0})
-    ending = asyncio.run(go(store, config, tuner=tuner))
+    ending = run(store, config, tuner=tuner)
     assert ending.complete
     assert "wall clock" in ending.reason
     assert not tuner.asked
-    assert asyncio.run(go(store, config_of(), tuner=CountingTuner())).complete
+    assert run(store, config_of(), tuner=CountingTuner()).complete
     assert len(rounds_of(store)) == 3
 
 
@@ -234,17 +214,17 @@ def test_tuning_ends_with_the_budgets_wall_clock(tmp_path: Path) -> None:
 def test_what_is_paid_for_is_graded_though_the_tokens_are_spent(tmp_path: Path, calls: int) -> None:
     for name in ("whole", "parted"):
         (tmp_path / name).mkdir()
-    whole = archive_at(tmp_path / "whole")
-    asyncio.run(go(whole, config_of(tuning={"enabled": False})))
+    whole = archive_of(tmp_path / "whole", *SEEDS, seed=3)
+    run(whole, config_of(tuning={"enabled": False}))
     tokens = sum(c.prompt_tokens + c.completion_tokens for c in recorded_calls(tmp_path / "whole")[:calls])
-    store = archive_at(tmp_path / "parted")
+    store = archive_of(tmp_path / "parted", *SEEDS, seed=3)
     config = config_of(tuning={"enabled": False}, budget={"evaluations": 100, "tokens": tokens})
-    assert "LM tokens are spent" in asyncio.run(go(store, config)).reason
+    assert "LM tokens are spent" in run(store, config).reason
     asked = {call.batch for call in recorded_calls(tmp_path / "parted")}
     assert len(asked) == calls
     left = {p.batch for p in store.proposals() if store.candidate(p.candidate).state is State.PROPOSED}
     assert not asked & left
-    asyncio.run(go(store, config_of(tuning={"enabled": False})))
+    run(store, config_of(tuning={"enabled": False}))
     assert record(store) == record(whole)
 
 
@@ -252,19 +232,19 @@ def test_what_is_paid_for_is_graded_though_the_tokens_are_spent(tmp_path: Path, 
 def test_a_replay_makes_the_same_candidates_without_a_model(tmp_path: Path, workers: int) -> None:
     for name in ("first", "again"):
         (tmp_path / name).mkdir()
-    store = archive_at(tmp_path / "first")
+    store = archive_of(tmp_path / "first", *SEEDS, seed=3)
     config = config_of(tuning={"enabled": False})
-    asyncio.run(go(store, config, workers=workers))
-    again = archive_at(tmp_path / "again")
+    run(store, config, workers=workers)
+    again = archive_of(tmp_path / "again", *SEEDS, seed=3)
     lm = ReplayLM(recorded_calls(tmp_path / "first"), name="small")
-    asyncio.run(go(again, config, lm=lm, event_order=recorded_order(tmp_path / "first")))
+    run(again, config, lm=lm, event_order=recorded_order(tmp_path / "first"))
     assert record(again) == record(store)
 
 
 @pytest.mark.parametrize("parents", ["seeds", "random"])
 def test_the_ablations_choose_other_parents(tmp_path: Path, parents: str) -> None:
-    store = archive_at(tmp_path)
-    asyncio.run(go(store, config_of(rounds={"parents": parents}, tuning={"enabled": False})))
+    store = archive_of(tmp_path, *SEEDS, seed=3)
+    run(store, config_of(rounds={"parents": parents}, tuning={"enabled": False}))
     later = [each["parents"] for each in rounds_of(store)[1:]]
     if parents == "seeds":
         assert later == [[1, 2], [1, 2]]
@@ -273,16 +253,16 @@ def test_the_ablations_choose_other_parents(tmp_path: Path, parents: str) -> Non
 
 
 def test_where_nobody_survives_the_parents_stay(tmp_path: Path) -> None:
-    store = archive_at(tmp_path)
+    store = archive_of(tmp_path, *SEEDS, seed=3)
     lm = ScriptedLM(["???"], name="small")
-    ending = asyncio.run(go(store, config_of(), tuner=CountingTuner(), lm=lm))
+    ending = run(store, config_of(), tuner=CountingTuner(), lm=lm)
     assert ending.complete
     assert [each["parents"] for each in rounds_of(store)] == [[1, 2]] * 3
 
 
 def test_status_has_a_line_for_each_round(tmp_path: Path) -> None:
-    store = archive_at(tmp_path)
-    asyncio.run(go(store, config_of(), tuner=CountingTuner()))
+    store = archive_of(tmp_path, *SEEDS, seed=3)
+    run(store, config_of(), tuner=CountingTuner())
     screen = Console(width=200, file=io.StringIO(), soft_wrap=True)
     screen.print(section_table(rounds(read_status(store, config_of()))))
     _, heads, *lines = screen.file.getvalue().rstrip().splitlines()  # type: ignore[attr-defined]

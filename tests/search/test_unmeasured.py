@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from pathlib import Path
 from typing import Any
@@ -12,18 +11,14 @@ import pytest
 from evoarch.agent.analysis.verdict import judge
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.base.ordering import Steering
-from evoarch.agent.config.load import Config, parse
 from evoarch.agent.config.tables import SelectionTable
-from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.components import Components
 from evoarch.agent.search.selection import select
 from evoarch.agent.statistics.front import elites
 from evoarch.agent.statistics.noise import read_noise
 from evoarch.archive.records import Candidate, Scored, State
-from evoarch.archive.store import Store, create
 from evoarch.evaluators.fakes import StubEvaluator, hashed_score
-from evoarch.sandbox.genome import source_digest
-from kit.scale_models import MODEL, Scale
+from kit.campaigns import archive_of, config_of, run
+from kit.scale_models import MODEL
 
 SEED = MODEL.format(scale=1.5)
 RUNGS = {"rungs": [{"share": 0.25, "keep": 0.5}]}
@@ -37,31 +32,15 @@ def score(source: str) -> Scored:
     return Scored({**outcome.metrics, **({"warmth": outcome.metrics["params"]} if has else {})})
 
 
-def run(store: Store, **tables: Any) -> Config:
-    tables = {"selection": {"objectives": ["error", "warmth"]}, **tables}
-    base = {"campaign": {"name": "c", "seed": 5}, "operators": [{"name": "syntactic.mutate"}]}
-    config = parse({**base, "budget": {"evaluations": 30}, **tables}, "test")
-    parts = Components(
-        StubEvaluator(score=score), {"input_shape": (40,), "num_classes": 10}, [Scale()], {}, 1
-    )
-    assert asyncio.run(Campaign(store, config, parts).run()).complete
-    return config
-
-
-def campaign(folder: Path) -> Store:
-    store = create(folder, name="c", seed=5)
-    store.add_seed("seed", SEED, source_digest(SEED))
-    return store
-
-
 @pytest.mark.parametrize("evaluation", [{"repeats": 1}, {"repeats": 2, "race": 4}, {**RUNGS, "repeats": 1}])
 @pytest.mark.parametrize("method", ["pareto", "uniform"])
 def test_a_campaign_goes_on_over_candidates_without_an_objective(
     tmp_path: Path, evaluation: dict[str, Any], method: str
 ) -> None:
-    with campaign(tmp_path) as store:
+    with archive_of(tmp_path, SEED) as store:
         selection = {"objectives": ["error", "warmth"], "method": method}
-        config = run(store, evaluation=evaluation, selection=selection)
+        config = config_of(budget={"evaluations": 30}, evaluation=evaluation, selection=selection)
+        assert run(store, config, StubEvaluator(score=score)).complete
         scored = store.scored()
         lacking = [each for each in scored if "warmth" not in each.metrics]
         assert lacking
@@ -93,12 +72,8 @@ def test_where_nobody_has_all_objectives_a_run_says_so(tmp_path: Path) -> None:
         known = "warmth" if source == SEED else "cold"
         return Scored({"error": 0.1, "params": 9.0, known: 1.0})
 
-    base = {"campaign": {"name": "c"}, "operators": [{"name": "syntactic.mutate"}]}
-    config = parse({**base, "selection": {"objectives": ["warmth", "cold"]}}, "test")
-    parts = Components(
-        StubEvaluator(score=either), {"input_shape": (40,), "num_classes": 10}, [Scale()], {}, 1
-    )
-    with campaign(tmp_path) as store:
+    config = config_of(selection={"objectives": ["warmth", "cold"]})
+    with archive_of(tmp_path, SEED) as store:
         store.add_seed("other", MODEL.format(scale=2.5), "other")
         with pytest.raises(UserError, match="no candidate was measured in all of warmth, cold"):
-            asyncio.run(Campaign(store, config, parts).run())
+            run(store, config, StubEvaluator(score=either))

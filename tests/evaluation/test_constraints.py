@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from evoarch.agent.config.load import Config, parse
 from evoarch.agent.config.tables import ConstraintsTable
 from evoarch.agent.evaluation.constraints import excess
-from evoarch.agent.operators.base import Draft, Order
-from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.components import Components, Ending
+from evoarch.agent.search.components import Ending
 from evoarch.archive.records import Candidate, Failed, Scored, State
-from evoarch.archive.store import Store, create
+from evoarch.archive.store import Store
 from evoarch.evaluators.fakes import StubEvaluator
 from evoarch.evaluators.latency import Latency
 from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.segments import Segment
 from evoarch.evaluators.task import Evaluated
-from evoarch.sandbox.genome import source_digest
+from kit import campaigns
+from kit.campaigns import archive_of, config_of
+from kit.listed import Listed
 
 MODEL = """
 from torch import nn
@@ -84,34 +80,14 @@ def size_of(source: str) -> float:
     return float(source.partition("nn.Linear(40, ")[2].partition(")")[0])
 
 
-class Listed:
-    """An operator that gives the listed sizes, one after the other, and then the last again and again."""
-
-    name, arity, samples = "syntactic.mutate", 1, 1
-
-    def __init__(self, sizes: Sequence[int]) -> None:
-        self._sizes = chain(sizes, repeat(sizes[-1]))
-
-    async def propose(self, order: Order, rng: random.Random, complete: object) -> list[Draft]:
-        return [Draft(MODEL.format(size=next(self._sizes))) for _ in range(order.count)]
-
-
-def config_of(**tables: Any) -> Config:
-    data = {"campaign": {"name": "c"}, "operators": [{"name": "syntactic.mutate"}], **tables}
-    data["evaluation"] = {"repeats": 1, "workers": 1, **tables.get("evaluation", {})}
-    return parse(data, "test")
-
-
 def run(
     folder: Path, sizes: Sequence[int], evaluator: Sized, seeds: Sequence[int] = (20,), **tables: Any
 ) -> tuple[Store, Ending]:
-    store = create(folder, name="c", seed=0)
-    for size in seeds:
-        source = MODEL.format(size=size)
-        store.add_seed(f"seed{size}", source, source_digest(source))
-    config = config_of(budget={"evaluations": len(sizes), "stall": len(sizes)}, **tables)
-    parts = Components(evaluator, {"input_shape": (40,), "num_classes": 10}, [Listed(sizes)], {}, 1)
-    return store, asyncio.run(Campaign(store, config, parts).run())
+    store = archive_of(folder, *(MODEL.format(size=size) for size in seeds), seed=0)
+    tables["evaluation"] = {"repeats": 1, "workers": 1, **tables.get("evaluation", {})}
+    config = config_of(seed=0, budget={"evaluations": len(sizes), "stall": len(sizes)}, **tables)
+    operator = Listed(MODEL.format(size=size) for size in sizes)
+    return store, campaigns.run(store, config, evaluator, [operator])
 
 
 def settled(store: Store) -> list[Candidate]:
@@ -180,7 +156,7 @@ def test_where_there_is_no_count_a_flop_limit_fails_before_training(tmp_path: Pa
     _, ending = run(tmp_path, SIZES, evaluator, constraints={"flops": 10**9})
     assert ending.error
     assert not evaluator.trained
-    assert "seed20: static: its FLOPs can't be counted: the counter met a wall" in ending.reason
+    assert "seed1: static: its FLOPs can't be counted: the counter met a wall" in ending.reason
     free, _ = run(tmp_path / "free", SIZES[:2], evaluator)
     assert all("flops" not in c.metrics for c in free.scored())
 
@@ -190,17 +166,17 @@ def test_a_seed_beyond_a_limit_is_no_parent_and_others_breed(tmp_path: Path) -> 
     store, ending = run(tmp_path, SIZES[:1], evaluator, seeds=(20, 200), constraints={"params": 60})
     assert ending.complete
     states = {c.name: c.state for c in store.candidates(operator="seed")}
-    assert states == {"seed20": State.SCORED, "seed200": State.FAILED}
+    assert states == {"seed1": State.SCORED, "seed2": State.FAILED}
     assert 200 not in evaluator.trained
     child = next(c for c in store.candidates() if c.operator != "seed")
-    assert [store.candidate(p).name for p in child.parents] == ["seed20"]
+    assert [store.candidate(p).name for p in child.parents] == ["seed1"]
 
 
 def test_seeds_that_all_break_a_limit_end_the_run_with_the_reason(tmp_path: Path) -> None:
     _, ending = run(tmp_path, SIZES, Sized(), seeds=(200, 300), constraints={"params": 60})
     assert ending.error
     assert ending.reason == (
-        "no seed was scored: there is nothing to breed from; seed200: static: expected at most 60 "
+        "no seed was scored: there is nothing to breed from; seed1: static: expected at most 60 "
         "parameters, got 200: 140 (233.3%) above; limit constraints.params (and 1 more)"
     )
 

@@ -19,22 +19,21 @@ from rich.console import Console
 from evoarch.agent.analysis.overview import Overview, read_overview
 from evoarch.agent.analysis.status import read_status
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.base.ordering import EventOrder
 from evoarch.agent.cli.views import summary
-from evoarch.agent.config.load import Config, parse
+from evoarch.agent.config.load import Config
 from evoarch.agent.config.tables import RungTable
 from evoarch.agent.evaluation.halving import AUDITED, Decision, Rung, audited, decide, held, ladder, place
-from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.components import Components, Ending
 from evoarch.agent.search.replay import recorded_order
 from evoarch.archive.pareto import Objective
 from evoarch.archive.records import FULL, Failed, Fault, Scored, State
-from evoarch.archive.store import Store, create
+from evoarch.archive.store import Store
 from evoarch.evaluators.fakes import StubEvaluator
 from evoarch.evaluators.segments import Segment, wrong_state
 from evoarch.evaluators.task import Evaluated, Recipe
 from evoarch.sandbox.genome import source_digest
-from kit.scale_models import MODEL, Scale
+from kit import campaigns
+from kit.campaigns import archive_of, candidates_of, run
+from kit.scale_models import MODEL
 
 ERROR = [Objective("error")]
 BOTH = [Objective("error"), Objective("params", log=True)]
@@ -160,32 +159,21 @@ class Watched(StubEvaluator):
 
 
 def config_of(evaluations: int = 30, **tables: Any) -> Config:
-    data = {"campaign": {"name": "c", "seed": 5}, "operators": [{"name": "syntactic.mutate"}]}
-    return parse({**data, "budget": {"evaluations": evaluations}, **RUNGS, **tables}, "test")
+    return campaigns.config_of(**{"budget": {"evaluations": evaluations}, **RUNGS, **tables})
+
+
+SEED = MODEL.format(scale=1.5)
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = create(tmp_path / "c", name="c", seed=5)
-    source = MODEL.format(scale=1.5)
-    store.add_seed("seed", source, source_digest(source))
-    yield store
-    store.close()
-
-
-def run(
-    store: Store, config: Config, evaluator: Any, *, workers: int = 1, event_order: EventOrder | None = None
-) -> Ending:
-    async def go() -> Ending:
-        parts = Components(evaluator, {"input_shape": (40,), "num_classes": 10}, [Scale()], {}, workers)
-        return await Campaign(store, config, parts, event_order).run()
-
-    return asyncio.run(go())
+    with archive_of(tmp_path / "c", SEED) as store:
+        yield store
 
 
 def record(store: Store) -> list[tuple[object, ...]]:
     outcomes = [(e.candidate, e.rung, e.outcome, e.detail.get("decision")) for e in store.evaluations()]
-    return [(c.id, c.state, c.source, c.metrics, c.note) for c in store.candidates()] + outcomes
+    return candidates_of(store) + outcomes
 
 
 def test_a_campaign_with_rungs_scores_only_what_climbed_them_all(store: Store) -> None:
@@ -247,9 +235,7 @@ def test_after_a_crash_training_goes_on_from_the_last_pause(store: Store, crash_
     assert not {*going_on.asked} & {*crashing.asked[:-1]}
     assert store.totals.entered_training() == 12
 
-    other = create(Path(store.folder).parent / "other", name="c", seed=5)
-    source = MODEL.format(scale=1.5)
-    other.add_seed("seed", source, source_digest(source))
+    other = archive_of(Path(store.folder).parent / "other", SEED)
     assert run(other, config, StubEvaluator()).complete
     assert record(other) == record(store)
     other.close()
@@ -275,9 +261,7 @@ def test_a_parallel_run_replays_exactly(store: Store, tmp_path: Path) -> None:
     config = config_of(40)
     assert run(store, config, Watched(delays=random.Random(1)), workers=4).complete
     event_order = recorded_order(Path(store.folder))
-    again = create(tmp_path / "again", name="c", seed=5)
-    source = MODEL.format(scale=1.5)
-    again.add_seed("seed", source, source_digest(source))
+    again = archive_of(tmp_path / "again", SEED)
     run(again, config, Watched(delays=random.Random(2)), workers=2, event_order=event_order)
     decided = [(e.candidate, e.detail["rung"], e.detail["decision"]) for e in again.events(kind="rung")]
     expected = [(e.candidate, e.detail["rung"], e.detail["decision"]) for e in store.events(kind="rung")]

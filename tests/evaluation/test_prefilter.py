@@ -19,23 +19,21 @@ from hypothesis import strategies as st
 from evoarch.agent.analysis.early_stopping import score_correlation
 from evoarch.agent.analysis.status import read_status
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.base.ordering import EventOrder
-from evoarch.agent.config.load import Config, parse
+from evoarch.agent.config.load import Config
 from evoarch.agent.config.tables import FilterTable
 from evoarch.agent.evaluation.halving import Decision, audited
 from evoarch.agent.evaluation.prefilter import decide
-from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.components import Components, Ending
 from evoarch.agent.search.replay import recorded_order
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.records import State
 from evoarch.archive.screens import FILTER
-from evoarch.archive.store import Store, create
+from evoarch.archive.store import Store
 from evoarch.evaluators.fakes import StubEvaluator
 from evoarch.evaluators.task import Evaluated
 from evoarch.evaluators.zero_cost import ZeroCost
-from evoarch.sandbox.genome import source_digest
-from kit.scale_models import MODEL, Scale
+from kit import campaigns
+from kit.campaigns import archive_of, run
+from kit.scale_models import MODEL
 
 
 def test_the_best_share_of_those_of_its_size_goes_on() -> None:
@@ -100,32 +98,21 @@ class Foretold(StubEvaluator):
 
 
 def config_of(evaluations: int = 30, **tables: Any) -> Config:
-    data = {"campaign": {"name": "c", "seed": 5}, "operators": [{"name": "syntactic.mutate"}]}
-    chosen = {"filter": {"score": "naswot", "watch": ["gradsign"], "band": 3.0}, "evaluation": {"repeats": 1}}
-    return parse({**data, "budget": {"evaluations": evaluations}, **chosen, **tables}, "test")
+    defaults: dict[str, Any] = {
+        "budget": {"evaluations": evaluations},
+        "filter": {"score": "naswot", "watch": ["gradsign"], "band": 3.0},
+        "evaluation": {"repeats": 1},
+    }
+    return campaigns.config_of(**defaults | tables)
 
 
-def made(folder: Path) -> Store:
-    store = create(folder, name="c", seed=5)
-    source = MODEL.format(scale=1.5)
-    store.add_seed("seed", source, source_digest(source))
-    return store
+SEED = MODEL.format(scale=1.5)
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    with made(tmp_path / "c") as store:
+    with archive_of(tmp_path / "c", SEED) as store:
         yield store
-
-
-def run(
-    store: Store, config: Config, evaluator: Any, workers: int = 1, event_order: EventOrder | None = None
-) -> Ending:
-    async def go() -> Ending:
-        parts = Components(evaluator, {"input_shape": (40,), "num_classes": 10}, [Scale()], {}, workers)
-        return await Campaign(store, config, parts, event_order).run()
-
-    return asyncio.run(go())
 
 
 def decisions(store: Store) -> list[tuple[object, ...]]:
@@ -165,7 +152,7 @@ def test_without_a_score_nobody_is_asked_and_watching_turns_nobody_away(store: S
     run(store, config_of(5, filter={}), off)
     assert not off.asked
     assert not store.events(kind="rung")
-    with made(tmp_path / "other") as other:
+    with archive_of(tmp_path / "other", SEED) as other:
         config = config_of(5, filter={"watch": ["naswot"]})
         run(other, config, watching)
         assert len(watching.asked) == 5
@@ -179,7 +166,7 @@ def test_after_a_crash_nobody_is_judged_twice(store: Store, tmp_path: Path) -> N
     with pytest.raises(ConnectionError):
         run(store, config, Foretold(crash_at=5))
     assert run(store, config, Foretold()).complete
-    with made(tmp_path / "other") as other:
+    with archive_of(tmp_path / "other", SEED) as other:
         assert run(other, config, Foretold()).complete
         assert decisions(other) == decisions(store)
 
@@ -188,7 +175,7 @@ def test_a_parallel_run_replays_exactly(store: Store, tmp_path: Path) -> None:
     config = config_of(12)
     run(store, config, Foretold(delays=random.Random(1)), workers=4)
     event_order = recorded_order(Path(store.folder))
-    with made(tmp_path / "again") as again:
+    with archive_of(tmp_path / "again", SEED) as again:
         run(again, config, Foretold(delays=random.Random(2)), workers=2, event_order=event_order)
         assert decisions(again) == decisions(store)
         assert [c.state for c in again.candidates()] == [c.state for c in store.candidates()]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evoarch.agent.analysis.status import read_status
-from evoarch.agent.config.load import Config, parse
+from evoarch.agent.config.load import Config
 from evoarch.agent.evaluation.racing import next_seeds
 from evoarch.agent.evaluation.reevaluation import raced
-from evoarch.agent.operators.base import Draft, Order
-from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.components import Components, Ending
 from evoarch.agent.search.replay import recorded_config
 from evoarch.agent.statistics.noise import Noise
 from evoarch.archive.pareto import Objective
 from evoarch.archive.records import Scored
-from evoarch.archive.store import Store, create, open_archive
+from evoarch.archive.store import Store, open_archive
 from evoarch.evaluators.fakes import StubEvaluator
 from evoarch.evaluators.task import Evaluated
-from evoarch.sandbox.genome import source_digest
+from kit import campaigns
+from kit.campaigns import archive_of
+from kit.listed import Listed
 
 BOTH = (Objective("error"), Objective("params", log=True))
 NOISE = Noise(500, 0.002, 10)
@@ -102,17 +99,6 @@ TRUTH = {
 """The error that the first training seed of each width shows, and what the others scatter around."""
 
 
-class Listed:
-    """An operator that writes the widths of TRUTH in order."""
-
-    name, arity, samples = "syntactic.mutate", 1, 1
-    written = 0
-
-    async def propose(self, order: Order, rng: random.Random, complete: object) -> list[Draft]:
-        self.written += 1
-        return [Draft(MODEL.format(width=self.written + 1))]
-
-
 class Moody(StubEvaluator):
     """Scores that differ from one training seed to the next."""
 
@@ -131,24 +117,14 @@ class Moody(StubEvaluator):
 
 
 def config_of(race: int) -> Config:
-    tables: dict[str, object] = {"campaign": {"name": "race"}, "operators": [{"name": "syntactic.mutate"}]}
-    return parse({**tables, "budget": {"evaluations": 4}, "evaluation": {"race": race}}, "test")
+    return campaigns.config_of(seed=0, budget={"evaluations": 4}, evaluation={"race": race})
 
 
 def searched(folder: Path, race: int, workers: int = 1) -> Store:
-    """A finished campaign in `folder`, begun or gone on with."""
-    if folder.exists():
-        store = open_archive(folder, write=True)
-    else:
-        store = create(folder, name="race", seed=0)
-        source = MODEL.format(width=1)
-        store.add_seed("seed", source, source_digest(source))
-
-    async def go() -> Ending:
-        parts = Components(Moody(), {"input_shape": (40,)}, [Listed()], {}, workers)
-        return await Campaign(store, config_of(race), parts).run()
-
-    assert asyncio.run(go()).complete
+    """A finished campaign in `folder`, begun or gone on with: its children are the widths of TRUTH."""
+    seed, *widths = [MODEL.format(width=width) for width in TRUTH]
+    store = open_archive(folder, write=True) if folder.exists() else archive_of(folder, seed, seed=0)
+    assert campaigns.run(store, config_of(race), Moody(), [Listed(widths)], workers=workers).complete
     return store
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,22 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.config.load import load, parse
-from evoarch.agent.operators.base import Draft, Order
-from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.components import Components
+from evoarch.agent.config.load import load
 from evoarch.archive.records import Failed, Fault, Scored, State
-from evoarch.archive.store import create
 from evoarch.evaluators import latency
 from evoarch.evaluators.evaluation import Evaluator
 from evoarch.evaluators.latency import Latency, interval
 from evoarch.evaluators.task import Recipe
 from evoarch.evaluators.tasks.mnist1d import Mnist1d
-from evoarch.sandbox.genome import source_digest
 from evoarch.sandbox.job import Job, Runner
 from evoarch.sandbox.limits import Limits
 from evoarch.sandbox.outcome import Finished
 from evoarch.sandbox.talk import Talk, TalkError
+from kit.campaigns import archive_of, campaign_of, config_of, finished
+from kit.listed import Listed
 
 RECIPE = Recipe("tiny", rate=0.01, steps=10, batch=50)
 LIMITS = Limits(wall_clock=20.0, cpu_seconds=20.0)
@@ -222,44 +217,23 @@ def test_the_interval_covers_as_often_as_it_says() -> None:
     assert covered >= 980
 
 
-class Listed:
-    """An operator that gives the listed sources, one after the other, and then the last again and again."""
-
-    name, arity, samples = "syntactic.mutate", 1, 1
-
-    def __init__(self, sources: Sequence[str]) -> None:
-        self._sources = list(sources)
-
-    async def propose(self, order: Order, rng: random.Random, complete: object) -> list[Draft]:
-        left = self._sources
-        return [Draft(left.pop(0) if len(left) > 1 else left[0]) for _ in range(order.count)]
-
-
 @pytest.mark.slow
 def test_what_is_slower_than_the_limit_is_not_trained(walls: Loop, tmp_path: Path) -> None:
     loop, runner = walls
-    config = parse(
-        {
-            "campaign": {"name": "c"},
-            "operators": [{"name": "syntactic.mutate"}],
-            "budget": {"evaluations": 3, "stall": 4},
-            "evaluation": {"repeats": 1, "workers": 1},
-            "constraints": {"latency": 3.0, "flops": 100_000, "params": 50_000},
-            "selection": {"objectives": ["error", "latency"]},
-        },
-        "test",
+    config = config_of(
+        seed=0,
+        budget={"evaluations": 3, "stall": 4},
+        evaluation={"repeats": 1, "workers": 1},
+        constraints={"latency": 3.0, "flops": 100_000, "params": 50_000},
+        selection={"objectives": ["error", "latency"]},
     )
-    store = create(tmp_path, name="c", seed=0)
     plain = PLAIN.replace("import os, time, torch\n", "")
-    store.add_seed("seed", plain, source_digest(plain))
+    store = archive_of(tmp_path, plain, seed=0)
     deep = plain.replace("nn.ReLU(), ", "nn.ReLU(), " + "nn.Tanh(), " * 400)
     quick = plain.replace("nn.ReLU(), ", "nn.GELU(), ")
     wide = plain.replace("(40, 20)", "(40, 2000)").replace("(20, 10)", "(2000, 10)")
     evaluator = Evaluator(Mnist1d(), RECIPE, runner, limits=LIMITS, ceiling=1.0)
-    offers = {"input_shape": (40,), "num_classes": 10}
-    loop.run(
-        Campaign(store, config, Components(evaluator, offers, [Listed([deep, wide, quick])], {}, 1)).run()
-    )
+    loop.run(finished(campaign_of(store, config, evaluator, [Listed([deep, wide, quick])])))
     by_source = {c.source: c for c in reversed(store.candidates())}
     slow, large, kept = (store.evaluations(by_source[text].id)[0].outcome for text in (deep, wide, quick))
     assert isinstance(slow, Failed)

@@ -69,8 +69,8 @@ class FullDisk(StubEvaluator):
     async def evaluate(self, source: str, *, digest: str, repeat: int) -> Evaluated:
         self.left -= 1
         if self.left <= 0:
-            pages = self.store._value("PRAGMA page_count")
-            self.store._do(f"PRAGMA max_page_count = {pages}")
+            pages = self.store._db.value("PRAGMA page_count")
+            self.store._db.do(f"PRAGMA max_page_count = {pages}")
             filler = {"filler": "x" * 20_000}
             return Evaluated(hashed_score(source), 0.0, 0.0, detail=filler)
         return await super().evaluate(source, digest=digest, repeat=repeat)
@@ -82,7 +82,7 @@ def test_a_full_disk_is_one_archive_error_wherever_it_strikes(tmp_path: Path, la
     config = config_of(budget={"evaluations": 8})
     with pytest.raises(ArchiveError, match="full"):
         run(store, config, evaluator=FullDisk(store, last), workers=2)
-    store._do("PRAGMA max_page_count = 1000000")
+    store._db.do("PRAGMA max_page_count = 1000000")
     assert run(store, config, workers=2).complete
     assert read_status(store, config).evaluations == 8
     assert not store.candidates(state=State.REJECTED)

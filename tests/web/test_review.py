@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +10,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from evoarch.agent.base.ordering import Steering
-from evoarch.agent.config.load import load, parse
+from evoarch.agent.config.load import load
 from evoarch.agent.config.tables import SelectionTable
 from evoarch.agent.operators.base import Draft, Order
 from evoarch.agent.report.document import as_html, read_report
 from evoarch.agent.report.lineage import lay_out
-from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.components import Components, Ending
 from evoarch.agent.search.new_campaign import write_campaign
 from evoarch.agent.search.selection import select
 from evoarch.agent.web.app import HEADERS, TOKEN_HEADER, create_app
@@ -25,8 +22,8 @@ from evoarch.archive.browse import Filter
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.records import Candidate, Evaluation, Failed, LMCall, Scored, State
 from evoarch.archive.store import Store, create, open_archive
-from evoarch.evaluators.fakes import StubEvaluator
 from evoarch.evaluators.tasks import load_task
+from kit.campaigns import archive_of, config_of, run
 
 NASTY = 'x = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"  # <b>&amp;</b>\n'
 
@@ -334,26 +331,15 @@ class Widths:
 
 
 def test_children_wait_for_a_person_and_go_on_when_approved(tmp_path: Path) -> None:
-    config = parse(
-        {
-            "campaign": {"name": "waiting"},
-            "budget": {"evaluations": 2, "stall": 6},
-            "review": {"required": True},
-            "evaluation": {"repeats": 1},
-            "operators": [{"name": "syntactic.mutate"}],
-        },
-        "test",
+    config = config_of(
+        seed=0,
+        budget={"evaluations": 2, "stall": 6},
+        review={"required": True},
+        evaluation={"repeats": 1},
     )
     operator = Widths()
-
-    def run() -> Ending:
-        parts = Components(StubEvaluator(), {}, [operator], {}, 1)
-        with open_archive(tmp_path, write=True) as store:
-            return asyncio.run(Campaign(store, config, parts).run())
-
-    with create(tmp_path, name="waiting", seed=0) as store:
-        store.add_seed("seed", MODEL.format(10), "seed")
-    assert "stalled" in run().reason
+    with archive_of(tmp_path, MODEL.format(10), seed=0) as store:
+        assert "stalled" in run(store, config, operators=[operator]).reason
     with open_archive(tmp_path, write=True) as store:
         waiting = [c.id for c in store.candidates(state=State.AWAITING_REVIEW)]
         assert len(waiting) == 6
@@ -366,8 +352,8 @@ def test_children_wait_for_a_person_and_go_on_when_approved(tmp_path: Path) -> N
         text = client.get("/queue").text
         assert f">#{waiting[3]}<" in text
         assert f">#{waiting[1]}<" not in text
-    assert run().complete
-    with open_archive(tmp_path, write=False) as store:
+    with open_archive(tmp_path, write=True) as store:
+        assert run(store, config, operators=[operator]).complete
         assert store.candidate(waiting[0]).state is State.REJECTED
         assert store.candidate(waiting[0]).note == "vetoed by a person"
         assert [store.candidate(i).state for i in waiting[1:3]] == [State.SCORED, State.SCORED]

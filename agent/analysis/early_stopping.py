@@ -1,4 +1,8 @@
-"""What rungs and the filter turned away, and an estimate of what that cost, from the audits."""
+"""Early stopping looked at afterwards: what the rungs and the filter stopped, and what that may have cost.
+
+A small share of the stopped children is trained in full anyway (audits). They tell how many elites were
+missed.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +19,12 @@ from evoarch.evaluators.zero_cost import PARAMS
 
 @dataclass(frozen=True)
 class RungStatus:
-    """Bred children on one rung. arrived = promoted + stopped + rejected; seeds, and children that go on as
-    an audit of an earlier rung, are not among them.
+    """Counts of bred children on one rung, or at the filter; arrived = promoted + stopped + rejected.
 
-    Of those that were turned away (stopped or rejected), `audited` were trained in full anyway and have come
-    to an outcome; `audited_elites` of these are on the front now. `missed` estimates by their share how many
-    of the others would be; `missed_at_most` is the one-sided 95% bound (Clopper and Pearson 1934).
+    Seeds are not counted, nor children that train on as the audit of an earlier rung. Of the stopped and
+    rejected, `audited` were trained in full anyway and have an outcome; `audited_elites` of these are on the
+    front now. `missed` estimates from their share how many of the others would be; `missed_at_most` is the
+    one-sided 95% bound of that (Clopper and Pearson 1934).
     """
 
     name: str
@@ -35,9 +39,9 @@ class RungStatus:
 
 
 def rung_statuses(store: Store, elites: Collection[int]) -> list[RungStatus]:
-    """One for the filter and each rung before the last, in order, if somebody was judged there.
+    """One for the filter and each rung before the last where a child was judged, in order.
 
-    `elites`: the front's ids.
+    `elites`: the ids of the candidates on the front.
     """
     found = [_status(store, name, counts, elites) for name, counts in store.totals.rungs().items()]
     return [each for each in found if each.arrived]
@@ -68,7 +72,7 @@ def _status(store: Store, name: str, counts: dict[str, int], elites: Collection[
 
 
 def in_words(rung: RungStatus) -> str:
-    """One line for people."""
+    """A rung's counts and estimate in one line."""
     said = f"{rung.name}: {rung.arrived} arrived, {rung.promoted} promoted, {rung.stopped} stopped, "
     said += f"{rung.rejected} rejected"
     if not rung.stopped + rung.rejected:
@@ -99,7 +103,10 @@ class ScoreCorrelation:
 
 
 def score_correlation(score: str, values: Sequence[float], errors: Sequence[float]) -> ScoreCorrelation:
-    """Of the score's `values` with the accuracy of the same children; a score of -inf is the lowest."""
+    """The correlation of a score's `values` with the `errors` (0 to 1) of the same children.
+
+    A score of -inf is the lowest.
+    """
     count = len(values)
     if count < LEAST or len(set(values)) == 1 or len(set(errors)) == 1:
         return ScoreCorrelation(score, count)
@@ -108,7 +115,7 @@ def score_correlation(score: str, values: Sequence[float], errors: Sequence[floa
 
 
 def score_correlations(store: Store) -> list[ScoreCorrelation]:
-    """Each score that this campaign took, and the parameter count beside them; empty where it took none."""
+    """One for each score that the campaign computes, and for the parameter count; [] without any score."""
     finished = store.filter.scored()
     names = sorted({name for scores, _ in finished for name in scores} - {PARAMS})
     if not names:
@@ -122,7 +129,7 @@ def _of(name: str, finished: Sequence[tuple[Mapping[str, float], float]]) -> Sco
 
 
 def correlation_in_words(one: ScoreCorrelation) -> str:
-    """One line for people."""
+    """A correlation and its interval in one line."""
     said = f"{one.score} and accuracy of {one.count} finished children: "
     if one.spearman is None:
         return f"{said}too few, or all alike, for a correlation"

@@ -21,9 +21,9 @@ FLOOR = 10.0
 
 @dataclass(frozen=True)
 class Step:
-    """After `evaluations` of bred candidates and `cpu_seconds` of all evaluations: what was reached.
+    """What was reached after `evaluations` of bred candidates and `cpu_seconds` of all evaluations.
 
-    `candidate` is the one that did it. `values` are its objectives.
+    `candidate` is the one that improved the front, `values` are its objectives.
     """
 
     candidate: int
@@ -35,10 +35,11 @@ class Step:
 
 
 class History:
-    """Takes evaluations in the order they were settled; first training repeats only, as selection saw them.
+    """The steps of a search, from its evaluations in the order they were settled.
 
-    `reference` is the hypervolume's point. Trials hold the values of `metrics`, in that order: objectives,
-    and the error where it is none.
+    Only the first training seed of a candidate counts, as selection saw it. `reference` is the point that the
+    hypervolume is measured from. Trials hold the values of `metrics`, in that order: the objectives, and the
+    error where that is no objective.
     """
 
     def __init__(self, objectives: Sequence[Objective], reference: Mapping[str, float]) -> None:
@@ -53,6 +54,7 @@ class History:
         self.cpu_seconds = 0.0
 
     def extend(self, trials: Iterable[Trial]) -> None:
+        """Takes further trials, in the order they were settled; `last` is the id of the newest one taken."""
         iterator = iter(trials)
         while chunk := list(islice(iterator, CHUNK)):
             scored = [trial for trial in chunk if trial.scores and trial.seed == 0]

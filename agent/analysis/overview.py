@@ -14,6 +14,7 @@ from typing import Any
 from evoarch.agent.analysis.history import History, Step, reference_point
 from evoarch.agent.analysis.status import Status, no_status, read_status
 from evoarch.agent.config.load import Config
+from evoarch.agent.statistics.front import Placed
 from evoarch.agent.statistics.noise import read_noise
 from evoarch.agent.statistics.objectives import objectives
 from evoarch.archive.pareto import hypervolume
@@ -107,9 +108,6 @@ def _settings(config: Config) -> dict[str, Any]:
         "version": version("evoarch"),
         "objectives": tuple(goal.name for goal in objectives(config.selection)),
     }
-
-
-Placed = tuple[int, tuple[float, ...], int]
 
 
 def thinned(points: Sequence[Placed], keep: frozenset[int], *, log: Sequence[bool]) -> list[Placed]:

@@ -13,10 +13,12 @@ from evoarch.archive.store import Store
 
 @dataclass(frozen=True)
 class RoundStatus:
-    """`number` from 0. `state`: tuning, running or complete. `proposed` children have an outcome; of these
-    `parsed` were read, `valid` passed vetting and the dry run or are a known one over again, `copied` are a
-    known one over again, `novel` are valid and not that. `trained_on`: children that its soft prompt learnt
-    from, and the loss (nats a token) on those held out, `before` and `after`.
+    """One round of EvoPrompting; `number` counts from 0, `state` is tuning, running or complete.
+
+    `proposed` counts children that have an outcome. Of these `parsed` were readable, `copied` are duplicates
+    of a known candidate, `novel` passed vetting and the dry run, and `valid` is both together. `trained_on`:
+    how many children the soft prompt was trained on; `before` and `after`: the loss on held-out children, in
+    nats per token.
     """
 
     number: int
@@ -34,13 +36,13 @@ class RoundStatus:
     after: float | None = None
 
     def shares(self) -> tuple[float | None, ...]:
-        """Parsed, valid, novel and copied, each of the proposed; None where nothing is proposed."""
+        """Parsed, valid, novel and copied as shares (0 to 1) of the proposed; None where none is proposed."""
         counts = (self.parsed, self.valid, self.novel, self.copied)
         return tuple(count / self.proposed if self.proposed else None for count in counts)
 
 
 def round_statuses(store: Store, config: Config) -> list[RoundStatus]:
-    """From the archive alone; [] in a campaign without rounds."""
+    """All rounds that have begun, or whose soft prompt is being trained; [] in a campaign without rounds."""
     if config.rounds is None:
         return []
     counts = _counts(store)

@@ -1,4 +1,4 @@
-"""Where a campaign stands, as one frozen value that `status`, the live view and reports share."""
+"""The state of a campaign in numbers, as one frozen value: a part of its overview, and the live view."""
 
 from __future__ import annotations
 
@@ -44,7 +44,12 @@ class FrontPoint:
 
 @dataclass(frozen=True)
 class Status:
-    """All counts are of bred candidates; seeds and repeats stand apart."""
+    """The state of a campaign in numbers.
+
+    All counts are of bred candidates; seeds and further training seeds (`repeats`) are counted apart. `cpu_s`
+    and `elapsed_s` are CPU seconds and wall-clock seconds, `money` is in the unit of the prices in
+    campaign.toml.
+    """
 
     name: str
     state: str
@@ -101,7 +106,10 @@ def point(candidate: Candidate, noise: Noise) -> FrontPoint:
 
 
 def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
-    """The status of a campaign from its archive alone; safe while it runs. `live`: it is looked at often."""
+    """The status of a campaign from its archive alone; safe while it runs.
+
+    `live`: it is read twice a second, so what takes long is left out.
+    """
     counts = store.totals.counts()
     goals = objectives(config.selection)
     names = sorted({"error", "params", *(goal.name for goal in goals)})

@@ -1,4 +1,4 @@
-"""How much of the evaluation slots' time went unused while the search was in its steady state."""
+"""What was used: the share of the evaluation slots' time that was idle, and what each success cost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Idle:
 
 
 def idle_of(events: Iterable[Event]) -> Idle | None:
-    """From `Store.slot_events`, over all runs; None while no run has begun two children.
+    """The idle share over all runs, from the archive's slot events; None while no run has begun two children.
 
     A run's steady state lies between the starts of its first and its last bred child: before it the seeds are
     trained, after it the slots run empty.
@@ -51,18 +51,20 @@ def _runs(events: Iterable[Event]) -> Iterable[tuple[int, list[tuple[float, floa
 
 
 UNITS = ("cpu_s", "tokens", "money")
-
+"""In which costs are counted: CPU seconds, LM tokens, and money in the unit of the config's prices."""
 
 SUCCESSES = ("new", "improved")
-
+"""What counts as a success."""
 
 Costs = Mapping[str, Mapping[str, Mapping[str, float | None]]]
 """By operator (and `all` of them), by success, by unit; None where there was no success yet."""
 
 
 def costs_of(yields: Mapping[str, Mapping[str, float]]) -> Costs:
-    """From what the operators yielded. `new` is a child that is valid and no duplicate; `improved` one whose
-    error x params is below that of each of its parents.
+    """What a success cost: the sum over all attempts, divided by the successes (cost-of-pass).
+
+    `yields`: by operator, what `archive.yields` counts. `new`: a child that is valid and no duplicate;
+    `improved`: one whose error x params is below that of each of its parents.
     """
     keys = (*SUCCESSES, *UNITS)
     whole = {key: sum(each[key] for each in yields.values()) for key in keys}

@@ -58,13 +58,16 @@ class CandidateComparison:
         return "better" if self.paired.mean < 0 else "worse"
 
     def as_json(self) -> dict[str, object]:
+        """All fields, the outcome and the sentence, as JSON has them."""
         return {**asdict(self), "outcome": self.outcome, "words": self.words}
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """`on_front`: nothing scored dominates it; else `dominated_by` are those of the front that do, none where
-    it lacks but training seeds, or a value for an objective.
+    """What the numbers say of one candidate.
+
+    `on_front`: no scored candidate dominates it. Else `dominated_by` holds those of the front that do. It is
+    empty where the candidate only lacks training seeds, or has no value for an objective.
     """
 
     comparisons: Sequence[CandidateComparison]
@@ -75,9 +78,10 @@ class Judgement:
 def judge(
     store: Store, config: Config, candidate: Candidate, elites: Sequence[Candidate], noise: Noise
 ) -> Judgement | None:
-    """None for a candidate without a score. `elites` is the front as it is now.
+    """`candidate` against its parents, the seed it comes from, and its rival on the front.
 
-    Who stands on it was picked as the best of all that were scored, which its comparisons allow for.
+    `elites` is the front as it is now. A candidate on it was picked as the best of all that were scored, so
+    its intervals are wider (Bonferroni). None for a candidate without a score.
     """
     if candidate.state is not State.SCORED:
         return None

@@ -14,8 +14,11 @@ from evoarch.archive.store import Store
 
 @dataclass(frozen=True)
 class Win:
-    """An elite that has no more parameters than a baseline and a lower error. `sure`: by more than noise,
-    although it was picked as the best of `among`; `found` is None where no bits tell.
+    """An elite that has no more parameters than a baseline, and a lower error.
+
+    `sure`: the difference is more than noise, although the elite was picked as the best of `among`
+    candidates. `found`: the paired comparison, None where the archive keeps no shared examples. `words`: all
+    of it in one sentence.
     """
 
     elite: int
@@ -29,9 +32,10 @@ class Win:
 def wins(
     store: Store, front: Sequence[Candidate], seeds: Sequence[Candidate], noise: Noise, *, among: int
 ) -> list[Win]:
-    """For each baseline, the bred elite with the lowest error that is no larger and has a lower error.
+    """For each seed, the bred elite that is no larger and has the lowest error, if that is below the seed's.
 
-    `among`: how many candidates were scored. The best of them was picked, and the claim allows for it.
+    `among`: how many candidates were scored. The elite is the best of them, so its interval is widened
+    (Bonferroni).
     """
     lines = []
     for seed in seeds:

@@ -1,3 +1,3 @@
-"""Arms of a comparison at one budget: runs (`arms`, `runs`), what they reached (`curves`), what can be said
-of it (`statistics`, `words`), and the page about it (`page`).
+"""Comparing arms at one budget: their runs (`arms`, `runs`), what the runs reached (`curves`), what can be
+said of it (`comparison`), and the report (`page`).
 """

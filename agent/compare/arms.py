@@ -69,7 +69,11 @@ ARMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 
 
 def find(folder: Path, name: str) -> tuple[str, Mapping[str, Any]]:
-    """An arm in words and its overlay: the campaign's own, a profile, or a built-in. Raises UserError."""
+    """What the arm `name` is in words, and its overlay on campaign.toml.
+
+    It is looked for among the files of the campaign's `arms/`, the profiles, and the built-in arms. Raises
+    UserError where there is none of that name, or its file is no TOML.
+    """
     path = folder / FOLDER / f"{name}.toml"
     if path.is_file():
         with files_told(path):

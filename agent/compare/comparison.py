@@ -1,4 +1,4 @@
-"""Everything that is known of a comparison, as one value: values by arm, differences, what can be said."""
+"""A comparison as one value: what each arm reached, the differences, and sentences about them."""
 
 from __future__ import annotations
 
@@ -45,9 +45,11 @@ class Comparison:
         return self.claims + self.cautions
 
     def of(self, arm: str) -> list[Curve]:
+        """The curves of one arm's finished runs."""
         return [curve for curve in self.curves if curve.arm == arm]
 
     def as_json(self) -> dict[str, object]:
+        """Arms, sentences and tables as JSON has them, without the curves."""
         return {
             "arms": dict(self.arms),
             "missing": dict(self.missing),

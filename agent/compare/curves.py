@@ -36,7 +36,7 @@ PRIMARY = MEASURES[0].name
 
 @dataclass(frozen=True)
 class Point:
-    """After `evaluations` children and `cpu_seconds` of everything; the measures by their names."""
+    """What a run had reached after `evaluations` children and `cpu_seconds` of everything."""
 
     evaluations: int
     cpu_seconds: float
@@ -45,6 +45,7 @@ class Point:
     error: float
 
     def value(self, measure: str) -> float:
+        """A measure by its name."""
         return float(getattr(self, measure))
 
 
@@ -66,7 +67,10 @@ class Curve:
 
 
 def curve_of(outlays: Sequence[Outlay], arm: str, seed: int) -> Curve:
-    """A run's curve. Baselines are in every arm, so they are part of what is reached, at no evaluations."""
+    """The curve of one run, from what its evaluations cost and gave.
+
+    The seeds are the same in every arm: they are the first point, at 0 evaluations.
+    """
     points: list[Point] = []
     rows: list[Mapping[str, float]] = []
     for outlay in outlays:

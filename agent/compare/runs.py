@@ -41,7 +41,7 @@ class Run:
     folder: Path
 
     def finished(self) -> bool:
-        """Whether its budget is spent."""
+        """Whether the run has spent its budget."""
         if not (self.folder / DATABASE).exists():
             return False
         store = open_archive(self.folder, write=False)
@@ -52,10 +52,10 @@ class Run:
 
 
 def plan(folder: Path, arms: Mapping[str, int], evaluations: int = 0) -> list[Run]:
-    """The runs of `arms` (name to number of seeds), in order of seeds, so that a part of them is balanced.
+    """The runs of `arms`, a name to its number of runs. They are in order of seeds: a part is balanced too.
 
-    Writes each run's folder that is not there. Raises UserError for an arm that does not hold, and for a
-    folder that was begun under another configuration or with other files.
+    Writes the folder of each run that has none. Raises UserError for an arm that gives no valid
+    configuration, and for a folder that was begun under another one or with other files.
     """
     first = load(folder).campaign.seed
     runs = []
@@ -72,9 +72,9 @@ def plan(folder: Path, arms: Mapping[str, int], evaluations: int = 0) -> list[Ru
 
 
 def configured(folder: Path, run: Run, evaluations: int = 0) -> dict[str, Any]:
-    """The campaign.toml of `run`; `evaluations`: what `--evaluations` says, 0 where it isn't given.
+    """The campaign.toml of `run`, as a mapping. `evaluations`: the budget, 0 for the campaign's own.
 
-    Raises UserError for an arm that does not hold.
+    Raises UserError for an arm that gives no valid configuration.
     """
     data = _read(folder / FILE)
     _, overlay = find(folder, run.arm)
@@ -128,10 +128,11 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 async def carry_out(runs: Sequence[Run], jobs: int, say: Callable[[str], None]) -> list[Run]:
-    """Runs what is not finished, `jobs` at a time; gives those that ended with an error.
+    """Runs those that are not finished, `jobs` at a time; returns those that ended with an error.
 
-    Each is a process of its own, as `evoarch run` starts it. Cancelled, they are asked to stop, cancelled
-    once more they are killed; what they had is kept.
+    Each run is a process of its own, as `evoarch run` starts it. When this is cancelled they are asked to
+    stop; when it is cancelled once more they are killed. What they have done is kept. `say`: gets a line of
+    progress.
     """
     waiting = [run for run in runs if not run.finished()]
     total, failed = len(runs), list[Run]()

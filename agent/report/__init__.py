@@ -1,1 +1,1 @@
-"""What a campaign found, in numbers, figures and words that the page, the report and the terminal share."""
+"""Documents about a campaign: reports, figures, exports, and what the page draws with them."""

@@ -38,6 +38,7 @@ class Row:
 
     @property
     def left_text(self) -> str:
+        """The left side in one piece."""
         return "".join(piece.text for piece in self.left)
 
 

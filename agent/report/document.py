@@ -1,4 +1,4 @@
-"""The report: one value with everything in it, and the forms it is written in."""
+"""The report of a campaign: one value with everything in it, written as HTML, Markdown or JSON."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Report:
 
 
 def read_report(store: Store, config: Config) -> Report:
-    """Everything that the report says, from one moment of the archive."""
+    """Reads the report from one snapshot of the archive."""
     with store.snapshot():
         overview = read_overview(store, config)
         elites = store.browse.some(overview.status.elites)
@@ -123,7 +123,7 @@ def _shown(store: Store, config: Config, identity: int, elites: Sequence[Candida
 
 
 def figures(report: Report, link: Link = lambda _: None, *, alone: bool = False) -> dict[str, Markup]:
-    """Every figure by name, as SVG; `alone`: with the style sheet in it, for files of their own."""
+    """Every figure by name, as SVG. `alone`: each holds the style sheet, as a file of its own needs."""
     style = _style() if alone else ""
     overview = report.overview
     drawn = {chart.figure: draw(chart, link, style) for chart in charts(overview, report.points)}

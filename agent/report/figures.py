@@ -31,7 +31,7 @@ def charts(overview: Overview, points: Sequence[Placed]) -> list[Chart]:
 
 
 def front_figure(overview: Overview, points: Sequence[Placed]) -> Chart:
-    """The scored candidates (`points` of `overview.plotted`); front and seeds stand out."""
+    """All scored candidates; front and seeds stand out. `points`: their values of `overview.plotted`."""
     y_name, x_name = overview.plotted
     elites = {elite.id: elite for elite in (*overview.status.seeds, *overview.status.front)}
     on_front = {elite.id for elite in overview.status.front}
@@ -64,7 +64,7 @@ def front_figure(overview: Overview, points: Sequence[Placed]) -> Chart:
 
 
 def history_figure(overview: Overview, *, over: str, value: str) -> Chart:
-    """`value` (hypervolume or lowest_error) over `over` (evaluations or cpu_seconds)."""
+    """A step curve of `value` (hypervolume or lowest_error) over `over` (evaluations or cpu_seconds)."""
     names = {"cpu_seconds": "CPU seconds", "evaluations": "evaluations", "lowest_error": "lowest error"}
     steps = overview.steps
     places = [(float(getattr(s, over)), float(getattr(s, value))) for s in steps]
@@ -94,7 +94,7 @@ def history_figure(overview: Overview, *, over: str, value: str) -> Chart:
 
 
 def curve_figure(evaluation: Evaluation) -> Chart | None:
-    """The training loss as the child noted it; None where it noted none. It is no score."""
+    """The training loss as the child reported it, which no score depends on; None where it reported none."""
     curve = evaluation.detail.get("curve")
     if not isinstance(curve, Sequence) or isinstance(curve, str):
         return None

@@ -18,7 +18,7 @@ MOST = 300
 
 @dataclass(frozen=True)
 class LineageNode:
-    """Where a candidate stands: `x`, `y`: its box's upper left corner. `shade`: 0 (best) to SHADES - 1."""
+    """A candidate's box: `x`, `y` of its upper left corner; `shade`: 0 (lowest error) to SHADES - 1."""
 
     candidate: Candidate
     x: float
@@ -28,6 +28,8 @@ class LineageNode:
 
 @dataclass(frozen=True)
 class Tree:
+    """A family laid out: nodes by candidate id, edges, and the size of the picture in SVG units."""
+
     nodes: Mapping[int, LineageNode]
     edges: Sequence[tuple[int, int, str, bool]]
     """(parent, child, operator, whether it is the first parent)."""

@@ -41,6 +41,7 @@ class Axis:
         return (value - self.low) / (self.high - self.low)
 
     def ticks(self) -> list[float]:
+        """About five round numbers inside the axis; powers of ten on a log axis where there are three."""
         if self.log:
             steps = [m * 10**e for e in range(math.floor(math.log10(self.low)), 16) for m in (1, 2, 5)]
             inside = [step for step in steps if self.low <= step <= self.high]
@@ -55,7 +56,11 @@ class Axis:
 
 @dataclass(frozen=True)
 class Dot:
-    """A point with its words. `kind` is a class of the style sheet; `values` are what it shows, unrounded."""
+    """A point at (`x`, `y`), in the axes' units, with its text.
+
+    `kind`: classes of the style sheet. `candidate`: whose page it links to. `focus`: whether the keyboard
+    reaches it.
+    """
 
     x: float
     y: float

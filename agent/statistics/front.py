@@ -20,8 +20,10 @@ Placed = tuple[int, tuple[float, ...], int]
 
 @dataclass(frozen=True)
 class Elites:
-    """`places` of those on the front; `eligible`, of those that could be. `provisional`: somebody on it has
-    fewer training seeds than an elite needs, so that it is only the front so far.
+    """A front, as places in the rows it was taken from.
+
+    `places`: of those on the front; `eligible`: of those that could be on it. `provisional`: somebody on it
+    has fewer training seeds than an elite needs, so it can still change.
     """
 
     places: Sequence[int]
@@ -38,10 +40,10 @@ def front_of(
     needed: int,
     final: bool,
 ) -> Elites:
-    """The front of `rows` with the error's upper bound in the place of the error.
+    """The Pareto front of `rows`, with the upper bound of the error's interval in the place of the error.
 
-    `final`: the search is over, and who has fewer than `needed` training seeds is no elite, unless nobody has
-    as many.
+    `rows` hold metrics by name, `seeds` the number of training seeds of each row. `final`: the search is
+    over; then a row with fewer than `needed` training seeds is no elite, unless no row has as many.
     """
     enough = [place for place, count in enumerate(seeds) if count >= needed]
     eligible = enough if final and enough else range(len(rows))
@@ -76,7 +78,7 @@ def elites(store: Store, config: Config) -> list[Candidate]:
 def current_front(
     store: Store, config: Config, places: Sequence[Placed], names: Sequence[str], noise: Noise
 ) -> Elites:
-    """The standing of all that were scored; `names` are those of the values in `places`."""
+    """The front of all scored candidates, `places`; `names` are the metrics of their values, in order."""
     rows = [dict(zip(names, values, strict=True)) for _, values, _ in places]
     return front_of(
         rows,
@@ -89,13 +91,17 @@ def current_front(
 
 
 def run_state(store: Store) -> tuple[str, str]:
-    """`new`, `running`, `complete`, `stopped` or `interrupted` (it ended without saying so), and why."""
+    """A campaign's state, and the reason if one is known ("" if not).
+
+    The state is `new`, `running`, `complete`, `stopped`, or `interrupted`: the last run recorded no end, as
+    after a kill.
+    """
     if is_locked(Path(store.folder)):
         return "running", ""
     last = store.last_event("run", "stop")
     if last is None:
         return "new", ""
     if last.kind == "run":
-        return "interrupted", "the last run ended without a word; `evoarch run` goes on from here"
+        return "interrupted", "the last run ended without recording why; `evoarch run` goes on from here"
     state = "complete" if last.detail.get("complete") else "stopped"
     return state, str(last.detail.get("reason", ""))

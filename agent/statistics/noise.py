@@ -28,9 +28,10 @@ PRIOR_FREEDOM = 2
 
 @dataclass(frozen=True)
 class Noise:
-    """`examples`: size of the validation split, 0 where it is not known: then there are no intervals.
+    """The noise of a campaign's errors.
 
-    `dispersion`: D above. `freedom`: degrees of freedom behind it.
+    `examples`: size of the validation split; 0 where it is not known, and then there are no intervals.
+    `dispersion`: D as above. `freedom`: the degrees of freedom it is known to.
     """
 
     examples: int
@@ -57,7 +58,11 @@ class Noise:
 
 
 def pooled(repeats: Mapping[int, Sequence[float]], examples: int) -> Noise:
-    """The noise of a campaign whose candidates had these errors, one for each training seed."""
+    """The noise of a campaign, pooled over its candidates.
+
+    `repeats`: by candidate, its errors (0 to 1), one for each training seed. `examples`: of the validation
+    split.
+    """
     squares, freedom = PRIOR_DISPERSION * PRIOR_FREEDOM, PRIOR_FREEDOM
     for errors in repeats.values():
         mean = float(np.mean(errors))
@@ -69,6 +74,6 @@ def pooled(repeats: Mapping[int, Sequence[float]], examples: int) -> Noise:
 
 
 def read_noise(store: Store) -> Noise:
-    """Of the archive as it is now. It reads only candidates with several seeds, so it may be asked often."""
+    """The noise of the archive as it is now. It reads only candidates with several seeds, so it is quick."""
     bits = store.browse.newest_bits()
     return pooled(store.browse.repeated(), examples(*bits) if bits else 0)

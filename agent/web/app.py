@@ -54,6 +54,7 @@ class Guarded(BaseHTTPMiddleware):
     async def dispatch(
         self, request: Request, call_next: Callable[[Request], Awaitable[Response]]
     ) -> Response:
+        """The answer of `call_next`, with HEADERS."""
         response = await call_next(request)
         response.headers.update(HEADERS)
         return response

@@ -73,7 +73,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters |= {"cell": cell, "clock": _clock, "when": _when}
+        self._environment.filters |= {"cell": cell, "when": _when}
         self._name = self._config().campaign.name
         with self._open() as store, store.snapshot():
             self._history = new_history(store, self._config())
@@ -127,6 +127,7 @@ class Pages:
             return replace(seen, overview=replace(seen.overview, status=status))
 
     def overview(self) -> str:
+        """The first page: the overview's sections and charts."""
         with self._open() as store, store.snapshot():
             seen = self._overview(store)
             parts = sections(seen.overview)
@@ -142,6 +143,7 @@ class Pages:
             )
 
     def candidates(self, query: Mapping[str, str]) -> str:
+        """A page of the list; `query` filters and sorts it, and what it does not know counts as not said."""
         chosen, order, descending, page = _read_query(query)
         with self._open() as store, store.snapshot():
             found = store.browse.page(
@@ -192,6 +194,7 @@ class Pages:
             raise Missing(f"no candidate {identity}; there are 1 to {store.browse.last_id()}") from None
 
     def candidate(self, identity: int) -> str:
+        """All about one candidate. Raises Missing."""
         with self._open() as store, store.snapshot():
             candidate = self.find(store, identity)
             config = self._config()
@@ -246,6 +249,7 @@ class Pages:
             )
 
     def lineage(self, identity: int | None) -> str:
+        """The family of one candidate, or of the front for None. Raises Missing."""
         with self._open() as store, store.snapshot():
             if identity is None:
                 marked = frozenset(self._overview(store).overview.status.elites)
@@ -263,6 +267,7 @@ class Pages:
             )
 
     def queue(self) -> str:
+        """The candidates that wait for a person's verdict."""
         with self._open() as store, store.snapshot():
             waiting = store.browse.page(Filter(state=State.AWAITING_REVIEW), limit=PAGE)
             decided = store.verdicts.approved() | store.verdicts.vetoed()
@@ -290,12 +295,6 @@ def _shown_fact(fact: Fact) -> Markup:
     if fact.candidate is not None:
         return Markup('<a href="{}">{}</a>').format(candidate_link(fact.candidate), fact.text)
     return Markup('<strong class="unsafe">{}</strong>' if fact.warning else "{}").format(fact.text)
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def _when(seconds: float) -> str:

@@ -10,7 +10,7 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from evoarch.agent.analysis.overview import Overview, Placed, read_overview
+from evoarch.agent.analysis.overview import Overview, read_overview
 from evoarch.agent.analysis.sections import Fact, sections
 from evoarch.agent.analysis.verdict import Judgement, judge
 from evoarch.agent.base.formatting import cell
@@ -21,6 +21,7 @@ from evoarch.agent.report.figures import charts
 from evoarch.agent.report.highlight import highlight
 from evoarch.agent.report.lineage import MOST, draw_tree, lay_out
 from evoarch.agent.report.svg import Link, draw
+from evoarch.agent.statistics.front import Placed
 from evoarch.agent.statistics.noise import read_noise
 from evoarch.archive.records import Candidate
 from evoarch.archive.store import Store

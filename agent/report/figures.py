@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evoarch.agent.analysis.overview import Overview, Placed, thinned
+from evoarch.agent.analysis.overview import Overview, thinned
 from evoarch.agent.analysis.status import FrontPoint
 from evoarch.agent.report.svg import Axis, Chart, Dot, Line
+from evoarch.agent.statistics.front import Placed
 from evoarch.agent.statistics.objectives import SIZES
 from evoarch.archive.records import Evaluation
 

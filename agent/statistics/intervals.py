@@ -50,7 +50,8 @@ def t_interval(mean: float, parts: Sequence[VariancePart], confidence: float = C
         return Interval(mean, mean)
     from scipy.special import stdtrit
 
-    freedom = variance**2 / sum(value**2 / degrees for value, degrees in parts)
+    # Shares of the whole, since the square of a tiny variance would be 0.
+    freedom = 1.0 / sum((value / variance) ** 2 / degrees for value, degrees in parts)
     half = float(stdtrit(freedom, (1.0 + confidence) / 2.0)) * math.sqrt(variance)
     return Interval(mean - half, mean + half)
 

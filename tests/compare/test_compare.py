@@ -148,6 +148,7 @@ def test_known_values_of_the_statistics() -> None:
 
 
 @given(values, values)
+@example([0.0, 1.2e-133], [0.0, 1.2e-133])
 @example([0.0, 0.0, 0.0, 0.0, 4.0], [0.0, 0.0, 3.2785328058957236e-05, 3.2785328058957236e-05, 4.0])
 def test_a_difference_turns_its_sign_with_its_arms(a: list[float], b: list[float]) -> None:
     (there,) = differences({"a": a, "b": b}, up=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from evoarch.archive.database import Database
 from evoarch.archive.records import Relative, State
@@ -80,6 +81,17 @@ class Relatives:
             limit,
         )
         return [row[0] for row in rows]
+
+    def findings(self, candidate: int) -> list[dict[str, Any]]:
+        """What vetting found in it, as `Store.reject` was told; [] where it found nothing, and in archives of
+        earlier versions, which have it as text in the note.
+        """
+        found = self._db.value(
+            "SELECT json_extract(detail, '$.findings') FROM events WHERE candidate = ? AND kind = 'rejected'"
+            " ORDER BY id DESC LIMIT 1",
+            candidate,
+        )
+        return json.loads(str(found)) if found else []
 
     def last_failure(self, candidate: int) -> str:
         """Stage and reason of its newest failed evaluation, whoever is to blame; "" where there is none."""

@@ -192,16 +192,19 @@ class Store(Queries):
         change: str = "",
         *,
         parsed: bool = False,
+        findings: Sequence[Mapping[str, object]] = (),
     ) -> None:
         """Its operator answered with nothing that can be run: proposed -> rejected. `source` may be "".
 
-        `parsed`: a source could be read, and vetting found fault with it.
+        `parsed`: a source could be read, and vetting found fault with it: these `findings`, kept as JSON;
+        `reason` says them in one line.
         """
         with self._db.transaction():
             self._expect(candidate, "to be rejected", State.PROPOSED)
             columns = {"source": source, "note": reason, "text": text, "change": change}
             columns = {name: as_text(value) for name, value in columns.items()}
-            detail = {"parsed": True} if parsed else {}
+            detail: dict[str, object] = {"parsed": True} if parsed or findings else {}
+            detail |= {"findings": list(findings)} if findings else {}
             self._set(candidate, "rejected", detail, state=State.REJECTED, **columns)
 
     def duplicate(

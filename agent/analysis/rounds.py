@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from evoarch.agent.base.proposal_context import ProposalContext
 from evoarch.agent.config.load import Config
 from evoarch.archive.records import State
 from evoarch.archive.schema import BEFORE_TRAINING
@@ -69,7 +70,8 @@ def _counts(store: Store) -> dict[int, dict[str, int]]:
         state = states[proposal.candidate]
         if state in (State.PROPOSED, State.QUEUED, State.RUNNING):
             continue
-        of = counts.setdefault(int(str(proposal.context.get("round", -1))), {})
+        in_round = ProposalContext.from_json(proposal.context).round
+        of = counts.setdefault(-1 if in_round is None else in_round, {})
         copied = state is State.DUPLICATE
         valid = state is not State.REJECTED and proposal.candidate not in early
         facts = {

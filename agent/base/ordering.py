@@ -1,4 +1,4 @@
-"""Whose turn it is to write to the archive: anybody's in a search, the recorded order in a replay."""
+"""The order of writes to the archive: as they come in a search, as they were recorded in a replay."""
 
 from __future__ import annotations
 
@@ -11,50 +11,64 @@ from typing import Protocol
 from evoarch.agent.base.errors import UserError
 
 Step = tuple[str, int]
-"""(kind, id): `drawn` with the batch; `admitted`, `sound`, `settled` or a rung's name with the candidate."""
+"""A write that later choices depend on, as (kind, id): `drawn` with the id of the batch; `admitted`, `sound`,
+`settled` or the name of a rung with the id of the candidate.
+"""
 
 
 class EventOrder(Protocol):
-    """Every write that a later choice may depend on waits for its turn, and says when it is done."""
+    """Whoever is about to write a step waits for its turn with `wait`, and calls `done` after it."""
 
     @property
     def recorded(self) -> bool:
-        """Whether the order is given; then `next` names the next step, None at the end."""
+        """Whether this is a replay, so that the order is known."""
         ...
 
-    def next(self) -> Step | None: ...
+    def next(self) -> Step | None:
+        """In a replay the next recorded step, None at its end; None in a search."""
+        ...
 
     def span(self, batch: int) -> SlotSpan:
-        """The recorded span of a drawn batch."""
+        """In a replay, the slots that a batch was drawn for. Raises LookupError where none is recorded."""
         ...
 
     def steering(self, batch: int) -> Steering:
-        """What a person had said when the batch was drawn."""
+        """In a replay, what a person had said when a batch was drawn. Raises LookupError where none is
+        recorded.
+        """
         ...
 
     def ends(self, candidate: int) -> bool:
-        """Whether the candidate will come to an outcome; a run that was killed leaves some without."""
+        """Whether a candidate comes to an outcome. False in a replay of a run that was killed before that."""
         ...
 
     def measured(self, candidate: int, part: int) -> Mapping[str, float]:
-        """What the machine showed in a part (from 0) of the candidate's recorded training, or nothing."""
+        """What was measured on the machine (seconds, memory, latency) in a part, from 0, of the candidate's
+        recorded training; {} where none is recorded, as in a search.
+        """
         ...
 
-    def passed(self, candidate: int) -> bool:
-        """Whether vetting found nothing in it when it was recorded: rules may have been added since."""
+    def accepted(self, candidate: int) -> bool:
+        """Whether the original run accepted a candidate, False in a search. In a replay such candidates skip
+        vetting, so that rules added later do not change it.
+        """
         ...
 
-    async def wait(self, step: Step) -> None: ...
+    async def wait(self, step: Step) -> None:
+        """Returns when `step` may be written. Raises UserError where the recorded run has no such step."""
+        ...
 
-    def done(self, step: Step) -> None: ...
+    def done(self, step: Step) -> None:
+        """`step` was written; the next may follow."""
+        ...
 
     def watch(self, moved: Callable[[], None]) -> None:
-        """`moved` is called after each step that was done."""
+        """From now on `moved` is called after each recorded step that was made again; never in a search."""
         ...
 
 
 class FreeOrder:
-    """A search: first come, first served."""
+    """The order of a search: nobody waits. The methods are described at EventOrder."""
 
     recorded = False
 
@@ -70,7 +84,7 @@ class FreeOrder:
     def ends(self, candidate: int) -> bool:
         return True
 
-    def passed(self, candidate: int) -> bool:
+    def accepted(self, candidate: int) -> bool:
         return False
 
     def measured(self, candidate: int, part: int) -> Mapping[str, float]:
@@ -87,11 +101,12 @@ class FreeOrder:
 
 
 class RecordedOrder:
-    """A replay: each write waits until all that came before it in the recorded run are done.
+    """The order of a replay: each write waits until all that came before it in the recorded run are done.
 
-    `unfinished` candidates were let in and have no outcome in the record: they wait until the replay ends.
-    `rejected` ones were not let in.
-    `measures`: by candidate, what the machine showed in each part of its training.
+    `steps`: the recorded run's, in order. `spans` and `steerings`: the slots of each batch and what a person
+    had said, by batch. `unfinished`: candidates that the run began to train without an outcome; they wait
+    until the replay ends. `measures`: what was measured on the machine in each part of a candidate's training.
+    `rejected`: candidates that vetting rejected. The methods are described at EventOrder.
     """
 
     recorded = True
@@ -127,7 +142,7 @@ class RecordedOrder:
     def ends(self, candidate: int) -> bool:
         return candidate not in self._unfinished
 
-    def passed(self, candidate: int) -> bool:
+    def accepted(self, candidate: int) -> bool:
         return candidate not in self._rejected
 
     def measured(self, candidate: int, part: int) -> Mapping[str, float]:
@@ -155,7 +170,9 @@ class RecordedOrder:
 
 @dataclass(frozen=True)
 class SlotSpan:
-    """`count` slots from `slot` that one call of one operator (an index into the shares) fills."""
+    """`count` slots (places in the processing order) from `slot`, which one call of one operator fills.
+    `operator`: its place in `[[operators]]`, from 0.
+    """
 
     slot: int
     count: int
@@ -164,8 +181,8 @@ class SlotSpan:
 
 @dataclass(frozen=True)
 class Steering:
-    """What a person said, as of a draw: `vetoed` are never parents, `pinned` always may be, `notes` stand
-    under a parent's metrics in prompts.
+    """What a person had said at a draw, by id of candidate: `vetoed` are never parents, `pinned` always may
+    be, and `notes` stand under a parent's metrics in prompts.
     """
 
     vetoed: frozenset[int] = frozenset()
@@ -173,10 +190,7 @@ class Steering:
     notes: Mapping[int, str] = field(default_factory=dict)
 
     def as_json(self, parents: Sequence[int] = ()) -> dict[str, object]:
-        """Nothing where nobody said anything, so that a campaign nobody steers is the same as ever.
-
-        Of the notes those on `parents`, since no others can matter to the proposal.
-        """
+        """For a proposal's context: of the notes those on `parents`, and no key for what nobody said."""
         said = {"vetoed": self.vetoed, "pinned": self.pinned}
         notes = {str(parent): self.notes[parent] for parent in parents if parent in self.notes}
         return {word: sorted(ids) for word, ids in said.items() if ids} | ({"notes": notes} if notes else {})
@@ -187,15 +201,10 @@ class Steering:
         vetoed, pinned = (context.get(word, ()) for word in ("vetoed", "pinned"))
         assert isinstance(vetoed, Sequence)
         assert isinstance(pinned, Sequence)
-        return cls(frozenset(vetoed), frozenset(pinned), notes_in(context))
+        notes = context.get("notes", {})
+        assert isinstance(notes, Mapping)
+        return cls(frozenset(vetoed), frozenset(pinned), {int(on): str(note) for on, note in notes.items()})
 
 
 NOBODY = Steering()
 """Nobody said anything."""
-
-
-def notes_in(context: Mapping[str, object]) -> dict[int, str]:
-    """The notes on parents that a proposal's context holds."""
-    notes = context.get("notes", {})
-    assert isinstance(notes, Mapping)
-    return {int(parent): str(note) for parent, note in notes.items()}

@@ -20,6 +20,7 @@ from evoarch.agent.base.errors import UserError, files_told
 from evoarch.agent.compare.arms import find
 from evoarch.agent.config.data_fingerprint import moved_parts
 from evoarch.agent.config.load import FILE, load, parse
+from evoarch.agent.config.loops import loop_of
 from evoarch.agent.config.overlay import overlaid
 from evoarch.agent.evaluation.external_trainer import moved_trainer
 from evoarch.agent.search.campaign_files import copy_files, differing
@@ -85,7 +86,9 @@ def configured(folder: Path, run: Run, evaluations: int = 0) -> dict[str, Any]:
     }
     if evaluations:
         own["budget"] = {"evaluations": evaluations}
-    merged = overlaid(overlaid(data, overlay), own)
+    # An arm may change the loop: what only the campaign's own loop reads is no part of the arm.
+    loop = loop_of(overlaid(data, overlay).get("rounds"))
+    merged = overlaid(overlaid(loop.pruned(data), overlay), loop.pruned(own))
     merged["campaign"]["profile"] = run.arm
     merged = moved_parts(merged, folder, run.folder)
     if "trainer" in merged:

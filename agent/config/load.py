@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from evoarch.agent.base.errors import UserError, nearest
 from evoarch.agent.config.lm import LMSettings
+from evoarch.agent.config.loops import loop_of, unread
 from evoarch.agent.config.tables import (
     BudgetTable,
     CampaignTable,
@@ -131,12 +132,38 @@ def load(folder: Path, overrides: Iterable[str] = ()) -> Config:
     return config
 
 
-def parse(data: Mapping[str, Any], place: str) -> Config:
-    """`data` as a Config. Raises UserError that begins with `place`."""
+def parse(data: Mapping[str, Any], place: str, recorded: Mapping[str, Any] | None = None) -> Config:
+    """`data` as a Config. Raises UserError that begins with `place`.
+
+    A value that the campaign's loop does not read is an error, unless it also stands in `recorded`, the
+    configuration of an earlier run that is replayed.
+    """
+    config = _validated(data, place)
+    ignored = _ignored(config)
+    if recorded is not None:
+        known = _ignored(_validated(recorded, place))
+        ignored = {key: value for key, value in ignored.items() if known.get(key) != value}
+    if ignored:
+        said = ", ".join(f"{key} = {value!r}" for key, value in ignored.items())
+        raise UserError(f"{place}: {said}: not read {loop_of(config.rounds).when}; expected no such key")
+    return config
+
+
+def _validated(data: Mapping[str, Any], place: str) -> Config:
     try:
         return Config.model_validate_json(_to_json(data))
     except ValidationError as error:
         raise UserError(f"{place}: {_line(error)}") from None
+
+
+def _ignored(config: Config) -> dict[str, object]:
+    """What the campaign's loop does not read: keys, and operators beside the one that rounds ask."""
+    found = unread(config, loop_of(config.rounds))
+    if config.rounds is not None:
+        names = [each.name for each in config.operators]
+        asked = names.index("lm.rewrite")
+        found |= {f"operators.{i}.name": name for i, name in enumerate(names) if i != asked}
+    return found
 
 
 def _to_json(data: Mapping[str, Any]) -> str:

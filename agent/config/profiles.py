@@ -21,10 +21,8 @@ class Profile:
 
 _PAPER: Overlay = {
     "budget": {"evaluations": 1600, "stall": 1600},
-    "selection": {"method": "scalar", "survivors": 10},
     "constraints": {"error": 0.5},
     "evaluation": {"recipe": "paper", "wall_clock": 600.0, "cpu_seconds": 600.0, "repairs": 0},
-    "feedback": {"models": "none"},
     "rounds": {
         "rounds": 10,
         "prompts": 10,
@@ -43,7 +41,7 @@ _PAPER: Overlay = {
         "accumulation": 4,
         "learning_rate": 0.1,
     },
-    "operators": [{"name": "lm.rewrite", "lm": "small", "samples": 16}],
+    "operators": [{"name": "lm.rewrite", "lm": "small"}],
 }
 
 
@@ -58,7 +56,6 @@ def _merged(below: Overlay, above: Overlay) -> Overlay:
 _NO_TUNING: Overlay = {"tuning": {"enabled": False}}
 _SMALL: Overlay = {
     "budget": {"evaluations": 72, "stall": 72},
-    "selection": {"survivors": 2},
     "evaluation": {"recipe": "fast", "wall_clock": 60.0, "cpu_seconds": 60.0, "repairs": 6, "repeats": 1},
     "rounds": {"rounds": 3, "prompts": 3, "samples": 8, "survivors": 2},
 }

@@ -63,15 +63,16 @@ class Pipeline:
     screen: Prefilter
 
     async def grade(self, candidate: Candidate, kind: str) -> bool:
-        """Whether `candidate` is settled; False: the budget ended before it, and it stays queued."""
-        step = ("settled", candidate.id)
+        """Bring a running `candidate` to its outcome; `kind`: "search" or "seed".
+
+        Returns whether it left its slot with something found; False: the budget ended before its training,
+        and it is queued again.
+        """
         source, repairs, sound = await self._dry_run(candidate, may_repair=kind == "search")
         if isinstance(sound, Failed):
-            await self.event_order.wait(step)
             # The failure is of the source after its repairs, which the candidate does not keep.
             tried = {"repairs": list(repairs), "source": source} if repairs != candidate.repairs else {}
-            self._settle(candidate, kind, 0, Evaluated(sound, 0.0, 0.0, detail=tried))
-            self.event_order.done(step)
+            await self._finish(candidate, kind, Evaluated(sound, 0.0, 0.0, detail=tried))
             return True
         if repairs != candidate.repairs or sound.function_digest:
             await self.event_order.wait(("sound", candidate.id))
@@ -82,16 +83,29 @@ class Pipeline:
             if first is not None:
                 return True
         outcome = self._static_limits(sound)
-        static = static_metrics(sound, None)
         if outcome is None and kind == "search" and self._must_wait(candidate, sound):
             self.store.hold(candidate.id)
             return True
         # One that passed a rung in a run that was cut off has cost its unit already.
         costs = kind == "search" and not self.store.has_trained(candidate.id)
-        digest, rung = self.store.candidate(candidate.id).source_digest or "", FULL
+        digest = self.store.candidate(candidate.id).source_digest or ""
         if outcome is None and costs and not await self.screen.passes(candidate, source, digest, sound):
             return True
-        spent = 0.0
+        return await self._train_once(candidate, kind, source, digest, sound, outcome, costs=costs)
+
+    async def _train_once(
+        self,
+        candidate: Candidate,
+        kind: str,
+        source: str,
+        digest: str,
+        sound: DryRunPassed,
+        outcome: Failed | None,
+        *,
+        costs: bool,
+    ) -> bool:
+        """The last part of `grade`: latency and training, unless `outcome` has failed it, then the outcome."""
+        static, spent, rung = static_metrics(sound, None), 0.0, FULL
         if outcome is None and wanted(self.config, "latency"):
             timed = await self._latency(candidate, source)
             if isinstance(timed, Failed):
@@ -116,12 +130,17 @@ class Pipeline:
         told = {"layers": list(sound.layers), "unreached": list(sound.unreached)}
         detail = {**evaluated.detail, **{k: v for k, v in told.items() if v}}
         evaluated = replace(evaluated, detail=detail, cpu_seconds=evaluated.cpu_seconds + spent)
-        await self.event_order.wait(step)
-        self._settle(candidate, kind, 0, evaluated, rung)
-        self.event_order.done(step)
+        await self._finish(candidate, kind, evaluated, rung)
         if not _lost(evaluated):
             self.ladder.forget(candidate.id)
         return True
+
+    async def _finish(self, candidate: Candidate, kind: str, evaluated: Evaluated, rung: str = FULL) -> None:
+        """Settle the first training repeat, when it is its turn."""
+        step = ("settled", candidate.id)
+        await self.event_order.wait(step)
+        self._settle(candidate, kind, 0, evaluated, rung)
+        self.event_order.done(step)
 
     async def repeat(self, candidate: Candidate, number: int) -> None:
         """One further training seed of a scored candidate."""

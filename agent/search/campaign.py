@@ -15,6 +15,7 @@ from evoarch.agent.evaluation.pipeline import Pipeline
 from evoarch.agent.evaluation.prefilter import Prefilter
 from evoarch.agent.evaluation.reevaluation import Reevaluation
 from evoarch.agent.lm.base import LMError
+from evoarch.agent.search.breeder import Breeder
 from evoarch.agent.search.components import STOPPED, Components, Ending
 from evoarch.agent.search.generational import Generational
 from evoarch.agent.search.steady_state import SteadyState
@@ -48,14 +49,14 @@ class Campaign:
             _ladder(store, config, parts, self._event_order),
             _screen(store, config, parts, self._event_order),
         )
-        self._breeding: SteadyState | Generational | None = None
+        self._breeder: Breeder | None = None
         self._stopping = False
 
     def stop(self) -> None:
         """Finish what is being written and graded, begin nothing new."""
         self._stopping = True
-        if self._breeding:
-            self._breeding.stop()
+        if self._breeder:
+            self._breeder.stop()
 
     async def run(self) -> Ending:
         """Runs until the budget is spent, a stop, or an error that only a person can mend."""
@@ -77,11 +78,11 @@ class Campaign:
         if not self._store.scored():
             return self._nothing_to_breed_from()
         self.check_objectives()
-        search = SteadyState if self._config.rounds is None else Generational
-        self._breeding = search(
+        self._breeder = Breeder(
             self._store, self._config, self._parts, self._event_order, self._budget, self._grader
         )
-        ending = await self._breeding.run()
+        loop = SteadyState if self._config.rounds is None else Generational
+        ending = await loop(self._breeder).run()
         if ending.complete:
             await self._finals().run()
             if self._stopping:

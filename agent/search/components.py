@@ -48,3 +48,7 @@ class Ending:
 
 
 STOPPED = Ending("stopped; `evoarch run` goes on from here", complete=False)
+"""Somebody asked the run to stop."""
+
+REPLAYED = Ending("the replay is at its end", complete=True)
+"""Every recorded step was made again."""

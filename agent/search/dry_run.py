@@ -15,12 +15,13 @@ from pathlib import Path
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.base.ordering import SlotSpan, Steering
+from evoarch.agent.base.proposal_context import ProposalContext
 from evoarch.agent.lm.base import LMError
 from evoarch.agent.lm.budget import LMBudget, OutOfBudgetError
 from evoarch.agent.search.cost_estimate import CostEstimate, TriedProposal, estimate
 from evoarch.agent.search.proposals import ProposalDrawer
 from evoarch.agent.search.session import Session, copy_campaign, open_session
-from evoarch.agent.search.variation import Child, ProposalWriter
+from evoarch.agent.search.variation import Accepted, Child, ProposalWriter
 from evoarch.agent.seeding.lineage import EditableRegions
 from evoarch.archive.errors import one_line
 from evoarch.archive.schema import FILE as DATABASE
@@ -67,21 +68,22 @@ async def _dry_run_campaign(session: Session) -> CostEstimate:
     writer = ProposalWriter(
         store, config, parts.offers, config.campaign.seed, EditableRegions(store, parts.seeds), lm_budget
     )
-    first = 1 + max((int(str(p.context["slot"])) for p in store.proposals()), default=-1)
+    slots = [ProposalContext.from_json(p.context).slot for p in store.proposals()]
+    first = 1 + max(slots, default=-1)
     weights = sum(table.weight for table in config.operators)
     tried = []
     for number, table in enumerate(config.operators):
         (proposal,) = drawing.draw(SlotSpan(first + number, 1, number), Steering())
         # Where nothing is to be mended yet another operator stands in.
-        made = int(str(proposal.context["table"]))
+        made = ProposalContext.from_json(proposal.context).table
         lm = config.operators[made].lm
         try:
-            bred = await writer.write([proposal], parts.operators[made], parts.lms.get(lm))
+            children = await writer.write([proposal], parts.operators[made], parts.lms.get(lm))
         except LMError as error:
             raise UserError(f"[[lm]] {lm}: {error}", code=1) from None
         except OutOfBudgetError as error:
             raise UserError(f"dry run: {error}", code=1) from None
-        outcome, detail = await _outcome(session, *bred)
+        outcome, detail = await _outcome(session, *children)
         samples = config.rounds.samples if config.rounds else max(1, parts.operators[made].samples)
         share = table.weight / weights
         child = TriedProposal(proposal.operator, lm, outcome, detail, share, samples)
@@ -93,10 +95,10 @@ async def _dry_run_campaign(session: Session) -> CostEstimate:
     )  # fmt: skip
 
 
-async def _outcome(session: Session, bred: Child) -> tuple[str, str]:
-    if bred.problem:
-        return "rejected", bred.problem
-    result = await session.parts.evaluator.dry_run(bred.source)
+async def _outcome(session: Session, child: Child) -> tuple[str, str]:
+    if not isinstance(child, Accepted):
+        return "rejected", child.problem
+    result = await session.parts.evaluator.dry_run(child.source)
     if isinstance(result, DryRunPassed):
         return "sound", f"{result.params:,} parameters"
     failed = failure_of(result)

@@ -8,17 +8,16 @@ draw is what the recorded run saw.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 
 from evoarch.agent.base.ordering import Steering
 from evoarch.agent.config.tables import FeedbackTable
+from evoarch.agent.evaluation.vetting import found_about
 from evoarch.agent.operators.lm.repair import readable
 from evoarch.agent.search.effects import Gain, changes, effects
 from evoarch.archive.records import Candidate, Relative, State
 from evoarch.archive.store import Store
-from evoarch.prompts.contexts import NOTHING, Effect, Feedback, Tried
+from evoarch.prompts.contexts import Feedback, Tried
 
 MOST_GAINS = 2000
 """The newest children that effects are measured on: what helped a thousand children ago may hurt now."""
@@ -28,9 +27,7 @@ MOST_FOUND = 400
 """Characters of one finding about a child that is to be mended, which is all about them."""
 
 MOST_LINES = 8
-
-_FINDING = re.compile(r"; (?=\d+:\d+ )")
-"""Between the findings of a rejection (agent.search.variation.in_one_line)."""
+"""Findings about one child that a prompt may list."""
 
 
 class Memory:
@@ -106,24 +103,9 @@ class Memory:
         return gains
 
 
-def findings_about(reason: str) -> list[str]:
-    """What was found about a child that failed or was rejected, one line each, bounded."""
-    return [_short(each, MOST_FOUND) for each in _FINDING.split(reason)[:MOST_LINES]]
-
-
-def as_json(feedback: Feedback) -> dict[str, object]:
-    """For a proposal's context; {} where there is nothing to say."""
-    return {} if feedback == NOTHING else {"feedback": asdict(feedback)}
-
-
-def from_json(context: Mapping[str, object]) -> Feedback:
-    """Read back from a proposal's context."""
-    said = context.get("feedback", {})
-    assert isinstance(said, Mapping)
-    return Feedback(
-        tuple(Tried(**each) for each in said.get("tried", ())),
-        tuple(Effect(**each) for each in said.get("effects", ())),
-    )
+def findings_about(store: Store, candidate: int) -> list[str]:
+    """What was found about a child that failed or was rejected, a line each: at most 8, of bounded length."""
+    return [_short(each, MOST_FOUND) for each in found_about(store, candidate)[:MOST_LINES]]
 
 
 def _short(text: str, most: int) -> str:

@@ -11,24 +11,17 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from evoarch.agent.base.concurrency import together
-from evoarch.agent.base.ordering import EventOrder, Steering
+from evoarch.agent.base.proposal_context import ProposalContext
 from evoarch.agent.base.rng import stream
-from evoarch.agent.config.load import Config
 from evoarch.agent.config.tables import RoundsTable
-from evoarch.agent.evaluation.budget import Budget
-from evoarch.agent.evaluation.pipeline import Pipeline
-from evoarch.agent.lm.base import LMError
-from evoarch.agent.lm.budget import LMBudget, OutOfBudgetError
-from evoarch.agent.operators.base import Operator
-from evoarch.agent.search.components import STOPPED, Components, Ending
+from evoarch.agent.search.breeder import Breeder, abandon
+from evoarch.agent.search.components import REPLAYED, STOPPED, Ending
 from evoarch.agent.search.evoprompting import Selection, enters, examples_for, select
 from evoarch.agent.search.selection import targets
-from evoarch.agent.search.stopping import Patience
-from evoarch.agent.search.variation import Child, ProposalWriter, admit
-from evoarch.agent.seeding.lineage import EditableRegions
+from evoarch.agent.search.variation import Child, admit
 from evoarch.agent.tuning.data import Member, member_of, tuning_data
+from evoarch.agent.tuning.tuner import Tuned, Tuner
 from evoarch.archive.records import Candidate, Proposal, State
-from evoarch.archive.store import Store
 
 REWRITE = "lm.rewrite"
 """The operator that writes a whole class after examples: the paper's."""
@@ -37,89 +30,45 @@ REWRITE = "lm.rewrite"
 class Generational:
     """One run of a campaign in rounds; everything is read back from the archive."""
 
-    def __init__(
-        self,
-        store: Store,
-        config: Config,
-        parts: Components,
-        event_order: EventOrder,
-        budget: Budget,
-        grader: Pipeline,
-    ) -> None:
+    def __init__(self, breeder: Breeder) -> None:
+        config, parts = breeder.config, breeder.parts
         assert config.rounds is not None
-        self._store, self._config, self._parts = store, config, parts
-        self._event_order, self._budget, self._grader = event_order, budget, grader
+        self._breeder, self._store, self._config = breeder, breeder.store, config
+        self._event_order, self._tuner, self._offers = breeder.event_order, parts.tuner, parts.offers
         self._table: RoundsTable = config.rounds
         self._index = next(i for i, each in enumerate(config.operators) if each.name == REWRITE)
-        self._operator: Operator = parts.operators[self._index]
         lm = next(each for each in config.lm if each.name == config.operators[self._index].lm)
-        self._lm = parts.lms[lm.name]
-        self._lm_budget = LMBudget(
-            store, config.budget, {each.name: each for each in config.lm}, unlimited=event_order.recorded
-        )
-        self._patience = Patience(config.budget.stall)
-        openings = EditableRegions(store, parts.seeds)
-        self._writer = ProposalWriter(
-            store, config, parts.offers, config.campaign.seed, openings, self._lm_budget, event_order.passed
-        )
         # In a replay whoever's turn it is must be under way.
-        self._calls = asyncio.Semaphore(1 << 30 if event_order.recorded else lm.concurrency)
+        self._calls = asyncio.Semaphore(1 << 30 if breeder.replaying else lm.concurrency)
         # In a pool whose slots come and go each child waits for its own.
-        unbounded = event_order.recorded or parts.pool is not None
+        unbounded = breeder.replaying or parts.pool is not None
         self._slots = asyncio.Semaphore(1 << 30 if unbounded else parts.workers)
-        self._stopping = False
-        self._wake = asyncio.Event()
-        event_order.watch(self._wake.set)
-
-    def stop(self) -> None:
-        """Finish what is being written and graded, begin nothing new; tuning is broken off."""
-        self._stopping = True
-        self._wake.set()
 
     async def run(self) -> Ending:
         """Makes rounds until all are made, the budget is spent, a stop, or until going on is no use."""
         work = asyncio.create_task(self._rounds())
         try:
-            while not work.done() and not self._replayed():
-                self._wake.clear()
-                woken = asyncio.create_task(self._wake.wait())
-                await asyncio.wait({work, woken}, return_when=asyncio.FIRST_COMPLETED)
-                woken.cancel()
-            if work.done():
-                return work.result()
-            return Ending("the replay is at its end", complete=True)
+            while not work.done() and self._breeder.ending() is not REPLAYED:
+                await self._breeder.first_of([work])
+            return work.result() if work.done() else REPLAYED
         finally:
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
-
-    def _replayed(self) -> bool:
-        return self._event_order.recorded and self._event_order.next() is None
+            await abandon([work])
 
     async def _rounds(self) -> Ending:
         for number in range(self._table.rounds):
-            if ending := self._ending():
+            if ending := self._breeder.ending():
                 return ending
             begun = self._begun(number)
-            if begun is None and (spent := self._lm_budget.spent()):
+            if begun is None and (spent := self._breeder.lm_budget.spent()):
                 return Ending(spent, complete=True)
             begun = begun or await self._begin(number)
             if begun is None:
-                return self._ending() or STOPPED
+                return self._breeder.ending() or STOPPED
             await self._breed(number, begun)
-        spent = self._lm_budget.spent()
-        return self._ending() or Ending(spent or f"all {self._table.rounds} rounds are made", complete=True)
-
-    def _ending(self) -> Ending | None:
-        """Why nothing more is begun, but for LM calls: what is paid for is still graded."""
-        if self._stopping:
-            return STOPPED
-        if self._event_order.recorded:
-            return None
-        if spent := self._budget.spent():
-            return Ending(spent, complete=True)
-        if reason := self._patience.over():
-            return Ending(reason, complete=False, error=True)
-        return None
+        spent = self._breeder.lm_budget.spent()
+        return self._breeder.ending() or Ending(
+            spent or f"all {self._table.rounds} rounds are made", complete=True
+        )
 
     # Between rounds: who is a parent, and the soft prompt
 
@@ -138,27 +87,26 @@ class Generational:
         chosen = self._selection(number)
         detail: dict[str, object] = {"round": number, "parents": list(chosen.parents)}
         detail |= {"training": list(chosen.training), "soft_prompt": self._soft_prompt(number - 1)}
-        tuner = self._parts.tuner
-        if tuner is not None and chosen.training and not self._event_order.recorded:
-            data = tuning_data(self._store, chosen.training, self._config, self._parts.offers)
-            self._store.event("tuning", detail={"round": number, **data.as_json()})
-            tune = asyncio.create_task(tuner.tune(data, after=str(detail["soft_prompt"]), number=number))
-            try:
-                while not tune.done() and not self._ending():
-                    woken = asyncio.create_task(self._wake.wait())
-                    left = self._budget.seconds_left()
-                    await asyncio.wait({tune, woken}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-                    woken.cancel()
-                if not tune.done():
-                    return None
-                tuned = tune.result()
-            finally:
-                tune.cancel()
-                await asyncio.gather(tune, return_exceptions=True)
+        if self._tuner is not None and chosen.training and not self._breeder.replaying:
+            tuned = await self._tune(self._tuner, number, chosen.training, str(detail["soft_prompt"]))
+            if tuned is None:
+                return None
             detail |= {"soft_prompt": tuned.digest, "tuning": tuned.as_json()}
         # The file of the soft prompt is there before this row names it.
         self._store.event("round", detail=detail)
         return detail
+
+    async def _tune(self, tuner: Tuner, number: int, training: Sequence[int], after: str) -> Tuned | None:
+        """The round's soft prompt, which goes on from `after`; None: a stop or the clock's end came first."""
+        data = tuning_data(self._store, training, self._config, self._offers)
+        self._store.event("tuning", detail={"round": number, **data.as_json()})
+        tune = asyncio.create_task(tuner.tune(data, after=after, number=number))
+        try:
+            while not tune.done() and not self._breeder.ending():
+                await self._breeder.first_of([tune], self._breeder.budget.seconds_left())
+            return tune.result() if tune.done() else None
+        finally:
+            await abandon([tune])
 
     def _soft_prompt(self, number: int) -> str:
         begun = self._begun(number) or {}
@@ -176,7 +124,7 @@ class Generational:
             member = member_of(self._store, proposal.candidate)
             if member is not None and enters(member.error, self._table.threshold):
                 kept.append(member)
-                if proposal.context.get("round") == number - 1:
+                if ProposalContext.from_json(proposal.context).round == number - 1:
                     latest.add(member.id)
         pick = None
         if self._table.parents == "random":
@@ -192,8 +140,9 @@ class Generational:
         """Draws the prompts that are missing, then writes, admits and grades what is not settled."""
         batches: dict[int, list[Proposal]] = {}
         for proposal in self._store.proposals():
-            if proposal.context.get("round") == number:
-                batches.setdefault(int(str(proposal.context["prompt"])), []).append(proposal)
+            context = ProposalContext.from_json(proposal.context)
+            if context.round == number:
+                batches.setdefault(context.prompt, []).append(proposal)
         for prompt in range(self._table.prompts):
             if prompt not in batches:
                 batches[prompt] = await self._draw(number, prompt, begun)
@@ -202,35 +151,27 @@ class Generational:
     async def _draw(self, number: int, prompt: int, begun: Mapping[str, object]) -> list[Proposal]:
         batch = self._store.next_number()
         await self._event_order.wait(("drawn", batch))
-        steering = self._steering(batch)
+        steering = self._breeder.steering(batch)
         rng = stream(self._config.campaign.seed, "prompt", number, prompt)
         allowed = [each for each in _ids(begun["parents"]) if each not in steering.vetoed]
         drawn = examples_for(allowed or _ids(begun["parents"]), self._table.examples, rng)
-        parents = [self._store.candidate(identity) for identity in drawn]
-        metrics = {each.id: self._metrics(each) for each in parents}
-        slot = (number * self._table.prompts + prompt) * self._table.samples
-        context = {
-            "slot": slot,
-            "count": self._table.samples,
-            "table": self._index,
-            "round": number,
-            "prompt": prompt,
-            "metrics": {str(identity): dict(found) for identity, found in metrics.items()},
-            "targets": targets(list(metrics.values())),
-            "temperature": rng.choice(self._table.temperatures),
-            "lm": self._config.operators[self._index].lm,
-            "soft_prompt": begun["soft_prompt"],
-            **steering.as_json(drawn),
-        }
-        proposals = self._store.draw(self._operator.name, drawn, self._table.samples, context)
+        metrics = {identity: self._metrics(self._store.candidate(identity)) for identity in drawn}
+        context = ProposalContext(
+            slot=(number * self._table.prompts + prompt) * self._table.samples,
+            count=self._table.samples,
+            table=self._index,
+            metrics=metrics,
+            targets=targets(list(metrics.values())),
+            temperature=rng.choice(self._table.temperatures),
+            lm=self._config.operators[self._index].lm,
+            round=number,
+            prompt=prompt,
+            soft_prompt=str(begun["soft_prompt"]),
+            steering=steering,
+        )
+        proposals = self._store.draw(REWRITE, drawn, self._table.samples, context.as_json())
         self._event_order.done(("drawn", batch))
         return proposals
-
-    def _steering(self, batch: int) -> Steering:
-        if self._event_order.recorded:
-            return self._event_order.steering(batch)
-        notes = self._store.verdicts.notes() if self._config.review.notes else {}
-        return Steering(self._store.verdicts.vetoed(), self._store.verdicts.pinned(), notes)
 
     def _metrics(self, parent: Candidate) -> Mapping[str, float]:
         """What the prompt says of a parent: the unsmoothed error, as the paper's."""
@@ -249,44 +190,23 @@ class Generational:
 
     async def _write(self, missing: Sequence[Proposal]) -> Sequence[Child]:
         async with self._calls:
-            if self._ending():
-                return ()
-            try:
-                written = await self._writer.write(missing, self._operator, self._lm)
-            except OutOfBudgetError:
-                return ()  # It stays as it was drawn, and a run with a larger budget makes it.
-            except LMError as error:
-                if self._event_order.recorded:
-                    raise
-                self._patience.refused(str(error))
-                return ()
-        if not self._event_order.recorded:
-            unanswered = all(bred.unanswered for bred in written)
-            self._patience.answered(written[0].problem if unanswered else "")
-        return written
+            return () if self._breeder.ending() else await self._breeder.write(missing, self._index)
 
     async def _child(self, child: Child | Candidate) -> None:
         async with self._slots:
-            if self._ending():
+            if self._breeder.ending():
                 return
-            candidate: Candidate | None
             if isinstance(child, Candidate):
-                candidate = child
-                if self._event_order.recorded and not self._event_order.ends(child.id):
+                candidate: Candidate | None = child
+                if not self._event_order.ends(child.id):
                     return
             else:
                 await self._event_order.wait(("admitted", child.proposal.candidate))
                 candidate = admit(self._store, self._event_order, child)
             if candidate is None:
-                self._patience.settled(trained=False)
-                return
-            self._store.start(candidate.id)
-            await self._grader.grade(self._store.candidate(candidate.id), "search")
-            if self._store.candidate(candidate.id).state is State.QUEUED:
-                if lost := self._store.relatives.last_failure(candidate.id):
-                    self._patience.lost(lost)
-                return
-            self._patience.settled(trained=self._store.has_trained(candidate.id))
+                self._breeder.patience.settled(trained=False)
+            elif await self._breeder.start(candidate.id):
+                self._breeder.settled(candidate.id)
 
 
 def _ids(value: object) -> list[int]:

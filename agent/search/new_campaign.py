@@ -10,6 +10,7 @@ import tomli_w
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.load import FILE
+from evoarch.agent.config.loops import loop_of
 from evoarch.agent.config.overlay import overlaid
 from evoarch.agent.config.profiles import Profile
 from evoarch.agent.operators.base import width
@@ -27,7 +28,8 @@ from evoarch.evaluators.task import Task
 
 def profiled(text: str, name: str, profile: Profile, evaluations: int | None) -> str:
     """The campaign.toml `text` under a profile; `evaluations` in the place of the profile's, if any."""
-    merged = overlaid(tomllib.loads(text), profile.overlay)
+    loop = loop_of(profile.overlay.get("rounds"))
+    merged = overlaid(loop.pruned(tomllib.loads(text)), profile.overlay)
     merged["campaign"] = {**merged["campaign"], "profile": name}
     if evaluations is not None:
         merged["budget"] = {**merged["budget"], "evaluations": evaluations}

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.base.ordering import SlotSpan, Steering
+from evoarch.agent.base.proposal_context import ProposalContext
 from evoarch.agent.base.rng import stream
 from evoarch.agent.config.load import Config
 from evoarch.agent.operators.base import Operator
-from evoarch.agent.search.feedback import Memory, as_json
+from evoarch.agent.search.feedback import Memory
 from evoarch.agent.search.selection import SelectionMethod, select, targets
 from evoarch.agent.statistics.objectives import deciding
 from evoarch.archive.records import Candidate, Proposal
 from evoarch.archive.store import Store
+from evoarch.prompts.contexts import NOTHING, Feedback
 
 TEMPERATURES = (0.2, 0.6, 0.8, 1.0)
 """What a prompt's temperature is drawn from (EvoPrompting, section 4.1)."""
@@ -60,28 +62,28 @@ class ProposalDrawer:
         else:
             parents = select(scored, operator.arity, rng, self.config.selection, steering, self.choose)
         names = deciding(self.config.selection)
-        context = {
-            "slot": span.slot,
-            "count": span.count,
-            "table": span.operator,
-            "metrics": {str(p.id): dict(p.metrics) for p in parents},
-            "targets": targets([p.metrics for p in parents], names) if parents else {},
-            "temperature": rng.choice(TEMPERATURES),
-            **({"lm": lm} if (lm := self.config.operators[span.operator].lm) else {}),
-            **({"repairs": broken.id} if broken else {}),
-            **steering.as_json([p.id for p in parents]),
-            **self._feedback(span, parents, scored),
-        }
-        return self.store.draw(operator.name, [p.id for p in parents], span.count, context)
+        context = ProposalContext(
+            slot=span.slot,
+            count=span.count,
+            table=span.operator,
+            metrics={p.id: p.metrics for p in parents},
+            targets=targets([p.metrics for p in parents], names) if parents else {},
+            temperature=rng.choice(TEMPERATURES),
+            lm=self.config.operators[span.operator].lm,
+            repairs=broken.id if broken else None,
+            steering=steering,
+            feedback=self._feedback(span, parents, scored),
+        )
+        return self.store.draw(operator.name, [p.id for p in parents], span.count, context.as_json())
 
     def _feedback(
         self, span: SlotSpan, parents: Sequence[Candidate], scored: Sequence[Candidate]
-    ) -> Mapping[str, object]:
+    ) -> Feedback:
         told = self.config.feedback.models
         asks = bool(self.config.operators[span.operator].lm)
         if not (parents and asks and (told == "all" or (told == "chat" and self._chat(span)))):
-            return {}
-        return as_json(self.memory.of(parents, scored))
+            return NOTHING
+        return self.memory.of(parents, scored)
 
     def _chat(self, span: SlotSpan) -> bool:
         """Whether the operator's model is instructed."""

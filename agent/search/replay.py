@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.base.ordering import RecordedOrder, SlotSpan, Steering, Step
+from evoarch.agent.base.ordering import RecordedOrder, Step
+from evoarch.agent.base.proposal_context import ProposalContext
 from evoarch.agent.config.lm import LMSettings
 from evoarch.agent.config.load import Config, load, overridden, parse
 from evoarch.agent.evaluation.constraints import measured_in, parts_of
@@ -33,7 +34,7 @@ def recorded_config(folder: Path, overrides: Sequence[str] = ()) -> Config:
     if isinstance(evaluation, Mapping):
         # A record from before there was a race had none.
         known = {**known, "evaluation": {"race": 0, **evaluation}}
-    return parse(overridden(known, overrides), place)
+    return parse(overridden(known, overrides), place, recorded=known)
 
 
 def replayed(folder: Path, settings: LMSettings) -> LM:
@@ -56,11 +57,9 @@ def recorded_order(folder: Path) -> RecordedOrder:
     store = open_archive(folder, write=False)
     try:
         proposals = store.proposals()
-        spans = {
-            p.batch: SlotSpan(*(int(str(p.context[k])) for k in ("slot", "count", "table")))
-            for p in proposals
-        }
-        steerings = {p.batch: Steering.from_json(p.context) for p in proposals}
+        drawn = {p.batch: ProposalContext.from_json(p.context) for p in proposals}
+        spans = {batch: context.span for batch, context in drawn.items()}
+        steerings = {batch: context.steering for batch, context in drawn.items()}
         events = store.events()
         _refuse_late_seeds(events)
         steps, unfinished = steps_of(events)

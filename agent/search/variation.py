@@ -1,19 +1,20 @@
-"""From a drawn batch to vetted drafts: the operator works, its drafts are read, canonicalised and vetted."""
+"""From a drawn batch to its children: the operator works, its drafts are read, vetted and recorded."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from evoarch.agent.base.ordering import EventOrder, notes_in
+from evoarch.agent.base.ordering import EventOrder
+from evoarch.agent.base.proposal_context import ProposalContext
 from evoarch.agent.base.rng import stream
 from evoarch.agent.config.load import Config
-from evoarch.agent.evaluation.vetting import findings_of, in_one_line
+from evoarch.agent.evaluation.vetting import as_json, findings_of, in_one_line
 from evoarch.agent.lm.base import LM, LMError
 from evoarch.agent.lm.budget import LMBudget, OutOfBudgetError
 from evoarch.agent.lm.calls import LoggedCalls
 from evoarch.agent.operators.base import BrokenParent, Draft, Operator, Order, Parent
-from evoarch.agent.search.feedback import findings_about, from_json
+from evoarch.agent.search.feedback import findings_about
 from evoarch.agent.seeding.frozen import Opening
 from evoarch.agent.seeding.lineage import EditableRegions
 from evoarch.archive.errors import ArchiveError
@@ -25,19 +26,45 @@ from evoarch.sandbox.parsing import GenomeError
 
 
 @dataclass(frozen=True)
-class Child:
-    """A child as it came: its proposal, its source, and either a digest or the reason it can't go on."""
+class Accepted:
+    """A child that vetting found nothing wrong with. `digest`: of its canonical source. `change`: what its
+    operator says it did.
+    """
 
     proposal: Proposal
     source: str
-    digest: str = ""
-    problem: str = ""
+    digest: str
     change: str = ""
-    asked: bool = False
-    """Whether an LM was asked; `unanswered`: and did not answer."""
-    unanswered: bool = False
-    parsed: bool = True
-    """Whether a source could be read, whatever was found in it."""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A child that can't be run. `text`: as the operator wrote it. `findings`: what vetting found; none where
+    no source could be read, and `reason` says why.
+    """
+
+    proposal: Proposal
+    text: str
+    findings: Sequence[Finding] = ()
+    reason: str = ""
+    change: str = ""
+
+    @property
+    def problem(self) -> str:
+        """In one line."""
+        return self.reason or in_one_line(self.findings)
+
+
+@dataclass(frozen=True)
+class Unanswered:
+    """A child that the language model was asked for and did not give. `problem`: why, in one line."""
+
+    proposal: Proposal
+    problem: str
+
+
+Child = Accepted | Rejected | Unanswered
+"""What came of one proposal."""
 
 
 def order_of(
@@ -58,33 +85,33 @@ def order_of(
         first.view(p.source) if first is not None and opening is first else p.source
         for p, opening in zip(parents, openings or [None] * len(parents), strict=True)
     ]
-    context = batch[0].context
-    metrics = context["metrics"]
-    assert isinstance(metrics, Mapping)
-    notes = notes_in(context)
-    wanted = context["targets"]
-    assert isinstance(wanted, Mapping)
+    context = ProposalContext.from_json(batch[0].context)
+    notes, wanted = context.steering.notes, context.targets
     # A prompt shows what it asks for: other metrics, some of them noise, would only distract.
-    shown_of = {i: {n: v for n, v in row.items() if n in wanted or not wanted} for i, row in metrics.items()}
+    shown_of = {
+        i: {n: v for n, v in row.items() if n in wanted or not wanted} for i, row in context.metrics.items()
+    }
     return Order(
-        count=int(str(context["count"])),
+        count=context.count,
         parents=[
-            Parent(p.id, text, shown_of[str(p.id)], notes.get(p.id, ""))
+            Parent(p.id, text, shown_of[p.id], notes.get(p.id, ""))
             for p, text in zip(parents, shown, strict=True)
         ],
-        targets=dict(wanted),
-        temperature=float(str(context["temperature"])),
+        targets=wanted,
+        temperature=context.temperature,
         entry=first.target(batch[0].batch) if first else "Model",
         offers=offers,
         broken=broken,
-        feedback=from_json(context),
-        soft_prompt=str(context.get("soft_prompt", "")),
+        feedback=context.feedback,
+        soft_prompt=context.soft_prompt,
     )
 
 
 @dataclass(frozen=True)
 class ProposalWriter:
-    """Makes the children of drawn batches."""
+    """Makes the children of drawn batches. `accepted`: whether a candidate skips vetting; in a replay,
+    candidates that the original run accepted do, so that rules added later do not change it.
+    """
 
     store: Store
     config: Config
@@ -92,11 +119,10 @@ class ProposalWriter:
     seed: int
     openings: EditableRegions
     lm_budget: LMBudget
-    passed: Callable[[int], bool] = lambda candidate: False
-    """Whether a candidate is not to be vetted: in a replay, where the record let it in."""
+    accepted: Callable[[int], bool] = lambda candidate: False
 
     async def write(self, batch: Sequence[Proposal], operator: Operator, lm: LM | None) -> list[Child]:
-        """The batch's children, in its order. An LM that gives up on a call costs its children, not the run.
+        """The batch's children, in its order. A call that fails costs its children, not the run.
 
         Raises LMError (not retriable) when no further call can work either, OutOfBudgetError where none
         may be sent.
@@ -107,32 +133,23 @@ class ProposalWriter:
         broken = self._broken(first, openings)
         order = order_of(batch, parents, self.offers, openings, broken)
         complete = LoggedCalls(self.store, lm, first.batch, self.lm_budget) if lm else None
-        unanswered = False
         try:
             drafts = await operator.propose(order, stream(self.seed, "proposal", first.batch), complete)
         except LMError as error:
             if not error.retriable:
                 raise
-            unanswered = True
-            drafts = [Draft("", problem=f"the LM did not answer: {error}")] * order.count
+            return [Unanswered(p, clean(f"the LM did not answer: {error}")) for p in batch]
         except (ArchiveError, OutOfBudgetError):
             raise
         except Exception as error:  # noqa: BLE001 an operator's fault costs its children; raised, it would meet every rerun
-            drafts = [Draft("", problem=f"{operator.name} failed: {error!r}")] * order.count
+            return [Rejected(p, "", reason=clean(f"{operator.name} failed: {error!r}")) for p in batch]
         changed = (parents[0], openings[0]) if parents and openings[0] else None
-        return [
-            replace(
-                self._read(p, drafts[p.ordinal], order.entry, changed),
-                asked=lm is not None,
-                unanswered=unanswered,
-            )
-            for p in batch
-        ]
+        return [self._read(p, drafts[p.ordinal], order.entry, changed) for p in batch]
 
     def _broken(self, proposal: Proposal, openings: Sequence[Opening | None]) -> BrokenParent | None:
         """The child that a proposal is to mend, as its operator wrote it: of a frozen file, the open part."""
-        identity = proposal.context.get("repairs")
-        if not isinstance(identity, int):
+        identity = ProposalContext.from_json(proposal.context).repairs
+        if identity is None:
             return None
         child = self.store.candidate(identity)
         # What failed is the child after its shape repairs; what was rejected is a view already.
@@ -141,25 +158,25 @@ class ProposalWriter:
         opening = openings[0] if openings else None
         if opening is not None and child.state is State.FAILED:
             text = opening.view(text)
-        return BrokenParent(identity, text, findings_about(self.store.relatives.reason(identity)))
+        return BrokenParent(identity, text, findings_about(self.store, identity))
 
     def _read(
         self, proposal: Proposal, draft: Draft, entry: str, changed: tuple[Candidate, Opening | None] | None
     ) -> Child:
         text = clean(draft.source or draft.text)
         if draft.problem:
-            return Child(proposal, text, problem=clean(draft.problem), change=draft.change, parsed=False)
+            return Rejected(proposal, text, reason=clean(draft.problem), change=draft.change)
         source, findings, opening = draft.source, list[Finding](), None
         if changed and (opening := changed[1]):
             source, findings = opening.merged(draft.source, changed[0].source, entry)
-        if not findings and not self.passed(proposal.candidate):
+        if not findings and not self.accepted(proposal.candidate):
             findings = findings_of(source, self.config, self.offers, opening=opening)
         if findings:
-            return Child(proposal, text, problem=in_one_line(findings), change=draft.change)
+            return Rejected(proposal, text, findings, change=draft.change)
         try:
-            return Child(proposal, source, source_digest(source), change=draft.change)
+            return Accepted(proposal, source, source_digest(source), draft.change)
         except GenomeError as error:
-            return Child(proposal, text, problem=str(error), change=draft.change)
+            return Rejected(proposal, text, reason=str(error), change=draft.change)
 
 
 MOST_KEPT = 20_000
@@ -171,18 +188,21 @@ def clean(text: str) -> str:
     return text[:MOST_KEPT].encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 
 
-def admit(store: Store, event_order: EventOrder, bred: Child) -> Candidate | None:
-    """Records what arrived; the candidate to grade, None where there is nothing to grade."""
-    identity = bred.proposal.candidate
-    if bred.problem:
-        store.reject(identity, bred.source, bred.problem, change=bred.change, parsed=bred.parsed)
-    elif (first := store.find_source(bred.digest, exclude=identity)) is not None:
-        store.duplicate(
-            identity, of=first, source=bred.source, source_digest=bred.digest, reason="same source"
-        )
-    else:
-        store.arrive(identity, bred.source, bred.digest, bred.change)
-        event_order.done(("admitted", identity))
-        return store.candidate(identity)
+def admit(store: Store, event_order: EventOrder, child: Child) -> Candidate | None:
+    """Records what came of a proposal; the candidate to grade, None where there is nothing to grade."""
+    identity = child.proposal.candidate
+    fresh = False
+    match child:
+        case Accepted(_, source, digest, change):
+            first = store.find_source(digest, exclude=identity)
+            fresh = first is None
+            if first is None:
+                store.arrive(identity, source, digest, change)
+            else:
+                store.duplicate(identity, of=first, source=source, source_digest=digest, reason="same source")
+        case Rejected(_, text, findings):
+            store.reject(identity, text, child.problem, change=child.change, findings=as_json(findings))
+        case Unanswered(_, problem):
+            store.reject(identity, "", problem)
     event_order.done(("admitted", identity))
-    return None
+    return store.candidate(identity) if fresh else None

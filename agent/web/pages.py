@@ -17,6 +17,7 @@ from evoarch.agent.analysis.sections import Fact, sections
 from evoarch.agent.analysis.verdict import judge
 from evoarch.agent.base.formatting import cell
 from evoarch.agent.config.load import Config, load
+from evoarch.agent.evaluation.vetting import found_about
 from evoarch.agent.report.diff import compare
 from evoarch.agent.report.figures import charts, curve_figure
 from evoarch.agent.report.highlight import highlight
@@ -238,9 +239,7 @@ class Pages:
                 calls=store.calls.all(batch=proposal.batch) if proposal else [],
                 change=change,
                 reply=text,
-                findings=[part for part in candidate.note.split("; ") if part]
-                if candidate.state is State.REJECTED
-                else [],
+                findings=found_about(store, identity) if candidate.state is State.REJECTED else [],
                 children=store.children(identity),
                 cost=store.browse.costs([identity])[identity],
                 verdicts=store.verdicts.all(identity),

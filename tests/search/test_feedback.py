@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.base.ordering import Steering
+from evoarch.agent.base.ordering import FreeOrder, Steering
 from evoarch.agent.config.load import Config
 from evoarch.agent.config.tables import FeedbackTable
 from evoarch.agent.lm.base import LMRequest
@@ -21,11 +22,12 @@ from evoarch.agent.search.campaign_files import open_templates
 from evoarch.agent.search.components import Ending
 from evoarch.agent.search.feedback import Memory, findings_about
 from evoarch.agent.search.replay import recorded_order
+from evoarch.agent.search.variation import Rejected, admit
 from evoarch.archive.records import Evaluation, Failed, Fault, Outcome, Scored, State
 from evoarch.archive.store import Store
 from evoarch.evaluators.fakes import StubEvaluator, hashed_score
 from evoarch.prompts.render import Templates
-from evoarch.sandbox.outcome import Raised
+from evoarch.sandbox.outcome import Finding, Raised
 from kit import campaigns
 from kit.campaigns import archive_of
 from kit.two_widths import MODEL
@@ -131,10 +133,29 @@ def test_a_child_is_mended_once_and_a_repair_never(tmp_path: Path) -> None:
     assert memory.mendable(Steering(vetoed=frozenset({1})), chat=True) is None
 
 
-def test_findings_about_a_child_are_lines_and_bounded() -> None:
-    reason = "3:4 name: unknown name a; b (use c); 7:0 import: no (hint)"
-    assert findings_about(reason) == ["3:4 name: unknown name a; b (use c)", "7:0 import: no (hint)"]
-    assert len(findings_about("1:0 x" + "; 1:0 x" * 99)) == 8
+def test_findings_about_a_child_are_lines_and_bounded(tmp_path: Path) -> None:
+    store = seeded(tmp_path)
+    # As archives of earlier versions have them: in one text.
+    two = bred(store, "3:4 name: unknown name a; b (use c); 7:0 import: no (hint)")
+    assert findings_about(store, two) == ["3:4 name: unknown name a; b (use c)", "7:0 import: no (hint)"]
+    assert len(findings_about(store, bred(store, "1:0 x" + "; 1:0 x" * 99))) == 8
+    failed = bred(store, Failed("train", "ValueError: a; 3:4 b"))
+    assert findings_about(store, failed) == ["train: ValueError: a; 3:4 b"]
+    assert findings_about(store, 1) == []
+
+
+def test_a_finding_is_one_whatever_its_message_holds(tmp_path: Path) -> None:
+    store = seeded(tmp_path)
+    findings = [
+        Finding(3, 4, "name", "unknown; 7:0 name: a; b", "use c; or d"),
+        Finding(9, 0, "import", "no \udc80", "h"),
+    ]
+    (proposal,) = store.draw("lm.rewrite", [1], 1, {})
+    assert admit(store, FreeOrder(), Rejected(proposal, "x = 1\n", findings)) is None
+    lines = ["3:4 name: unknown; 7:0 name: a; b (use c; or d)", "9:0 import: no \\udc80 (h)"]
+    assert findings_about(store, proposal.candidate) == lines
+    assert told(store) == [("rejected", "; ".join(lines))]
+    assert store.relatives.findings(proposal.candidate)[0] == asdict(findings[0])
 
 
 # In a campaign

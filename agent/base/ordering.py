@@ -104,9 +104,9 @@ class RecordedOrder:
     """The order of a replay: each write waits until all that came before it in the recorded run are done.
 
     `steps`: the recorded run's, in order. `spans` and `steerings`: the slots of each batch and what a person
-    had said, by batch. `unfinished`: candidates that the run began to train without an outcome; they wait
-    until the replay ends. `measures`: what was measured on the machine in each part of a candidate's training.
-    `rejected`: candidates that vetting rejected. The methods are described at EventOrder.
+    had said, by batch. `unfinished`: candidates that the run admitted and brought to no outcome; they wait
+    until the replay ends. `measures`: by candidate, what was measured on the machine in each part of its
+    training. `rejected`: candidates that vetting rejected. The methods are described at EventOrder.
     """
 
     recorded = True

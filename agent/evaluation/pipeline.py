@@ -104,7 +104,7 @@ class Pipeline:
         *,
         costs: bool,
     ) -> bool:
-        """The last part of `grade`: latency and training, unless `outcome` has failed it, then the outcome."""
+        """The last part of `grade`: latency and training, unless `outcome` says it failed before."""
         static, spent, rung = static_metrics(sound, None), 0.0, FULL
         if outcome is None and wanted(self.config, "latency"):
             timed = await self._latency(candidate, source)

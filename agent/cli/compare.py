@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
-import signal
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.cli.common import INTERRUPTED, folder_argument, json_option, print_json
+from evoarch.agent.cli.common import folder_argument, json_option, print_json
 
 if TYPE_CHECKING:
     from evoarch.agent.compare.runs import Run
@@ -59,21 +56,20 @@ def compare(
       evoarch compare demo --arms syntactic,random,lm:3 --seeds 10 --evaluations 150
       evoarch compare demo --arms syntactic,random --report-only --json
     """
+    from evoarch.agent.cli.interrupt import until_stopped
     from evoarch.agent.compare.arms import find
     from evoarch.agent.compare.comparison import compared
     from evoarch.agent.compare.curves import read
     from evoarch.agent.compare.page import write
-    from evoarch.agent.compare.runs import FOLDER, plan
+    from evoarch.agent.compare.runs import FOLDER, carry_out, plan
     from evoarch.agent.config.load import load
 
     arms = _arms(arms_text, seeds)
     runs = plan(folder, arms, evaluations or 0)
     failed: list[Run] = []
     if not report_only:
-        try:
-            failed = asyncio.run(_carry_out(runs, jobs or len(os.sched_getaffinity(0))))
-        except asyncio.CancelledError:
-            raise UserError("stopped; the same command goes on from here", code=INTERRUPTED) from None
+        at_once = jobs or len(os.sched_getaffinity(0))
+        failed = until_stopped(carry_out(runs, at_once, lambda line: click.echo(line, err=True)))
     finished = [run for run in runs if run.finished()]
     if not finished:
         raise UserError(f"{folder / FOLDER}: no run is finished yet; nothing to compare", code=1)
@@ -89,13 +85,3 @@ def compare(
         click.echo(f"report: {written[-1]}")
     if failed:
         raise UserError(f"{len(failed)} runs ended with an error; the same command tries them again", code=1)
-
-
-async def _carry_out(runs: Sequence[Run], jobs: int) -> list[Run]:
-    from evoarch.agent.compare.runs import carry_out
-
-    loop, main = asyncio.get_running_loop(), asyncio.current_task()
-    assert main is not None
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, main.cancel)
-    return await carry_out(runs, jobs, lambda line: click.echo(line, err=True))

@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
-from contextlib import AsyncExitStack
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from evoarch.agent.base.errors import UserError
-from evoarch.agent.cli.common import INTERRUPTED, folder_argument, json_option, print_json
-from evoarch.agent.cli.output import console, reading, table
-from evoarch.agent.config.data_fingerprint import fingerprint, refuse_changed
-from evoarch.agent.config.load import Config, load
-from evoarch.agent.confirm.limits import limits_by_name, with_time
-from evoarch.agent.confirm.record import ConfirmationRecord
-from evoarch.agent.confirm.run import Confirmation, Confirmed, choose, shown
-from evoarch.agent.confirm.timing import reference, time_all
-from evoarch.agent.evaluation.bench import choose_recipe, searched
-from evoarch.agent.evaluation.devices import devices_of
-from evoarch.agent.evaluation.external_trainer import whole, with_trainer
-from evoarch.agent.evaluation.walls import choose_level, open_walls
-from evoarch.archive.lock import RunLock
-from evoarch.archive.store import open_archive
-from evoarch.evaluators.latency import Timing
-from evoarch.evaluators.registry import measuring
-from evoarch.evaluators.sealed import confirming, refuse_unsealed
-from evoarch.evaluators.tasks import load_task
-from evoarch.sandbox.job import InteractiveRunner
-from evoarch.sandbox.level import detect
+from evoarch.agent.cli.common import folder_argument, json_option, print_json
+
+if TYPE_CHECKING:
+    from evoarch.agent.confirm.run import Confirmed
 
 
 @click.command()
@@ -42,7 +22,9 @@ from evoarch.sandbox.level import detect
 @click.option("--candidate", "ids", multiple=True, type=int, help="Confirm this one; may be given again.")
 @click.option("--seeds", default=10, show_default=True, type=click.IntRange(min=1), help="Trainings of each.")
 @click.option("--recipe", help="How to train.  [default: the task's full recipe, else the campaign's]")
-@click.option("--jobs", type=click.IntRange(min=1), help="Trainings at a time.  [default: one per core]")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), help="Trainings at a time.  [default: one per core, device or slot]"
+)
 @click.option("--force", is_flag=True, help="Open a test that was opened before; it is recorded and shown.")
 @click.option("--show", is_flag=True, help="Train and open nothing; show what was found.")
 @click.option("--unsafe", is_flag=True, help="Run where the system has no isolation to offer.")
@@ -63,7 +45,8 @@ def confirm(
 
     Every candidate gets the same learning rates, then --seeds trainings at its best one; the ranking is by
     the error on the selection split. Then the sealed test is opened, once for each, and the opening
-    recorded. Latency is a ratio to the first baseline's, or that of constraints.reference. Killed, the same
+    recorded. Trainings run where the campaign's do, on this machine or on its pool. Latency is measured on
+    this machine, as a ratio to the first baseline's or that of constraints.reference. Killed, the same
     command goes on. The clocks of a training are as much longer than the campaign's as its recipe has more
     steps.
 
@@ -72,90 +55,25 @@ def confirm(
       evoarch confirm demo --top 3 --seeds 10
       evoarch confirm demo --candidate 41 --show --json
     """
-    config = load(folder)
-    task = load_task(config.campaign.task, folder)
-    refuse_unsealed(task)
-    name = recipe or ("full" if "full" in task.recipes else config.evaluation.recipe)
-    chosen = choose_recipe(task, name)
+    from evoarch.agent.cli.interrupt import until_stopped
+    from evoarch.agent.confirm.session import Choice, confirm_campaign, confirmation_recipe, show_campaign
+
+    name, choice = confirmation_recipe(folder, recipe), Choice(top, ids)
     if show:
-        store, _ = reading(folder)
-        rows = shown(store, ConfirmationRecord(store, name), choose(store, top, ids))
+        rows = show_campaign(folder, choice, name)
     else:
-        rows = asyncio.run(
-            _confirm(folder, config, top, ids, seeds, chosen.name, jobs, force=force, unsafe=unsafe)
+        work = confirm_campaign(
+            folder, choice, name, seeds=seeds, jobs=jobs, force=force, unsafe=unsafe, say=_say
         )
+        rows = until_stopped(work)
     if as_json:
         print_json([_json(row) for row in rows])
     else:
         _print(rows, name)
 
 
-async def _confirm(
-    folder: Path,
-    config: Config,
-    top: int,
-    ids: tuple[int, ...],
-    seeds: int,
-    name: str,
-    jobs: int | None,
-    *,
-    force: bool,
-    unsafe: bool,
-) -> list[Confirmed]:
-    loop, main = asyncio.get_running_loop(), asyncio.current_task()
-    assert main is not None
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, main.cancel)
-    task = load_task(config.campaign.task, folder)
-    recipe = choose_recipe(task, name)
-    config = with_time(config, choose_recipe(task, config.evaluation.recipe), recipe)
-    if config.evaluation.recipe_search:
-        recipe = searched(task, recipe)
-    recipe = whole(recipe, config, task)
-    level = choose_level(detect(), config.sandbox.level, unsafe=unsafe)
-    devices = devices_of(config.evaluation)
-    try:
-        with RunLock(folder), open_archive(folder, write=True) as store:
-            data = fingerprint(config.campaign.task, task, config.campaign.seed)
-            refuse_changed(store, config.campaign.task, data)
-            candidates = choose(store, top, ids)
-            record = ConfirmationRecord(store, name)
-            walls = await open_walls(level, task, config.sandbox, devices)
-            async with AsyncExitStack() as stack:
-                stack.push_async_callback(walls.close)
-                confirmer = confirming(
-                    task,
-                    recipe,
-                    with_trainer(stack, walls, config, task, folder, unsafe=unsafe),
-                    limits=config.evaluation.limits(),
-                    campaign_seed=config.campaign.seed,
-                    test_seed=record.test_seed(),
-                )
-                confirmation = Confirmation(
-                    store,
-                    record,
-                    confirmer,
-                    name,
-                    recipe.rate,
-                    seeds,
-                    jobs or len(devices) or len(os.sched_getaffinity(0)),
-                    lambda line: click.echo(line, err=True),
-                    limits_by_name(config, task),
-                )
-                limits, seed = config.evaluation.limits(), config.campaign.seed
-                timing = measuring(task, recipe, walls, limits=limits, campaign_seed=seed)
-                against = reference(config, candidates)
-                # On the cores of this machine alone: a ratio on a device would be another one.
-                if (
-                    against
-                    and not devices
-                    and isinstance(timing, Timing)
-                    and isinstance(walls, InteractiveRunner)
-                ):
-                    await time_all(store, timing, against, candidates, confirmation.say)
-                return await confirmation.run(candidates, force=force)
-    except asyncio.CancelledError:
-        raise UserError("stopped; the same command goes on from here", code=INTERRUPTED) from None
+def _say(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def _json(row: Confirmed) -> dict[str, object]:
@@ -164,6 +82,8 @@ def _json(row: Confirmed) -> dict[str, object]:
 
 
 def _print(rows: list[Confirmed], recipe: str) -> None:
+    from evoarch.agent.cli.output import console, table
+
     tests = list(dict.fromkeys(name for row in rows for name in row.tests))
     # The one of most examples: its intervals are the narrowest.
     telling = min(tests, key=lambda test: sum(_width(row, test) for row in rows), default="")

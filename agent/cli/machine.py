@@ -73,8 +73,9 @@ def doctor(folder: Path, pool: bool, address: str | None, as_json: bool) -> None
     """
     if address and not pool:
         raise UserError("--address names a pool: expected --pool beside it")
-    from evoarch.agent.cli.nodes import nodes_of, show_nodes
+    from evoarch.agent.cli.nodes import show_nodes
     from evoarch.agent.evaluation.doctor import examine
+    from evoarch.agent.evaluation.ray_pool import nodes_of
 
     if pool:
         sys.exit(0 if show_nodes(nodes_of(folder, address), as_json=as_json) else 1)

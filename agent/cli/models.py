@@ -8,42 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.base.formatting import printable
 from evoarch.agent.cli.common import json_option, print_json
-from evoarch.agent.config.load import FILE, load
-from evoarch.agent.evaluation.one_file import evaluate_file
-from evoarch.agent.seeding.add import opening_of
-from evoarch.agent.seeding.record import load_record
-from evoarch.archive.records import Failed
-from evoarch.evaluators.tasks import load_task
-from evoarch.sandbox.outcome import Finding
-from evoarch.sandbox.vet import vet
 
 file_type = click.Path(path_type=Path, exists=True, dir_okay=False)
 
-
-def read_source(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path}: expected UTF-8 text, got byte {error.object[error.start]:#x}", code=1
-        ) from None
-
-
-def findings_in(path: Path, offers: Mapping[str, object]) -> list[Finding]:
-    """The findings about a model file. A seed that was inlined is the user's own code: only what it imports
-    and its entry are looked at, with what its campaign allows."""
-    source = read_source(path)
-    record = load_record(path)
-    if record is None:
-        return vet(source, entry="Model", offers=offers)
-    folder = path.resolve().parent.parent
-    imports = load(folder).sandbox.imports if (folder / FILE).is_file() else ()
-    found = vet(source, entry="Model", offers=offers, imports=imports)
-    return opening_of(record, source).findings(source, found)
+OF_CAMPAIGN = {"task_name": "--task", "recipe": "--recipe", "seed": "--seed", "imports": "--import"}
+"""Options of `evaluate` that a campaign's settings take the place of, by the name of their parameter."""
 
 
 @click.command()
@@ -57,6 +30,10 @@ def check(files: tuple[Path, ...], task_name: str, as_json: bool) -> None:
     Example:
       evoarch check seeds/*.py
     """
+    from evoarch.agent.base.formatting import printable
+    from evoarch.agent.evaluation.vetting import findings_in
+    from evoarch.evaluators.tasks import load_task
+
     task = load_task(task_name)
     found = {str(path): findings_in(path, task.offers) for path in files}
     if as_json:
@@ -91,6 +68,15 @@ def check(files: tuple[Path, ...], task_name: str, as_json: bool) -> None:
     "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Draws split and training."
 )
 @click.option(
+    "--import", "imports", multiple=True, metavar="NAME", help="A module the file may import; repeatable."
+)
+@click.option(
+    "--campaign",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Measure as this campaign does: its task, recipe, seed, imports, python, trainer, limits, device.",
+)
+@click.option(
     "--reference",
     type=file_type,
     metavar="FILE",
@@ -100,41 +86,58 @@ def check(files: tuple[Path, ...], task_name: str, as_json: bool) -> None:
     "--vet",
     "vetting",
     type=click.Choice(["enforce", "report"]),
-    default="enforce",
-    show_default=True,
-    help="report: print the findings and run the file all the same; the wall is the process.",
+    help="report: print the findings and run the file all the same; the wall is the process.  "
+    "[default: the campaign's, else enforce]",
 )
 @click.option(
     "--unsafe", is_flag=True, help="Run where the system has no isolation to offer. Trusted code only."
 )
 @json_option
+@click.pass_context
 def evaluate(
+    context: click.Context,
     file: Path,
     task_name: str,
     recipe: str,
     seed: int,
+    imports: tuple[str, ...],
+    campaign: Path | None,
     reference: Path | None,
-    vetting: str,
+    vetting: str | None,
     unsafe: bool,
     as_json: bool,
 ) -> None:
     """Put one model file through the whole pipeline: vet, dry run, train, predict, score.
 
+    It runs on this machine, and nothing is written into the campaign.
+
     \b
     Examples:
       evoarch evaluate model.py --task mnist1d
-      evoarch evaluate model.py --reference seeds/conv_base.py
+      evoarch evaluate model.py --import scipy --reference seeds/conv_base.py
+      evoarch evaluate winner.py --campaign demo
     """
-    source = read_source(file)
+    from evoarch.agent.base.formatting import printable
+    from evoarch.agent.config.load import load
+    from evoarch.agent.evaluation.bench import on_this_machine
+    from evoarch.agent.evaluation.one_file import evaluate_file, plain_settings
+    from evoarch.archive.records import Failed
+
+    if campaign:
+        for name, option in OF_CAMPAIGN.items():
+            if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+                raise UserError(f"{option}: expected none beside --campaign, which brings that of {campaign}")
+        config = on_this_machine(load(campaign))
+    else:
+        config = plain_settings(task_name, recipe, seed, imports)
     result = asyncio.run(
         evaluate_file(
-            source,
-            load_task(task_name),
-            recipe=recipe,
-            seed=seed,
-            enforce=vetting == "enforce",
+            file,
+            config,
+            campaign or Path(),
+            enforce=(vetting or config.sandbox.vet) == "enforce",
             unsafe=unsafe,
-            reference=read_source(reference) if reference else "",
+            reference=reference,
         )
     )
     outcome = result.outcome

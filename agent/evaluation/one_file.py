@@ -1,77 +1,128 @@
-"""One model file, measured outside any campaign."""
+"""One model file, measured outside any campaign, or as a campaign would."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.evaluation.bench import choose_recipe, searched
+from evoarch.agent.config.load import Config
+from evoarch.agent.config.tables import CampaignTable, EvaluationTable, OperatorTable, SandboxTable
+from evoarch.agent.evaluation.bench import Bench, open_bench, open_timing, plan_bench
 from evoarch.agent.evaluation.constraints import cumulated, static_metrics
-from evoarch.agent.evaluation.walls import choose_level, open_walls
+from evoarch.agent.evaluation.vetting import findings_in, in_one_line, read_source
 from evoarch.archive.records import Failed, Outcome, Scored
 from evoarch.evaluators.failures import failure_of
-from evoarch.evaluators.latency import Latency, Timing
-from evoarch.evaluators.registry import measuring
+from evoarch.evaluators.latency import Latency
+from evoarch.evaluators.metrics.registry import load_metrics
 from evoarch.evaluators.replies import DryRunPassed
-from evoarch.evaluators.task import SupervisedTask, Task
+from evoarch.evaluators.task import SupervisedTask
+from evoarch.evaluators.tasks import from_file, load_task
+from evoarch.sandbox.environment import environment_of
 from evoarch.sandbox.genome import source_digest
-from evoarch.sandbox.level import detect
-from evoarch.sandbox.limits import Level, Limits
+from evoarch.sandbox.limits import Level
 from evoarch.sandbox.outcome import Finding
-from evoarch.sandbox.vet import vet
 
 
 @dataclass(frozen=True)
 class FileResult:
-    """What `evaluate` found about one file."""
+    """What `evaluate` found about one file. `seconds`: wall clock; `level`: the isolation that it ran under,
+    None where it was not run.
+    """
 
     outcome: Outcome
     seconds: float
-    level: Level
+    level: Level | None
     findings: tuple[Finding, ...]
     latency: Latency | None = None
 
 
-async def evaluate_file(
-    source: str,
-    task: Task,
-    *,
-    recipe: str,
-    seed: int,
-    enforce: bool,
-    unsafe: bool,
-    reference: str = "",
-) -> FileResult:
-    """One model file through vet, dry run, train, predict and score, outside any campaign; with its latency
-    where there is the source of a `reference`.
+def plain_settings(task: str, recipe: str, seed: int, imports: Sequence[str] = ()) -> Config:
+    """The settings of a file that belongs to no campaign: defaults, but for these. A file may bring a RECIPE
+    where the common loop trains the task. Raises TaskError for an unknown task, UserError for an import that
+    nothing installed provides.
     """
-    findings = tuple(vet(source, entry="Model", offers=task.offers))
-    chosen = choose_recipe(task, recipe)
-    if isinstance(task, SupervisedTask):
-        chosen = searched(task, chosen)
-    level = choose_level(detect(), "landlock", unsafe=unsafe)
-    if findings and enforce:
-        failed = Failed("vet", "; ".join(str(finding) for finding in findings))
-        return FileResult(failed, 0.0, level, findings)
-    runner = await open_walls(level, task)
     try:
-        evaluator = measuring(task, chosen, runner, limits=Limits(), campaign_seed=seed)
-        result = await evaluator.dry_run(source)
-        if not isinstance(result, DryRunPassed):
-            return FileResult(failure_of(result), result.usage.seconds, level, findings)
-        latency = None
-        if reference:
-            if not isinstance(evaluator, Timing):
-                raise UserError(f"--reference: expected a task of examples, got {task.name}")
-            timed = await evaluator.latency(source, reference)
-            if isinstance(timed, Failed):
-                return FileResult(timed, 0.0, level, findings)
-            latency = timed
-        evaluated = await evaluator.evaluate(source, digest=source_digest(source), repeat=0)
-        outcome = evaluated.outcome
-        if isinstance(outcome, Scored):
-            static = static_metrics(result, latency.ratio if latency else None)
-            outcome = Scored({**outcome.metrics, **static, **cumulated(evaluated, ())})
-        return FileResult(outcome, evaluated.seconds, level, findings, latency)
-    finally:
-        await runner.close()
+        environment_of("").providers(imports)
+    except PackageNotFoundError as error:
+        raise UserError(f"--import: {error}; expected an installed distribution") from None
+    found = load_task(task)
+    common = isinstance(found, SupervisedTask) and not getattr(found, "command", ())
+    return Config(
+        campaign=CampaignTable(name="evaluate", task=task, seed=seed),
+        evaluation=EvaluationTable(recipe=recipe, recipe_search=common, workers=1),
+        sandbox=SandboxTable(imports=tuple(imports)),
+        operators=(OperatorTable(name="random"),),
+    )
+
+
+def needs_campaign(config: Config) -> bool:
+    """Whether `plain_settings` may not do for a file of this campaign, which has a task from a file of its
+    own, another environment, device, training program or bound on the error, or larger limits.
+    """
+    plain, evaluation, sandbox = EvaluationTable(), config.evaluation, config.sandbox
+    return bool(
+        sandbox.python
+        or sandbox.preload
+        or config.trainer.command
+        or evaluation.device != plain.device
+        or config.constraints.error is not None
+        or from_file(config.campaign.task)
+        or any(
+            getattr(evaluation, key) > getattr(plain, key)
+            for key in ("wall_clock", "cpu_seconds", "memory", "output")
+        )
+    )
+
+
+async def evaluate_file(
+    path: Path, config: Config, folder: Path, *, enforce: bool, unsafe: bool, reference: Path | None = None
+) -> FileResult:
+    """One model file through vet, dry run, train, predict and score, as the campaign `config` of `folder`
+    measures, on this machine; nothing is written there.
+
+    With `enforce`, a file with findings is not run. `reference`: a model file; latency is then measured too,
+    as a ratio to that one's. Raises UserError and TaskError, each one line.
+    """
+    plan = plan_bench(config, folder)
+    plan = replace(plan, metrics=load_metrics(config.evaluation.metrics, folder))
+    source = read_source(path)
+    against = read_source(reference) if reference else ""
+    imports, recipe = config.sandbox.imports, config.evaluation.recipe_search
+    findings = tuple(findings_in(path, plan.task.offers, imports, recipe=recipe))
+    if findings and enforce:
+        return FileResult(Failed("vet", in_one_line(findings)), 0.0, None, findings)
+    # A folder of its own: the campaign's run may train there meanwhile.
+    with tempfile.TemporaryDirectory(prefix="evoarch-evaluate-") as runs:
+        async with open_bench(plan, runs=Path(runs), unsafe=unsafe) as bench:
+            outcome, seconds, latency = await _measured(bench, source, against, unsafe=unsafe)
+            return FileResult(outcome, seconds, bench.level, findings, latency)
+
+
+async def _measured(
+    bench: Bench, source: str, reference: str, *, unsafe: bool
+) -> tuple[Outcome, float, Latency | None]:
+    result = await bench.evaluator.dry_run(source)
+    if not isinstance(result, DryRunPassed):
+        return failure_of(result), result.usage.seconds, None
+    latency: Latency | None = None
+    if reference:
+        async with open_timing(bench, unsafe=unsafe) as timing:
+            if timing is None:
+                raise UserError(
+                    f"--reference: expected a task of examples on this machine's cores, got "
+                    f"{bench.plan.task.name} on {bench.plan.config.evaluation.device}"
+                )
+            timed = await timing.latency(source, reference)
+        if isinstance(timed, Failed):
+            return timed, 0.0, None
+        latency = timed
+    evaluated = await bench.evaluator.evaluate(source, digest=source_digest(source), repeat=0)
+    outcome = evaluated.outcome
+    if isinstance(outcome, Scored):
+        static = static_metrics(result, latency.ratio if latency else None)
+        outcome = Scored({**outcome.metrics, **static, **cumulated(evaluated, ())})
+    return outcome, evaluated.seconds, latency

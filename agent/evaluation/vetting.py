@@ -1,18 +1,32 @@
-"""What vetting finds in a proposal, and what it found in one that was rejected."""
+"""What vetting finds in a proposal and in a model file on disk, and what it found in what was rejected."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 
-from evoarch.agent.config.load import Config
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.config.load import FILE, Config, load
+from evoarch.agent.seeding.add import opening_of
 from evoarch.agent.seeding.frozen import Opening
+from evoarch.agent.seeding.record import load_record
 from evoarch.archive.database import as_text
 from evoarch.archive.records import State
 from evoarch.archive.store import Store
 from evoarch.sandbox.outcome import Finding
 from evoarch.sandbox.vet import vet
+
+
+def read_source(path: Path) -> str:
+    """The text of a model file, without a byte order mark. Raises UserError where it isn't UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path}: expected UTF-8 text, got byte {error.object[error.start]:#x}", code=1
+        ) from None
 
 
 def findings_of(
@@ -22,7 +36,11 @@ def findings_of(
     entry: str = "Model",
     opening: Opening | None = None,
 ) -> list[Finding]:
-    """What keeps `source` from running; where the campaign only reports, what touches frozen code."""
+    """What keeps `source` from running in a campaign.
+
+    `offers`: the task's arguments by name; `opening`: what may change, of a genome with frozen code. Where
+    the campaign only reports (sandbox.vet), just what touches frozen code.
+    """
     found: list[Finding] = []
     if config.sandbox.vet != "report":
         found = vet(
@@ -33,6 +51,24 @@ def findings_of(
             recipe=config.evaluation.recipe_search,
         )
     return found if opening is None else opening.findings(source, found)
+
+
+def findings_in(
+    path: Path, offers: Mapping[str, object], imports: Sequence[str] = (), *, recipe: bool = True
+) -> list[Finding]:
+    """The findings about a model file outside any run, which may import `imports` beside the usual modules
+    and, with `recipe`, bring a RECIPE of its own.
+
+    A seed that `seed add` wrote is the user's own code: only its imports and its entry are looked at, with
+    what its campaign allows. Raises UserError for a file that isn't UTF-8.
+    """
+    source = read_source(path)
+    record = load_record(path)
+    folder = path.resolve().parent.parent
+    if record is not None and (folder / FILE).is_file():
+        imports = (*imports, *load(folder).sandbox.imports)
+    found = vet(source, entry="Model", offers=offers, imports=imports, recipe=recipe)
+    return found if record is None else opening_of(record, source).findings(source, found)
 
 
 def in_one_line(findings: Sequence[Finding]) -> str:

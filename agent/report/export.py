@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+import shlex
 import shutil
 import textwrap
 from collections.abc import Sequence
@@ -12,21 +14,28 @@ from evoarch.agent.base.errors import UserError
 from evoarch.agent.base.formatting import cell
 from evoarch.agent.base.versions import versions
 from evoarch.agent.config.load import Config
+from evoarch.agent.evaluation.one_file import needs_campaign
+from evoarch.agent.seeding.lineage import EditableRegions
+from evoarch.agent.seeding.record import records
 from evoarch.agent.statistics.noise import read_noise
 from evoarch.archive.records import FULL, Candidate, Evaluation, Scored, State
 from evoarch.archive.store import Store
 from evoarch.archive.weights import weights_path
-from evoarch.evaluators.tasks import from_file
 from evoarch.sandbox.genome import source_digest, strip_prose
+from evoarch.sandbox.limits import Level
 from evoarch.sandbox.recipe import read
 
 WIDTH = 96
+"""Columns of the header's text."""
+
+AGAIN = "To train it again: "
+"""Begins the line of the header that names a command."""
 
 STANDARDISED = (
     "It expects inputs as the task scales them: evoarch.load_task(TASK).scale(x); what it says of a "
     "regression is in units of target_scale (docs/own-task.md)."
 )
-"""Columns of the header's text."""
+"""What the header says of a task from a data file."""
 
 
 def clean(source: str) -> str:
@@ -84,7 +93,6 @@ def _header(
     session = store.last_event_detail("session")
     known = session.get("versions")
     made_with = ", ".join(f"{k} {v}" for k, v in (known if isinstance(known, dict) else versions()).items())
-    recipe = config.evaluation.recipe
     lines = [
         f"Candidate {candidate.id} of the evoarch campaign {config.campaign.name!r}, "
         f"task {config.campaign.task}.",
@@ -97,9 +105,7 @@ def _header(
         f"Source digest {candidate.source_digest}",
         *([f"Function digest {candidate.function_digest}"] if candidate.function_digest else []),
         f"Measured with {made_with}; isolation {session.get('level', 'unknown')}.",
-        f"To train it again: evoarch evaluate THIS_FILE --task {config.campaign.task} --recipe {recipe} "
-        f"--seed {config.campaign.seed}"
-        + (", in the campaign's folder" if from_file(config.campaign.task) else ""),
+        f"{AGAIN}{_again(store, config, candidate)}",
         *([STANDARDISED] if config.campaign.task.startswith("tensors:") else []),
     ]
     if weights:
@@ -107,7 +113,35 @@ def _header(
             f"Weights of training seed 0: {weights}. model = Model(...); "
             f"model.load_state_dict(safetensors.torch.load_file({weights!r}), strict=False); model.eval()"
         )
-    return [f"# {part}" for line in lines for part in textwrap.wrap(line, WIDTH, break_long_words=False)]
+    return [f"# {part}" for line in lines for part in _wrapped(line)]
+
+
+def _wrapped(line: str) -> list[str]:
+    """`line` in lines of the header's width; a command stays on one, so that it can be copied."""
+    return [line] if line.startswith(AGAIN) else textwrap.wrap(line, WIDTH, break_long_words=False)
+
+
+def _again(store: Store, config: Config, candidate: Candidate) -> str:
+    """The command that trains the exported file once more: by its options alone where they do, else with the
+    campaign's folder, as it was named for the export.
+    """
+    words = ["evoarch", "evaluate", "THIS_FILE"]
+    if needs_campaign(config):
+        words += ["--campaign", str(store.folder)]
+    else:
+        words += ["--task", config.campaign.task, "--recipe", config.evaluation.recipe]
+        words += ["--seed", str(config.campaign.seed)]
+        # What is imported by a name, whole or in part, has the name's last word in the source.
+        for name in config.sandbox.imports:
+            if re.search(rf"\b{name.rpartition('.')[2]}\b", candidate.source):
+                words += ["--import", name]
+    # Code that came from a repository was vetted with the record of its seed, which an export leaves behind.
+    openings = EditableRegions(store, records(Path(store.folder), config.seeds.files))
+    if config.sandbox.vet == "report" or openings.record_of(openings.seed_of(candidate)):
+        words += ["--vet", "report"]
+    if store.last_event_detail("session").get("level") == Level.NONE:
+        words += ["--unsafe"]
+    return shlex.join(words)
 
 
 def _line(store: Store, candidate: Candidate) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evoarch.agent.base.errors import UserError
@@ -13,13 +12,9 @@ from evoarch.agent.base.ordering import EventOrder
 from evoarch.agent.base.versions import versions
 from evoarch.agent.config.data_fingerprint import fingerprint, refuse_changed, retell, retold
 from evoarch.agent.config.load import FILE, Config, load
-from evoarch.agent.evaluation.bench import choose_recipe, refuse_untimed, searched
+from evoarch.agent.evaluation.bench import open_bench, plan_bench, refuse_untimed
 from evoarch.agent.evaluation.constraints import wanted
-from evoarch.agent.evaluation.devices import devices_of, worker_count
-from evoarch.agent.evaluation.external_trainer import whole, with_trainer
-from evoarch.agent.evaluation.halving import held
-from evoarch.agent.evaluation.ray_pool import open_ray
-from evoarch.agent.evaluation.walls import choose_level, open_walls
+from evoarch.agent.evaluation.vetting import read_source
 from evoarch.agent.lm.base import LM, LMError
 from evoarch.agent.lm.budget import LMBudget
 from evoarch.agent.lm.calls import check
@@ -41,14 +36,10 @@ from evoarch.archive.lock import RunLock
 from evoarch.archive.schema import FILE as DATABASE
 from evoarch.archive.store import Store, create, open_archive
 from evoarch.evaluators.failures import failure_of
-from evoarch.evaluators.pools.slots import SlotPool
-from evoarch.evaluators.registry import Measuring, measuring
+from evoarch.evaluators.registry import Measuring
 from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.task import Task
-from evoarch.evaluators.tasks import load_task
 from evoarch.sandbox.genome import source_digest
-from evoarch.sandbox.job import Runner
-from evoarch.sandbox.level import detect
 from evoarch.sandbox.limits import Level
 from evoarch.sandbox.vet import vet
 
@@ -83,18 +74,13 @@ async def open_session(
         copy_campaign(replay, folder)
     config = retold(recorded_config(replay, overrides), replay, folder) if replay else load(folder, overrides)
     templates = open_templates(folder, config)
-    task = load_task(config.campaign.task, folder)
+    plan = plan_bench(config, folder, files=files or replay)
+    task = plan.task
     operators = build_operators(config, templates, folder, given.operators)
     choose = own_method(config.selection, folder)
-    metrics = open_metrics(config, task, folder, given.metrics)
+    plan = replace(plan, metrics=open_metrics(config, task, folder, given.metrics))
     refuse_unnamed(given.lms, config.lm)
-    recipe = choose_recipe(task, config.evaluation.recipe)
-    if config.evaluation.recipe_search:
-        recipe = searched(task, recipe)
-    recipe = whole(recipe, config, task)
-    if config.evaluation.rungs:
-        recipe = held(recipe, config.evaluation.rungs)
-    sources = {file: _read(folder / file) for file in config.seeds.files}
+    sources = {file: read_source(folder / file) for file in config.seeds.files}
     if not sources and not (folder / DATABASE).exists():
         raise UserError(f"{folder / FILE}: seeds.files: expected at least one model file, got none")
     seeds = records(folder, config.seeds.files)
@@ -104,60 +90,39 @@ async def open_session(
         raise UserError(problem)
     await try_out(zip(operators, config.operators, strict=True), list(sources.values()), task.offers)
     data = fingerprint(config.campaign.task, task, config.campaign.seed)
-    devices = devices_of(config.evaluation)
     async with AsyncExitStack() as stack:
         stack.enter_context(RunLock(folder))
         lms = _build_lms(stack, config, folder, replay, given)
-        pool: SlotPool | None = None
-        runner: Runner
-        if config.evaluation.pool == "ray":
-            runner = pool = await open_ray(stack, config, task, unsafe=unsafe)
-        else:
-            level = choose_level(detect(), config.sandbox.level, unsafe=unsafe)
-            runner = await open_walls(level, task, config.sandbox, devices)
-            stack.push_async_callback(runner.close)
-        runner = with_trainer(stack, runner, config, task, folder, unsafe=unsafe, files=files or replay)
-        evaluator = measuring(
-            task,
-            recipe,
-            runner,
-            limits=config.evaluation.limits(),
-            campaign_seed=config.campaign.seed,
-            ceiling=config.constraints.error,
-            metrics=metrics,
-        )
+        bench = await stack.enter_async_context(open_bench(plan, runs=folder, unsafe=unsafe))
         if key := wanted(config, "latency"):
-            refuse_untimed(key, task, evaluator, runner)
+            refuse_untimed(key, bench)
         if (folder / DATABASE).exists():
             store = open_archive(folder, write=True)
             stack.callback(store.close)
             _refuse_other_measure(store, config, folder)
             refuse_changed(store, config.campaign.task, data)
         else:
-            await _dry_run_seeds(sources, evaluator)
+            await _dry_run_seeds(sources, bench.evaluator)
             store = create(folder, name=config.campaign.name, seed=config.campaign.seed)
             stack.callback(store.close)
         _add_seeds(store, sources)
         await _check_lms(store, config, lms)
-        level = runner.level
-        detail = {"level": str(level), "versions": versions(), "config": config.model_dump(mode="json")}
+        detail = {"level": str(bench.level), "versions": versions(), "config": config.model_dump(mode="json")}
         store.event("session", detail={**detail, "prompts": templates.digests(), "data": data})
-        workers = pool.slots if pool else worker_count(config, devices)
-        cores = 0 if pool else config.evaluation.workers or len(devices) or len(os.sched_getaffinity(0))
         parts = Components(
-            evaluator,
+            bench.evaluator,
             task.offers,
             operators,
             lms,
-            workers,
+            bench.workers,
             seeds,
-            cores,
+            0 if bench.pool else config.evaluation.workers or bench.width,
             None if replay else build_tuner(config, folder),
-            pool,
+            bench.pool,
             choose,
         )
         event_order: EventOrder | None = recorded_order(replay) if replay else None
-        yield Session(store, config, Campaign(store, config, parts, event_order), parts, level)
+        yield Session(store, config, Campaign(store, config, parts, event_order), parts, bench.level)
 
 
 def _build_lms(
@@ -228,15 +193,6 @@ def _refuse_other_measure(store: Store, config: Config, folder: Path) -> None:
                 f"{folder / FILE}: {table}.{key}: expected {was!r}, as this campaign was "
                 f"measured so far, got {now[table][key]!r}; `evoarch init` begins another one"
             )
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path}: expected UTF-8 text, got byte {error.object[error.start]:#x}", code=1
-        ) from None
 
 
 def _vet_seeds(

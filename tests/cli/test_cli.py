@@ -172,7 +172,7 @@ def test_without_isolation_nothing_runs_before_that_is_said(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bare = LevelReport(Level.NONE, ("the kernel has no Landlock",), "use another machine")
-    monkeypatch.setattr("evoarch.agent.search.session.detect", lambda: bare)
+    monkeypatch.setattr("evoarch.agent.evaluation.bench.detect", lambda: bare)
     monkeypatch.setattr("evoarch.agent.evaluation.doctor.detect", lambda: bare)
     result = evoarch("run", str(folder))
     assert result.exit_code == 2

@@ -13,9 +13,10 @@ from benchmarks.results_confirmed import confirmed
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.load import load
-from evoarch.agent.confirm.limits import limits_by_name, with_time
+from evoarch.agent.confirm.limits import limits_by_name
 from evoarch.agent.confirm.record import FOLDER, OPENED, RETRAINED, ConfirmationRecord
 from evoarch.agent.confirm.run import Confirmed, choose, shown
+from evoarch.agent.evaluation.bench import with_time
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.records import Failed, Fault
 from evoarch.archive.store import Store, create, open_archive
@@ -266,7 +267,7 @@ def test_the_command_gives_trainings_their_time_and_keeps_it(
         given.append(limits)
         return Failing(training=failing("good"))
 
-    monkeypatch.setattr("evoarch.agent.cli.confirm.confirming", confirming)
+    monkeypatch.setattr("evoarch.agent.confirm.session.confirming", confirming)
     campaign(tmp_path / "c").close()
     done = evoarch("confirm", str(tmp_path / "c"), "--seeds", "1")
     assert done.exit_code == 0, done.output

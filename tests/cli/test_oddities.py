@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.cli.seed import arguments
 from evoarch.agent.config.load import load
 from evoarch.agent.evaluation.doctor import examine
 from evoarch.agent.search.new_campaign import write_campaign
+from evoarch.agent.seeding.arguments import arguments
 from evoarch.archive.records import Evaluation, Scored
 from evoarch.archive.store import create
 from evoarch.evaluators.tasks import load_task

@@ -6,12 +6,16 @@ import asyncio
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.cli.common import json_option, print_json
+
+if TYPE_CHECKING:
+    from evoarch.agent.evaluation.one_file import FileResult
 
 file_type = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -114,7 +118,7 @@ def evaluate(
     \b
     Examples:
       evoarch evaluate model.py --task mnist1d
-      evoarch evaluate model.py --import scipy --reference seeds/conv_base.py
+      evoarch evaluate model.py --import scipy.signal --reference seeds/conv_base.py
       evoarch evaluate winner.py --campaign demo
     """
     from evoarch.agent.base.formatting import printable
@@ -124,9 +128,7 @@ def evaluate(
     from evoarch.archive.records import Failed
 
     if campaign:
-        for name, option in OF_CAMPAIGN.items():
-            if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-                raise UserError(f"{option}: expected none beside --campaign, which brings that of {campaign}")
+        _refuse_beside(context, campaign)
         config = on_this_machine(load(campaign))
     else:
         config = plain_settings(task_name, recipe, seed, imports)
@@ -140,29 +142,14 @@ def evaluate(
             reference=reference,
         )
     )
-    outcome = result.outcome
     for finding in result.findings:
         click.echo(f"{file}:{printable(str(finding))}", err=True)
-    failed = outcome if isinstance(outcome, Failed) else None
-    metrics = {} if isinstance(outcome, Failed) else dict(outcome.metrics)
     if as_json:
-        print_json(
-            {
-                "outcome": "failed" if failed else "scored",
-                "error": metrics.get("error"),
-                "params": metrics.get("params"),
-                "metrics": metrics,
-                "seconds": result.seconds,
-                "stage": failed.stage if failed else None,
-                "reason": failed.reason if failed else None,
-                "fault": str(failed.fault) if failed else None,
-                "level": result.level,
-                "findings": [str(finding) for finding in result.findings],
-            }
-        )
-    elif failed:
-        click.echo(f"{file}: failed at {failed.stage}: {printable(failed.reason)}")
+        print_json(_as_json(result))
+    elif isinstance(result.outcome, Failed):
+        click.echo(f"{file}: failed at {result.outcome.stage}: {printable(result.outcome.reason)}")
     else:
+        metrics = result.outcome.metrics
         click.echo(
             f"{file}: error {metrics['error']:.4f}, {metrics['params']:,.0f} parameters, "
             f"{_measures(metrics)}{result.seconds:.1f} s, isolation {result.level}"
@@ -172,7 +159,33 @@ def evaluate(
                 f"{file}: latency {timed.ratio:.3f} x that of {reference} "
                 f"({timed.low:.3f} to {timed.high:.3f} over {timed.runs} runs)"
             )
-    sys.exit(1 if failed else 0)
+    sys.exit(1 if isinstance(result.outcome, Failed) else 0)
+
+
+def _refuse_beside(context: click.Context, campaign: Path) -> None:
+    """Raises UserError for an option that says what the campaign says."""
+    for name, option in OF_CAMPAIGN.items():
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UserError(f"{option}: expected none beside --campaign, which brings that of {campaign}")
+
+
+def _as_json(result: FileResult) -> dict[str, object]:
+    from evoarch.archive.records import Failed
+
+    failed = result.outcome if isinstance(result.outcome, Failed) else None
+    metrics = {} if isinstance(result.outcome, Failed) else dict(result.outcome.metrics)
+    return {
+        "outcome": "failed" if failed else "scored",
+        "error": metrics.get("error"),
+        "params": metrics.get("params"),
+        "metrics": metrics,
+        "seconds": result.seconds,
+        "stage": failed.stage if failed else None,
+        "reason": failed.reason if failed else None,
+        "fault": str(failed.fault) if failed else None,
+        "level": result.level,
+        "findings": [str(finding) for finding in result.findings],
+    }
 
 
 def _measures(metrics: Mapping[str, float]) -> str:

@@ -64,6 +64,7 @@ class TestOpening:
 
     @property
     def when(self) -> str:
+        """Date and time of the opening, in local time, to the minute."""
         return time.strftime("%Y-%m-%d %H:%M", time.localtime(self.time))
 
 
@@ -97,6 +98,7 @@ class ConfirmationRecord:
         return list(found.values())
 
     def add(self, candidate: int, training: Retrained) -> None:
+        """Records one training under this recipe."""
         self._store.event(RETRAINED, candidate, {"recipe": self.recipe, **training.__dict__})
 
     def openings(self, candidate: int) -> list[TestOpening]:

@@ -70,19 +70,7 @@ def with_trainer(
         raise UserError(f"{place}: unknown {{{name}}}; {nearest(name, PLACES)}")
     words, named = _found(command, base, place)
     shows = (*named, *(_shown(files, file) for file in table.files))
-    bwrap = ""
-    if table.isolation == "bwrap":
-        if problem := bwrap_problem():
-            raise UserError(
-                f'trainer.isolation: expected bubblewrap around {place}, but {problem}; "own" says that the '
-                'command walls itself off, "none" with --unsafe that nothing does'
-            )
-        bwrap = level.find_bwrap() or ""
-    elif table.isolation == "none" and not unsafe:
-        raise UserError(
-            f'trainer.isolation "none": {place} would run generated code with your rights; --unsafe accepts '
-            'that, "bwrap" walls it off, "own" says that the command does so itself'
-        )
+    bwrap = _walls(table, place, bwrap_problem, unsafe=unsafe)
     at_once = config.evaluation.workers or slots(table, len(os.sched_getaffinity(0)), os.environ)
     training = Training(
         command=tuple(words),
@@ -101,6 +89,26 @@ def with_trainer(
         raise UserError(f"{training.folder}: {error.strerror}", code=1) from None
     stack.callback(trainer.clear)
     return trainer
+
+
+def _walls(table: TrainerTable, place: str, bwrap_problem: Callable[[], str], *, unsafe: bool) -> str:
+    """The path of bubblewrap, where it is to be around the command that `place` names; else "".
+
+    Raises UserError where it doesn't work, and for a command without walls where nobody said unsafe.
+    """
+    if table.isolation == "bwrap":
+        if problem := bwrap_problem():
+            raise UserError(
+                f'trainer.isolation: expected bubblewrap around {place}, but {problem}; "own" says that the '
+                'command walls itself off, "none" with --unsafe that nothing does'
+            )
+        return level.find_bwrap() or ""
+    if table.isolation == "none" and not unsafe:
+        raise UserError(
+            f'trainer.isolation "none": {place} would run generated code with your rights; --unsafe accepts '
+            'that, "bwrap" walls it off, "own" says that the command does so itself'
+        )
+    return ""
 
 
 def slots(table: TrainerTable, cores: int, environment: Mapping[str, str]) -> int:

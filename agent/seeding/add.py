@@ -48,6 +48,7 @@ class Seed:
 
     @property
     def opening(self) -> Opening:
+        """What may change in this seed and its descendants."""
         return opening_of(self.record, self.genome)
 
     def place(self, line: int) -> str:
@@ -78,6 +79,10 @@ class Prepared:
             yield self.seed(offers, layout)
 
     def seed(self, offers: Mapping[str, object], layout: Layout) -> Seed:
+        """The seed whose adapter hands over examples as `layout` says. `offers`: the arguments of the task.
+
+        Raises SeedError.
+        """
         kwargs = dict(self.wanted.kwargs or {})
         made = adapter(self.inlined, kwargs, offers, layout, self.place, self.line)
         genome, places = self.inlined.laid_out(made.text)

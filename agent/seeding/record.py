@@ -41,10 +41,12 @@ class SeedRecord:
     version: int = field(default=VERSION)
 
     def save(self, path: Path) -> None:
+        """Writes the record as JSON."""
         path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
 
 
 def text_digest(text: str) -> str:
+    """SHA-256 of the text, in hexadecimal: a seed or a file of the user's that changed has another one."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -7,9 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from evoarch.agent.cli import main
 from evoarch.agent.confirm.run import RATES
 from evoarch.archive.records import Evaluation, Scored
 from evoarch.archive.store import create, open_archive
@@ -22,18 +20,15 @@ from evoarch.sandbox.outcome import ChildOutcome
 
 pytest.importorskip("ray")
 
+from kit.command import evoarch, new_campaign
 from kit.ray_nodes import ray_nodes
 
 SEEDS = ("conv_base", "mlp")
 
 
-def evoarch(*arguments: str) -> Result:
-    return CliRunner().invoke(main, list(arguments), catch_exceptions=False)
-
-
 def campaign(folder: Path, address: str) -> Path:
     """A campaign on the cluster at `address`, whose archive has two scored baselines."""
-    assert evoarch("init", str(folder), "--lm", "none", "--evaluations", "3").exit_code == 0
+    new_campaign(folder, "--evaluations", "3")
     file = folder / "campaign.toml"
     file.write_text(file.read_text().replace('pool = "local"', f'pool = "ray"\naddress = "{address}"'))
     sources = load_task("mnist1d").seeds

@@ -13,7 +13,7 @@ import importlib.util
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -173,17 +173,12 @@ def load_file(kind: Kind, path: Path) -> ModuleType:
 
 def said(error: BaseException, path: Path | None) -> str:
     """An exception as one line: the last line of `path` that it passed, its type and its message."""
-    frames = [
-        f.lineno for f in traceback.extract_tb(error.__traceback__) if path and Path(f.filename) == path
-    ]
+    own = path.resolve() if path else None
+    passed = traceback.extract_tb(error.__traceback__)
+    frames = [frame.lineno for frame in passed if own and Path(frame.filename).resolve() == own]
     line = getattr(error, "lineno", None) or (frames[-1] if frames else None)
     message = " ".join(str(error).split())
     return f"{f'line {line}: ' if line else ''}{type(error).__name__}: {message}"
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word that is most like `word`, "" where none is known."""
-    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.0)), "")
 
 
 def _refuse_taken(kind: Kind, name: str, given: Mapping[str, object]) -> None:

@@ -32,7 +32,7 @@ from evoarch.archive.store import Store
 from evoarch.archive.weights import save_weights
 from evoarch.evaluators.failures import failure_of
 from evoarch.evaluators.latency import Latency, Timing
-from evoarch.evaluators.metrics.registry import STAGE as METRIC
+from evoarch.evaluators.metrics.registry import STAGE as SCORING
 from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.segments import ResumableEvaluator, Segment
 from evoarch.evaluators.task import Evaluated
@@ -156,7 +156,7 @@ class Pipeline:
         retries = self.config.evaluation.retries
         while True:
             evaluated = await self._evaluate(source, digest, repeat, segment)
-            if (lost := _lost(evaluated)) and retries and lost.stage != METRIC:
+            if (lost := _lost(evaluated)) and retries and lost.stage != SCORING:
                 retries -= 1
                 self.store.event("retried", detail={"reason": lost.reason})
                 continue

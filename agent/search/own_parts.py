@@ -61,6 +61,15 @@ def open_metrics(
     return metrics
 
 
+def with_own_names(config: Config, operators: Sequence[Operator]) -> Config:
+    """`config` whose [[operators]] tables bear the names of their operators, which stand in the archive; a
+    path differs from folder to folder.
+    """
+    tables = zip(config.operators, operators, strict=True)
+    named = tuple(table.model_copy(update={"name": operator.name}) for table, operator in tables)
+    return config.model_copy(update={"operators": named})
+
+
 def check_parts(config: Config, folder: Path) -> None:
     """Looks over the parts that the campaign in `folder` names. Raises UserError or TaskError, one line, for
     one that is not there or does not hold.

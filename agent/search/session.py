@@ -24,7 +24,7 @@ from evoarch.agent.operators.registry import build_operators, try_out
 from evoarch.agent.search.campaign import Campaign
 from evoarch.agent.search.campaign_files import copy_file, copy_files, open_templates
 from evoarch.agent.search.components import Components
-from evoarch.agent.search.own_parts import NO_PARTS, GivenParts, open_metrics
+from evoarch.agent.search.own_parts import NO_PARTS, GivenParts, open_metrics, with_own_names
 from evoarch.agent.search.replay import recorded_config, recorded_order, replayed
 from evoarch.agent.search.selection import own_method
 from evoarch.agent.seeding.add import opening_of
@@ -121,6 +121,7 @@ async def open_session(
             bench.pool,
             choose,
         )
+        config = with_own_names(config, operators)
         event_order: EventOrder | None = recorded_order(replay) if replay else None
         yield Session(store, config, Campaign(store, config, parts, event_order), parts, bench.level)
 

@@ -24,7 +24,7 @@ from evoarch.evaluators.task import Floats, SupervisedTask, Targets, TaskError
 MEASURED = ("error", "params", "flops", "latency", "memory", "seconds", "train_seconds")
 """What is measured of every candidate; no metric may bear one of these names."""
 
-STAGE = "metric"
+STAGE = "score"
 """The stage of an evaluation that a metric failed."""
 
 LOSSES = ("cross_entropy", "mean_squared_error", "")

@@ -85,6 +85,10 @@ SMALL = ["--set", "evaluation.repeats=1", "--set", 'seeds.files=["seeds/mlp.py"]
 
 
 def test_what_a_campaign_is_measured_by_stays_and_its_budget_may_grow(folder: Path) -> None:
+    result = evoarch("run", str(folder), *SMALL, "--set", "budget.evaluations=1", "--json")
+    assert result.exit_code == 0
+    status = json.loads(result.stdout)
+    assert (status["budget"], status["evaluations"]) == (1, 1)
     result = evoarch("run", str(folder), *SMALL, "--set", 'selection.objectives=["error", "parms"]')
     assert result.exit_code == 2
     assert "no metric 'parms'; nearest known: params" in result.output
@@ -94,10 +98,6 @@ def test_what_a_campaign_is_measured_by_stays_and_its_budget_may_grow(folder: Pa
     result = evoarch("run", str(folder), *SMALL, "--set", "evaluation.rungs=[{share=0.5}]")
     assert result.exit_code == 2
     assert "evaluation.rungs: expected [], as this campaign was measured so far" in result.output
-    result = evoarch("run", str(folder), *SMALL, "--set", "budget.evaluations=1", "--json")
-    assert result.exit_code == 0
-    status = json.loads(result.stdout)
-    assert (status["budget"], status["evaluations"]) == (1, 1)
 
 
 def test_a_second_interrupt_stops_at_once_without_a_traceback(folder: Path) -> None:

@@ -1,0 +1,108 @@
+"""Objectives beside error and params: in selection, in prompts and their targets, and as limits."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+
+import pytest
+
+from evoarch.agent.config.load import Config, parse
+from evoarch.agent.config.tables import SelectionTable
+from evoarch.agent.evaluation.constraints import completed, excess, wanted
+from evoarch.agent.search.selection import METHODS, select, targets
+from evoarch.agent.search.variation import order_of
+from evoarch.agent.statistics.objectives import deciding
+from evoarch.archive.records import Candidate, Failed, Proposal, Scored, State
+from evoarch.evaluators.task import Evaluated
+from evoarch.prompts.render import metrics_text
+
+
+def candidate(identity: int, **metrics: float) -> Candidate:
+    return Candidate(
+        id=identity, operator="seed", state=State.SCORED, source="x = 1\n", metrics=metrics, parents=()
+    )
+
+
+def config(**tables: object) -> Config:
+    head = {"campaign": {"name": "c"}, "operators": [{"name": "random"}]}
+    return parse({**head, **tables}, "test")
+
+
+def test_selection_ranks_by_the_objectives_that_are_asked_for() -> None:
+    table = SelectionTable(objectives=("macro_f1_loss", "latency"))
+    best = candidate(1, error=0.9, params=9e9, macro_f1_loss=0.1, latency=0.5)
+    worse = candidate(2, error=0.1, params=1.0, macro_f1_loss=0.2, latency=0.6)
+    unmeasured = candidate(3, error=0.0, params=1.0, macro_f1_loss=0.0)
+    drawn = [select([best, worse, unmeasured], 1, random.Random(seed), table)[0].id for seed in range(40)]
+    assert set(drawn) == {1, 2}
+    assert drawn.count(1) > drawn.count(2)
+
+
+def test_every_built_in_method_is_one_that_the_configuration_knows() -> None:
+    from evoarch.agent.config.tables import METHODS as NAMED
+
+    assert set(METHODS) == set(NAMED)
+
+
+def test_prompts_ask_for_the_objectives_and_show_them() -> None:
+    rows = [
+        {"error": 0.2, "params": 1000.0, "auroc_loss": 0.1},
+        {"error": 0.3, "params": 500.0, "auroc_loss": 0.05},
+    ]
+    assert targets(rows, ("auroc_loss", "params")) == {"auroc_loss": pytest.approx(0.045), "params": 400.0}
+    assert targets(rows, ("auroc_loss", "latency")).keys() == {"auroc_loss"}, "what not all have is not asked"
+    assert deciding(SelectionTable(objectives=("auroc_loss",))) == ("auroc_loss",)
+    assert deciding(SelectionTable(method="scalar", objectives=("auroc_loss",))) == ("params", "error")
+    shown = metrics_text({"error": 0.2, "params": 1000.0, "auroc_loss": 0.04567, "flops": 123456.0})
+    assert shown == '{"params": "1000", "val_error": "0.200", "auroc_loss": "0.04567", "flops": "123456"}'
+
+
+def test_an_order_shows_of_a_parent_what_it_asks_for() -> None:
+    context = {
+        "count": 1,
+        "metrics": {"1": {"error": 0.2, "params": 10.0, "train_seconds": 3.3, "auroc_loss": 0.1}},
+        "targets": {"auroc_loss": 0.09, "params": 9.0},
+        "temperature": 0.8,
+    }
+    proposal = Proposal(
+        candidate=2, number=0, batch=1, ordinal=0, operator="random", parents=(1,), context=context
+    )
+    order = order_of([proposal], [candidate(1)], {})
+    assert dict(order.parents[0].metrics) == {"params": 10.0, "auroc_loss": 0.1}
+    assert dict(order.targets) == {"auroc_loss": 0.09, "params": 9.0}
+
+
+def test_a_limit_on_a_metric_holds_at_the_end_and_not_at_a_rung() -> None:
+    limited = config(constraints={"metrics": {"auroc_loss": 0.1}}, evaluation={"metrics": ["auroc"]})
+    assert wanted(limited, "auroc_loss") == "constraints.metrics.auroc_loss"
+    assert excess(limited.constraints, {"auroc_loss": 0.1}) == ""
+    evaluated = Evaluated(Scored({"error": 0.2, "params": 5.0, "auroc_loss": 0.2}), 0.0, 0.0)
+    outcome = completed(evaluated, limited, 5, {}, {}).outcome
+    assert isinstance(outcome, Failed)
+    assert outcome.reason == (
+        "expected at most 0.1 auroc_loss, got 0.2: 0.1 (100.0%) above; limit constraints.metrics.auroc_loss"
+    )
+    assert isinstance(completed(evaluated, limited, 5, {}, {}, partly=True).outcome, Scored)
+    lacking = Evaluated(Scored({"error": 0.2, "params": 5.0}), 0.0, 0.0)
+    outcome = completed(lacking, limited, 5, {}, {}).outcome
+    assert isinstance(outcome, Failed)
+    assert "this task tells no auroc_loss" in outcome.reason
+
+
+def test_a_limit_of_nothing_is_a_limit() -> None:
+    limited = config(constraints={"metrics": {"top5_error": 0.0}})
+    assert "expected at most 0 top5_error, got 0.01: 0.01 above" in excess(
+        limited.constraints, {"top5_error": 0.01}
+    )
+
+
+def test_the_public_contract_classes_need_no_pytest() -> None:
+    code = (
+        "import sys, evoarch\n"
+        "for kind in ('Operator', 'LM', 'Task', 'Metric'): getattr(evoarch, f'{kind}Contract')\n"
+        "print('pytest' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

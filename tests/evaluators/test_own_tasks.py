@@ -18,16 +18,10 @@ from evoarch.evaluators.fit import fit_program
 from evoarch.evaluators.tasks import load_task, moved
 from kit.command import evoarch as run
 from kit.command import new_campaign
+from kit.pages import files_of
 from kit.paths import ROOT
 
 PAGE = ROOT / "docs/own-task.md"
-
-
-def example(folder: Path) -> Path:
-    """The files of the page."""
-    for text in re.findall(r"```python\n(# \w+\.py\n.*?)```", PAGE.read_text("utf-8"), re.DOTALL):
-        (folder / text.split("\n", 1)[0].removeprefix("# ")).write_text(text, encoding="utf-8")
-    return folder
 
 
 class TestThePagesExample(evoarch.TaskContract):
@@ -35,7 +29,7 @@ class TestThePagesExample(evoarch.TaskContract):
     def task(self, tmp_path_factory: pytest.TempPathFactory) -> evoarch.Task:
         folder = tmp_path_factory.getbasetemp() / "page"
         folder.mkdir(exist_ok=True)
-        return load_task("my_task.py:MyTask", example(folder))
+        return load_task("my_task.py:MyTask", files_of("own-task.md", folder))
 
 
 @pytest.mark.slow
@@ -229,7 +223,7 @@ def test_other_data_are_refused_once_something_is_scored(tmp_path: Path) -> None
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["digits", "classes", "regression", "own"])
 def test_a_campaign_from_init_to_export(tmp_path: Path, kind: str) -> None:
-    task = "digits" if kind == "digits" else f"{example(tmp_path) / 'my_task.py'}:MyTask"
+    task = "digits" if kind == "digits" else f"{files_of('own-task.md', tmp_path) / 'my_task.py'}:MyTask"
     if kind in ("classes", "regression"):
         task = f"tensors:{data_file(tmp_path, regression=kind == 'regression')}"
     folder = new_campaign(tmp_path / "c", "--task", task, "--evaluations", "2")

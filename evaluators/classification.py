@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from evoarch.archive.records import Failed
-from evoarch.evaluators.agreement import chosen_checkpoint, disagree, smoothed_error
+from evoarch.evaluators.agreement import LARGEST, chosen_checkpoint, disagree, smoothed_error
 from evoarch.evaluators.examples import SplitGrading, read_outputs
 from evoarch.evaluators.flow import Grade, Question
 from evoarch.evaluators.metrics.base import Metric
@@ -18,7 +18,7 @@ from evoarch.sandbox.outcome import Finished
 class Classification(SplitGrading):
     """Grades float32 logits (n, classes). An example is correct only where both predictions say its class."""
 
-    worthless = "the logits are not finite"
+    worthless = f"the logits are not finite, or beyond {LARGEST:g}"
 
     def __init__(self, splits: Splits, classes: int, metrics: Sequence[Metric] = ()) -> None:
         super().__init__(splits, metrics)

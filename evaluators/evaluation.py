@@ -15,6 +15,8 @@ from evoarch.evaluators.metrics.registry import joined
 from evoarch.evaluators.regression import Regression
 from evoarch.evaluators.replies import DryRunPassed, sound_of
 from evoarch.evaluators.segments import Segment
+from evoarch.evaluators.signature import Signature
+from evoarch.evaluators.signatures import Signatures
 from evoarch.evaluators.task import Evaluated, Recipe, Splits, SupervisedTask
 from evoarch.evaluators.zero_cost import EXAMPLES, SIGNED, ZeroCost, scores_of
 from evoarch.sandbox.job import InteractiveRunner, Job, Runner
@@ -66,6 +68,7 @@ class Evaluator:
             "kwargs": dict(kwargs or {}),
             "loss": task.loss,
         }
+        self._signatures = Signatures()
         self.grading, self._outputs = grading_of(task, splits, metrics), outputs(task)
         self._shown: Mapping[str, Array] = {
             "inputs": splits.train.inputs[:EXAMPLES],
@@ -91,7 +94,11 @@ class Evaluator:
         of = self._setting
         job = Job("dry_run", source, options=of.options, seed=DRY_RUN_SEED, limits=of.limits)
         outcome = await of.runner.run(job)
-        return sound_of(outcome) if isinstance(outcome, Finished) else outcome
+        if not isinstance(outcome, Finished):
+            return outcome
+        passed = sound_of(outcome)
+        self._signatures.keep(source, passed.signature)
+        return passed
 
     @property
     def steps(self) -> int:
@@ -104,7 +111,10 @@ class Evaluator:
 
     async def evaluate_segment(self, source: str, *, digest: str, repeat: int, segment: Segment) -> Evaluated:
         """As evaluators.segments.ResumableEvaluator says."""
-        return await Flow(self._setting, self.grading, source, digest, repeat, segment).run()
+        signature = await self._signatures.of(source, self.dry_run)
+        if not isinstance(signature, Signature):
+            return Evaluated(failure_of(signature), signature.usage.seconds, signature.usage.cpu_seconds)
+        return await Flow(self._setting, self.grading, source, digest, repeat, segment, signature).run()
 
     async def latency(self, source: str, reference: str) -> Latency | Failed:
         """As evaluators.latency.Timing says."""

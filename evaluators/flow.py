@@ -20,6 +20,7 @@ from evoarch.evaluators.params import carried, count_params
 from evoarch.evaluators.recipe import of_genome
 from evoarch.evaluators.replies import Weights, checkpoints_of, curve_of, weights_of
 from evoarch.evaluators.segments import Segment, inherited_share
+from evoarch.evaluators.signature import Signature
 from evoarch.evaluators.task import Evaluated, Recipe
 from evoarch.sandbox.job import Job, Runner
 from evoarch.sandbox.limits import Limits
@@ -129,7 +130,9 @@ class Flow(Generic[Answers]):
         digest: str,
         repeat: int,
         segment: Segment | None = None,
+        signature: Signature | None = None,
     ) -> None:
+        self._signature = signature
         self._of, self._grading, self._source, self._name = setting, grading, source, (digest, repeat)
         self._segment = segment or Segment(0, setting.recipe.steps)
         self._usages: list[Usage] = []
@@ -171,10 +174,20 @@ class Flow(Generic[Answers]):
             outcome = Failed("constraint", f"error {grade.error:.3f} is above {limit}")
         return self._ended(outcome, correct=np.packbits(grade.correct).tobytes(), weights=weights)
 
-    async def ask(self, weights: Mapping[str, Array], purpose: str) -> Answers | Failed:
-        """The graded examples, answered once by given weights; `purpose` names the child's randomness."""
-        answers = await self._predict((weights,), self._grading.question(), purpose)
-        return answers if isinstance(answers, Failed) else answers[0]
+    async def ask_twice(self, weights: Mapping[str, Array], purpose: str) -> tuple[Answers, Answers] | Failed:
+        """The graded examples, answered by given weights plainly and otherwise; a failure where the two
+        differ. `purpose` names the children's randomness.
+        """
+        first = await self._predict((weights,), self._grading.question(), purpose)
+        if isinstance(first, Failed):
+            return first
+        other = self._grading.otherwise(np.random.default_rng(self._draw(f"{purpose} order")))
+        second = await self._predict((weights,), other, f"{purpose} again")
+        if isinstance(second, Failed):
+            return second
+        if problem := self._grading.disagree(first[0], second[0]):
+            return Failed("predict", f"two predictions of the test differ: {problem}")
+        return first[0], second[0]
 
     async def _train(self) -> Weights | Failed:
         segment = self._segment
@@ -193,7 +206,9 @@ class Flow(Generic[Answers]):
         used = outcome.usage
         self._detail["training"] = {"cpu_seconds": used.cpu_seconds, "memory": used.above / (1 << 20)}
         self._detail["curve"] = curve_of(outcome.notes.get("curve"))
-        trained = weights_of(outcome, checkpoints_of(recipe, segment), segment.stop < recipe.steps)
+        trained = weights_of(
+            outcome, checkpoints_of(recipe, segment), segment.stop < recipe.steps, self._signature
+        )
         if segment.inherit and isinstance(trained, Weights):
             share = inherited_share(trained.checkpoints[0], segment.inherit)
             self._detail["inherited_share"] = round(share, 4)

@@ -18,18 +18,15 @@ def count_params(weights: Mapping[str, Array], ties: object = None) -> int:
     (name to first name, claimed by the child) calls the same as another *and* that has the same bytes; the
     running mean and variance of a normalisation whose own scale and shift, of the same shape, are counted.
     What a child claims can therefore hide nothing but statistics, one pair for each counted scale and shift.
-    A 64-bit number counts as two.
+    A 64-bit number counts as two. Takes time in proportion to the number of tensors and their bytes.
     """
-    claimed = ties if isinstance(ties, Mapping) else {}
+    claimed = {str(name): str(first) for name, first in ties.items()} if isinstance(ties, Mapping) else {}
+    firsts = set(claimed.values())
     total = 0
     for name, array in carried(weights).items():
-        first = weights.get(str(claimed.get(name)))
-        if (
-            first is not None
-            and name != claimed.get(name)
-            and name not in claimed.values()
-            and _same(first, array)
-        ):
+        first = claimed.get(name, name)
+        # Who is named as another's first is counted itself, so that ties in a circle count once.
+        if first != name and name not in firsts and first in weights and _same(weights[first], array):
             continue
         if not _is_statistic(name, weights):
             total += array.size * max(1, array.itemsize // 4)

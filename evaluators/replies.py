@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from evoarch.archive.records import Failed
 from evoarch.evaluators.params import count_params
 from evoarch.evaluators.segments import Segment, split_state, wrong_state
+from evoarch.evaluators.signature import Signature, signature_of
 from evoarch.evaluators.task import Recipe
 from evoarch.sandbox.outcome import Array, Finished, Usage
 
@@ -36,6 +37,8 @@ class DryRunPassed:
     no_flops: str = "this task counts none"
     unreached: tuple[str, ...] = ()
     """Trainable parameters that no gradient reaches, as the child named them."""
+    signature: Signature | None = None
+    """What its state is made of; None where nothing trains it behind walls (a fake)."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ def sound_of(outcome: Finished) -> DryRunPassed:
         flops=known,
         no_flops="" if known is not None else str(outcome.notes.get("no_flops", DryRunPassed.no_flops))[:300],
         unreached=_names(outcome.notes.get("unreached")),
+        signature=signature_of(outcome.arrays),
     )
 
 
@@ -70,9 +74,11 @@ def checkpoints_of(recipe: Recipe, segment: Segment) -> int:
     return sum(mark > segment.start for mark in marks)
 
 
-def weights_of(outcome: Finished, count: int, goes_on: bool = False) -> Weights | Failed:
-    """The checkpoints that a training child owes: `count` of them, alike in names, dtypes and shapes; and
-    where training `goes_on`, the state for it.
+def weights_of(
+    outcome: Finished, count: int, goes_on: bool = False, signature: Signature | None = None
+) -> Weights | Failed:
+    """The checkpoints that a training child owes: `count` of them, each with the tensors of `signature`, in
+    its order; and where training `goes_on`, the state for it.
     """
     arrays, state = split_state(outcome.arrays)
     checkpoints: list[dict[str, Array]] = [{} for _ in range(count)]
@@ -84,6 +90,10 @@ def weights_of(outcome: Finished, count: int, goes_on: bool = False) -> Weights 
     signatures = [{n: (a.dtype, a.shape) for n, a in weights.items()} for weights in checkpoints]
     if not signatures[0] or any(signature != signatures[0] for signature in signatures):
         return Failed("train", f"the reply must hold {count} checkpoints of the same tensors")
+    if signature is not None:
+        if problem := signature.problem(checkpoints[0]):
+            return Failed("train", problem)
+        checkpoints = [signature.ordered(weights) for weights in checkpoints]
     if goes_on and (problem := wrong_state(state, checkpoints[0])):
         return Failed("train", problem)
     return Weights(tuple(checkpoints), outcome.notes.get("ties"), state if goes_on else {})

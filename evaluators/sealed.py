@@ -19,7 +19,7 @@ from evoarch.evaluators.evaluation import Evaluator
 from evoarch.evaluators.failures import failure_of
 from evoarch.evaluators.flow import derived_seed
 from evoarch.evaluators.params import carried
-from evoarch.evaluators.task import Evaluated, Recipe, Split, Splits, SupervisedTask, Task, TaskError
+from evoarch.evaluators.task import Evaluated, Floats, Recipe, Split, Splits, SupervisedTask, Task, TaskError
 from evoarch.sandbox.job import Job, Runner
 from evoarch.sandbox.limits import Limits
 from evoarch.sandbox.outcome import Array, Finished
@@ -154,11 +154,16 @@ class SealedConfirmer:
     ) -> Mapping[str, Graded] | Failed:
         self._tests = self._tests or tests_of(self._task, self._test_seed)
         graded: dict[str, Graded] = {}
+        grading = self._evaluator(rate).grading
         for name, split in self._tests.items():
-            logits = await self._logits(source, weights, split, digest, repeat)
-            if isinstance(logits, Failed):
-                return logits
-            graded[name] = Graded(self._evaluator(rate).grading.right(logits, split.targets))
+            answers = await self._twice(source, weights, split, digest, repeat)
+            if isinstance(answers, Failed):
+                return answers
+            first, second = answers
+            if problem := grading.disagree(first, second):
+                return Failed("predict", f"two predictions of the {name} test differ: {problem}")
+            right = [grading.right(each, split.targets) for each in answers]
+            graded[name] = Graded(np.minimum(*right))
         return graded
 
     def _evaluator(self, rate: float) -> Evaluator:
@@ -173,24 +178,30 @@ class SealedConfirmer:
             )
         return self._evaluators[rate]
 
-    async def _logits(
+    async def _twice(
         self, source: str, weights: Mapping[str, Array], split: Split, digest: str, repeat: int
-    ) -> NDArray[np.float32] | Failed:
-        split.inputs.setflags(write=False)
-        job = Job(
-            "predict",
-            source,
-            arrays={"inputs": split.inputs, **{f"0/{n}": a for n, a in carried(weights).items()}},
-            options={**self._evaluator(self._recipe.rate).options, "batch": BATCH, "checkpoints": 1},
-            seed=derived_seed(self._seed, digest, repeat, "test"),
-            limits=self._limits,
-        )
-        outcome = await self._runner.run(job)
-        if not isinstance(outcome, Finished):
-            return failure_of(outcome, "predict")
-        logits, expected = outcome.arrays.get("logits"), (1, len(split.inputs), outputs(self._task))
-        if logits is None or logits.shape != expected or not np.isfinite(logits).all():
-            got = "nothing" if logits is None else f"{logits.dtype} {logits.shape}"
-            return Failed("predict", f"the reply must hold finite logits {expected}, got {got}")
-        answer: NDArray[np.float32] = np.asarray(logits[0], np.float32)
-        return answer
+    ) -> tuple[Floats, Floats] | Failed:
+        """The outputs of a split in its own order, asked plainly, then in another order and batch size."""
+        found: list[Floats] = []
+        plain = np.arange(len(split.inputs))
+        mixed = np.random.default_rng(derived_seed(self._seed, digest, repeat, "order")).permutation(plain)
+        for order, batch, purpose in ((plain, BATCH, "test"), (mixed, BATCH // 7, "test again")):
+            inputs = split.inputs if order is plain else split.inputs[order]
+            inputs.setflags(write=False)
+            job = Job(
+                "predict",
+                source,
+                arrays={"inputs": inputs, **{f"0/{n}": a for n, a in carried(weights).items()}},
+                options={**self._evaluator(self._recipe.rate).options, "batch": batch, "checkpoints": 1},
+                seed=derived_seed(self._seed, digest, repeat, purpose),
+                limits=self._limits,
+            )
+            outcome = await self._runner.run(job)
+            if not isinstance(outcome, Finished):
+                return failure_of(outcome, "predict")
+            logits, expected = outcome.arrays.get("logits"), (1, len(inputs), outputs(self._task))
+            if logits is None or logits.shape != expected or not np.isfinite(logits).all():
+                got = "nothing" if logits is None else f"{logits.dtype} {logits.shape}"
+                return Failed("predict", f"the reply must hold finite logits {expected}, got {got}")
+            found.append(np.asarray(logits[0], np.float32)[np.argsort(order)])
+        return found[0], found[1]

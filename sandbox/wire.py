@@ -29,6 +29,8 @@ DTYPES: Mapping[str, int] = {
 ALIGN = 64
 MAX_TENSORS = 10_000
 MAX_DIMENSIONS = 16
+MAX_ELEMENTS = 1 << 40
+"""Product of a tensor's sizes that are not zero: array libraries refuse a larger one, even an empty one."""
 MAX_HEADER = 4 << 20
 MAX_STAGE = 64
 MAX_STAGES = 1_000
@@ -232,4 +234,6 @@ def _frame(entry: object, start: int) -> Frame:
 
 def _is_shape(shape: Sequence[object]) -> bool:
     # bool is an int: True as a length would pass for 1.
-    return len(shape) <= MAX_DIMENSIONS and all(type(n) is int and 0 <= n < 2**40 for n in shape)
+    if len(shape) > MAX_DIMENSIONS or not all(type(n) is int and 0 <= n <= MAX_ELEMENTS for n in shape):
+        return False
+    return math.prod(n or 1 for n in shape if isinstance(n, int)) <= MAX_ELEMENTS

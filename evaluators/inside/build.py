@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from evoarch.evaluators.inside.state import named_state
+
 Announce = Callable[[str], None]
 Reply = tuple[dict[str, Tensor], dict[str, Any]]
 
@@ -57,13 +59,11 @@ def check_logits(logits: object, batch: int, classes: int) -> Tensor:
 
 
 def state_of(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors of the state dict (detached, not copied), and ties: a name to the first name it shares."""
+    """The tensors of the state (detached, not copied), and ties: a name to the first name it shares."""
     state: dict[str, Tensor] = {}
     ties: dict[str, str] = {}
     first: dict[tuple[int, torch.Size, tuple[int, ...]], str] = {}
-    for name, value in model.state_dict().items():
-        if not isinstance(value, Tensor):
-            raise TypeError(f"state {name!r} must be a tensor, got {type(value).__name__}")
+    for name, value in named_state(model).items():
         if value.is_complex() or value.dtype is torch.bfloat16:
             raise TypeError(f"state {name!r} must be float16, float32, float64 or integer, got {value.dtype}")
         state[name] = value.detach()

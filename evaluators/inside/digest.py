@@ -15,6 +15,7 @@ from torch import Tensor, autograd, nn
 
 from evoarch.evaluators.inside.build import build, check_logits, materialise, outputs_of
 from evoarch.evaluators.inside.losses import LOSSES, made_up_targets
+from evoarch.evaluators.inside.state import named_state
 
 SEED = 20230228
 QUANTUM = 1e-7
@@ -63,7 +64,7 @@ def _trace(genome: ModuleType | None, options: Mapping[str, Any]) -> str:
         autograd.backward(LOSSES[options["loss"]](logits, targets))
         parts.append(_print(logits))
         parts.extend(_step(model))
-    parts.extend(sorted(_print(value) for value in model.state_dict().values()))
+    parts.extend(sorted(_print(value) for value in named_state(model).values()))
     model.eval()
     with torch.no_grad():
         parts.append(_print(model(inputs)))

@@ -9,8 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evoarch.evaluators.inside.build import Announce, Reply, build, check_logits, outputs_of
+from evoarch.evaluators.inside.build import (
+    Announce,
+    Reply,
+    build,
+    check_logits,
+    materialise,
+    outputs_of,
+)
 from evoarch.evaluators.inside.device import device_of
+from evoarch.evaluators.inside.state import load_state
 
 
 def predict(
@@ -26,12 +34,13 @@ def predict(
     model = build(genome, options).to(device_of(options))
     announce("predict")
     inputs, size = arrays["inputs"].to(device_of(options)), options["batch"]
+    materialise(model, inputs[:2])
     outputs = outputs_of(options)
     answers: list[Tensor] = []
     for checkpoint in range(options["checkpoints"]):
         start = f"{checkpoint}/"
         weights = {name[len(start) :]: a for name, a in arrays.items() if name.startswith(start)}
-        _load(model, weights)
+        load_state(model, weights)
         model.eval()
         with torch.no_grad():
             parts = [
@@ -39,17 +48,3 @@ def predict(
             ]
         answers.append(torch.cat(parts))
     return {"logits": torch.stack(answers)}, {}
-
-
-def _load(model: torch.nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Integer and boolean buffers stay as the constructor made them: they are constants, never carried."""
-    wanted = model.state_dict()
-    constant = {n for n, v in wanted.items() if isinstance(v, Tensor) and not _carried(v)}
-    result = model.load_state_dict(weights, strict=False)
-    missing = sorted(set(result.missing_keys) - constant)
-    if missing or result.unexpected_keys:
-        raise ValueError(f"trained weights lack {missing[:5]} and hold unknown {result.unexpected_keys[:5]}")
-
-
-def _carried(value: Tensor) -> bool:
-    return torch.nn.parameter.is_lazy(value) or value.is_floating_point()

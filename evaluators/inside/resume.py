@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from evoarch.evaluators.inside.device import random_states, set_random_states
 from evoarch.evaluators.inside.overlap import overlap
+from evoarch.evaluators.inside.state import load_state, named_state
 
 
 def part_of(arrays: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -21,7 +22,7 @@ def snapshot(
     model: nn.Module, optimiser: torch.optim.Optimizer, options: Mapping[str, Any]
 ) -> dict[str, Tensor]:
     """`model/<name>`, `optimiser/<parameter>/<moment>` and `rng`: training goes on from it bit by bit."""
-    held = {f"model/{name}": value.detach().clone() for name, value in model.state_dict().items()}
+    held = {f"model/{name}": value.detach().clone() for name, value in named_state(model).items()}
     for number, moments in optimiser.state_dict()["state"].items():
         held |= {f"optimiser/{number}/{name}": value.detach().clone() for name, value in moments.items()}
     return held | random_states(options)
@@ -33,8 +34,8 @@ def restore(
     held: Mapping[str, Tensor],
     options: Mapping[str, Any],
 ) -> None:
-    """The inverse of `snapshot`. Raises RuntimeError where the tensors are not those of this model."""
-    model.load_state_dict(part_of(held, "model/"))
+    """The inverse of `snapshot`. Raises ValueError where the tensors are not those of this model."""
+    load_state(model, part_of(held, "model/"), constants=True)
     state: dict[int, dict[str, Any]] = {}
     for path, value in part_of(held, "optimiser/").items():
         number, _, name = path.partition("/")
@@ -48,7 +49,7 @@ def inherit(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     both have where only widths differ (`overlap`). The slice keeps what is not overwritten as initialised.
     """
     with torch.no_grad():
-        for name, value in model.state_dict().items():
+        for name, value in named_state(model).items():
             given = tensors.get(name)
             if given is None or not value.is_floating_point() or not given.is_floating_point():
                 continue

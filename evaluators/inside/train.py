@@ -72,11 +72,14 @@ def train(
         batch = drawn.to(inputs.device)
         with casting(options):
             logits = check_logits(model(inputs.index_select(0, batch)), len(batch), outputs)
-            loss = loss_of(logits, targets.index_select(0, batch))
+            # On a copy: nothing that a model can hold leads to the targets.
+            seen = logits.detach().requires_grad_()
+            loss = loss_of(seen, targets.index_select(0, batch))
         losses.append(loss.item())
         if not math.isfinite(losses[-1]):
             raise FloatingPointError(f"the training loss became {losses[-1]} at step {step + 1}")
         autograd.backward(loss)
+        autograd.backward(logits, seen.grad)
         optimiser.step()
         if step + 1 in marks:
             state, ties = state_of(model)

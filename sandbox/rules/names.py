@@ -32,13 +32,16 @@ BINDABLE = words("compile copyright credits dir exit gc help input license os qu
 ATTRIBUTES = words(
     """
     ag_frame backward co_code cr_frame data_ptr f_back f_builtins f_code f_globals f_locals fromfile
-    func_globals gi_code gi_frame load_library load_state_dict mro popen register_forward_hook
-    register_forward_pre_hook register_full_backward_hook register_full_backward_pre_hook
-    register_hook share_memory share_memory_ storage system tb_frame tb_next tofile typed_storage
+    func_globals gi_code gi_frame grad grad_fn load_library load_state_dict mro popen
+    register_forward_hook register_forward_pre_hook register_full_backward_hook
+    register_full_backward_pre_hook register_hook register_post_accumulate_grad_hook retain_grad
+    retains_grad share_memory share_memory_ storage system tb_frame tb_next tofile typed_storage
     untyped_storage
     """
 )
-"""Attributes that lead to files, memory or frames, or that train inside the model."""
+"""Attributes that lead to files, memory or frames, that train inside the model, or that read gradients: those
+of the outputs tell a step's targets.
+"""
 
 SPECIAL_METHODS = words(
     """

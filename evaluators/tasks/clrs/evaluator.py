@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evoarch.archive.records import Failed
+from evoarch.evaluators.failures import failure_of
 from evoarch.evaluators.flow import DRY_RUN_SEED, Flow, Grade, Question, Setting
 from evoarch.evaluators.replies import DryRunPassed, sound_of
+from evoarch.evaluators.signature import Signature
+from evoarch.evaluators.signatures import Signatures
 from evoarch.evaluators.task import Evaluated
 from evoarch.evaluators.tasks.clrs.data import Array, read_split
 from evoarch.evaluators.tasks.clrs.frozen import outside_writes
@@ -56,6 +59,7 @@ class ClrsEvaluator:
         self._grading = ClrsGrading(
             features_of(algorithm), _of_sizes(read_split(algorithm, "train"), recipe.nodes), graded
         )
+        self._signatures = Signatures()
         self._setting = Setting(
             task=algorithm,
             recipe=recipe,
@@ -81,19 +85,33 @@ class ClrsEvaluator:
         of = self._setting
         job = Job("dry_run", source, options=of.options, seed=DRY_RUN_SEED, limits=of.limits)
         outcome = await of.runner.run(job)
-        return sound_of(outcome) if isinstance(outcome, Finished) else outcome
+        if not isinstance(outcome, Finished):
+            return outcome
+        passed = sound_of(outcome)
+        self._signatures.keep(source, passed.signature)
+        return passed
 
     async def evaluate(self, source: str, *, digest: str, repeat: int) -> Evaluated:
         """Train and score once. `digest` is the genome's source digest; `repeat` counts from 0."""
-        return await Flow(self._setting, self._grading, source, digest, repeat).run()
+        signature = await self._signatures.of(source, self.dry_run)
+        if not isinstance(signature, Signature):
+            return Evaluated(failure_of(signature), signature.usage.seconds, signature.usage.cpu_seconds)
+        flow = Flow(self._setting, self._grading, source, digest, repeat, signature=signature)
+        return await flow.run()
 
     async def grade(
         self, source: str, weights: Mapping[str, Array], *, digest: str, repeat: int
     ) -> NDArray[np.float32] | Failed:
         """Of each example, the share of right answers that these weights give: (examples,), 0 to 1."""
         flow = Flow(self._setting, self._grading, source, digest, repeat)
-        logits = await flow.ask(weights, "test")
-        return logits if isinstance(logits, Failed) else self._grading.by_example(logits)
+        answers = await flow.ask_twice(weights, "test")
+        if isinstance(answers, Failed):
+            return answers
+        found = [self._grading.by_example(logits) for logits in answers]
+        for each in found:
+            if isinstance(each, Failed):
+                return each
+        return np.minimum(*found)
 
 
 class ClrsGrading:

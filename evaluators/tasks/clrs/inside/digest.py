@@ -12,6 +12,7 @@ from torch import Tensor
 
 from evoarch.evaluators.inside.build import build
 from evoarch.evaluators.inside.digest import SEED, _print, _reseed, _shared, _step
+from evoarch.evaluators.inside.state import named_state
 
 SCALES = (1.0, 1.0, 3.0, 10.0, 30.0)
 NODES = 4
@@ -69,5 +70,5 @@ def _trace(genome: ModuleType | None, options: Mapping[str, Any]) -> str:
         torch.stack([(x * w).sum() for x, w in zip(outputs, weights, strict=True)]).sum().backward()  # type: ignore[no-untyped-call]
         parts.extend(_print(x) for x in outputs)
         parts.extend(_step(model))
-    parts.extend(sorted(_print(value) for value in model.state_dict().values()))
+    parts.extend(sorted(_print(value) for value in named_state(model).values()))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

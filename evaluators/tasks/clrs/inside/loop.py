@@ -18,6 +18,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from evoarch.evaluators.inside.build import Announce, Reply, build, state_of
 from evoarch.evaluators.inside.device import casting, device_of, placed
+from evoarch.evaluators.inside.state import load_state
 from evoarch.evaluators.inside.train import curve
 from evoarch.evaluators.inside.warm import warmup as warm_common
 from evoarch.evaluators.tasks.clrs.inside.digest import function_digest
@@ -152,7 +153,7 @@ def predict(
     found: dict[str, list[Tensor]] = {}
     for checkpoint in range(options["checkpoints"]):
         start = f"weights/{checkpoint}/"
-        _load(network, {name[len(start) :]: a for name, a in arrays.items() if name.startswith(start)})
+        load_state(network, {name[len(start) :]: a for name, a in arrays.items() if name.startswith(start)})
         network.eval()
         with torch.no_grad():
             for size, batch in batches.items():
@@ -171,15 +172,6 @@ def _answers(network: Network, batch: Batch, rows: int) -> dict[str, Tensor]:
     parts = [network(batch.pick(some), keep_hints=False).outputs for some in torch.split(order, rows)]
     back = order.argsort()
     return {name: torch.cat([part[name] for part in parts]).index_select(0, back) for name in parts[0]}
-
-
-def _load(network: Network, weights: Mapping[str, Tensor]) -> None:
-    """Integer and boolean buffers stay as the constructor made them: they are constants, never carried."""
-    constant = {name for name, value in network.state_dict().items() if not value.is_floating_point()}
-    result = network.load_state_dict(weights, strict=False)
-    missing = sorted(set(result.missing_keys) - constant)
-    if missing or result.unexpected_keys:
-        raise ValueError(f"trained weights lack {missing[:5]} and hold unknown {result.unexpected_keys[:5]}")
 
 
 def warmup() -> None:

@@ -56,8 +56,8 @@ def disagree(first: NDArray[np.float32], second: NDArray[np.float32]) -> str:
 def spread_of(logits: NDArray[np.float64]) -> float:
     """How far the logits (n, classes) of an example lie apart, typically.
 
-    The lesser of the mean standard deviation over an example's classes and the middle distance of a logit from
-    its example's median: one class of enormous logits widens the first, but not the second.
+    The lesser of the mean standard deviation over an example's classes and the middle distance of a logit
+    from its example's median: one class of enormous logits widens the first, but not the second.
     """
     apart = np.abs(logits - np.median(logits, axis=1, keepdims=True))
     middle = float(np.median(apart[apart > 0])) if (apart > 0).any() else 0.0

@@ -46,6 +46,5 @@ def signature_of(state: Mapping[str, Array]) -> Signature:
 
 
 def _few(names: list[str]) -> str:
-    return ", ".join(repr(name[:80]) for name in names[:3]) + (
-        f" and {len(names) - 3} more" if names[3:] else ""
-    )
+    more = f" and {len(names) - 3} more" if names[3:] else ""
+    return ", ".join(repr(name[:80]) for name in names[:3]) + more

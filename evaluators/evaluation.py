@@ -111,9 +111,11 @@ class Evaluator:
 
     async def evaluate_segment(self, source: str, *, digest: str, repeat: int, segment: Segment) -> Evaluated:
         """As evaluators.segments.ResumableEvaluator says."""
-        signature = await self._signatures.of(source, self.dry_run)
+        signature = await self._signatures.of(source, self._setting)
         if not isinstance(signature, Signature):
-            return Evaluated(failure_of(signature), signature.usage.seconds, signature.usage.cpu_seconds)
+            return Evaluated(
+                failure_of(signature, "build"), signature.usage.seconds, signature.usage.cpu_seconds
+            )
         return await Flow(self._setting, self.grading, source, digest, repeat, segment, signature).run()
 
     async def latency(self, source: str, reference: str) -> Latency | Failed:

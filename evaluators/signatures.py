@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
 
-from evoarch.evaluators.replies import DryRunPassed
-from evoarch.evaluators.signature import Signature
-from evoarch.sandbox.outcome import ChildOutcome
+from evoarch.evaluators.flow import DRY_RUN_SEED, Setting
+from evoarch.evaluators.signature import Signature, signature_of
+from evoarch.sandbox.job import Job
+from evoarch.sandbox.outcome import ChildOutcome, Finished
 
 KEPT = 4096
-"""Genomes whose signature is kept; of others the dry run is asked again."""
+"""Genomes whose signature is kept; of others it is asked again."""
 
 
 class Signatures:
@@ -27,18 +27,19 @@ class Signatures:
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
 
-    async def of(
-        self, source: str, dry_run: Callable[[str], Awaitable[DryRunPassed | ChildOutcome]]
-    ) -> Signature | ChildOutcome:
-        """The signature, which `dry_run` finds where it is not known; or what the dry run came to instead."""
+    async def of(self, source: str, setting: Setting) -> Signature | ChildOutcome:
+        """The signature, which a child without any data tells where it is not known; or what became of that
+        child.
+        """
         known = self._kept.get(_key(source))
         if known is not None:
             return known
-        found = await dry_run(source)
-        if not isinstance(found, DryRunPassed):
+        job = Job("initial_state", source, options=setting.options, seed=DRY_RUN_SEED, limits=setting.limits)
+        found = await setting.runner.run(job)
+        if not isinstance(found, Finished):
             return found
-        assert found.signature is not None, "a dry run behind walls has a state"
-        return found.signature
+        self.keep(source, signature_of(found.arrays))
+        return signature_of(found.arrays)
 
 
 def _key(source: str) -> str:

@@ -85,6 +85,16 @@ def dry_run(
     return tensors, {**notes, "layers": layer_table(model, few), **_flops(model, few)}
 
 
+def initial_state(
+    genome: ModuleType | None, arrays: Mapping[str, Tensor], options: Mapping[str, Any], announce: Announce
+) -> Reply:
+    """The untrained weights alone, for a genome whose dry run was another process's."""
+    announce("build")
+    model = build(genome, options).to(device_of(options))
+    materialise(model, torch.zeros(2, *options["offers"]["input_shape"]).to(device_of(options)))
+    return dict(state_of(model)[0]), {}
+
+
 def _flops(model: nn.Module, inputs: Tensor) -> dict[str, Any]:
     try:
         return {"flops": count_flops(model, inputs)}

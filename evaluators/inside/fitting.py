@@ -18,14 +18,14 @@ from torch import Tensor, nn
 
 from evoarch.evaluators.inside.build import Announce, Reply, build, materialise, outputs_of, state_of
 from evoarch.evaluators.inside.device import device_of, open_device, placed
-from evoarch.evaluators.inside.dry_run import dry_run
+from evoarch.evaluators.inside.dry_run import dry_run, initial_state
 from evoarch.evaluators.inside.losses import LOSSES, made_up_targets
 from evoarch.evaluators.inside.predict import predict
 from evoarch.evaluators.inside.train import curve
 from evoarch.evaluators.inside.warm import warmup as warm_common
 from evoarch.evaluators.inside.zero_cost import zero_cost
 
-__all__ = ["Context", "dry_run", "open_device", "predict", "train", "warmup", "zero_cost"]
+__all__ = ["Context", "dry_run", "initial_state", "open_device", "predict", "train", "warmup", "zero_cost"]
 
 FIT, SETTING = "own_fit", "own_fit_setting"
 """The task's file, and a module whose text is the JSON of its offers and loss."""

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from evoarch.evaluators.inside.device import open_device
-from evoarch.evaluators.inside.dry_run import dry_run
+from evoarch.evaluators.inside.dry_run import dry_run, initial_state
 from evoarch.evaluators.inside.latency import answer, serve
 from evoarch.evaluators.inside.predict import predict
 from evoarch.evaluators.inside.train import train
 from evoarch.evaluators.inside.warm import warmup
 from evoarch.evaluators.inside.zero_cost import zero_cost
 
-__all__ = ["answer", "dry_run", "open_device", "predict", "serve", "train", "warmup", "zero_cost"]
+__all__ = [
+    "answer",
+    "dry_run",
+    "initial_state",
+    "open_device",
+    "predict",
+    "serve",
+    "train",
+    "warmup",
+    "zero_cost",
+]

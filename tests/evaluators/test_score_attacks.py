@@ -202,8 +202,8 @@ FAILS = {
         useless("import evoarch.evaluators.inside.main as m\nm.train = lambda *a: ({}, {'params': 1})"),
     ),
     "weights that no model has": (
-        "predict",
-        "lack",
+        "train",
+        "lacks 'linear.weight', 'linear.bias' and also holds 'w'",
         useless(
             "import evoarch.evaluators.inside.main as m\nm.train = lambda *a: ({'0/w': torch.zeros(1)}, {})"
         ),
@@ -236,6 +236,75 @@ def test_a_stalled_reply_fails_on_time(walls: Loop) -> None:
     outcome = failed(evaluate(walls, source, Limits(wall_clock=1.5, cpu_seconds=20)).outcome)
     assert outcome.stage == "predict"
     assert "wall" in outcome.reason
+
+
+SMUGGLED = """
+import torch, torch.nn as nn
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(40, 10)
+        self.scale = nn.Parameter(torch.ones(1))
+
+    def forward(self, x):
+        return self.linear(x) * self.scale
+
+    def flat(self):
+        return torch.cat([self.linear.weight.detach().flatten(), self.linear.bias.detach()]).tolist()
+
+    def fill(self, flat):
+        with torch.no_grad():
+            self.linear.weight.copy_(torch.tensor(flat[:400]).reshape(10, 40))
+            self.linear.bias.copy_(torch.tensor(flat[400:]))
+
+    def state_dict(self, *args, **named):
+        {out}
+
+    def load_state_dict(self, state, *args, **named):
+        {back}
+        return torch.nn.modules.module._IncompatibleKeys([], [])
+"""
+"""410 weights of 411 that a model carries past the count in what its own methods say of its state."""
+
+CARRIERS = {
+    "names": (
+        "return {'scale': self.scale, **{f'{i}:{v!r}': torch.zeros(0) for i, v in enumerate(self.flat())}}",
+        "self.fill([float(n.split(':')[1]) for n in state if ':' in n])",
+    ),
+    "shapes of empty tensors": (
+        "return {'scale': self.scale, **{f'w{i}': torch.zeros(0, int((v + 8) * 1e6)) for i, v in enumerate(self.flat())}}",
+        "self.fill([state[f'w{i}'].shape[1] / 1e6 - 8 for i in range(410)])",
+    ),
+    "their order": (
+        "order = sorted(range(410), key=lambda i: self.flat()[i])\n"
+        "        return {'scale': self.scale, **{f'w{i}': torch.zeros(0) for i in order}}",
+        "names = [int(n[1:]) for n in state if n[0] == 'w']\n"
+        "        rank = {i: k for k, i in enumerate(names)}\n"
+        "        self.fill([(rank[i] - 205) / 400 for i in range(410)])",
+    ),
+    "their number": (
+        "n = sum(1 << k for k, v in enumerate(self.flat()[:12]) if v > 0)\n"
+        "        return {'scale': self.scale, **{f'w{i}': torch.zeros(0) for i in range(n)}}",
+        "self.fill([0.1 if len(state) - 1 >> k & 1 else -0.1 for k in range(12)] + [0.0] * 398)",
+    ),
+    "types": (
+        "return {'scale': self.scale, **{f'w{i}': torch.zeros(0, dtype=torch.float16 if v > 0 else torch.float32)"
+        " for i, v in enumerate(self.flat())}}",
+        "self.fill([0.1 if state[f'w{i}'].dtype is torch.float16 else -0.1 for i in range(410)])",
+    ),
+    "what is a whole number": (
+        "return {'scale': self.scale, **{f'w{i}': torch.zeros(0, dtype=torch.int8 if v > 0 else torch.float32)"
+        " for i, v in enumerate(self.flat())}}",
+        "self.fill([-0.1 if f'w{i}' in state else 0.1 for i in range(410)])",
+    ),
+}
+
+
+@pytest.mark.parametrize(("out", "back"), CARRIERS.values(), ids=CARRIERS)
+def test_weights_carried_outside_the_values_are_counted(walls: Loop, out: str, back: str) -> None:
+    outcome = evaluate(walls, SMUGGLED.format(out=out, back=back)).outcome
+    assert isinstance(outcome, Scored), outcome
+    assert outcome.metrics["params"] == 411
 
 
 COUNTS = {

@@ -93,9 +93,11 @@ class ClrsEvaluator:
 
     async def evaluate(self, source: str, *, digest: str, repeat: int) -> Evaluated:
         """Train and score once. `digest` is the genome's source digest; `repeat` counts from 0."""
-        signature = await self._signatures.of(source, self.dry_run)
+        signature = await self._signatures.of(source, self._setting)
         if not isinstance(signature, Signature):
-            return Evaluated(failure_of(signature), signature.usage.seconds, signature.usage.cpu_seconds)
+            return Evaluated(
+                failure_of(signature, "build"), signature.usage.seconds, signature.usage.cpu_seconds
+            )
         flow = Flow(self._setting, self._grading, source, digest, repeat, signature=signature)
         return await flow.run()
 

@@ -69,6 +69,14 @@ def dry_run(
     return tensors, {"ties": ties, "function_digest": function_digest(genome, options)}
 
 
+def initial_state(
+    genome: ModuleType | None, arrays: Mapping[str, Tensor], options: Mapping[str, Any], announce: Announce
+) -> Reply:
+    """The untrained weights alone, for a genome whose dry run was another process's."""
+    announce("build")
+    return dict(state_of(network_of(genome, options).to(device_of(options)))[0]), {}
+
+
 def _check_gradients(network: Network, features: Sequence[Feature]) -> None:
     """Gradients are finite, and one reaches the genome where it has parameters and is read at all."""
     for name, parameter in network.named_parameters():

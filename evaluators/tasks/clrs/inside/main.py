@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from evoarch.evaluators.inside.device import open_device
-from evoarch.evaluators.tasks.clrs.inside.loop import dry_run, predict, train, warmup
+from evoarch.evaluators.tasks.clrs.inside.loop import dry_run, initial_state, predict, train, warmup
 
-__all__ = ["dry_run", "open_device", "predict", "train", "warmup"]
+__all__ = ["dry_run", "initial_state", "open_device", "predict", "train", "warmup"]

@@ -22,6 +22,7 @@ from evoarch.evaluators.replies import Weights, checkpoints_of, curve_of, weight
 from evoarch.evaluators.segments import Segment, inherited_share
 from evoarch.evaluators.signature import Signature
 from evoarch.evaluators.task import Evaluated, Recipe
+from evoarch.sandbox.description import Description, describe
 from evoarch.sandbox.job import Job, Runner
 from evoarch.sandbox.limits import Limits
 from evoarch.sandbox.outcome import Array, ChildOutcome, Finished, Usage
@@ -117,6 +118,12 @@ class Setting:
     campaign_seed: int
     ceiling: float
     options: Mapping[str, object]
+    exempt: Description | None = None
+    """The data that a source may hold for nothing, where that is above the free allowance."""
+
+    def source_params(self, source: str) -> int:
+        """The parameters that stand in a source as data."""
+        return describe(source).params(self.exempt)
 
 
 class Flow(Generic[Answers]):
@@ -152,6 +159,9 @@ class Flow(Generic[Answers]):
             return self._ended(Failed("predict", self._grading.worthless))
         weights, first = trained.checkpoints[best], answers[best]
         params = count_params(weights, trained.ties)
+        if data := self._of.source_params(self._source):
+            self._detail["source_params"] = data
+            params += data
         early = self._grading.grade(first, first)
         if isinstance(early, Failed):
             return self._ended(early)

@@ -50,13 +50,13 @@ class Weights:
     state: Mapping[str, Array]
 
 
-def sound_of(outcome: Finished) -> DryRunPassed:
-    """What a dry run that finished found."""
+def sound_of(outcome: Finished, source_params: int = 0) -> DryRunPassed:
+    """What a dry run that finished found. `source_params`: parameters that stand in the source as data."""
     digest, flops = outcome.notes.get("function_digest"), outcome.notes.get("flops")
     known = flops if isinstance(flops, int) and 0 <= flops < MOST_FLOPS else None
     return DryRunPassed(
         function_digest=digest if isinstance(digest, str) and len(digest) == 64 else "",
-        params=count_params(outcome.arrays, outcome.notes.get("ties")),
+        params=count_params(outcome.arrays, outcome.notes.get("ties")) + source_params,
         usage=outcome.usage,
         layers=_layers(outcome.notes.get("layers")),
         flops=known,

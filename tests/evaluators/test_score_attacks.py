@@ -272,7 +272,8 @@ CARRIERS = {
         "self.fill([float(n.split(':')[1]) for n in state if ':' in n])",
     ),
     "shapes of empty tensors": (
-        "return {'scale': self.scale, **{f'w{i}': torch.zeros(0, int((v + 8) * 1e6)) for i, v in enumerate(self.flat())}}",
+        "made = {f'w{i}': torch.zeros(0, int((v + 8) * 1e6)) for i, v in enumerate(self.flat())}\n"
+        "        return {'scale': self.scale, **made}",
         "self.fill([state[f'w{i}'].shape[1] / 1e6 - 8 for i in range(410)])",
     ),
     "their order": (
@@ -288,13 +289,15 @@ CARRIERS = {
         "self.fill([0.1 if len(state) - 1 >> k & 1 else -0.1 for k in range(12)] + [0.0] * 398)",
     ),
     "types": (
-        "return {'scale': self.scale, **{f'w{i}': torch.zeros(0, dtype=torch.float16 if v > 0 else torch.float32)"
-        " for i, v in enumerate(self.flat())}}",
+        "kinds = [torch.float16 if v > 0 else torch.float32 for v in self.flat()]\n"
+        "        made = {f'w{i}': torch.zeros(0, dtype=k) for i, k in enumerate(kinds)}\n"
+        "        return {'scale': self.scale, **made}",
         "self.fill([0.1 if state[f'w{i}'].dtype is torch.float16 else -0.1 for i in range(410)])",
     ),
     "what is a whole number": (
-        "return {'scale': self.scale, **{f'w{i}': torch.zeros(0, dtype=torch.int8 if v > 0 else torch.float32)"
-        " for i, v in enumerate(self.flat())}}",
+        "kinds = [torch.int8 if v > 0 else torch.float32 for v in self.flat()]\n"
+        "        made = {f'w{i}': torch.zeros(0, dtype=k) for i, k in enumerate(kinds)}\n"
+        "        return {'scale': self.scale, **made}",
         "self.fill([-0.1 if f'w{i}' in state else 0.1 for i in range(410)])",
     ),
 }

@@ -87,7 +87,7 @@ class ClrsEvaluator:
         outcome = await of.runner.run(job)
         if not isinstance(outcome, Finished):
             return outcome
-        passed = sound_of(outcome)
+        passed = sound_of(outcome, of.source_params(source))
         self._signatures.keep(source, passed.signature)
         return passed
 

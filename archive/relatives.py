@@ -29,13 +29,14 @@ class Relatives:
     def near(self, parents: Sequence[int], states: Collection[State], limit: int) -> list[Relative]:
         """The newest settled children of any of `parents` in one of `states`, newest first, each once.
 
-        A child that a person refused is not among them: nothing was found about it.
+        Nothing was found about a child that a person refused, or that was set aside: it is not among them.
         """
         rows = self._db.rows(
             f"""
             SELECT id, operator, state, change, metrics, {_REASON} AS reason FROM candidates
             WHERE number IS NOT NULL AND state IN (SELECT value FROM json_each(?))
                 AND NOT (state = 'rejected' AND source_digest IS NOT NULL)
+                AND NOT (state = 'failed' AND {_REASON} IS NULL)
                 AND id IN (SELECT candidate FROM parents WHERE parent IN (SELECT value FROM json_each(?)))
             ORDER BY id DESC LIMIT ?
             """,

@@ -290,13 +290,14 @@ class Store(Queries):
             self._expect(candidate, "to get a function digest", State.RUNNING)
             self._set(candidate, "fingerprinted", function_digest=digest)
 
-    def settle(self, evaluation: Evaluation) -> int:
+    def settle(self, evaluation: Evaluation, *, set_aside: bool = False) -> int:
         """Record one outcome and what follows for its candidate; the evaluation's id.
 
         A scored one makes it `scored`, with the means over all training seeds on this rung. A candidate's own
         failure makes it `failed`, unless an earlier seed has scored. An infrastructure failure of a running
-        candidate puts it back into the queue. Raises ArchiveError where this rung and seed have an outcome
-        already, or the candidate is neither running nor scored.
+        candidate puts it back into the queue, or makes it `failed` where it is to be `set_aside`. Raises
+        ArchiveError where this rung and seed have an outcome already, or the candidate is neither running nor
+        scored.
         """
         candidate, outcome = evaluation.candidate, evaluation.outcome
         with self._db.transaction():
@@ -308,7 +309,7 @@ class Store(Queries):
                 self._set(candidate, "settled", detail, state=State.SCORED, **pooled(self._db, evaluation))
             else:
                 detail |= {"stage": outcome.stage, "fault": outcome.fault}
-                fell = State.FAILED if outcome.fault is Fault.CANDIDATE else State.QUEUED
+                fell = State.FAILED if outcome.fault is Fault.CANDIDATE or set_aside else State.QUEUED
                 after = State.SCORED if state is State.SCORED else fell
                 self._set(candidate, "settled", detail, state=after)
         return identity

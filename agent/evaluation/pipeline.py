@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from evoarch.agent.base.errors import UserError
 from evoarch.agent.base.ordering import EventOrder
 from evoarch.agent.config.load import Config
+from evoarch.agent.evaluation import last_resort
 from evoarch.agent.evaluation.budget import Budget
 from evoarch.agent.evaluation.constraints import (
     STATIC,
@@ -27,6 +29,7 @@ from evoarch.agent.evaluation.prefilter import Prefilter
 from evoarch.agent.evaluation.vetting import findings_of
 from evoarch.agent.operators.shape_repair.rules import repair
 from evoarch.agent.seeding.lineage import EditableRegions
+from evoarch.archive.errors import ArchiveError
 from evoarch.archive.records import FULL, Candidate, Evaluation, Failed, Fault
 from evoarch.archive.store import Store
 from evoarch.archive.weights import save_weights
@@ -66,8 +69,21 @@ class Pipeline:
         """Bring a running `candidate` to its outcome; `kind`: "search" or "seed".
 
         Returns whether it left its slot with something found; False: the budget ended before its training,
-        and it is queued again.
+        and it is queued again. Raises UserError (a replay that can't go on) and ArchiveError; what else this
+        process raises over it becomes its record (last_resort.py).
         """
+        try:
+            return await self._grade(candidate, kind)
+        except (UserError, ArchiveError):
+            raise
+        except Exception as error:  # noqa: BLE001 - the last resort: no candidate may end a run
+            step = ("settled", candidate.id)
+            await self.event_order.wait(step)
+            last_resort.record(self.store, candidate.id, kind, error)
+            self.event_order.done(step)
+            return True
+
+    async def _grade(self, candidate: Candidate, kind: str) -> bool:
         source, repairs, sound = await self._dry_run(candidate, may_repair=kind == "search")
         if isinstance(sound, Failed):
             # The failure is of the source after its repairs, which the candidate does not keep.
@@ -143,7 +159,15 @@ class Pipeline:
         self.event_order.done(step)
 
     async def repeat(self, candidate: Candidate, number: int) -> None:
-        """One further training seed of a scored candidate."""
+        """One further training seed of a scored candidate. Raises as `grade` does."""
+        try:
+            await self._repeat(candidate, number)
+        except (UserError, ArchiveError):
+            raise
+        except Exception as error:  # noqa: BLE001 - the last resort: no candidate may end a run
+            last_resort.record(self.store, candidate.id, "repeat", error, number)
+
+    async def _repeat(self, candidate: Candidate, number: int) -> None:
         evaluated = await self.train(candidate.source, candidate.source_digest or "", number)
         static = {name: candidate.metrics[name] for name in STATIC if name in candidate.metrics}
         evaluated = completed(evaluated, self.config, None, static, cumulated(evaluated, ()))

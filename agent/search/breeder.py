@@ -8,6 +8,7 @@ from typing import Any
 
 from evoarch.agent.base.ordering import EventOrder, Steering
 from evoarch.agent.config.load import Config
+from evoarch.agent.evaluation import last_resort
 from evoarch.agent.evaluation.budget import Budget
 from evoarch.agent.evaluation.pipeline import Pipeline
 from evoarch.agent.lm.base import LMError
@@ -105,9 +106,12 @@ class Breeder:
         return self.pipeline.grade(self.store.candidate(candidate), "search")
 
     def settled(self, candidate: int) -> None:
-        """A candidate was graded: notes whether it was trained, or lost by the infrastructure."""
+        """A candidate was graded: notes whether it was trained, or lost by the infrastructure.
+
+        What failed here over a candidate says nothing of the machine.
+        """
         queued = self.store.candidate(candidate).state is State.QUEUED
-        if queued and (lost := self.store.relatives.last_failure(candidate)):
+        if queued and not last_resort.broke(self.store, candidate) and (lost := self.store.relatives.last_failure(candidate)):
             self.patience.lost(lost)
         else:
             self.patience.settled(trained=self.store.has_trained(candidate))

@@ -1,0 +1,44 @@
+"""What this process itself raises while it handles one candidate: recorded there, and never the end of a run.
+
+A child's numbers pass many libraries on this side of the wall. Whatever one of them makes of a number that
+nobody thought of is a fault of ours: the candidate is graded again in the next run, and set aside when it
+happens a second time, so that it can't stop every run.
+"""
+
+from __future__ import annotations
+
+import traceback
+
+from evoarch.archive.records import FULL, Evaluation, Failed, Fault
+from evoarch.archive.store import Store
+
+STAGE = "evoarch"
+"""The stage of such a failure."""
+
+KIND = "broke"
+"""Its event: `reason`, `traceback`, and whether the candidate was `set_aside`."""
+
+MOST = 2
+"""Failures of ours over one candidate after which it is set aside."""
+
+_LONGEST = 20_000
+
+
+def broke(store: Store, candidate: int) -> bool:
+    """Whether this process failed over the candidate before."""
+    return bool(store.events(kind=KIND, candidate=candidate))
+
+
+def record(store: Store, candidate: int, kind: str, error: Exception, seed: int = 0) -> None:
+    """Settles a candidate that this process failed over; `kind` and `seed` are those of its evaluation.
+
+    Raises ArchiveError.
+    """
+    message = " ".join(str(error).split())[:300]
+    reason = f"evoarch failed while handling it: {type(error).__name__}: {message}"
+    text = "".join(traceback.format_exception(error))[-_LONGEST:]
+    aside = 1 + len(store.events(kind=KIND, candidate=candidate)) >= MOST
+    with store.transaction():
+        store.event(KIND, candidate, {"reason": reason, "traceback": text, "set_aside": aside})
+        outcome = Failed(STAGE, reason, Fault.INFRASTRUCTURE)
+        store.settle(Evaluation(candidate, FULL, seed, outcome, 0.0, 0.0, kind=kind), set_aside=aside)

@@ -1,0 +1,111 @@
+"""Whatever this process raises over a candidate is that candidate's record: it ends no run, and no rerun."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evoarch.agent.analysis.status import read_status
+from evoarch.agent.config.load import Config, parse
+from evoarch.agent.evaluation import last_resort
+from evoarch.agent.search.campaign import Campaign
+from evoarch.agent.search.components import Components, Ending
+from evoarch.archive.records import Failed, Fault, Outcome, State
+from evoarch.archive.store import Store, create
+from evoarch.evaluators.fakes import StubEvaluator, hashed_score
+from evoarch.sandbox.genome import source_digest
+from kit.scale_models import MODEL, Scale
+
+POISON = [
+    ValueError("array is too big; `arr.size * arr.dtype.itemsize` is larger than the maximum possible size."),
+    OverflowError("Python int too large to convert to SQLite INTEGER"),
+    MemoryError(),
+    UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"),
+]
+
+
+def poisoned(error: Exception, every: int = 2) -> StubEvaluator:
+    """An evaluator that raises over every second model."""
+
+    def score(source: str) -> Outcome:
+        scale = source.partition("self.scale = ")[2].split()[0]
+        if "." not in scale and int(scale) % every == 0:
+            raise error
+        return hashed_score(source)
+
+    return StubEvaluator(score=score)
+
+
+def run(store: Store, evaluator: Any, budget: int = 5, **tables: Any) -> tuple[Ending, Config]:
+    config = parse(
+        {
+            "campaign": {"name": "c", "seed": 5},
+            "budget": {"evaluations": budget},
+            "operators": [{"name": "syntactic.mutate"}],
+            **tables,
+        },
+        "test",
+    )
+    parts = Components(evaluator, {"input_shape": (40,), "num_classes": 10}, [Scale(most=10**6)], {}, 2)
+    return asyncio.run(Campaign(store, config, parts).run()), config
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = create(tmp_path, name="c", seed=5)
+    source = MODEL.format(scale="1.5")
+    store.add_seed("seed", source, source_digest(source))
+    return store
+
+
+@pytest.mark.parametrize("error", POISON, ids=lambda error: type(error).__name__)
+def test_a_run_goes_on_and_a_second_failure_sets_the_candidate_aside(store: Store, error: Exception) -> None:
+    ending, config = run(store, poisoned(error))
+    assert ending.complete
+    broke = store.events(kind=last_resort.KIND)
+    assert broke
+    assert all(not event.detail["set_aside"] for event in broke)
+    assert type(error).__name__ in str(broke[0].detail["traceback"])
+    assert store.totals.entered_training() == 5
+
+    ending, _ = run(store, poisoned(error), budget=6)
+    assert ending.complete
+    taken = [event for event in store.events(kind=last_resort.KIND) if event.detail["set_aside"]]
+    assert {event.candidate for event in taken} >= {event.candidate for event in broke}
+    for event in taken:
+        assert event.candidate is not None
+        aside = store.candidate(event.candidate)
+        assert aside.state is State.FAILED
+        outcome = store.evaluations(aside.id)[-1].outcome
+        assert isinstance(outcome, Failed)
+        assert outcome.fault is Fault.INFRASTRUCTURE
+        assert outcome.stage == last_resort.STAGE
+
+    before = len(store.events(kind=last_resort.KIND))
+    third, _ = run(store, StubEvaluator(), budget=6)
+    assert third.complete
+    assert len(store.events(kind=last_resort.KIND)) == before, "taken up again"
+    assert read_status(store, config)
+
+
+def test_no_model_is_told_of_a_failure_that_is_ours(store: Store) -> None:
+    error = ValueError("array is too big")
+    run(store, poisoned(error, every=1), budget=3, evaluation={"retries": 0})
+    run(store, poisoned(error, every=1), budget=3, evaluation={"retries": 0})
+    assert [c for c in store.candidates() if c.state is State.FAILED]
+    told = store.relatives.near([1], [State.FAILED, State.REJECTED], 100)
+    assert told == []
+    assert store.relatives.mendable() == []
+
+
+def test_a_seed_that_breaks_us_ends_no_run(tmp_path: Path) -> None:
+    store = create(tmp_path, name="c", seed=5)
+    for scale in ("1.5", "2"):
+        source = MODEL.format(scale=scale)
+        store.add_seed(f"seed{scale}", source, source_digest(source))
+    ending, _ = run(store, poisoned(ValueError("array is too big")))
+    assert ending.complete
+    assert store.totals.entered_training() == 5

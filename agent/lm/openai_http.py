@@ -29,6 +29,9 @@ UNSENT = (
 )
 """Errors after which no server has seen the request."""
 
+MOST_BYTES = 64 << 20
+"""Bytes of an answer after decompression: 64 samples of a long context stay far below."""
+
 _COUNT: ContextVar[Attempts | None] = ContextVar("attempts", default=None)
 
 
@@ -47,6 +50,8 @@ class BoundedClient(openai.DefaultAsyncHttpxClient):
     """Gives an attempt `seconds` from its first byte to the last of its answer: a body that trickles never
     trips the client's own timeout, which starts again with each byte.
 
+    An answer longer than MOST_BYTES is a ReadError: a few packed megabytes may unpack to gigabytes.
+
     An attempt counts as open unless its server was never reached or refused it (below 500). Who reads an
     answer closes it.
     """
@@ -60,7 +65,9 @@ class BoundedClient(openai.DefaultAsyncHttpxClient):
         attempts.open += 1
         try:
             async with asyncio.timeout(self._seconds):
-                response = await super().send(request, **options)
+                response = await super().send(request, **{**options, "stream": True})
+                if not options.get("stream"):
+                    await _read(response, request)
         except UNSENT:
             attempts.open -= 1
             raise
@@ -69,3 +76,18 @@ class BoundedClient(openai.DefaultAsyncHttpxClient):
         if 300 <= response.status_code < 500:
             attempts.open -= 1
         return response
+
+
+async def _read(response: httpx2.Response, request: httpx2.Request) -> None:
+    """Reads the whole body, as the client does where nothing is streamed. Raises httpx2.ReadError."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async for part in response.aiter_bytes():
+            parts.append(part)
+            size += len(part)
+            if size > MOST_BYTES:
+                raise httpx2.ReadError(f"an answer of more than {MOST_BYTES >> 20} MiB", request=request)
+    finally:
+        await response.aclose()
+    response._content = b"".join(parts)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tracemalloc
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -125,6 +127,29 @@ def test_a_wait_that_the_server_asks_for_is_kept_whatever_the_timeout(
     server.script = [status(429, Retry_After="90"), good]
     assert ask(server, timeout=5.0).texts == ("nn.ReLU()",) * 2
     assert waits == [90]
+
+
+def test_an_answer_that_unpacks_to_more_than_memory_is_given_up(server: Server) -> None:
+    packer = zlib.compressobj(wbits=31)
+    packed = b"".join([*(packer.compress(bytes(1 << 20)) for _ in range(300)), packer.flush()])
+    assert len(packed) < 1 << 20
+
+    def bomb(handler: Handler, body: dict[str, Any]) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Content-Encoding", "gzip")
+        handler.send_header("Content-Length", str(len(packed)))
+        handler.end_headers()
+        handler.wfile.write(packed)
+
+    server.script = [bomb]
+    tracemalloc.start()
+    try:
+        with pytest.raises(LMError, match="an answer of more than 64 MiB"):
+            ask(server, retries=0)
+        assert tracemalloc.get_traced_memory()[1] < 200 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_stalled_body_is_given_up(server: Server) -> None:

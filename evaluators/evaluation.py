@@ -114,7 +114,7 @@ class Evaluator:
         signature = await self._signatures.of(source, self._setting)
         if not isinstance(signature, Signature):
             return Evaluated(
-                failure_of(signature, "build"), signature.usage.seconds, signature.usage.cpu_seconds
+                failure_of(signature, "train"), signature.usage.seconds, signature.usage.cpu_seconds
             )
         return await Flow(self._setting, self.grading, source, digest, repeat, segment, signature).run()
 

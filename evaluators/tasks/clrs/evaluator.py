@@ -96,7 +96,7 @@ class ClrsEvaluator:
         signature = await self._signatures.of(source, self._setting)
         if not isinstance(signature, Signature):
             return Evaluated(
-                failure_of(signature, "build"), signature.usage.seconds, signature.usage.cpu_seconds
+                failure_of(signature, "train"), signature.usage.seconds, signature.usage.cpu_seconds
             )
         flow = Flow(self._setting, self._grading, source, digest, repeat, signature=signature)
         return await flow.run()

@@ -111,7 +111,8 @@ class Breeder:
         What failed here over a candidate says nothing of the machine.
         """
         queued = self.store.candidate(candidate).state is State.QUEUED
-        if queued and not last_resort.broke(self.store, candidate) and (lost := self.store.relatives.last_failure(candidate)):
+        ours = last_resort.broke(self.store, candidate)
+        if queued and not ours and (lost := self.store.relatives.last_failure(candidate)):
             self.patience.lost(lost)
         else:
             self.patience.settled(trained=self.store.has_trained(candidate))

@@ -29,12 +29,15 @@ def oracle(path: str, kwargs: Mapping[str, Any]) -> nn.Module:
     Skips the test where the package is not installed.
     """
     package, _, name = path.partition(":")
-    for needed in ("torchvision", package.partition(".")[0]):
-        if importlib.util.find_spec(needed) is None:
-            pytest.skip(f"{needed} is not installed: it is an oracle for development only")
+    root = package.partition(".")[0]
+    needed = ["torchvision", root] if root in ("torchvision", "timm") else [root]
+    for name_of_package in needed:
+        if importlib.util.find_spec(name_of_package) is None:
+            pytest.skip(f"{name_of_package} is not installed: it is an oracle for development only")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # theirs, not ours
-        _import_torchvision()
+        if "torchvision" in needed:
+            _import_torchvision()
         make: Callable[..., nn.Module] = getattr(importlib.import_module(package), name)
         return make(**kwargs)
 

@@ -1,6 +1,7 @@
 """Each family against independent code: the same parameters, and the same outputs from the same weights.
 
-`pytest tests/zoo -k NAME` tells of one family. It needs torchvision and timm, which are no dependencies.
+`pytest tests/zoo -k NAME` tells of one family. It needs torchvision, timm and pytorchcv, which are no
+dependencies: `make zoo-oracle` fetches them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ PAIRS = [
     pytest.param(family, variant, id=f"{family.name}-{variant.name}")
     for family in CATALOGUE.values()
     for variant in family.variants
-    if variant.oracle.startswith(("torchvision", "timm"))
+    if variant.oracle.startswith(("torchvision", "timm", "pytorchcv"))
 ]
 TOLERANCE = 1e-5
 SIZE = 64
@@ -29,7 +30,8 @@ SUMS_IN_ANOTHER_ORDER = {"mobileone"}
 It is slow here, so their images are half as large.
 """
 
-FIXED_SIZE = {"efficientformer"}
+FIXED_SIZE = {"efficientformer", "proxylessnas"}
+"""Families of which this code or the oracle's takes images of the published size alone."""
 CALLED_LAST = {"regnet": {"timm": "downsample"}}
 """Modules that the oracle calls last in their block and the zoo first, by family and package."""
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from evoarch.agent.analysis.history import History, Step, reference_point
-from evoarch.agent.analysis.status import Status, no_status, read_status
+from evoarch.agent.analysis.status import Status, read_status
 from evoarch.agent.config.load import Config
 from evoarch.agent.statistics.front import Placed
 from evoarch.agent.statistics.noise import read_noise
 from evoarch.agent.statistics.objectives import objectives
+from evoarch.archive.lock import is_locked
 from evoarch.archive.pareto import hypervolume
 from evoarch.archive.store import Store
 
@@ -93,7 +94,8 @@ def read_overview(
 
 def not_begun(folder: Path, config: Config) -> Overview:
     """The overview of a campaign in `folder` that has no archive yet."""
-    status = no_status(folder, config)
+    state = "running" if is_locked(folder) else "new"
+    status = Status(config.campaign.name, state, config.budget.evaluations)
     return Overview(
         status, **_settings(config), reference={}, hypervolume=0.0, examples=0, steps=(), facts={}
     )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
 from evoarch.agent.analysis.early_stopping import (
     RungStatus,
@@ -21,7 +20,6 @@ from evoarch.agent.statistics.front import current_front, run_state
 from evoarch.agent.statistics.intervals import Interval
 from evoarch.agent.statistics.noise import Noise, read_noise
 from evoarch.agent.statistics.objectives import objectives
-from evoarch.archive.lock import is_locked
 from evoarch.archive.pareto import fitness
 from evoarch.archive.records import Candidate, State
 from evoarch.archive.store import Store
@@ -53,42 +51,44 @@ class Status:
 
     name: str
     state: str
-    reason: str
     budget: int
-    proposals: int
-    rejected: int
-    duplicates: int
-    evaluations: int
-    failed: int
-    failures: Mapping[str, int]
+    reason: str = ""
+    proposals: int = 0
+    rejected: int = 0
+    duplicates: int = 0
+    evaluations: int = 0
+    failed: int = 0
+    failures: Mapping[str, int] = field(default_factory=dict)
     """Failed evaluations by stage, seeds and repeats included; none in a live view."""
-    repeats: int
-    raced: int
+    repeats: int = 0
+    raced: int = 0
     """How many of the repeats the race for the front gave out."""
-    retries: int
-    elites: list[int]
-    provisional: bool
-    """Somebody on the front has fewer training seeds than an elite needs."""
-    best: FrontPoint | None
-    front: list[FrontPoint]
-    seeds: list[FrontPoint]
-    wins: list[Win]
-    """Of the front against each baseline; none in a live view, which looks too often for it."""
-    rungs: list[RungStatus]
-    score_correlations: list[ScoreCorrelation]
-    inherited: Mapping[str, int]
+    retries: int = 0
+    elites: Sequence[int] = ()
+    provisional: bool = False
+    """A candidate on the front has fewer training seeds than an elite needs."""
+    best: FrontPoint | None = None
+    front: Sequence[FrontPoint] = ()
+    seeds: Sequence[FrontPoint] = ()
+    wins: Sequence[Win] = ()
+    """Of the front against each seed; none in a live view."""
+    rungs: Sequence[RungStatus] = ()
+    score_correlations: Sequence[ScoreCorrelation] = ()
+    inherited: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(("candidates", "steps"), 0))
     """Bred candidates that began with a parent's weights, and the training steps in these."""
-    rounds: list[RoundStatus]
-    tokens: Mapping[str, int]
-    money: float
-    operators: Mapping[str, Mapping[str, float]]
+    rounds: Sequence[RoundStatus] = ()
+    tokens: Mapping[str, int] = field(
+        default_factory=lambda: dict.fromkeys(("prompt", "completion", "lost"), 0)
+    )
+    money: float = 0.0
+    operators: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """`Store.yields`, by language model too where there are several."""
-    costs: Costs
-    idle: Idle | None
-    """None in a live view, which looks too often for it."""
-    level: str
-    cpu_s: float
-    elapsed_s: float
+    costs: Costs = field(default_factory=dict)
+    idle: Idle | None = None
+    """None in a live view."""
+    level: str = ""
+    cpu_s: float = 0.0
+    elapsed_s: float = 0.0
 
     def as_json(self) -> dict[str, object]:
         """All fields as JSON has them; `evoarch status --json` prints it."""
@@ -157,41 +157,4 @@ def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
         level=str(store.last_event_detail("session").get("level", "")),
         cpu_s=round(store.totals.cpu_seconds(), 3),
         elapsed_s=round(store.totals.elapsed(), 3),
-    )
-
-
-def no_status(folder: Path, config: Config) -> Status:
-    """The status of a campaign in `folder` that has no archive yet."""
-    return Status(
-        name=config.campaign.name,
-        state="running" if is_locked(folder) else "new",
-        reason="",
-        budget=config.budget.evaluations,
-        proposals=0,
-        rejected=0,
-        duplicates=0,
-        evaluations=0,
-        failed=0,
-        failures={},
-        repeats=0,
-        raced=0,
-        retries=0,
-        elites=[],
-        provisional=False,
-        best=None,
-        front=[],
-        seeds=[],
-        wins=[],
-        rungs=[],
-        score_correlations=[],
-        inherited={"candidates": 0, "steps": 0},
-        rounds=[],
-        tokens={"prompt": 0, "completion": 0, "lost": 0},
-        money=0.0,
-        operators={},
-        costs={},
-        idle=None,
-        level="",
-        cpu_s=0.0,
-        elapsed_s=0.0,
     )

@@ -34,7 +34,7 @@ PATIENCE = 30_000
 RUNNING = """
 import asyncio, sys
 from pathlib import Path
-from evoarch.agent.search.steady_state import Parts
+from evoarch.agent.search.components import Components
 from evoarch.agent.search.campaign import Campaign
 from evoarch.agent.config.load import load
 from evoarch.agent.operators.syntactic.mutate import SyntacticMutate
@@ -42,7 +42,7 @@ from evoarch.archive.store import open_archive
 from evoarch.evaluators.fakes import StubEvaluator
 folder = Path(sys.argv[1])
 store = open_archive(folder, write=True)
-parts = Parts(StubEvaluator(0.2), {"input_shape": (40,), "num_classes": 10}, [SyntacticMutate()], {}, 1)
+parts = Components(StubEvaluator(0.2), {"input_shape": (40,), "num_classes": 10}, [SyntacticMutate()], {}, 1)
 asyncio.run(Campaign(store, load(folder), parts).run())
 """
 

@@ -297,8 +297,7 @@ def write_markdown(path: Path, text: str, arguments: argparse.Namespace) -> None
     path.write_text(f"{before}{BEGIN}\n{text}\n\n{made}\n{END}{after}", encoding="utf-8")
 
 
-ASKING = tuple(name for name in built_in() if name.startswith("lm."))
-"""The operators that ask a language model."""
+ASKING = tuple(name for name in built_in() if name.startswith("lm."))  # they ask a language model
 
 
 async def run(arguments: argparse.Namespace) -> dict[str, Result]:
@@ -306,11 +305,8 @@ async def run(arguments: argparse.Namespace) -> dict[str, Result]:
     if unknown := [name for name in names if name not in built_in()]:
         raise SystemExit(f"--operators: unknown {', '.join(unknown)}; known: {', '.join(built_in())}")
     names.sort(key=lambda name: name == "lm.repair")
-    settings = {
-        key: getattr(arguments, key)
-        for key in ("proposals", "batch", "rewrite_tokens", "threads", "seed", "recipe")
-    }
-    found: dict[str, Result] = {}
+    kept = ("proposals", "batch", "rewrite_tokens", "threads", "seed", "recipe")
+    settings, found = {key: getattr(arguments, key) for key in kept}, dict[str, Result]()
     for name in built_in():  # lm.repair mends what earlier runs left broken
         path = arguments.state / f"{name}.json"
         if path.exists() and (known := _read(path)).settings == settings:
@@ -331,7 +327,6 @@ async def measure_all(
         evaluator = measuring(task, task.recipes[arguments.recipe], runner)
         bench = await prepared(task, evaluator, arguments.seed)
         for name in names:
-            asks = name in ASKING
             result = Result(name, settings)
             if name == "lm.repair":
                 others = [found[other] for other in ASKING if other in found]
@@ -339,7 +334,8 @@ async def measure_all(
                 if not result.broken:
                     print("lm.repair: nothing to mend; measure another LM operator first", file=sys.stderr)
                     continue
-            await measure(bench, chosen(name, arguments), lm if asks else None, result, arguments.proposals)
+            asked = lm if name in ASKING else None
+            await measure(bench, chosen(name, arguments), asked, result, arguments.proposals)
             found[name] = result
             arguments.state.mkdir(parents=True, exist_ok=True)
             scratch = arguments.state / "unfinished"

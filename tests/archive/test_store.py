@@ -388,4 +388,4 @@ def test_a_newer_archive_is_left_alone(tmp_path: Path) -> None:
 def test_the_archive_room_imports_no_torch() -> None:
     modules = "store, schema, queries, totals, database, call_log, lock, weights, filesystem, pareto"
     script = f"import sys\nfrom evoarch.archive import {modules}\nsys.exit('torch' in sys.modules)"
-    subprocess.run([sys.executable, "-c", script], check=True)
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from types import ModuleType
 
 import pytest
@@ -295,5 +296,8 @@ def test_a_processor_of_a_wrong_shape_is_told_so() -> None:
         loop.dry_run(load(source), {}, options("bfs", "processor"), quiet)
 
 
-def test_the_warmup_runs() -> None:
+def test_after_the_warmup_a_dry_run_loads_no_module() -> None:
     loop.warmup()
+    loaded = set(sys.modules)
+    loop.dry_run(load(MESSAGES["standard"]), {}, options("bfs"), quiet)
+    assert set(sys.modules) == loaded

@@ -318,6 +318,7 @@ def test_no_process_outlives_a_killed_controller(tmp_path: Path, walls: str) -> 
         wait_for(lambda: len(named(marker)) >= 2)
         process.kill()
     wait_for(lambda: not named(marker))
+    assert named(marker) == []
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

@@ -332,8 +332,7 @@ def test_no_message_makes_the_repair_raise(
     source: str, message: str, line: int, module: str, shapes: tuple[tuple[int, ...], ...]
 ) -> None:
     fixed = repair(source, Raised("dry_run", "RuntimeError", message, line, module, shapes), offers=OFFERS)
-    if fixed is not None:
-        compile(fixed.source, "<genome>", "exec")
+    assert fixed is None or compile(fixed.source, "<genome>", "exec")
 
 
 def test_what_does_not_parse_is_not_repaired() -> None:

@@ -57,7 +57,11 @@ def test_without_feedback_a_prompt_says_nothing_of_it(name: str) -> None:
 
 def test_the_built_in_templates_hold_on_every_sample() -> None:
     own = {name: Override(built_in(name), f"{name}.j2") for name in names()}
-    Templates(own).check(SAMPLES)
+    templates = Templates(own)
+    templates.check(SAMPLES)  # it raises PromptError where one does not hold
+    assert {name: templates.render(sample) for name, sample in SAMPLES.items()} == {
+        name: render(sample) for name, sample in SAMPLES.items()
+    }
 
 
 def test_an_own_template_stands_in_the_place_of_the_built_in_one() -> None:

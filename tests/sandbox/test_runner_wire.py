@@ -72,8 +72,9 @@ def test_any_manifest_is_an_answer_or_refused(header: dict[str, object]) -> None
         answer = wire.parse_answer(record(header))
     except wire.WireError:
         return
-    # What passes can be stored: valid Unicode, and no number that JSON does not have.
-    json.dumps(dict(answer.notes), allow_nan=False, ensure_ascii=False).encode()
+    # What passes can be stored and read again: valid Unicode, and no number that JSON does not have.
+    stored = json.dumps(dict(answer.notes), allow_nan=False, ensure_ascii=False).encode()
+    assert json.loads(stored) == answer.notes
 
 
 @pytest.mark.parametrize("number", [2**63, -(2**63), 10**400, 10**4000])

@@ -17,7 +17,6 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
 
 from evoarch.archive.records import Failed, Fault
 from evoarch.evaluators.failures import failure_of
@@ -227,6 +226,8 @@ async def _in_thread(asked: _Asked) -> None:
 
 def interval(ratios: Sequence[float]) -> tuple[float, float]:
     """Of the median, at MEDIAN_CONFIDENCE, for any distribution: two order statistics, by the binomial."""
+    from scipy.stats import binom  # half a second to load, which `evoarch tasks` need not wait for
+
     ordered = sorted(ratios)
     place = max(1, int(binom.ppf((1.0 - MEDIAN_CONFIDENCE) / 2.0, len(ordered), 0.5)))
     return ordered[place - 1], ordered[-place]

@@ -12,6 +12,7 @@ from typing import Self
 
 from evoarch.archive.browse import Browse
 from evoarch.archive.call_log import CallLog
+from evoarch.archive.connection import build, connect
 from evoarch.archive.database import Database, as_json, as_text
 from evoarch.archive.errors import ArchiveError, one_line
 from evoarch.archive.evaluations import insert_evaluation, pooled
@@ -19,7 +20,7 @@ from evoarch.archive.outlays import Outlays
 from evoarch.archive.queries import Queries
 from evoarch.archive.records import Candidate, Evaluation, Fault, Proposal, Scored, State
 from evoarch.archive.relatives import Relatives
-from evoarch.archive.schema import FILE, build, connect
+from evoarch.archive.schema import FILE
 from evoarch.archive.screens import FilterLog
 from evoarch.archive.totals import Totals
 from evoarch.archive.verdicts import Verdicts

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
+from typing import TYPE_CHECKING
 
 from evoarch.evaluators.program import inside_program
 from evoarch.evaluators.task import Recipe
-from evoarch.evaluators.tasks.clrs.confirmer import ClrsConfirmer
-from evoarch.evaluators.tasks.clrs.evaluator import ClrsEvaluator
 from evoarch.evaluators.tasks.clrs.inside.feature import reads_edges
 from evoarch.evaluators.tasks.clrs.recipes import RECIPES, ClrsRecipe, recipes_of
 from evoarch.evaluators.tasks.clrs.sampling import MATCHER_NODES, MATCHERS, TRAIN_NODES
 from evoarch.evaluators.tasks.clrs.specs import features_of
 from evoarch.sandbox.job import Program, Runner
 from evoarch.sandbox.limits import Limits
+
+# What measures is imported when it is asked for: it loads LibCST, and `evoarch tasks` only lists.
+if TYPE_CHECKING:
+    from evoarch.evaluators.tasks.clrs.confirmer import ClrsConfirmer
+    from evoarch.evaluators.tasks.clrs.evaluator import ClrsEvaluator
 
 SCOPES = ("message", "processor")
 PACKAGE = "evoarch.evaluators.tasks.clrs.inside"
@@ -101,6 +105,8 @@ class ClrsTask:
         ceiling: float | None = None,
     ) -> ClrsEvaluator:
         """What measures a genome. Raises NotPrepared, naming the command, where there are no caches."""
+        from evoarch.evaluators.tasks.clrs.evaluator import ClrsEvaluator
+
         if not isinstance(recipe, ClrsRecipe):
             raise TypeError(f"recipe: expected a ClrsRecipe, got {type(recipe).__name__}")
         return ClrsEvaluator(
@@ -118,6 +124,8 @@ class ClrsTask:
         self, recipe: Recipe, runner: Runner, *, limits: Limits, campaign_seed: int, test_seed: int
     ) -> ClrsConfirmer:
         """Retrains, then asks the benchmark's sealed test of 64 nodes, which is the same for every seed."""
+        from evoarch.evaluators.tasks.clrs.confirmer import ClrsConfirmer
+
         if not isinstance(recipe, ClrsRecipe):
             raise TypeError(f"recipe: expected a ClrsRecipe, got {type(recipe).__name__}")
         return ClrsConfirmer(

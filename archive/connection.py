@@ -1,0 +1,103 @@
+"""The opening and making of `archive.db`."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+from evoarch.archive.errors import ArchiveError, one_line
+from evoarch.archive.schema import VERSION
+
+BUSY_SECONDS = 30.0
+"""How long a writer waits for another one (a reviewer's verdict) before it gives up."""
+
+
+def connect(path: Path, *, write: bool) -> sqlite3.Connection:
+    """Open the archive file `path` and check its version, migrating an older one when `write`.
+
+    Raises ArchiveError, with nothing changed, where the file is missing, no archive, or of a newer version.
+    """
+    if not path.is_file():
+        raise ArchiveError(f"{path}: no archive here yet; `evoarch run {path.parent}` makes it")
+    with one_line(path):
+        connection = _open(path, write=write)
+        try:
+            version = _version(connection, path)
+            if version > VERSION:
+                raise ArchiveError(
+                    f"{path}: schema version {version} is newer than {VERSION}, the newest this evoarch knows"
+                )
+            if version < VERSION and not write:
+                raise ArchiveError(f"{path}: schema version {version}, expected {VERSION}: `run` upgrades it")
+            if write:
+                _migrate(connection)
+        except BaseException:  # whatever it was: cleaned up after, then raised on
+            connection.close()
+            raise
+    return connection
+
+
+def _open(path: Path, *, write: bool) -> sqlite3.Connection:
+    mode = "rw" if write else "ro"
+    uri = f"{path.resolve().as_uri()}?mode={mode}"
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    if write:
+        # In WAL mode only FULL syncs at each commit; NORMAL may lose the last ones at a power cut.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    try:
+        row = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+        return int(json.loads(row[0]))
+    except (TypeError, ValueError) as error:
+        raise ArchiveError(f"{path}: not an evoarch archive (no schema version in table meta)") from error
+    except sqlite3.OperationalError as error:
+        if "no such" in str(error):
+            raise ArchiveError(f"{path}: not an evoarch archive ({error})") from error
+        raise
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    # Here, so that a reader, who changes no table, does not load sqlite_utils.
+    from evoarch.archive.migrations import migrate
+
+    migrate(connection)
+
+
+def build(path: Path, facts: dict[str, object]) -> None:
+    """Make a new archive at `path` with `facts` as its meta rows, whole or not at all.
+
+    It is made under another name first, so that an interrupted or refused `create` leaves no half archive.
+    """
+    if path.exists():
+        raise ArchiveError(f"{path}: there is an archive already")
+    scratch = path.with_name(path.name + ".new")
+    with one_line(path):
+        _remove(scratch)
+        connection = sqlite3.connect(scratch, isolation_level=None)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            _migrate(connection)
+            connection.execute("BEGIN")
+            rows = [(key, json.dumps(value)) for key, value in facts.items()]
+            connection.executemany("INSERT INTO meta VALUES (?, ?)", rows)
+            connection.execute("COMMIT")
+            connection.close()
+            # What a killed run left beside an archive that was deleted would be replayed into this one.
+            _remove(path, "-wal", "-shm")
+            scratch.replace(path)
+        except BaseException:  # whatever it was: cleaned up after, then raised on
+            connection.close()
+            _remove(scratch)
+            raise
+
+
+def _remove(path: Path, *endings: str) -> None:
+    """Deletes `path` with these endings; without any, the file and what SQLite keeps beside it."""
+    for ending in endings or ("", "-wal", "-shm"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)

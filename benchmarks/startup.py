@@ -35,7 +35,7 @@ COUNT = "import atexit, sys; atexit.register(lambda: print('\\n', *sys.modules, 
 def commands(demo: str) -> dict[str, list[str]]:
     """What is measured: a title and the arguments of the command."""
     quick = ["--version", "--help", "init --help", "run --help", "confirm --help", "seed add --help"]
-    reading = [f"status {demo}", f"list {demo}", f"show {demo} 20", f"diff {demo} 20", f"lineage {demo} 20"]
+    reading = [f"status {demo}", f"list {demo} --limit 20", f"show {demo} 20", f"diff {demo} 20", f"lineage {demo} 20"]
     return {text.replace(f" {demo}", ""): text.split() for text in [*quick, *reading, "tasks"]}
 
 

@@ -2,8 +2,8 @@
 
 CPython's is the gate, because LibCST's native parser overflows the machine's stack (a crash, not an
 exception) on deep nesting that CPython refuses with an error; it also says whether this interpreter could run
-the file at all. LibCST then gives the tree that keeps the text. It is imported when a source is first read by it:
-that takes 0.2 s, and many callers need the gate alone.
+the file at all. LibCST then gives the tree that keeps the text. It takes 0.2 s to load, so it is imported
+when a source is first read by it: many callers need the gate alone.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 FOLDER = Path(__file__).parent / "families"
 """Where the families of evoarch lie."""
@@ -185,7 +185,7 @@ class _Reader:
         except TypeError as error:
             raise CatalogueError(f"{self.path}: {place}: {str(error).partition(') ')[2]}") from None
 
-    def fail(self, place: str, expected: str, got: object) -> Any:
+    def fail(self, place: str, expected: str, got: object) -> NoReturn:
         raise CatalogueError(f"{self.path}: {place}: expected {expected}, got {got!r}")
 
 

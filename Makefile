@@ -18,7 +18,8 @@ BENCHMARKS := pipeline isolation throughput scaling kill fuzz review seeding_cor
 # What the zoo is compared with. Apart, and without what they require: a second torch, and packages that are there.
 ORACLES := torchvision==0.28.0 timm==1.0.31
 
-.PHONY: setup demo test test-slow check bench results browser clean vetting-docs security-table zoo-oracle
+.PHONY: setup demo test test-slow check bench results browser clean vetting-docs security-table zoo-oracle \
+	zoo-docs
 
 setup: $(VENV)/.ready
 
@@ -56,6 +57,9 @@ bench: setup
 
 vetting-docs: setup
 	$(BIN)/python -m sandbox.catalogue > docs/vetting.md
+
+zoo-docs: setup
+	$(BIN)/python -m evoarch.evaluators.zoo.page > docs/zoo.md
 
 results: setup
 	$(BIN)/python -m benchmarks.results

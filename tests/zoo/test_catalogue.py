@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from evoarch.evaluators.zoo.catalogue import CatalogueError, load_catalogue, load_family
+from evoarch.evaluators.zoo.page import page
+
+ROOT = Path(__file__).parents[2]
 
 FACTS = """
 title = "Two layers"
@@ -77,6 +80,11 @@ def test_a_genome_without_facts_is_named(tmp_path: Path) -> None:
     (tmp_path / "lost.py").touch()
     with pytest.raises(CatalogueError, match=r"expected lost\.toml beside"):
         load_catalogue(tmp_path)
+
+
+def test_the_page_of_the_zoo_is_up_to_date() -> None:
+    expected = page(load_catalogue().values())
+    assert (ROOT / "docs/zoo.md").read_text(encoding="utf-8") == expected, "run `make zoo-docs`"
 
 
 def test_an_unknown_variant_names_the_known_ones(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A few things at a time."""
+"""Coroutines that run at the same time, all at once or a few."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ T = TypeVar("T")
 
 
 async def together(works: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """All at a time, to their ends. The first error, and a cancellation, end all."""
+    """Runs all at the same time and returns when all are done. An error in one, which is raised, or a
+    cancellation cancels the others.
+    """
     # A task group would wrap the one error that a person should read in a group of errors.
     tasks = [asyncio.create_task(work) for work in works]
     try:
@@ -22,7 +24,7 @@ async def together(works: Iterable[Coroutine[Any, Any, None]]) -> None:
 
 
 async def in_slots(items: Iterable[T], work: Callable[[T], Awaitable[None]], slots: int) -> None:
-    """`work` on each item in order, `slots` at a time; ends as `together` does."""
+    """Calls `work` on the items in order, `slots` (at least one) at a time. Ends as `together` does."""
     queue = iter(items)
 
     async def slot() -> None:

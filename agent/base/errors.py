@@ -9,7 +9,9 @@ from pathlib import Path
 
 
 class UserError(Exception):
-    """`code` 2: the command or its configuration is wrong; 1: the input was understood but does not hold."""
+    """An error that the command prints as one line. `code` is its exit code: 2 where the command or its
+    configuration is wrong, 1 where they were understood and something they name does not fit.
+    """
 
     def __init__(self, message: str, *, code: int = 2) -> None:
         super().__init__(message)
@@ -18,7 +20,7 @@ class UserError(Exception):
 
 @contextmanager
 def files_told(path: Path) -> Iterator[None]:
-    """Turns what the file system refuses into a UserError, which names `path` if the system names no file."""
+    """Inside, an OSError becomes a UserError that names its file, or `path` where it names none."""
     try:
         yield
     except OSError as error:
@@ -26,7 +28,7 @@ def files_told(path: Path) -> Iterator[None]:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A phrase that names the nearest known word, or all of them if none is near."""
+    """A phrase for a message: the word of `known` that is spelled most like `word`, or all if none is."""
     words = sorted(known)
     close = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
     return f"nearest known: {close[0]}" if close else f"known: {', '.join(words)}"

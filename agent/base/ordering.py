@@ -68,35 +68,44 @@ class EventOrder(Protocol):
 
 
 class FreeOrder:
-    """The order of a search: nobody waits. The methods are described at EventOrder."""
+    """The order of a search: nobody waits."""
 
     recorded = False
 
     def next(self) -> Step | None:
+        """None: nothing is recorded."""
         return None
 
     def span(self, batch: int) -> SlotSpan:
+        """Raises LookupError."""
         raise LookupError(batch)
 
     def steering(self, batch: int) -> Steering:
+        """Raises LookupError."""
         raise LookupError(batch)
 
     def ends(self, candidate: int) -> bool:
+        """True."""
         return True
 
     def accepted(self, candidate: int) -> bool:
+        """False: every candidate is vetted."""
         return False
 
     def measured(self, candidate: int, part: int) -> Mapping[str, float]:
+        """{}."""
         return {}
 
     async def wait(self, step: Step) -> None:
+        """Returns at once."""
         return
 
     def done(self, step: Step) -> None:
+        """Does nothing."""
         return
 
     def watch(self, moved: Callable[[], None]) -> None:
+        """Does nothing."""
         return
 
 
@@ -106,7 +115,7 @@ class RecordedOrder:
     `steps`: the recorded run's, in order. `spans` and `steerings`: the slots of each batch and what a person
     had said, by batch. `unfinished`: candidates that the run admitted and brought to no outcome; they wait
     until the replay ends. `measures`: by candidate, what was measured on the machine in each part of its
-    training. `rejected`: candidates that vetting rejected. The methods are described at EventOrder.
+    training. `rejected`: candidates that vetting rejected.
     """
 
     recorded = True
@@ -131,25 +140,34 @@ class RecordedOrder:
         self._watcher: Callable[[], None] = lambda: None
 
     def next(self) -> Step | None:
+        """The next recorded step, None at the end."""
         return self._left[0] if self._left else None
 
     def span(self, batch: int) -> SlotSpan:
+        """The slots that the batch was drawn for. Raises LookupError where it is not recorded."""
         return self._spans[batch]
 
     def steering(self, batch: int) -> Steering:
+        """What a person had said. Raises LookupError where the batch is not recorded."""
         return self._steerings[batch]
 
     def ends(self, candidate: int) -> bool:
+        """Whether the candidate came to an outcome."""
         return candidate not in self._unfinished
 
     def accepted(self, candidate: int) -> bool:
+        """Whether vetting did not reject the candidate."""
         return candidate not in self._rejected
 
     def measured(self, candidate: int, part: int) -> Mapping[str, float]:
+        """What was measured in a part, from 0, of its training; {} where nothing is recorded."""
         parts = self._measures.get(candidate, ())
         return parts[part] if part < len(parts) else {}
 
     async def wait(self, step: Step) -> None:
+        """Returns when `step` is next, and never for an unfinished candidate. Raises UserError for a step
+        that was not recorded.
+        """
         if step not in self._known and not self.ends(step[1]):
             await asyncio.Event().wait()
         if step not in self._known:
@@ -158,6 +176,7 @@ class RecordedOrder:
             await self._moved.wait()
 
     def done(self, step: Step) -> None:
+        """The next step may follow; wakes those that wait."""
         if self.next() == step:
             self._left.popleft()
             moved, self._moved = self._moved, asyncio.Event()
@@ -165,6 +184,7 @@ class RecordedOrder:
             self._watcher()
 
     def watch(self, moved: Callable[[], None]) -> None:
+        """From now on `moved` is called after each step."""
         self._watcher = moved
 
 

@@ -1,6 +1,7 @@
-"""A helper process that ends when its parent does, however that ends.
+"""For a helper process: it ends when its parent does, even when the parent is killed.
 
-As a script, `pdeathsig.py PARENT PROGRAM ARGUMENT...`, it becomes that program, which then ends so too.
+As a script, `pdeathsig.py PARENT PROGRAM ARGUMENT...` replaces itself by that program, which then also ends
+with the process whose pid is PARENT.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ import signal
 import sys
 
 PR_SET_PDEATHSIG = 1
+"""Linux's number for "send me this signal when my parent ends" (prctl(2))."""
 
 
 def die_with_parent(parent: int) -> None:
-    """Call first. `parent` is the pid of the process that started this one; if it is gone, this one exits.
+    """From now on the kernel kills this process when `parent`, the pid of its parent, ends; exits at once
+    where it has ended already. Call it first.
 
-    The kernel's signal follows the thread that started this process, so that thread must wait for it.
-    Elsewhere than on Linux only the pipe's end tells.
+    Linux sends the signal when the thread that started this process ends, so that thread must live on. On
+    other systems nothing happens here: the process has to notice that its input pipe was closed.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -6,10 +6,11 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 
 PACKAGES = ("evoarch", "torch", "numpy", "libcst", "transformers")
+"""Installed packages that results depend on."""
 
 
 def versions() -> dict[str, str]:
-    """Python, the system and the packages that results depend on, as they are here."""
+    """By name, the versions of Python, of the system, and of those of `PACKAGES` that are installed."""
     found = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
     for package in PACKAGES:
         try:

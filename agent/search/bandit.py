@@ -1,4 +1,4 @@
-"""Who makes the next children: by weights, or a bandit that learns from the archive which operator pays.
+"""A bandit that chooses the operator of each slot: it learns from the archive which one brings most.
 
 The bandit is Thompson sampling: each operator's rate of improvements per cost has a Gamma posterior, one rate
 is drawn from each, and the largest is chosen (Xia et al. 2015, arXiv 1505.00146: bandits whose pulls cost).
@@ -22,11 +22,14 @@ PRIOR = 5.0
 """Proposals that the prior belief in each operator is worth; the weights tilt it."""
 
 SECONDS_AN_HOUR = 3600.0
+"""For prices of an hour of CPU time."""
 
 
 @dataclass
 class Arm:
-    """Discounted sums over one operator's settled proposals."""
+    """Discounted sums over one operator's settled proposals: how many, how many of them improved on their
+    parents, and their cost in the unit of `portfolio.cost`.
+    """
 
     proposals: float = 0.0
     improved: float = 0.0
@@ -34,7 +37,7 @@ class Arm:
 
 
 class OperatorBandit:
-    """The bandit of one run; a resumed run makes it again from the archive."""
+    """The bandit of one run. All that it knows is read from the archive, so a resumed run goes on from it."""
 
     def __init__(self, store: Store, config: Config) -> None:
         self._store, self._config = store, config
@@ -69,7 +72,9 @@ class OperatorBandit:
 
 
 def cost_of(trial: OperatorTrial, unit: str, cpu_hour: float) -> float:
-    """What a proposal took, in the unit that the campaign counts in."""
+    """What a proposal cost in `unit` (`portfolio.cost`: cpu, tokens, money or proposals). `cpu_hour`: the
+    price of an hour of CPU time.
+    """
     match unit:
         case "cpu":
             return trial.cpu_seconds
@@ -81,7 +86,9 @@ def cost_of(trial: OperatorTrial, unit: str, cpu_hour: float) -> float:
 
 
 def drawn_rates(arms: Sequence[Arm], weights: Sequence[float], rng: random.Random) -> list[float]:
-    """One draw of each operator's improvements per cost. Before anything is known the weights decide."""
+    """For each operator, a draw from the posterior of its improvements per unit of cost. Before anything
+    settled the weights decide.
+    """
     proposals = sum(arm.proposals for arm in arms)
     improved = (sum(arm.improved for arm in arms) + 1) / (proposals + 2)
     # Where nothing costs anything, as tokens without a model, improvements alone count.
@@ -95,7 +102,9 @@ def drawn_rates(arms: Sequence[Arm], weights: Sequence[float], rng: random.Rando
 
 
 def arm_of(trial: OperatorTrial, tables: Sequence[OperatorTable]) -> int | None:
-    """The `[[operators]]` table that a proposal came from; a person may have edited them since."""
+    """The place of the operator that made a proposal in `tables`, which a person may have edited since; None
+    where it is no longer there.
+    """
     drawn = trial.table
     if drawn < len(tables) and (tables[drawn].name, tables[drawn].lm) == (trial.operator, trial.lm):
         return drawn

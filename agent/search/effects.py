@@ -29,7 +29,9 @@ _LAYER = re.compile(r"^(?:nn|F|torch)\.(\w+)$")
 
 @dataclass(frozen=True)
 class Gain:
-    """One scored child against its first parent: the kinds of its changes, and log(parent / child)."""
+    """One scored child and its first parent: the kinds of `changes` between them, and log(parent / child) of
+    the `error` and of the `size` (parameters); above 0 is better.
+    """
 
     changes: frozenset[str]
     error: float

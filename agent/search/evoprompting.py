@@ -1,7 +1,7 @@
 """EvoPrompting's choices (Chen, Dohan, So 2023, arXiv 2302.14838, Algorithms 1-3), as pure functions.
 
-Who may be a parent, what enters the global set G, what the soft prompt is trained on. docs/evoprompting.md
-says where the paper is silent or contradicts itself, and what is done then.
+They choose the parents of a round, what is kept in the global set G, and what the soft prompt is trained on.
+docs/evoprompting.md says what is done where the paper is silent or contradicts itself.
 """
 
 from __future__ import annotations
@@ -15,14 +15,18 @@ from evoarch.agent.tuning.data import Member
 
 @dataclass(frozen=True)
 class Selection:
-    """What follows from a round: `parents` are the next round's P, `training` what is trained on, by id."""
+    """Ids of candidates: the `parents` of the next round (the paper's P), and those that the soft prompt is
+    trained on before it.
+    """
 
     parents: tuple[int, ...]
     training: tuple[int, ...]
 
 
 def enters(error: float, threshold: float) -> bool:
-    """Whether a child of this validation error enters G (Algorithm 3); at the threshold itself it does."""
+    """Whether a child of this validation error (unsmoothed, 0..1) is kept in G: at most `threshold`, as in
+    Algorithm 3.
+    """
     return error <= threshold
 
 
@@ -36,9 +40,10 @@ def select(
 ) -> Selection:
     """The parents of the next round, and what is trained on before it.
 
-    `everyone` is G, this round's children included; `children` are the ids of the latter; `chosen` were
-    parents in an earlier round, and are never again; `before` is P as it was, which stays where nobody can
-    follow. With `pick` parents are drawn from G in place of the best (the ablation `random-parents`).
+    `everyone`: G, with this round's children, whose ids are `children`. `chosen`: ids of those that were
+    parents in an earlier round; they are never parents again. `before`: the parents of this round, which stay
+    where nobody is left. `survivors`: how many are chosen, the best by -(params x error), or with `pick` at
+    random (the ablation `random-parents`).
     """
     free = sorted(
         (each for each in everyone if each.id not in chosen), key=lambda each: (-each.fitness, each.id)
@@ -51,5 +56,5 @@ def select(
 
 
 def examples_for(parents: Sequence[int], count: int, rng: random.Random) -> list[int]:
-    """The parents of one prompt: drawn uniformly from P with replacement (Algorithm 2)."""
+    """`count` parents of one prompt, by id, drawn uniformly with replacement (Algorithm 2)."""
     return rng.choices(list(parents), k=count)

@@ -146,7 +146,8 @@ def test_the_estimate_counts_calls_by_their_samples_and_proposals_by_their_share
 
 def test_rounds_make_no_more_children_than_they_have_samples() -> None:
     asked = TriedProposal("lm.rewrite", "big", "sound", "", 1.0, 8, 1000, 200, 0.0, 30.0)
-    in_rounds = config(rounds={"rounds": 3, "prompts": 3, "samples": 8})
+    alone = [{"name": "lm.rewrite", "lm": "big"}]
+    in_rounds = config(rounds={"rounds": 3, "prompts": 3, "samples": 8}, operators=alone)
     fresh = estimate([asked], in_rounds, left=500, proposals=0, trained=0, seconds=9.0, workers=2)
     assert (fresh.evaluations, fresh.tokens) == (72, 9 * 1000 + 72 * 200)
     later = estimate([asked], in_rounds, left=490, proposals=48, trained=12, seconds=9.0, workers=2)

@@ -1,4 +1,4 @@
-"""A run of a campaign, from its seeds through the steady state to the elites' further training seeds."""
+"""A run of a campaign: its seeds, then the search in one of two loops, then the elites' further trainings."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class Campaign:
-    """One run of one campaign. The archive is sound after each, and the next run goes on from it."""
+    """One run of one campaign; the next run goes on from the archive. `event_order`: that of a replay."""
 
     def __init__(
         self, store: Store, config: Config, parts: Components, event_order: EventOrder | None = None
@@ -102,7 +102,7 @@ class Campaign:
         return Ending(reason, complete=False, error=True)
 
     def check_objectives(self) -> None:
-        """What a task measures shows in its seeds' scores. Raises UserError for an objective that is not."""
+        """Raises UserError for an objective that the scores of the seeds do not have."""
         rows = [candidate.metrics for candidate in self._store.scored(sources=False)]
         known = {name for row in rows for name in row}
         wanted = self._config.selection.objectives
@@ -113,7 +113,7 @@ class Campaign:
             raise UserError(f"selection.objectives: no candidate was measured in all of {', '.join(wanted)}")
 
     async def grade_seeds(self) -> None:
-        """Those that have no outcome yet."""
+        """Trains the seeds that have no outcome yet."""
         queued = self._store.candidates(state=State.QUEUED)
         seeds = [c for c in queued if c.operator == "seed" and self._event_order.ends(c.id)]
 

@@ -14,7 +14,7 @@ from evoarch.prompts.samples import SAMPLES
 
 
 def own_files(folder: Path, config: Config) -> list[str]:
-    """Seeds, the records of inlined ones and prompt templates, as `config` names them from `folder`.
+    """The files of a campaign, as paths from `folder`: seeds, records of inlined seeds, prompt templates.
 
     Raises UserError where the folder of templates that `config` names is not there.
     """
@@ -23,7 +23,7 @@ def own_files(folder: Path, config: Config) -> list[str]:
 
 
 def copy_files(source: Path, folder: Path, config: Config) -> None:
-    """Raises UserError."""
+    """Copies the campaign's own files from `source` into `folder`. Raises UserError."""
     _refuse_climbing(source, config)
     for file in own_files(source, config):
         copy_file(source / file, folder / file)
@@ -44,14 +44,14 @@ def _refuse_climbing(source: Path, config: Config) -> None:
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """Raises UserError. A seed's absolute path is the same file in every folder, and stays as it is."""
+    """Copies one file; a seed with an absolute path is its own copy. Raises UserError."""
     with files_told(target), suppress(shutil.SameFileError):
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
 
 
 def differing(source: Path, folder: Path, config: Config) -> list[str]:
-    """The files of `source` that `folder` has otherwise or not at all, and those that only it has."""
+    """The campaign's own files that are not the same in `source` and `folder`, as paths from either."""
     files = dict.fromkeys([*own_files(source, config), *_found(folder, config)])
     return [file for file in files if _bytes(source / file) != _bytes(folder / file)]
 
@@ -78,7 +78,7 @@ FOLDER = "prompts"
 
 
 def template_files(folder: Path, config: Config) -> list[Path]:
-    """The campaign's own templates. Raises UserError where the folder that the config names is not there."""
+    """Paths of the campaign's own templates. Raises UserError where `config` names a missing folder."""
     named = config.prompts.folder
     if Path(named).is_absolute() or ".." in Path(named).parts:
         # A replay copies the folder with the campaign.
@@ -92,7 +92,10 @@ def template_files(folder: Path, config: Config) -> list[Path]:
 
 
 def open_templates(folder: Path, config: Config) -> Templates:
-    """The templates of the campaign in `folder`. Raises UserError: one line with file and line."""
+    """All templates of the campaign in `folder`: its own and, for the rest, the built-in ones.
+
+    Each is tried. Raises UserError: one line with file and line.
+    """
     own: dict[str, Override] = {}
     for path in template_files(folder, config):
         if path.stem not in names():

@@ -1,4 +1,4 @@
-"""What a campaign works with, and how it ends."""
+"""What a campaign works with, and how a run ends."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ class Components:
 
 @dataclass(frozen=True)
 class Ending:
-    """Why the run ended. `complete`: the campaign needs no further run under this budget."""
+    """Why the run ended, in words. `complete`: the campaign needs no further run under this budget. `error`:
+    the run gave up, and the command ends with exit code 1.
+    """
 
     reason: str
     complete: bool

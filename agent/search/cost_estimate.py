@@ -13,9 +13,9 @@ LEAST = 20
 
 @dataclass(frozen=True)
 class TriedProposal:
-    """One operator's one child. `outcome`: sound, rejected or failed, and `detail` why. Of its call, if it
-    made one: tokens, money and seconds of that one sample. `samples`: children its calls make in a run;
-    `weight`: its share of the children, 0..1.
+    """The one child that an operator made in a dry run. `lm`: the model it asked, "" for none. `outcome`:
+    sound, rejected or failed; `detail`: why. `weight`: the operator's share of the children, 0..1. `samples`:
+    children of each of its calls in a run. Tokens, money and seconds are of the one call here, of one sample.
     """
 
     operator: str
@@ -32,12 +32,12 @@ class TriedProposal:
 
 @dataclass(frozen=True)
 class CostEstimate:
-    """For what is left of the budget of evaluations. `share`: proposals that enter training, measured where
-    `proposals` of this campaign is at least `LEAST`, otherwise taken to be all of them: then tokens, money
-    and hours are the least that it can be. `seconds`: mean of the evaluations that are there.
+    """What the `evaluations` that are left of the budget will cost: `tokens`, `money` and `hours`.
 
-    `hours` of wall clock: the slots' and the models' overlap, so it is the longer of the two. The elites'
-    further training seeds at the end are in none of the figures, nor is the training of soft prompts.
+    `share`: of the proposals that enter training, 0..1; measured where the campaign has at least `LEAST`
+    `proposals`, else 1, and the costs are then a lower bound. `seconds`: of a training, the mean so far.
+    `slot_hours` of training and `lm_hours` of language models pass at the same time, so `hours` (wall clock)
+    is the longer of the two. Not counted: further training seeds at the end, and soft prompts.
     """
 
     tried: Sequence[TriedProposal]
@@ -52,6 +52,7 @@ class CostEstimate:
     hours: float
 
     def as_json(self) -> dict[str, object]:
+        """For `--json`: all fields by name."""
         return asdict(self)
 
 
@@ -65,7 +66,11 @@ def estimate(
     seconds: float,
     workers: int,
 ) -> CostEstimate:
-    """`left` evaluations of the budget; `trained` of the campaign's `proposals` so far entered training."""
+    """The cost of the `left` evaluations of the budget, from one child of each operator.
+
+    `trained` of the campaign's `proposals` entered training so far, for `seconds` each on average; `workers`
+    train at a time.
+    """
     share = trained / proposals if proposals >= LEAST and trained else 1.0
     wanted = left / share
     if table := config.rounds:  # they make so many children, whatever becomes of these

@@ -1,7 +1,7 @@
 """`run --dry-run`: one child of each operator in a copy of the campaign, and what the whole will cost.
 
-Everything is real: the language models are asked, the replies vetted, the children dry-run behind the walls.
-The campaign itself is only read; what the calls cost is not counted in it.
+As in a run, the language models are asked, the replies vetted, and the children built behind the walls. The
+campaign itself is only read; what the calls cost is not counted in it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ from evoarch.evaluators.replies import DryRunPassed
 async def dry_run_campaign(
     folder: Path, overrides: Sequence[str] = (), *, unsafe: bool = False
 ) -> CostEstimate:
-    """Raises UserError where a run would not get as far as its first child either."""
+    """Makes one child of each operator in a copy of the campaign in `folder`; what the whole would cost.
+
+    `overrides`: as of `--set`. Raises UserError where a run would not come to its first child either.
+    """
     with tempfile.TemporaryDirectory(prefix="evoarch-dry-run-") as top:
         copy = Path(top) / "campaign"
         copy_campaign(folder, copy)

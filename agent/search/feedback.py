@@ -1,8 +1,7 @@
 """What a proposal is told of the search so far, from the archive as it is when it is drawn.
 
-All of it is written into the proposal, so that a crash or a replay makes the same prompt. It reads candidates
-that are settled, and nothing that a run at another speed would have otherwise: what a replay sees before a
-draw is what the recorded run saw.
+All of it is written into the proposal, so that a run after a crash and a replay make the same prompt. Only
+settled candidates are read, so that the speed of the machine does not change what is told.
 """
 
 from __future__ import annotations
@@ -42,7 +41,9 @@ class Memory:
         self._changes: dict[int, frozenset[str]] = {}
 
     def of(self, parents: Sequence[Candidate], scored: Sequence[Candidate]) -> Feedback:
-        """What a prompt for children of `parents` may say. `scored` are all with metrics, in any order."""
+        """What a prompt for children of `parents` may say: what became of their other children, and which
+        kinds of change helped. `scored`: all candidates with metrics, in any order.
+        """
         found = self._store.relatives.near(
             [parent.id for parent in parents], self._told_states(), self._table.relatives
         )
@@ -50,9 +51,10 @@ class Memory:
         return Feedback(tuple(tried), tuple(effects(self._gains(scored), self._table.effects)))
 
     def mendable(self, steering: Steering, *, chat: bool) -> Candidate | None:
-        """The newest child that `lm.repair` may mend; a person's veto of it or of a parent excludes it.
+        """The newest failed or rejected child that `lm.repair` may mend, None where there is none.
 
-        A base model can only go on with a file; a chat model is also shown a reply that none was made of.
+        Left out are those that a person vetoed, or a parent of which, and for a base model (`chat` false)
+        those whose reply was no Python file.
         """
         for identity in self._store.relatives.mendable():
             candidate = self._store.candidate(identity)

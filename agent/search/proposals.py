@@ -1,4 +1,4 @@
-"""A draw: who works for some slots, on whom, and all that it is told, written down before it works."""
+"""A draw: the parents and all that an operator is told for some slots, written down before it works."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class ProposalDrawer:
         object.__setattr__(self, "memory", memory)
 
     def draw(self, span: SlotSpan, steering: Steering) -> list[Proposal]:
-        """The proposals of a span: parents, targets, temperature and feedback, in one transaction.
+        """Chooses parents, targets, temperature and feedback for the slots of `span`, and records them.
 
-        Raises UserError where the span's operator is no longer there.
+        The proposals, one for each slot. Raises UserError where the span's operator is no longer there.
         """
         if span.operator >= len(self.operators):
             raise UserError("replay: the campaign's [[operators]] were edited after it was recorded", code=1)

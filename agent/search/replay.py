@@ -1,4 +1,4 @@
-"""A replay follows the record of another run: its LM answers, and the order of its writes."""
+"""What a replay needs of the run that it repeats: configuration, LM answers, and the order of writes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from evoarch.archive.store import open_archive
 
 
 def recorded_config(folder: Path, overrides: Sequence[str] = ()) -> Config:
-    """What the last run of the campaign in `folder` ran under, its `--set` included, and `overrides`.
+    """The configuration of the last run in `folder`, its `--set` included, changed by `overrides`.
 
-    An archive that does not say so gives what its campaign.toml has now.
+    Where the archive has none, campaign.toml is read. Raises UserError.
     """
     store = open_archive(folder, write=False)
     try:
@@ -38,7 +38,7 @@ def recorded_config(folder: Path, overrides: Sequence[str] = ()) -> Config:
 
 
 def replayed(folder: Path, settings: LMSettings) -> LM:
-    """Answers as the model `settings` did in the campaign in `folder`."""
+    """A language model that answers as the one of `settings` did in the campaign in `folder`."""
     calls = [call for call in recorded_calls(folder) if call.model in (settings.name, settings.model)]
     return ReplayLM(calls, name=settings.name, chat=settings.chat)
 
@@ -53,7 +53,9 @@ def recorded_calls(folder: Path) -> Sequence[LMCall]:
 
 
 def recorded_order(folder: Path) -> RecordedOrder:
-    """The order of the campaign in `folder`. Raises UserError where a seed came after the first draw."""
+    """The order of writes of the campaign in `folder`. Raises UserError where a seed came after the first
+    draw, since a replay trains all seeds first.
+    """
     store = open_archive(folder, write=False)
     try:
         proposals = store.proposals()
@@ -105,10 +107,10 @@ def _outcome(event: Event) -> bool:
 
 
 def steps_of(events: Sequence[Event]) -> tuple[list[Step], set[int]]:
-    """The steps that the events of a run were, in order, each once; and who was let in without an outcome.
+    """The steps of a run in order, each once; and the ids of admitted candidates that have no outcome.
 
-    A crash makes a candidate start again; what its first dry run found stood in the archive from then on.
-    It settles once; what settles after that are further training seeds, which no choice depends on.
+    After a crash a candidate starts again: its first dry run counts. Only its first outcome counts, since
+    what settles later are further training seeds, which no choice depends on.
     """
     order: dict[Step, int] = {}
     admitted: set[int] = set()

@@ -1,6 +1,6 @@
 """The plan: which operator makes the child in each slot. A slot is a child's place in the processing order.
 
-By weights the plan is a function of the campaign seed alone; a bandit (`portfolio.py`) looks at the archive.
+By weights the plan is a function of the campaign seed alone; a bandit (`bandit.py`) looks at the archive.
 Operators that take long (an LM) are asked some slots ahead of their turn, the quick ones just before it, so
 that evaluation waits for neither.
 """
@@ -16,9 +16,8 @@ from evoarch.agent.base.rng import stream
 
 @dataclass(frozen=True)
 class Share:
-    """What one operator gets: `weight` of the children, `samples` per call, asked `lookahead` slots ahead.
-
-    `slow` operators wait for something outside (an LM); the others are computed on the spot.
+    """How one operator is asked. `weight`: its share of the children, relative to the others'. `samples`:
+    children of a call, which is made `lookahead` slots ahead. `slow`: it waits for a language model.
     """
 
     weight: float
@@ -28,8 +27,10 @@ class Share:
 
 
 class Plan:
-    """Spans of slots in order. `taken`: first slots and counts of spans drawn earlier. `choose`: who fills a
-    slot, by default a draw by the weights that is a function of the seed.
+    """Divides the slots among the operators, in order.
+
+    `shares`: one of each operator. `taken`: slots that were drawn earlier, as first slot and count. `choose`:
+    gives the operator of a slot; without it, a draw by the weights that depends on `seed` and slot alone.
     """
 
     def __init__(
@@ -47,10 +48,10 @@ class Plan:
         self._open: list[SlotSpan] = []
 
     def due(self, settled: int, settled_or_waiting: int) -> list[SlotSpan]:
-        """The open spans within their operator's reach, in slot order; `take` them to draw them.
+        """The spans that it is time to draw, in slot order; call `take` for each that is drawn.
 
-        A slow operator reaches `lookahead` slots past `settled`; a quick one past `settled_or_waiting`,
-        which also counts the slots that a slow one has yet to answer for, so that it works meanwhile.
+        Those of a slow operator begin less than `lookahead` slots after the `settled` ones; those of a quick
+        one, after `settled_or_waiting`, which also counts slots that wait for a slow operator's answer.
         """
         reach = [(settled if share.slow else settled_or_waiting) + share.lookahead for share in self._shares]
         while self._next < max(reach):
@@ -58,7 +59,7 @@ class Plan:
         return [span for span in self._open if span.slot < reach[span.operator]]
 
     def take(self, span: SlotSpan) -> None:
-        """`span` is being drawn and is open no longer."""
+        """`span` is drawn: `due` does not give it again."""
         self._open.remove(span)
 
     def _extend(self) -> None:

@@ -1,4 +1,4 @@
-"""When a run should give up: nothing new comes, the LM does not answer, or the machine loses every child."""
+"""When a run gives up: nothing new to train, an LM that does not answer, or a machine that loses children."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_LOST = 3
 
 @dataclass
 class Patience:
-    """What went wrong in a row. `stall`: proposals that may bring no training before the run stops."""
+    """Counts what went wrong in a row. `stall`: so many proposals without a training end the run."""
 
     stall: int
     _idle: int = 0
@@ -23,20 +23,20 @@ class Patience:
     _error: str = ""
 
     def settled(self, *, trained: bool) -> None:
-        """A proposal came to its end; whether it was trained."""
+        """A proposal came to its end. `trained`: whether it entered training."""
         self._idle = 0 if trained else self._idle + 1
         self._lost = 0 if trained else self._lost
 
     def lost(self, reason: str) -> None:
-        """The infrastructure lost a child: that says nothing of the operators."""
+        """The infrastructure lost a child because of `reason`; it does not count as one without training."""
         self._lost, self._reason = self._lost + 1, reason
 
     def answered(self, error: str = "") -> None:
-        """A batch that asked an LM came back: with replies, or with none because of `error`."""
+        """A batch that asked an LM came back. `error`: why it has no reply, "" where it has."""
         self._unanswered, self._error = (self._unanswered + 1, error) if error else (0, "")
 
     def refused(self, error: str) -> None:
-        """An LM said that no further call can work."""
+        """An LM said, by `error`, that no further call can work: the run is over."""
         self._unanswered, self._error = MOST_UNANSWERED, error
 
     def over(self) -> str:

@@ -275,6 +275,22 @@ def test_status_has_a_line_for_each_round(tmp_path: Path) -> None:
     assert len(lines) == len(begun) == 3
 
 
+class Untouchable:
+    """Fails whoever reads a key of it."""
+
+    def __getattr__(self, name: str) -> object:
+        raise AssertionError(f"{name} was read")
+
+
+def test_what_rounds_refuse_they_do_not_read(tmp_path: Path) -> None:
+    """The declaration in agent.config.loops is true."""
+    config = config_of()
+    nothing = {"portfolio": Untouchable(), "feedback": Untouchable()}
+    store = archive_of(tmp_path, *SEEDS, seed=3)
+    assert run(store, config.model_copy(update=nothing), tuner=CountingTuner()).complete
+    assert len(rounds_of(store)) == 3
+
+
 @pytest.mark.parametrize(
     ("tables", "said"),
     [

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from evoarch.agent.base.ordering import Steering
 from evoarch.agent.config.load import load
 from evoarch.agent.config.tables import SelectionTable
+from evoarch.agent.evaluation.vetting import as_json
 from evoarch.agent.operators.base import Draft, Order
 from evoarch.agent.report.document import as_html, read_report
 from evoarch.agent.report.lineage import lay_out
@@ -23,6 +24,7 @@ from evoarch.archive.errors import ArchiveError
 from evoarch.archive.records import Candidate, Evaluation, Failed, LMCall, Scored, State
 from evoarch.archive.store import Store, create, open_archive
 from evoarch.evaluators.tasks import load_task
+from evoarch.sandbox.outcome import Finding
 from kit.campaigns import archive_of, config_of, run
 
 NASTY = 'x = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"  # <b>&amp;</b>\n'
@@ -230,6 +232,20 @@ def test_lists_filter_sort_search_and_page(client: TestClient, folder: Path) -> 
         assert store.browse.count(Filter(state="scored"), most=10) == 3
         with pytest.raises(ValueError, match="order_by: got 'name'"):
             store.browse.page(Filter(), order_by="name")
+
+
+def test_a_finding_is_one_item_whatever_its_message_holds(client: TestClient, folder: Path) -> None:
+    message = "<u>one</u>; 2:0 entry: or two; or three"
+    with open_archive(folder, write=True) as store:
+        new, old = (store.draw("syntactic.mutate", [3], 1, {})[0] for _ in range(2))
+        findings = as_json([Finding(3, 4, "name", message, "h"), Finding(9, 0, "import", "no", "h")])
+        store.reject(new.candidate, "x = 1\n", "said; in; one line", findings=findings)
+        store.reject(old.candidate, "x = 1\n", "1:0 name: unknown name a; b (use c); 7:0 import: no (h)")
+    shown, before = (client.get(f"/candidates/{each.candidate}").text for each in (new, old))
+    assert "<li><code>3:4 name: &lt;u&gt;one&lt;/u&gt;; 2:0 entry: or two; or three (h)</code></li>" in shown
+    assert shown.count("<li><code>") == 2
+    assert "<li><code>1:0 name: unknown name a; b (use c)</code></li>" in before
+    assert "<li><code>7:0 import: no (h)</code></li>" in before
 
 
 def test_families_and_roots(folder: Path) -> None:

@@ -54,7 +54,7 @@ class Block(nn.Module):
 
     def __init__(self, inputs, outputs, stride, norm, groups):
         super().__init__()
-        hidden = max(1, outputs // 4)
+        hidden = outputs // 4
         self.norm = norm(inputs, groups)
         self.shortcut = None
         if inputs != outputs or stride != 1:
@@ -93,14 +93,13 @@ class Model(nn.Module):
     ):
         super().__init__()
         norm = EvoNormB0 if norm == "B0" else EvoNormS0
-        channels = max(8, round(channels * width / 8) * 8)
-        stem, inputs = channels // 8, channels // 4
+        stem, inputs = max(1, round(channels * width / 8)), max(1, round(channels * width / 4))
         layers = [nn.Conv2d(input_shape[0], stem, 3, stem_stride, 1, bias=False), norm(stem, groups)]
         layers += [nn.Conv2d(stem, stem, 3, padding=1, bias=False), norm(stem, groups)]
         layers += [nn.Conv2d(stem, inputs, 3, padding=1, bias=False), nn.MaxPool2d(3, pool_stride, 1)]
         for stage, (blocks, first_stride) in enumerate(zip(depths, strides, strict=True)):
             for i in range(blocks):
-                outputs = channels * 2**stage
+                outputs = 4 * max(1, round(channels * width * 2**stage / 4))
                 layers.append(Block(inputs, outputs, first_stride if i == 0 else 1, norm, groups))
                 inputs = outputs
         self.features = nn.Sequential(*layers, norm(inputs, groups))

@@ -3,7 +3,7 @@ import math
 from torch import nn
 
 
-def stage_plan(depth, w_0, w_a, w_m, group_width, half_up):
+def stage_plan(depth, w_0, w_a, w_m, group_width, half_up, quantum):
     """Channels, blocks and group width of each stage: a straight line of widths, rounded to powers of w_m.
 
     A width that lies half way between two multiples of the group goes to the even one, or up.
@@ -11,7 +11,7 @@ def stage_plan(depth, w_0, w_a, w_m, group_width, half_up):
     plan = []
     for j in range(depth):
         power = round(math.log((w_0 + w_a * j) / w_0) / math.log(w_m))
-        channels = max(1, round(w_0 * w_m**power / 8)) * 8
+        channels = max(1, round(w_0 * w_m**power / quantum)) * quantum
         if plan and plan[-1][0] == channels:
             plan[-1][1] += 1
         else:
@@ -77,6 +77,7 @@ class Model(nn.Module):
         group_width=8,
         squeeze=0.0,
         half_up=False,
+        quantum=8,
         stem=32,
         stem_stride=2,
         stride=2,
@@ -84,7 +85,8 @@ class Model(nn.Module):
         super().__init__()
         inputs = max(1, round(stem * width))
         layers = [*conv_norm(input_shape[0], inputs, 3, stem_stride), nn.ReLU()]
-        for outputs, blocks, group in stage_plan(depth, w_0 * width, w_a * width, w_m, group_width, half_up):
+        plan = stage_plan(depth, w_0 * width, w_a * width, w_m, group_width, half_up, quantum)
+        for outputs, blocks, group in plan:
             for i in range(blocks):
                 layers.append(Block(inputs, outputs, stride if i == 0 else 1, group, squeeze))
                 inputs = outputs

@@ -46,7 +46,7 @@ class Model(nn.Module):
         inputs = max(1, round(stem * width))
         layers = [conv_norm(input_shape[0], inputs, 3, stem_stride), nn.ReLU6()]
         for i, (depth, stride) in enumerate(zip(depths, strides, strict=True)):
-            outputs = max(1, round(channels * width)) * 2**i
+            outputs = max(1, round(channels * 2**i * width))
             layers.append(conv_norm(inputs, outputs, 3, stride))
             layers += [Block(outputs, ratio, kernel) for _ in range(depth)]
             inputs = outputs

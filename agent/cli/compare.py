@@ -57,9 +57,7 @@ def compare(
       evoarch compare demo --arms syntactic,random --report-only --json
     """
     from evoarch.agent.cli.interrupt import until_stopped
-    from evoarch.agent.compare.arms import find
-    from evoarch.agent.compare.comparison import compared
-    from evoarch.agent.compare.curves import read
+    from evoarch.agent.compare.finished import compare_finished
     from evoarch.agent.compare.page import write
     from evoarch.agent.compare.runs import FOLDER, carry_out, plan
     from evoarch.agent.config.load import load
@@ -70,12 +68,7 @@ def compare(
     if not report_only:
         at_once = jobs or len(os.sched_getaffinity(0))
         failed = until_stopped(carry_out(runs, at_once, lambda line: click.echo(line, err=True)))
-    finished = [run for run in runs if run.finished()]
-    if not finished:
-        raise UserError(f"{folder / FOLDER}: no run is finished yet; nothing to compare", code=1)
-    missing = {arm: sum(run.arm == arm and run not in finished for run in runs) for arm in arms}
-    words = {arm: find(folder, arm)[0] for arm in arms}
-    comparison = compared(words, [read(run) for run in finished], missing)
+    comparison = compare_finished(folder, arms, runs)
     written = write(comparison, folder / FOLDER, load(folder).campaign.name)
     if as_json:
         print_json(comparison.as_json())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from evoarch.agent.base.errors import UserError
+from evoarch.agent.base.errors import UserError, files_told
 from evoarch.agent.cli.common import folder_argument, id_argument
 
 
@@ -48,8 +48,6 @@ def export(folder: Path, identity: int, output: Path, whole: bool, weights: Path
     if weights:
         copy_weights(store, candidate, weights)
         click.echo(f"wrote {weights}")
-    try:
+    with files_told(output):
         output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{output}: {error.strerror}", code=1) from None
     click.echo(f"wrote {output}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -146,19 +146,9 @@ def evaluate(
         click.echo(f"{file}:{printable(str(finding))}", err=True)
     if as_json:
         print_json(_as_json(result))
-    elif isinstance(result.outcome, Failed):
-        click.echo(f"{file}: failed at {result.outcome.stage}: {printable(result.outcome.reason)}")
     else:
-        metrics = result.outcome.metrics
-        click.echo(
-            f"{file}: error {metrics['error']:.4f}, {metrics['params']:,.0f} parameters, "
-            f"{_measures(metrics)}{result.seconds:.1f} s, isolation {result.level}"
-        )
-        if timed := result.latency:
-            click.echo(
-                f"{file}: latency {timed.ratio:.3f} x that of {reference} "
-                f"({timed.low:.3f} to {timed.high:.3f} over {timed.runs} runs)"
-            )
+        for line in _lines(result, reference):
+            click.echo(f"{file}: {line}")
     sys.exit(1 if isinstance(result.outcome, Failed) else 0)
 
 
@@ -167,6 +157,26 @@ def _refuse_beside(context: click.Context, campaign: Path) -> None:
     for name, option in OF_CAMPAIGN.items():
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise UserError(f"{option}: expected none beside --campaign, which brings that of {campaign}")
+
+
+def _lines(result: FileResult, reference: Path | None) -> Iterator[str]:
+    """What was found, for a person."""
+    from evoarch.agent.base.formatting import printable
+    from evoarch.archive.records import Failed
+
+    if isinstance(result.outcome, Failed):
+        yield f"failed at {result.outcome.stage}: {printable(result.outcome.reason)}"
+        return
+    metrics = result.outcome.metrics
+    yield (
+        f"error {metrics['error']:.4f}, {metrics['params']:,.0f} parameters, "
+        f"{_measures(metrics)}{result.seconds:.1f} s, isolation {result.level}"
+    )
+    if timed := result.latency:
+        yield (
+            f"latency {timed.ratio:.3f} x that of {reference} "
+            f"({timed.low:.3f} to {timed.high:.3f} over {timed.runs} runs)"
+        )
 
 
 def _as_json(result: FileResult) -> dict[str, object]:

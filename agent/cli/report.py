@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evoarch.agent.base.errors import UserError
+from evoarch.agent.base.errors import UserError, files_told
 from evoarch.agent.cli.common import folder_argument, json_option, print_json
 
 if TYPE_CHECKING:
@@ -60,10 +60,8 @@ def _write_figures(found: Report, target: Path, output: Path) -> dict[str, str]:
     """The files' places as the Markdown file sees them."""
     from evoarch.agent.report.document import figures
 
-    try:
+    with files_told(target):
         target.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{target}: {error.strerror}", code=1) from None
     images = {}
     for name, picture in figures(found, alone=True).items():
         path = target / f"{name}.svg"
@@ -73,7 +71,5 @@ def _write_figures(found: Report, target: Path, output: Path) -> dict[str, str]:
 
 
 def _write(path: Path, text: str) -> None:
-    try:
+    with files_told(path):
         path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}", code=1) from None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from evoarch.agent.base.errors import UserError
+from evoarch.agent.base.errors import files_told
 from evoarch.agent.cli.common import folder_argument
 
 
@@ -46,8 +46,6 @@ def export(folder: Path, output: Path, chat: bool, everyone: bool) -> None:
     data = exported_data(store, config, offers, everyone=everyone)
     aside = output.with_name(f"{output.stem}.held-out{output.suffix}")
     for path, examples in ((output, data.training), (aside, data.held_out)):
-        try:
+        with files_told(path):
             path.write_text(json_lines(examples, chat=chat), encoding="utf-8")
-        except OSError as error:
-            raise UserError(f"{path}: {error.strerror}", code=1) from None
         click.echo(f"wrote {path}: {len(examples)} examples")

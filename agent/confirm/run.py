@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import mean
+from typing import TypeVar
 
 from evoarch.agent.base.concurrency import in_slots
 from evoarch.agent.base.errors import UserError
@@ -20,11 +21,13 @@ from evoarch.archive.store import Store
 from evoarch.archive.weights import load_weights, save_weights
 from evoarch.evaluators.latency import Latency
 from evoarch.evaluators.sealed import Confirmer, Graded
+from evoarch.evaluators.task import Evaluated
 
 RATES = (0.5, 1.0, 2.0)
 """Multiples of the recipe's learning rate that are tried for every candidate alike, with one seed each."""
 
 Say = Callable[[str], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def choose(store: Store, top: int, ids: Sequence[int] = ()) -> list[Candidate]:
 @dataclass(frozen=True)
 class Confirmation:
     """One confirmation's parts. `seeds`: trainings at the best rate; `jobs`: children at a time; `limits`:
-    those of a training, by name.
+    those of a training, by name; `retries`: how often a child that the infrastructure lost is run again.
     """
 
     store: Store
@@ -95,6 +98,7 @@ class Confirmation:
     jobs: int
     say: Say
     limits: Mapping[str, object] = field(default_factory=dict)
+    retries: int = 0
 
     async def run(self, candidates: Sequence[Candidate], *, force: bool) -> list[Confirmed]:
         """Retrains, ranks on the selection split, opens the tests once for each; the best first.
@@ -173,8 +177,9 @@ class Confirmation:
         )
 
     async def _train(self, candidate: Candidate, rate: float, repeat: int) -> None:
-        found = await self.confirmer.select(
-            candidate.source, digest=candidate.source_digest or "", repeat=repeat, rate=rate
+        digest = candidate.source_digest or ""
+        found = await self._asked(
+            lambda: self.confirmer.select(candidate.source, digest=digest, repeat=repeat, rate=rate)
         )
         outcome = found.outcome
         if isinstance(outcome, Scored):
@@ -212,8 +217,10 @@ class Confirmation:
                 return
             weights = load_weights(self._folder, candidate.id, self._rung(opening.rate), repeat)
             digest = candidate.source_digest or ""
-            found = await self.confirmer.open(
-                candidate.source, weights, digest=digest, repeat=repeat, rate=opening.rate
+            found = await self._asked(
+                lambda: self.confirmer.open(
+                    candidate.source, weights, digest=digest, repeat=repeat, rate=opening.rate
+                )
             )
             if not isinstance(found, Failed):
                 graded[repeat] = found
@@ -231,6 +238,16 @@ class Confirmation:
             self.record.add_failure(candidate.id, opening.number, failed[0])
         else:
             self.record.add_results(candidate.id, opening.number, [graded[repeat] for repeat in repeats])
+
+    async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """The answer; where the infrastructure lost the child, that of a further try, while there are any."""
+        found = await ask()
+        for _ in range(self.retries):
+            outcome = found.outcome if isinstance(found, Evaluated) else found
+            if not (isinstance(outcome, Failed) and outcome.fault is Fault.INFRASTRUCTURE):
+                break
+            found = await ask()
+        return found
 
     def _tell(self, number: int, count: int, candidate: Candidate) -> None:
         tested = self.record.tested(candidate.id)

@@ -98,6 +98,7 @@ async def confirm_campaign(
                 jobs or bench.width,
                 say,
                 limits_by_name(plan.config, plan.task),
+                config.evaluation.retries,
             )
             await _time(store, bench, candidates, say, unsafe=unsafe)
             return await confirmation.run(candidates, force=force)

@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from evoarch.agent.base.errors import UserError
+from evoarch.agent.base.errors import UserError, files_told
 from evoarch.agent.base.formatting import cell
 from evoarch.agent.base.versions import versions
 from evoarch.agent.config.load import Config
@@ -165,7 +165,5 @@ def copy_weights(store: Store, candidate: Candidate, target: Path) -> None:
     )
     if source is None or not source.is_file():
         raise UserError(f"#{candidate.id}: no weights are kept in {store.folder}", code=1)
-    try:
+    with files_told(target):
         shutil.copyfile(source, target)
-    except OSError as error:
-        raise UserError(f"{target}: {error.strerror}", code=1) from None

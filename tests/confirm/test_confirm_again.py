@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -160,6 +161,34 @@ def test_a_test_that_the_machine_failed_goes_on(tmp_path: Path) -> None:
     rows = confirm(store, StubConfirmer(accuracy))
     assert [row.openings for row in rows] == [1, 1, 1]
     assert all(row.tests for row in rows)
+
+
+def lost_at_first(times: int) -> Callable[[str, float, int], Failed | None]:
+    """A fault of the machine, so many times in a row for each rate and seed of the good one."""
+    asked: Counter[tuple[float, int]] = Counter()
+
+    def fault(name: str, rate: float, repeat: int) -> Failed | None:
+        asked[rate, repeat] += name == "good"
+        lost = name == "good" and asked[rate, repeat] <= times
+        return Failed("train", "the node is gone", Fault.INFRASTRUCTURE) if lost else None
+
+    return fault
+
+
+def test_what_the_machine_lost_is_asked_for_again_and_opened_once(tmp_path: Path) -> None:
+    store = archive(tmp_path)
+    rows = confirm(store, Failing(training=lost_at_first(2), test=lost_at_first(2)), retries=2)
+    whole = confirm(archive(tmp_path / "whole"), StubConfirmer(accuracy))
+    assert [row.tests for row in rows] == [row.tests for row in whole]
+    assert all(row.openings == 1 and row.tests for row in rows)
+    assert [event.detail["error"] is None for event in store.events(kind=RETRAINED)] == [False] * 15
+
+
+def test_what_is_lost_each_time_ends_the_command(tmp_path: Path) -> None:
+    store = archive(tmp_path)
+    with pytest.raises(UserError, match="candidate 2: the node is gone; the same command goes on"):
+        confirm(store, Failing(training=lost_at_first(3)), retries=2)
+    assert all(row.tests for row in confirm(store, StubConfirmer(accuracy)))
 
 
 def test_nobody_to_confirm_is_said(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from evoarch.agent.confirm.record import ConfirmationRecord
 from evoarch.agent.confirm.run import Confirmation, Confirmed, choose
@@ -52,7 +53,7 @@ def confirm(
     seeds: int = 3,
     recipe: str = "full",
     candidates: Sequence[Candidate] = (),
-    **more: Mapping[str, object],
+    **more: Any,
 ) -> list[Confirmed]:
     work = Confirmation(
         store, ConfirmationRecord(store, recipe), stub, recipe, 1.0, seeds, 2, lambda _: None, **more

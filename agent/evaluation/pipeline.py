@@ -98,6 +98,10 @@ class Pipeline:
             self.event_order.done(("sound", candidate.id))
             if first is not None:
                 return True
+        return await self._train_once(candidate, kind, source, sound)
+
+    async def _train_once(self, candidate: Candidate, kind: str, source: str, sound: DryRunPassed) -> bool:
+        """What follows a dry run that passed: limits, review, filter, latency, training."""
         outcome = self._static_limits(sound)
         if outcome is None and kind == "search" and self._must_wait(candidate, sound):
             self.store.hold(candidate.id)
@@ -107,20 +111,6 @@ class Pipeline:
         digest = self.store.candidate(candidate.id).source_digest or ""
         if outcome is None and costs and not await self.screen.passes(candidate, source, digest, sound):
             return True
-        return await self._train_once(candidate, kind, source, digest, sound, outcome, costs=costs)
-
-    async def _train_once(
-        self,
-        candidate: Candidate,
-        kind: str,
-        source: str,
-        digest: str,
-        sound: DryRunPassed,
-        outcome: Failed | None,
-        *,
-        costs: bool,
-    ) -> bool:
-        """The last part of `grade`: latency and training, unless `outcome` says it failed before."""
         static, spent, rung = static_metrics(sound, None), 0.0, FULL
         if outcome is None and wanted(self.config, "latency"):
             timed = await self._latency(candidate, source)

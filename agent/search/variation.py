@@ -74,11 +74,12 @@ def order_of(
     openings: Sequence[Opening | None] = (),
     broken: BrokenParent | None = None,
 ) -> Order:
-    """What the operator is asked for, from the archive alone: a batch lost in a crash is made again.
+    """What the operator is asked for. All of it is in the archive, so that a lost batch can be made again.
 
-    Where the first parent has an opening, the operator sees its open parts in full and the rest as
-    signatures, and `entry` is the open definition whose turn it is. Others of that seed are shown so too;
-    one of another seed is shown whole, since what is taken from it must stand in the child.
+    `openings`: of each parent, which parts of its source may change (None: all). Of the first parent, and of
+    others from the same seed, the operator sees the parts that may change in full and the rest as signatures;
+    parents from other seeds are shown whole. `entry` is the part that is changed this time. `broken`: the
+    child that is to be mended.
     """
     first = openings[0] if openings else None
     shown = [

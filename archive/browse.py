@@ -159,6 +159,19 @@ class Browse:
             found.setdefault(identity, []).append(error)
         return found
 
+    def fresh_errors(self) -> list[tuple[int, float, float, int]]:
+        """(candidate, error, error on fresh examples, how many these were) of those that were asked any, over
+        all training seeds of the last rung.
+        """
+        rows = self._db.rows(
+            "SELECT candidate, avg(error), sum(fresh * many) / sum(many), sum(many) FROM ("
+            " SELECT candidate, error, json_extract(detail, '$.fresh.error') AS fresh,"
+            " json_extract(detail, '$.fresh.examples') AS many FROM evaluations"
+            " WHERE outcome = 'scored' AND rung = ?) WHERE many > 0 GROUP BY candidate ORDER BY candidate",
+            FULL,
+        )
+        return [(row[0], float(row[1]), float(row[2]), int(row[3])) for row in rows]
+
     def failures(self) -> dict[str, int]:
         """Failed outcomes by stage; the infrastructure's own as `infrastructure`."""
         rows = self._db.rows(

@@ -11,7 +11,7 @@ from evoarch.evaluators.agreement import LARGEST, chosen_checkpoint, disagree, s
 from evoarch.evaluators.examples import SplitGrading, read_outputs
 from evoarch.evaluators.flow import Grade, Question
 from evoarch.evaluators.metrics.base import Metric
-from evoarch.evaluators.task import Floats, Splits, Targets
+from evoarch.evaluators.task import Floats, Split, Splits, Targets
 from evoarch.sandbox.outcome import Finished
 
 
@@ -20,8 +20,10 @@ class Classification(SplitGrading):
 
     worthless = f"the logits are not finite, or beyond {LARGEST:g}"
 
-    def __init__(self, splits: Splits, classes: int, metrics: Sequence[Metric] = ()) -> None:
-        super().__init__(splits, metrics)
+    def __init__(
+        self, splits: Splits, classes: int, metrics: Sequence[Metric] = (), fresh: Split | None = None
+    ) -> None:
+        super().__init__(splits, metrics, fresh)
         self._classes = classes
         self._labels = np.asarray(splits.validation.targets, np.int64)
 

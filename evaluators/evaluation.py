@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from evoarch.archive.records import Failed
-from evoarch.evaluators.checks import asked, check_splits, outputs
+from evoarch.evaluators.checks import asked, check_split, check_splits, outputs
 from evoarch.evaluators.classification import Classification
 from evoarch.evaluators.failures import failure_of
 from evoarch.evaluators.flow import DRY_RUN_SEED, Flow, Setting, derived_seed
@@ -17,8 +17,9 @@ from evoarch.evaluators.replies import DryRunPassed, sound_of
 from evoarch.evaluators.segments import Segment
 from evoarch.evaluators.signature import Signature
 from evoarch.evaluators.signatures import Signatures
-from evoarch.evaluators.task import Evaluated, Recipe, Splits, SupervisedTask
+from evoarch.evaluators.task import Evaluated, GeneratedTask, Recipe, Split, Splits, SupervisedTask
 from evoarch.evaluators.zero_cost import EXAMPLES, SIGNED, ZeroCost, scores_of
+from evoarch.sandbox.description import Description
 from evoarch.sandbox.job import InteractiveRunner, Job, Runner
 from evoarch.sandbox.limits import Limits
 from evoarch.sandbox.outcome import Array, ChildOutcome, Finished
@@ -26,12 +27,18 @@ from evoarch.sandbox.outcome import Array, ChildOutcome, Finished
 __all__ = ["DRY_RUN_SEED", "DryRunPassed", "Evaluator", "derived_seed", "failure_of"]
 
 
+FRESH = 500
+"""Fresh examples of a campaign; a part of them is mixed into each second prediction."""
+
+
 def grading_of(
-    task: SupervisedTask, splits: Splits, metrics: Sequence[Metric] = ()
+    task: SupervisedTask, splits: Splits, metrics: Sequence[Metric] = (), fresh: Split | None = None
 ) -> Classification | Regression:
-    """What grades on these splits, by the task's loss; `metrics` are measured beside the task's own."""
+    """What grades on these splits, by the task's loss; `metrics` are measured beside the task's own. `fresh`:
+    as evaluators.examples.SplitGrading says.
+    """
     kind = Classification if task.loss == "cross_entropy" else Regression
-    return kind(splits, outputs(task), joined(task, metrics))
+    return kind(splits, outputs(task), joined(task, metrics), fresh)
 
 
 class Evaluator:
@@ -40,7 +47,9 @@ class Evaluator:
     `limits` hold for each child. `campaign_seed` draws the split and, with a genome's source digest and the
     number of the repeat, all randomness of an evaluation. `ceiling`: the error above which a candidate fails
     its constraint (None: the task's own). `kwargs` are fixed arguments of the entry. `metrics` are measured
-    beside the error, the parameters and what the task brings itself.
+    beside the error, the parameters and what the task brings itself. `exempt`: the data that a source may
+    hold for nothing, beyond the free allowance. `fresh_seed`: draws the fresh examples of a task that makes
+    its examples by rule (None: there are none).
 
     Raises TaskError for splits that do not hold.
     """
@@ -57,6 +66,8 @@ class Evaluator:
         entry: str = "Model",
         kwargs: Mapping[str, object] | None = None,
         metrics: Sequence[Metric] = (),
+        exempt: Description | None = None,
+        fresh_seed: int | None = None,
     ) -> None:
         splits = check_splits(task, asked(task, "splits", lambda: task.splits(campaign_seed)))
         for array in (splits.train.inputs, splits.train.targets, splits.validation.inputs):
@@ -69,7 +80,11 @@ class Evaluator:
             "loss": task.loss,
         }
         self._signatures = Signatures()
-        self.grading, self._outputs = grading_of(task, splits, metrics), outputs(task)
+        fresh = None
+        if fresh_seed is not None and isinstance(task, GeneratedTask):
+            made = asked(task, "fresh", lambda: task.fresh(FRESH, fresh_seed))
+            fresh = check_split(task, made, "fresh examples")
+        self.grading, self._outputs = grading_of(task, splits, metrics, fresh), outputs(task)
         self._shown: Mapping[str, Array] = {
             "inputs": splits.train.inputs[:EXAMPLES],
             "targets": splits.train.targets[:EXAMPLES],
@@ -82,6 +97,7 @@ class Evaluator:
             campaign_seed=campaign_seed,
             ceiling=task.ceiling if ceiling is None else ceiling,
             options=options,
+            exempt=exempt,
         )
 
     @property

@@ -44,6 +44,8 @@ class Question:
     arrays: Mapping[str, Array]
     order: NDArray[np.int64]
     batch: int
+    fresh: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Which fresh examples the decoys are, in their order, where the task makes such."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,10 @@ class Grading(Protocol[Answers]):
 
     def read(self, reply: Finished, asked: Question, checkpoints: int) -> Sequence[Answers] | Failed:
         """The answers of each checkpoint, checked against what was asked."""
+        ...
+
+    def aside(self, reply: Finished, asked: Question) -> Mapping[str, object]:
+        """What a reply shows beside the graded examples, for the record: never a score."""
         ...
 
     def choose(self, answers: Sequence[Answers]) -> int | None:
@@ -235,7 +241,10 @@ class Flow(Generic[Answers]):
         outcome = await self._child("predict", arrays, options, purpose)
         if not isinstance(outcome, Finished):
             return failure_of(outcome, "predict")
-        return self._grading.read(outcome, asked, len(checkpoints))
+        answers = self._grading.read(outcome, asked, len(checkpoints))
+        if not isinstance(answers, Failed):
+            self._detail |= self._grading.aside(outcome, asked)
+        return answers
 
     async def _explain(self, weights: Mapping[str, Array], first: Answers, problem: str) -> Failed:
         """Why two predictions differ: asked as at first once more, under a third seed."""

@@ -12,6 +12,7 @@ from evoarch.evaluators.metrics.base import Metric
 from evoarch.evaluators.program import inside_program
 from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.task import Evaluated, Recipe, SupervisedTask, Task, TaskError
+from evoarch.sandbox.description import Description
 from evoarch.sandbox.job import Program, Runner
 from evoarch.sandbox.limits import Limits
 from evoarch.sandbox.outcome import ChildOutcome
@@ -68,8 +69,11 @@ def measuring(
     campaign_seed: int = 0,
     ceiling: float | None = None,
     metrics: Sequence[Metric] = (),
+    exempt: Description | None = None,
+    fresh_seed: int | None = None,
 ) -> Measuring:
-    """The evaluator of a task, which measures `metrics` beside the error and the parameters.
+    """The evaluator of a task, which measures `metrics` beside the error and the parameters; `exempt` and
+    `fresh_seed` as evaluators.evaluation.Evaluator says.
 
     Raises TaskError for a task that is neither supervised nor brings its own, and for metrics of the latter.
     """
@@ -81,7 +85,8 @@ def measuring(
             )
         make = task.evaluator
     elif isinstance(task, SupervisedTask):
-        make = partial(_whole if fit_file(task) else Evaluator, task, metrics=metrics)
+        kind: Callable[..., Measuring] = _whole if fit_file(task) else Evaluator
+        make = partial(kind, task, metrics=metrics, exempt=exempt, fresh_seed=fresh_seed)
     else:
         raise TaskError(f"task {task.name}: expected splits and a loss, or a program and an evaluator")
     return make(recipe, runner, limits=limits, campaign_seed=campaign_seed, ceiling=ceiling)

@@ -17,7 +17,7 @@ from evoarch.evaluators.agreement import TOLERANCE
 from evoarch.evaluators.examples import SplitGrading, read_outputs
 from evoarch.evaluators.flow import Grade, Question
 from evoarch.evaluators.metrics.base import Metric
-from evoarch.evaluators.task import Floats, Splits, Targets
+from evoarch.evaluators.task import Floats, Split, Splits, Targets
 from evoarch.sandbox.outcome import Finished
 
 WORST = 1e6
@@ -29,8 +29,10 @@ class Regression(SplitGrading):
 
     worthless = "the outputs are not finite"
 
-    def __init__(self, splits: Splits, outputs: int, metrics: Sequence[Metric] = ()) -> None:
-        super().__init__(splits, metrics)
+    def __init__(
+        self, splits: Splits, outputs: int, metrics: Sequence[Metric] = (), fresh: Split | None = None
+    ) -> None:
+        super().__init__(splits, metrics, fresh)
         self._outputs = outputs
         self._variance = np.asarray(splits.train.targets, np.float64).var(0)
 

@@ -20,6 +20,7 @@ from evoarch.evaluators.failures import failure_of
 from evoarch.evaluators.flow import derived_seed
 from evoarch.evaluators.params import carried
 from evoarch.evaluators.task import Evaluated, Floats, Recipe, Split, Splits, SupervisedTask, Task, TaskError
+from evoarch.sandbox.description import Description
 from evoarch.sandbox.job import Job, Runner
 from evoarch.sandbox.limits import Limits
 from evoarch.sandbox.outcome import Array, Finished
@@ -74,14 +75,29 @@ class OwnConfirmation(Task, Protocol):
 
 
 def confirming(
-    task: Task, recipe: Recipe, runner: Runner, *, limits: Limits, campaign_seed: int, test_seed: int
+    task: Task,
+    recipe: Recipe,
+    runner: Runner,
+    *,
+    limits: Limits,
+    campaign_seed: int,
+    test_seed: int,
+    exempt: Description | None = None,
 ) -> Confirmer:
-    """The confirmer of a task. Raises TaskError for one that has no sealed splits."""
+    """The confirmer of a task. `exempt`: as evaluators.evaluation.Evaluator says. Raises TaskError for a task
+    that has no sealed splits.
+    """
     if isinstance(task, OwnConfirmation):
         return task.confirmer(recipe, runner, limits=limits, campaign_seed=campaign_seed, test_seed=test_seed)
     if isinstance(task, SealedTask):
         return SealedConfirmer(
-            task, recipe, runner, limits=limits, campaign_seed=campaign_seed, test_seed=test_seed
+            task,
+            recipe,
+            runner,
+            limits=limits,
+            campaign_seed=campaign_seed,
+            test_seed=test_seed,
+            exempt=exempt,
         )
     refuse_unsealed(task)
     raise AssertionError("a task with sealed splits has one of the two protocols")
@@ -138,7 +154,9 @@ class SealedConfirmer:
         limits: Limits,
         campaign_seed: int,
         test_seed: int,
+        exempt: Description | None = None,
     ) -> None:
+        self._exempt = exempt
         self._task, self._recipe, self._runner, self._limits = task, recipe, runner, limits
         # Other randomness than the search had: what was lucky there is not lucky here.
         self._seed = derived_seed(campaign_seed, "", 0, "confirm")
@@ -175,6 +193,7 @@ class SealedConfirmer:
                 limits=self._limits,
                 campaign_seed=self._seed,
                 ceiling=1.0,
+                exempt=self._exempt,
             )
         return self._evaluators[rate]
 

@@ -98,6 +98,15 @@ class SupervisedTask(Task, Protocol):
         ...
 
 
+@runtime_checkable
+class GeneratedTask(SupervisedTask, Protocol):
+    """A task whose examples are made by rule, so that there are always some that nobody has seen."""
+
+    def fresh(self, count: int, seed: int) -> Split:
+        """`count` examples like those of the validation split, and none of it: the same ones for a seed."""
+        ...
+
+
 @dataclass(frozen=True)
 class Evaluated:
     """What one evaluation found: its outcome (archive.records), cost, and what later questions need."""

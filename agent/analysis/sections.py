@@ -74,6 +74,7 @@ def sections(overview: Overview) -> list[Section]:
         operators(status),
         _costs(status),
         _failures(status),
+        _doubts(status),
     ]
     return [*every[:2], *(each for each in every[2:] if each.rows or each.sentences)]
 
@@ -237,6 +238,17 @@ def _failures(status: Status) -> Section:
         _pair(stage, count, f"{STATUS}/failures/{_key(stage)}") for stage, count in status.failures.items()
     ]
     return Section("failures", "Failures by stage", rows=tuple(rows))
+
+
+def _doubts(status: Status) -> Section:
+    """What a reader should know before trusting a number."""
+    said = [each.words for each in status.memorised]
+    if status.ours:
+        said.append(
+            f"evoarch itself failed {status.ours} times over a candidate, which is then tried once more and "
+            "set aside; the archive has the traceback (events of kind broke): please report it."
+        )
+    return Section("doubts", "To look at", sentences=tuple(said))
 
 
 def _pair(label: str, value: object, path: str = "") -> tuple[Fact, Fact]:

@@ -11,10 +11,12 @@ from evoarch.agent.analysis.early_stopping import (
     rung_statuses,
     score_correlations,
 )
+from evoarch.agent.analysis.memorised import Memorised, memorised
 from evoarch.agent.analysis.rounds import RoundStatus, round_statuses
 from evoarch.agent.analysis.utilisation import Costs, Idle, costs_of, idle_of
 from evoarch.agent.analysis.wins import Win, wins
 from evoarch.agent.config.load import Config
+from evoarch.agent.evaluation.last_resort import KIND
 from evoarch.agent.evaluation.reevaluation import raced
 from evoarch.agent.statistics.front import current_front, run_state
 from evoarch.agent.statistics.intervals import Interval
@@ -86,6 +88,10 @@ class Status:
     costs: Costs = field(default_factory=dict)
     idle: Idle | None = None
     """None in a live view."""
+    memorised: Sequence[Memorised] = ()
+    """Candidates that err much less on the validation split than on fresh examples; none in a live view."""
+    ours: int = 0
+    """Failures of evoarch itself over a candidate (agent.evaluation.last_resort)."""
     level: str = ""
     cpu_s: float = 0.0
     elapsed_s: float = 0.0
@@ -136,6 +142,8 @@ def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
         evaluations=store.totals.entered_training(),
         failed=counts.get(State.FAILED, 0),
         failures={} if live else store.browse.failures(),
+        memorised=[] if live else memorised(store, noise.examples),
+        ours=len(store.events(kind=KIND)),
         repeats=store.totals.repeats_made(),
         raced=len(raced(store)),
         retries=store.totals.retries(),

@@ -87,6 +87,7 @@ async def confirm_campaign(
                 limits=plan.limits,
                 campaign_seed=config.campaign.seed,
                 test_seed=record.test_seed(),
+                exempt=plan.exempt,
             )
             confirmation = Confirmation(
                 store,

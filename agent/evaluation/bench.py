@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,10 +26,12 @@ from evoarch.evaluators.pools.slots import SlotPool
 from evoarch.evaluators.registry import Measuring, measuring
 from evoarch.evaluators.task import Recipe, SupervisedTask, Task
 from evoarch.evaluators.tasks import load_task
+from evoarch.sandbox.description import Description, most_of
 from evoarch.sandbox.device import Device
 from evoarch.sandbox.job import InteractiveRunner, Runner
 from evoarch.sandbox.level import detect
 from evoarch.sandbox.limits import Level, Limits
+from evoarch.sandbox.parsing import GenomeError, gate
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,10 @@ class BenchPlan:
     recipe: Recipe
     devices: Sequence[Device]
     metrics: Sequence[Metric] = ()
+    exempt: Description | None = None
+    """The data that the campaign's own seeds hold, which is free (sandbox/description.py)."""
+    fresh_seed: int | None = None
+    """What draws the examples that show a table of the validation labels; None: no such check."""
 
     @property
     def limits(self) -> Limits:
@@ -63,6 +69,8 @@ class BenchPlan:
             campaign_seed=self.config.campaign.seed,
             ceiling=self.config.constraints.error,
             metrics=self.metrics,
+            exempt=self.exempt,
+            fresh_seed=self.fresh_seed,
         )
 
 
@@ -115,7 +123,19 @@ def plan_bench(config: Config, folder: Path, *, recipe: str = "", files: Path | 
     chosen = whole(chosen, config, task)
     if config.evaluation.rungs and not recipe:
         chosen = held(chosen, config.evaluation.rungs)
-    return BenchPlan(config, files or folder, task, chosen, devices_of(config.evaluation))
+    exempt = _held_by_seeds(folder, config)
+    return BenchPlan(config, files or folder, task, chosen, devices_of(config.evaluation), exempt=exempt)
+
+
+def _held_by_seeds(folder: Path, config: Config) -> Description:
+    """The most data that any seed of the campaign holds. One that is no model file is refused elsewhere."""
+    sources = []
+    for file in config.seeds.files:
+        with suppress(OSError, UnicodeDecodeError, GenomeError):
+            source = (folder / file).read_text(encoding="utf-8-sig")
+            gate(source)
+            sources.append(source)
+    return most_of(sources)
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -90,6 +91,7 @@ async def open_session(
         raise UserError(problem)
     await try_out(zip(operators, config.operators, strict=True), list(sources.values()), task.offers)
     data = fingerprint(config.campaign.task, task, config.campaign.seed)
+    plan = replace(plan, fresh_seed=_fresh_seed(folder, replay))
     async with AsyncExitStack() as stack:
         stack.enter_context(RunLock(folder))
         lms = _build_lms(stack, config, folder, replay, given)
@@ -103,7 +105,8 @@ async def open_session(
             refuse_changed(store, config.campaign.task, data)
         else:
             await _dry_run_seeds(sources, bench.evaluator)
-            store = create(folder, name=config.campaign.name, seed=config.campaign.seed)
+            facts = {} if plan.fresh_seed is None else {FRESH_SEED: plan.fresh_seed}
+            store = create(folder, name=config.campaign.name, seed=config.campaign.seed, facts=facts)
             stack.callback(store.close)
         _add_seeds(store, sources)
         await _check_lms(store, config, lms)
@@ -124,6 +127,20 @@ async def open_session(
         config = with_own_names(config, operators)
         event_order: EventOrder | None = recorded_order(replay) if replay else None
         yield Session(store, config, Campaign(store, config, parts, event_order), parts, bench.level)
+
+
+FRESH_SEED = "fresh_seed"
+"""The fact of an archive that draws its fresh examples: random, so that no published file holds them."""
+
+
+def _fresh_seed(folder: Path, replay: Path | None) -> int | None:
+    """The campaign's, or the one it replays; drawn for a new campaign. None for one that is older."""
+    known = folder if (folder / DATABASE).exists() else replay
+    if known is None:
+        return secrets.randbits(29)
+    with open_archive(known, write=False) as store:
+        found = store.facts().get(FRESH_SEED)
+    return found if isinstance(found, int) else None
 
 
 def _build_lms(

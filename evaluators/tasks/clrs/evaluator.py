@@ -156,6 +156,10 @@ class ClrsGrading:
                 found[number][name] = part[back]
         return found
 
+    def aside(self, reply: Finished, asked: Question) -> Mapping[str, object]:
+        """Nothing: the benchmark's sets are fixed, and no fresh example is mixed in."""
+        return {}
+
     def choose(self, answers: Sequence[Logits]) -> int | None:
         scores = [self._score(logits) for logits in answers]
         return max(range(len(scores)), key=lambda k: _value(scores[k]))

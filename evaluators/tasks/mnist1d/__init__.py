@@ -28,6 +28,9 @@ SELECTION, FRESH = 10_000, 100_000
 SELECTION_SEED = 2_000_000_000
 """Added to a campaign's seed: far from the published set's 42 and from the range of drawn test seeds."""
 
+FRESH_SEED = 3_000_000_000
+"""Added to the seed of a campaign's fresh examples: far from all others."""
+
 RECIPES = {
     "fast": Recipe("fast", rate=0.04, steps=400, batch=128),
     "full": Recipe("full", rate=0.02, steps=4000, batch=128),
@@ -107,6 +110,10 @@ class Mnist1d:
         confirmation. The first call for a seed takes about a minute.
         """
         return {"fresh": self._arranged(fresh(FRESH, seed)), "public": self._arranged(_dataset()[1])}
+
+    def fresh(self, count: int, seed: int) -> Split:
+        """Examples that were never published, by the same generator."""
+        return self._arranged(fresh(count, FRESH_SEED + seed))
 
     def _arranged(self, split: Split) -> Split:
         return split

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,19 +45,15 @@ def raw(count: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     return np.stack(rows), labels.astype(np.int64)
 
 
-@cache
-def constants() -> tuple[float, float]:
-    """Mean and standard deviation of the published examples, which standardised them."""
-    values, _ = raw(PUBLISHED, PUBLISHED_SEED)
-    return float(values.mean()), float(values.std())
+MEAN, DEVIATION = -0.0055075064312771795, 0.15467803420593054
+"""Of the published examples, `raw(PUBLISHED, PUBLISHED_SEED)`, which standardised them; a test compares."""
 
 
 def fresh(count: int, seed: int) -> Split:
     """`count` examples that nobody has seen, on the published scale; as many of each class, shuffled."""
     values, labels = raw(count, seed)
-    mean, deviation = constants()
     order = np.random.default_rng(seed).permutation(len(labels))
-    split = Split(((values[order] - mean) / deviation).astype(np.float32), labels[order])
+    split = Split(((values[order] - MEAN) / DEVIATION).astype(np.float32), labels[order])
     for array in (split.inputs, split.targets):
         array.setflags(write=False)
     return split

@@ -32,7 +32,7 @@ class Memorised:
         """One line for people."""
         return (
             f"#{self.id} errs {self.error:.1%} on the validation split and {self.fresh_error:.1%} on "
-            f"{self.examples} fresh examples: it may hold a table of labels; read its code before you trust it"
+            f"{self.examples} fresh examples: it may hold a table of labels; read its code first"
         )
 
 

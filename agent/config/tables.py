@@ -198,6 +198,7 @@ class EvaluationTable(Table):
         return tuple(int(number) for number in numbers.split(",")) if numbers else ()
 
     def limits(self) -> Limits:
+        """The limits of each child, in the units of `sandbox.limits.Limits`."""
         return Limits(self.wall_clock, self.cpu_seconds, self.memory << 20, self.output << 20)
 
 

@@ -38,6 +38,7 @@ class Budget:
         return ""
 
     def out_of_time(self) -> bool:
+        """Whether the wall clock that the campaign may take is over."""
         elapsed = self._elapsed + time.monotonic() - self._began
         return bool(self._table.wall_clock) and elapsed >= self._table.wall_clock
 

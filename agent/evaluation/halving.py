@@ -30,7 +30,9 @@ from evoarch.sandbox.outcome import Array
 class Train(Protocol):
     """Trains a segment of a candidate; an infrastructure fault is tried again first."""
 
-    async def __call__(self, source: str, digest: str, repeat: int, segment: Segment | None) -> Evaluated: ...
+    async def __call__(self, source: str, digest: str, repeat: int, segment: Segment | None) -> Evaluated:
+        """Train the segment of a genome and score it; None: all steps."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,7 @@ class Decision(StrEnum):
 
     @property
     def goes_on(self) -> bool:
+        """Whether the candidate trains on after this decision."""
         return self not in (Decision.STOPPED, Decision.REJECTED)
 
 

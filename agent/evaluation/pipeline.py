@@ -46,9 +46,13 @@ from evoarch.sandbox.outcome import Broken, ChildOutcome, Raised
 class EvaluatorSeam(Protocol):
     """What a campaign needs of an evaluator; never raises for what a genome does."""
 
-    async def dry_run(self, source: str) -> DryRunPassed | ChildOutcome: ...
+    async def dry_run(self, source: str) -> DryRunPassed | ChildOutcome:
+        """A few examples forward and backward; what became of a child that did not pass."""
+        ...
 
-    async def evaluate(self, source: str, *, digest: str, repeat: int) -> Evaluated: ...
+    async def evaluate(self, source: str, *, digest: str, repeat: int) -> Evaluated:
+        """Train and score once; `repeat` counts the training seeds from 0."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ class LMRequest:
     soft_prompt: str = ""
 
     def as_json(self) -> dict[str, object]:
+        """The request as JSON has it, for the archive."""
         return asdict(self)
 
 
@@ -66,10 +67,14 @@ class LM(Protocol):
     """A language model. `name` stands in the archive; `chat` says whether it wants messages."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The model as campaign.toml calls it."""
+        ...
 
     @property
-    def chat(self) -> bool: ...
+    def chat(self) -> bool:
+        """Whether it takes messages; else it completes a prompt."""
+        ...
 
     async def check(self, complete: Complete | None = None) -> None:
         """Say early whether calls can work: raises LMError with what to set. A call that this takes goes
@@ -77,6 +82,10 @@ class LM(Protocol):
         """
         ...
 
-    async def complete(self, request: LMRequest) -> LMReply: ...
+    async def complete(self, request: LMRequest) -> LMReply:
+        """Answer a request. Raises LMError."""
+        ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Free what it holds: connections, processes."""
+        ...

@@ -47,6 +47,7 @@ class LoggedCalls:
     again: bool = False
 
     async def __call__(self, request: LMRequest) -> LMReply:
+        """Answer a request, from the log where it was paid for. Raises LMError or OutOfBudgetError."""
         digest = request_digest(self.lm.name, request)
         known = None if self.again else self.store.calls.find_settled(self.batch, digest)
         if known is not None:

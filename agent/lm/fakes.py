@@ -34,6 +34,7 @@ class ScriptedLM:
         """Always works."""
 
     async def complete(self, request: LMRequest) -> LMReply:
+        """The next replies, one for each sample."""
         self.requests.append(request)
         texts = tuple(self._text(request, index) for index in range(request.n))
         return LMReply(

@@ -74,6 +74,7 @@ class OpenAILM:
             raise LMError(f"{self._where()}: {problem}; set [[lm]] omit, token_limit or chat as it wants")
 
     async def complete(self, request: LMRequest) -> LMReply:
+        """As LM.complete; what one request can not bring is asked for in further ones."""
         if request.soft_prompt:
             raise LMError(f"{self.name}: an endpoint takes no soft prompt; use a local backend")
         began = time.monotonic()
@@ -107,6 +108,7 @@ class OpenAILM:
         )
 
     async def close(self) -> None:
+        """Close the connections."""
         if self._client is not None:
             await self._client.close()
             self._client = None

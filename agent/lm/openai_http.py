@@ -61,6 +61,7 @@ class BoundedClient(openai.DefaultAsyncHttpxClient):
         self._seconds = seconds
 
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        """As httpx2.AsyncClient.send, bounded in time and size."""
         attempts = _COUNT.get() or Attempts()
         attempts.open += 1
         try:

@@ -40,6 +40,7 @@ class ReplayLM:
         """Always works: a record may be of a campaign that never asked. What it lacks, `complete` names."""
 
     async def complete(self, request: LMRequest) -> LMReply:
+        """The recorded answer. Raises LMError for a prompt that the record lacks."""
         prompt = request_text(request)
         key = (prompt, request.seed, request.n)
         calls = self._calls.get(key)

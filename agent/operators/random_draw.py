@@ -170,6 +170,7 @@ class RandomDraw:
     samples = 1
 
     async def propose(self, order: Order, rng: random.Random, complete: Complete | None) -> list[Draft]:
+        """`order.count` drafts (see Operator.propose)."""
         shape, classes = order.offers.get("input_shape"), width(order.offers)
         if not isinstance(shape, tuple | list) or not 1 <= len(shape) <= 3 or classes is None:
             problem = f"expected offers input_shape (1 to 3 sizes) and num_classes, got {dict(order.offers)}"

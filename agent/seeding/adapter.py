@@ -34,12 +34,15 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Signature:
+    """What the entry of a seed takes."""
+
     parameters: tuple[Parameter, ...]
     open_ended: bool
     """Takes `**kwargs`."""
 
     @property
     def names(self) -> list[str]:
+        """The names of its parameters."""
         return [p.name for p in self.parameters]
 
 
@@ -53,9 +56,11 @@ class Layout:
 
     @property
     def channels(self) -> int:
+        """Channels of one example; 1 for a plain vector."""
         return self.shape[0] if len(self.shape) > 1 else 1
 
     def size(self, default: str | None) -> object:
+        """The extent of one example, in the form of `default`, the text of the default value."""
         extent = self.shape[-1]
         many = default is not None and default.startswith(("(", "[")) and len(self.shape) > 2
         return tuple(self.shape[1:]) if many else extent

@@ -39,6 +39,7 @@ class Opening:
 
     @cached_property
     def units(self) -> tuple[Unit, ...]:
+        """The top-level statements of the seed."""
         return units_of(self.seed)
 
     @cached_property

@@ -45,6 +45,7 @@ class EditableRegions:
         return candidate
 
     def record_of(self, seed: Candidate) -> SeedRecord | None:
+        """The record of an inlined seed; None for a plain one."""
         return self.records.get(seed.name or "")
 
 

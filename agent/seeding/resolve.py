@@ -90,6 +90,7 @@ class Repository:
         return cls(top, (top,), own)
 
     def source(self, path: Path) -> Source:
+        """The file at `path`, read once."""
         if path not in self._sources:
             self._sources[path] = read_source(path, self.place(path))
         return self._sources[path]
@@ -100,6 +101,7 @@ class Repository:
 
     @property
     def read(self) -> list[Source]:
+        """All files that were read so far."""
         return list(self._sources.values())
 
     def lookup(self, source: Source, name: str) -> Target | None:

@@ -59,6 +59,7 @@ class Unit:
 
     @property
     def defines(self) -> bool:
+        """Whether it defines a class or a function."""
         return self.kind in ("class", "function")
 
 
@@ -73,10 +74,12 @@ class Source:
     identifiers: frozenset[str] = field(repr=False, default=frozenset())
 
     def binding(self, name: str) -> list[Unit]:
+        """The statements that bind `name`, in order."""
         return [unit for unit in self.units if name in unit.names]
 
     @property
     def future(self) -> bool:
+        """Whether the file imports from __future__."""
         return any(i.module == "__future__" for unit in self.units for i in unit.imports)
 
 

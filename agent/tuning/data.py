@@ -37,6 +37,7 @@ class TuningData:
     held_out: tuple[TuningExample, ...] = ()
 
     def as_json(self) -> dict[str, object]:
+        """Who is trained on and who is held out, by id."""
         return {
             "trained_on": [each.candidate for each in self.training],
             "held_out": [each.candidate for each in self.held_out],

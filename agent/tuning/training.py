@@ -62,6 +62,7 @@ class Checkpoint:
             return None
 
     def save(self, state: dict[str, Any]) -> None:
+        """Write the state of a training, whole or not at all."""
         stream = io.BytesIO()
         torch.save({**state, "digest": self.digest}, stream)
         write_whole(self.path, stream.getvalue())

@@ -116,6 +116,7 @@ class Tuned:
     cpu_seconds: float
 
     def as_json(self) -> dict[str, object]:
+        """All fields as JSON has them."""
         return asdict(self)
 
 

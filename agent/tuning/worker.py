@@ -17,6 +17,7 @@ from evoarch.agent.base.pdeathsig import die_with_parent
 
 
 def main(parent: int) -> None:
+    """Train by the order on the first line of the input; one line of JSON out."""
     die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     # Whatever a library prints must not stand between the lines.

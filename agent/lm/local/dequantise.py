@@ -10,6 +10,7 @@ from evoarch.agent.lm.local.sampling import load
 
 
 def main(source: Path, folder: Path) -> None:
+    """Write the model of the file `source` into `folder`, as float32 with its tokenizer."""
     model, tokenizer = load(source)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

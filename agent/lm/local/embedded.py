@@ -95,12 +95,15 @@ class EmbeddedLM:
         self._turn = asyncio.Lock()
 
     async def check(self, complete: Complete | None = None) -> None:
+        """As LM.check; the model is unpacked first."""
         await (await self._ready()).check()
 
     async def complete(self, request: LMRequest) -> LMReply:
+        """As LM.complete."""
         return await (await self._ready()).complete(request)
 
     async def close(self) -> None:
+        """As LM.close."""
         if self._inner is not None:
             await self._inner.close()
 

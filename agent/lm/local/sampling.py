@@ -83,6 +83,7 @@ class Sampler:
         return torch.stack(rows).unsqueeze(0)
 
     def encode(self, prompt: str, messages: Sequence[dict[str, str]]) -> list[int]:
+        """Token ids of a prompt, or of messages through the chat template."""
         if messages:
             text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
             return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -53,6 +53,7 @@ class TransformersLM:
             await self._start()
 
     async def complete(self, request: LMRequest) -> LMReply:
+        """As LM.complete; one request at a time."""
         soft_prompt = self._soft_prompt(request.soft_prompt)
         async with self._turn:
             process = await self._start()
@@ -99,6 +100,7 @@ class TransformersLM:
         return str(path)
 
     async def close(self) -> None:
+        """End the worker process."""
         process, self._process = self._process, None
         if process is not None:
             if process.returncode is None:

@@ -19,6 +19,7 @@ from evoarch.agent.base.pdeathsig import die_with_parent
 
 
 def main(path: str, threads: int, parent: int, device: str) -> None:
+    """Load the model at `path` and answer one request a line until the input ends."""
     die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     # Whatever a library prints must not stand between the answers.

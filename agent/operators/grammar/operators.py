@@ -24,6 +24,7 @@ class GrammarDraw:
     samples = 1
 
     async def propose(self, order: Order, rng: random.Random, complete: Complete | None) -> list[Draft]:
+        """`order.count` drafts (see Operator.propose)."""
         return _drafts(order, lambda shape, classes: (draw(rng, shape, classes), "drawn from the grammar"))
 
 
@@ -36,6 +37,8 @@ class GrammarMutate:
     samples = 1
 
     async def propose(self, order: Order, rng: random.Random, complete: Complete | None) -> list[Draft]:
+        """`order.count` drafts (see Operator.propose)."""
+
         def child(shape: Shape, classes: int) -> tuple[Term, str]:
             parent = _derivation(order.parents[0], order.entry)
             if parent is None:
@@ -54,6 +57,8 @@ class GrammarCrossover:
     samples = 1
 
     async def propose(self, order: Order, rng: random.Random, complete: Complete | None) -> list[Draft]:
+        """`order.count` drafts (see Operator.propose)."""
+
         def child(shape: Shape, classes: int) -> tuple[Term, str]:
             base, donor = (_derivation(parent, order.entry) for parent in order.parents)
             if base is None or donor is None:

@@ -60,6 +60,7 @@ def walk(term: Term, path: Path = ()) -> Iterator[tuple[Path, Term]]:
 
 
 def at(term: Term, path: Path) -> Term:
+    """The term that `path` leads to, an index into each level."""
     for index in path:
         term = term.inner[index]
     return term

@@ -41,6 +41,7 @@ def groups(trouble: Trouble) -> Fix | None:
 
 
 def norm_groups(trouble: Trouble) -> Fix | None:
+    """Groups that divide the channels."""
     edits: Edits = {
         layer.call: layer.with_argument("num_groups", gcd(layer.number("num_groups") or 1, channels))
         for layer in _layers_on_line(trouble, "norm")
@@ -50,6 +51,7 @@ def norm_groups(trouble: Trouble) -> Fix | None:
 
 
 def heads(trouble: Trouble) -> Fix | None:
+    """Heads that divide the width of an attention layer."""
     edits: Edits = {}
     for layer in _layers_on_line(trouble, "attention"):
         heads_name = layer.spec.parameters[1]
@@ -59,6 +61,7 @@ def heads(trouble: Trouble) -> Fix | None:
 
 
 def dropout(trouble: Trouble) -> Fix | None:
+    """A rate of 0.5 in the place of one outside 0 to 1."""
     edits: Edits = {
         layer.call: layer.with_argument("p", 0.5) for layer in _layers_on_line(trouble, "dropout")
     }

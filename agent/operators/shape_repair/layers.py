@@ -112,11 +112,13 @@ def conv(trouble: Trouble) -> Fix | None:
 
 
 def conv_rank(trouble: Trouble) -> Fix | None:
+    """A convolution of as many dimensions as its input has."""
     site = trouble.site("conv", "upconv")
     return _rank_of_input(trouble, site, site.layer.spec.rank) if site is not None and site.layer else None
 
 
 def norm(trouble: Trouble) -> Fix | None:
+    """A norm as wide as its input."""
     site = trouble.site("norm")
     if site is None or site.layer is None:
         return None
@@ -125,6 +127,7 @@ def norm(trouble: Trouble) -> Fix | None:
 
 
 def norm_rank(trouble: Trouble) -> Fix | None:
+    """A norm of as many dimensions as its input has."""
     site = trouble.site("norm")
     if site is None or site.layer is None or not site.layer.spec.rank:
         return None
@@ -145,6 +148,7 @@ def layer_norm(trouble: Trouble) -> Fix | None:
 
 
 def group_norm(trouble: Trouble) -> Fix | None:
+    """A group norm of as many channels as its input has."""
     site = trouble.site("norm")
     if site is None or site.name != "GroupNorm" or len(trouble.shape) < 2:
         return None
@@ -157,6 +161,7 @@ def group_norm(trouble: Trouble) -> Fix | None:
 
 
 def recurrent(trouble: Trouble) -> Fix | None:
+    """A recurrent layer as wide as its input."""
     site = trouble.site("recurrent")
     if site is None:
         return None
@@ -165,6 +170,7 @@ def recurrent(trouble: Trouble) -> Fix | None:
 
 
 def recurrent_rank(trouble: Trouble) -> Fix | None:
+    """A recurrent layer that gets one sequence of vectors."""
     site = trouble.site("recurrent")
     if site is None or len(trouble.shape) < 4:
         return None
@@ -173,6 +179,7 @@ def recurrent_rank(trouble: Trouble) -> Fix | None:
 
 
 def attention(trouble: Trouble) -> Fix | None:
+    """An attention layer as wide as its input."""
     site = trouble.site("attention")
     if site is None or site.layer is None:
         return None
@@ -217,10 +224,12 @@ def pool(trouble: Trouble) -> Fix | None:
 
 
 def pool_padding(trouble: Trouble) -> Fix | None:
+    """No padding, where it is more than half the kernel."""
     site = trouble.site("pool")
     return Fix(set_value(site, "padding", 0), f"padding of {_named(site)} -> 0") if site is not None else None
 
 
 def pool_rank(trouble: Trouble) -> Fix | None:
+    """A pool of as many dimensions as its input has."""
     site = trouble.site("pool", "adaptive")
     return _rank_of_input(trouble, site, site.layer.spec.rank) if site is not None and site.layer else None

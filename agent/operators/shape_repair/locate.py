@@ -94,6 +94,7 @@ class RepairSite:
 
     @property
     def layer(self) -> Layer | None:
+        """The layer that is built here; None for what is no layer of the vocabulary."""
         return Layer(self.call, self.name, self.owner) if self.name in SPECS else None
 
 

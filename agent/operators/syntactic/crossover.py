@@ -268,6 +268,7 @@ class SyntacticCrossover:
     samples = 1
 
     async def propose(self, order: Order, rng: random.Random, complete: Complete | None) -> list[Draft]:
+        """`order.count` drafts (see Operator.propose)."""
         context = FlowContext(order.offers, order.entry)
         base, donor = order.parents[0].source, order.parents[-1].source
         return [cross(base, donor, rng, context) for _ in range(order.count)]

@@ -24,6 +24,7 @@ class FlowContext:
 
     @property
     def classes(self) -> int | None:
+        """The number of outputs that the task asks for; None if unknown."""
         return width(self.offers)
 
 
@@ -120,6 +121,7 @@ def depthwise_along(layer: Layer, width: int) -> cst.Call:
 
 
 def capped(width: float) -> int:
+    """`width` as a whole number from 1 to LARGEST."""
     return max(1, min(LARGEST, round(width)))
 
 

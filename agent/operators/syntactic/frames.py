@@ -21,6 +21,7 @@ class CodeFrame:
 
 
 def parameters(function: cst.FunctionDef) -> list[str]:
+    """Names of the positional parameters, without self."""
     names = [param.name.value for param in [*function.params.posonly_params, *function.params.params]]
     return names[1:] if names and names[0] == "self" else names
 
@@ -38,11 +39,13 @@ class Locals(cst.CSTVisitor):
         self.returned: cst.BaseExpression | None = None
 
     def visit_Assign(self, node: cst.Assign) -> None:  # noqa: N802
+        """Notes the value of a plain name."""
         target = node.targets[0].target
         if isinstance(target, cst.Name):
             self.values[target.value] = node.value
 
     def visit_Return(self, node: cst.Return) -> None:  # noqa: N802
+        """Notes what is returned."""
         self.returned = node.value
 
 

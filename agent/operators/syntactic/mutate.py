@@ -97,5 +97,6 @@ class SyntacticMutate:
         return SyntacticMutate(recipe=settings.recipe_search)
 
     async def propose(self, order: Order, rng: random.Random, complete: Complete | None) -> list[Draft]:
+        """`order.count` drafts (see Operator.propose)."""
         context = FlowContext(order.offers, order.entry, self.recipe)
         return [mutate(order.parents[0].source, rng, context) for _ in range(order.count)]

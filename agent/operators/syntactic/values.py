@@ -102,6 +102,7 @@ def kernel(view: View, rng: random.Random, context: FlowContext) -> Change | Non
 
 
 def stride(view: View, rng: random.Random, context: FlowContext) -> Change | None:
+    """Another stride of a convolution or a pool; None where there is none."""
     sites = [found for found in view.layers if found.spec.kind in ("conv", "pool")]
     if not sites:
         return None
@@ -147,6 +148,7 @@ def groups(view: View, rng: random.Random, context: FlowContext) -> Change | Non
 
 
 def dropout_rate(view: View, rng: random.Random, context: FlowContext) -> Change | None:
+    """Another rate of a dropout layer; None where there is none."""
     sites = [found for found in view.layers if found.spec.kind == "dropout"]
     if not sites:
         return None

@@ -41,6 +41,7 @@ class Layer:
 
     @property
     def spec(self) -> Spec:
+        """What the vocabulary says of its kind."""
         return SPECS[self.name]
 
     def text(self, parameter: str) -> str:
@@ -55,6 +56,7 @@ class Layer:
         return value if isinstance(value, int) else None
 
     def with_argument(self, parameter: str, value: object) -> cst.Call:
+        """Its call with another value of `parameter`."""
         return with_argument(self.call, self.spec.parameters, parameter, value)
 
 
@@ -183,6 +185,7 @@ def look(source: str) -> View:
 
 
 def code(node: cst.CSTNode) -> str:
+    """The text of a node."""
     return cst.Module([]).code_for_node(node).strip()
 
 
@@ -258,6 +261,7 @@ def with_argument(call: cst.Call, parameters: tuple[str, ...], name: str, value:
 
 
 def without_argument(call: cst.Call, arg: cst.Arg) -> cst.Call:
+    """`call` without one of its arguments."""
     args = [other for other in call.args if other is not arg]
     if args and args[-1] is call.args[-2 if call.args[-1] is arg else -1]:
         args[-1] = args[-1].with_changes(comma=arg.comma if call.args[-1] is arg else args[-1].comma)
@@ -318,6 +322,7 @@ def rewrite(module: cst.Module, edits: Mapping[cst.CSTNode, Edit | cst.CSTNode])
 
 
 def line_of(text: str) -> cst.SimpleStatementLine:
+    """`text` as a statement line."""
     statement = cst.parse_statement(text)
     assert isinstance(statement, cst.SimpleStatementLine)
     return statement
@@ -339,6 +344,7 @@ def bound_names(module: cst.Module) -> set[str]:
 
 
 def used_names(source: str) -> set[str]:
+    """All names that a source reads or binds."""
     return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
 
 

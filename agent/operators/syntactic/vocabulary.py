@@ -152,6 +152,7 @@ def layer(name: str, *values: object, **named: object) -> str:
 
 
 def activation(rng: random.Random) -> str:
+    """Code of a random activation."""
     return layer(rng.choice(("ReLU", "GELU", "SiLU", "Mish", "ELU", "Hardswish", "LeakyReLU")))
 
 
@@ -185,12 +186,14 @@ def conv(
 
 
 def pool(rng: random.Random, rank: int) -> str:
+    """Code of a random pool over `rank` dimensions."""
     return layer(rng.choice((f"MaxPool{rank}d", f"AvgPool{rank}d")), rng.choice((2, 2, 2, 3)))
 
 
 def recurrent(
     rng: random.Random, inputs: int | str, hidden: int | str, *, bidirectional: bool = False
 ) -> str:
+    """Code of a random recurrent layer over (batch, time, features)."""
     named = {"bidirectional": True} if bidirectional else {}
     return layer(rng.choice(("GRU", "GRU", "LSTM")), inputs, hidden, batch_first=True, **named)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tomli_w
+import tomlkit
 
 from evoarch.agent.base import pdeathsig
 from evoarch.agent.base.concurrency import in_slots
@@ -99,7 +99,7 @@ def configured(folder: Path, run: Run, evaluations: int = 0) -> dict[str, Any]:
 
 def _prepare(folder: Path, run: Run, data: Mapping[str, Any]) -> None:
     """The run's folder, or whether it was begun as it would be now. Raises UserError."""
-    text = tomli_w.dumps(data)
+    text = tomlkit.dumps(data)
     config = parse(data, f"arm {run.arm}")
     path = run.folder / FILE
     if not path.exists():

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import json
-import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tomli_w
 
 from evoarch.agent.base.errors import UserError
+from evoarch.agent.config.edit import edited, rewrite
 from evoarch.agent.config.load import Config, parse
 from evoarch.archive.store import Store
 from evoarch.evaluators.checks import asked, check_splits
@@ -59,16 +56,22 @@ def moved_parts(data: Mapping[str, Any], source: Path, folder: Path) -> dict[str
     task and of other parts of the user's own.
     """
     changed = copy.deepcopy(dict(data))
-    places = [(changed.get("campaign"), "task"), (changed.get("selection"), "method")]
-    places += [(table, "name") for table in changed.get("operators", ())]
-    places += [(table, "backend") for table in changed.get("lm", ())]
-    for table, key in places:
-        if isinstance(table, dict) and isinstance(table.get(key), str):
-            table[key] = moved(table[key], source, folder)
-    evaluation = changed.get("evaluation")
-    if isinstance(evaluation, dict) and isinstance(evaluation.get("metrics"), list):
-        evaluation["metrics"] = [moved(str(name), source, folder) for name in evaluation["metrics"]]
+    _move_parts(changed, source, folder)
     return changed
+
+
+def _move_parts(data: Any, source: Path, folder: Path) -> None:
+    """Changes `data`, as plain values or as a document that keeps its layout, where a path is another one."""
+    places: list[tuple[Any, Any]] = [(data.get("campaign"), "task"), (data.get("selection"), "method")]
+    places += [(table, "name") for table in data.get("operators", ())]
+    places += [(table, "backend") for table in data.get("lm", ())]
+    evaluation = data.get("evaluation")
+    if isinstance(evaluation, dict) and isinstance(metrics := evaluation.get("metrics"), list):
+        places += [(metrics, number) for number in range(len(metrics))]
+    for table, key in places:
+        known = table[key] if isinstance(table, list) else isinstance(table, dict) and table.get(key)
+        if isinstance(known, str) and (name := moved(str(known), source, folder)) != known:
+            table[key] = name
 
 
 def retold(config: Config, source: Path, folder: Path) -> Config:
@@ -79,24 +82,8 @@ def retold(config: Config, source: Path, folder: Path) -> Config:
 
 
 def retell(path: Path, source: Path) -> None:
-    """Changes the paths of the user's own parts in the copied campaign.toml at `path`, and nothing else."""
-    text = path.read_text(encoding="utf-8")
-    data = tomllib.loads(text)
-    wanted = moved_parts(data, source, path.parent)
-    if wanted == data:
-        return
+    """Changes the paths of the user's own parts in the copied campaign.toml at `path`, and nothing else.
 
-    def replaced(found: re.Match[str]) -> str:
-        name = moved(found[0][1:-1], source, path.parent)
-        return found[0] if name == found[0][1:-1] else json.dumps(name, ensure_ascii=False)
-
-    edited = re.sub(r"""(?m)"[^"\n]*"|'[^'\n]*'""", replaced, text)
-    # Where a line is written in another way the comments are lost, not the meaning.
-    path.write_text(edited if _read(edited) == wanted else tomli_w.dumps(wanted), encoding="utf-8")
-
-
-def _read(text: str) -> object:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return None
+    Raises UserError.
+    """
+    rewrite(path, edited(path, lambda data: _move_parts(data, source, path.parent)))

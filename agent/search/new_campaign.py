@@ -6,7 +6,7 @@ import json
 import tomllib
 from pathlib import Path
 
-import tomli_w
+import tomlkit
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.load import FILE
@@ -33,7 +33,7 @@ def profiled(text: str, name: str, profile: Profile, evaluations: int | None) ->
     merged["campaign"] = {**merged["campaign"], "profile": name}
     if evaluations is not None:
         merged["budget"] = {**merged["budget"], "evaluations": evaluations}
-    return PROFILED.format(name=name, words=profile.words) + tomli_w.dumps(merged)
+    return PROFILED.format(name=name, words=profile.words) + tomlkit.dumps(merged)
 
 
 def _random_for(task: Task) -> str:

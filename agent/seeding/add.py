@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from evoarch.agent.base.errors import UserError
+from evoarch.agent.config.edit import append, edited, rewrite
 from evoarch.agent.config.load import FILE, load
 from evoarch.agent.seeding.adapter import Adapter, Layout, adapter, check_kwargs, layouts
 from evoarch.agent.seeding.frozen import Opening
@@ -241,53 +241,22 @@ def write_seed(folder: Path, seed: Seed) -> Path:
     has written anything."""
     path = check_free(folder, seed.record.name)
     config = folder / FILE
-    text = config.read_text(encoding="utf-8")
-    changed = with_seed(text, f"seeds/{path.name}")
-    if changed is None:
-        raise UserError(
-            f"{config}: expected a list `files = [...]` in [seeds]; write it, then add the seed", code=1
-        )
+    changed = with_seed(config, f"seeds/{path.name}")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(seed.genome, encoding="utf-8")
     seed.record.save(beside(path))
-    config.write_text(changed, encoding="utf-8")
+    rewrite(config, changed)
     load(folder)
     return path
 
 
-_TABLE = re.compile(r"^[ \t]*\[[ \t]*seeds[ \t]*\][^\n]*\n(?P<body>(?:(?![ \t]*\[).*\n?)*)", re.MULTILINE)
-_TOKEN = re.compile(r"""(?P<item>"(?:\\.|[^"\\\n])*"|'[^'\n]*')|(?P<comma>,)|\s+|\#[^\n]*""")
-"""What may stand in a list of file names: items, commas, white space, comments."""
+def with_seed(path: Path, file: str) -> str:
+    """The text of the campaign.toml `path` with `file` at the end of `seeds.files`. Raises UserError."""
 
+    def add(data: Any) -> None:
+        seeds = data.setdefault("seeds", {})
+        if "files" not in seeds:
+            seeds["files"] = []
+        append(seeds["files"], file)
 
-def with_seed(text: str, file: str) -> str | None:
-    """campaign.toml with one more file in `seeds.files`, its comments kept; None where the list is written
-    in a way that can't be added to."""
-    wanted = tomllib.loads(text)
-    table = wanted.setdefault("seeds", {})
-    files = table.setdefault("files", []) if isinstance(table, dict) else None
-    if not isinstance(files, list):
-        return None
-    files.append(file)
-    changed = _edited(text, json.dumps(file, ensure_ascii=False))
-    try:
-        return changed if tomllib.loads(changed) == wanted else None
-    except tomllib.TOMLDecodeError:
-        return None
-
-
-def _edited(text: str, item: str) -> str:
-    """`text` with `item` where the list of [seeds] seems to end: a guess that is checked afterwards."""
-    table = _TABLE.search(text)
-    if table is None:
-        return f"{text.rstrip()}\n\n[seeds]\nfiles = [{item}]\n"
-    listed = re.compile(r"^[ \t]*files[ \t]*=[ \t]*\[", re.MULTILINE).search(text, *table.span("body"))
-    if listed is None:
-        return f"{text[: table.start('body')]}files = [{item}]\n{text[table.start('body') :]}"
-    at, gap, position = listed.end(), "", listed.end()
-    # Behind the last item or its comma: what follows may be a comment, which would swallow the new one.
-    while token := _TOKEN.match(text, position):
-        position = token.end()
-        if token.lastgroup:
-            at, gap = position, ", " if token.lastgroup == "item" else " "
-    return f"{text[:at]}{gap}{item}{text[at:]}"
+    return edited(path, add)

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-import tomli_w
+import tomlkit
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.load import Config, parse
@@ -153,7 +153,7 @@ def test_a_campaign_is_trained_by_two_processes_of_another_program(tmp_path: Pat
     (folder / "train.py").write_text(PROGRAM.read_text())
     text = (folder / "campaign.toml").read_text()
     table = {"command": [sys.executable, "train.py", "{settings}", "{processes}"], "processes": 2}
-    (folder / "campaign.toml").write_text(text + "\n" + tomli_w.dumps({"trainer": table}))
+    (folder / "campaign.toml").write_text(text + "\n" + tomlkit.dumps({"trainer": table}))
     options = ["--set", "budget.evaluations=2", "--set", "evaluation.repeats=1"]
     done = evoarch("run", str(folder), "--json", *options)
     assert done.exit_code == 0, done.output

@@ -29,30 +29,42 @@ class Net(nn.Module):
     [
         ('[seeds]\nfiles = []\n', '[seeds]\nfiles = ["s.py"]\n'),
         ('[seeds] # my\nfiles = ["a.py"] # x\n[b]\n', '[seeds] # my\nfiles = ["a.py", "s.py"] # x\n[b]\n'),
-        ('[seeds]\nfiles = [\n  "a.py",\n]\n', '[seeds]\nfiles = [\n  "a.py", "s.py"\n]\n'),
+        ('[seeds]\nfiles = [\n  "a.py",\n]\n', '[seeds]\nfiles = [\n  "a.py",\n    "s.py",\n]\n'),
         ('[a]\nfiles = []\n', '[a]\nfiles = []\n\n[seeds]\nfiles = ["s.py"]\n'),
         ('[seeds]\n\n[a]\nfiles = []\n', '[seeds]\nfiles = ["s.py"]\n\n[a]\nfiles = []\n'),
-        ('[seeds]\nfiles = [\n "a.py",  # old\n]\n', '[seeds]\nfiles = [\n "a.py", "s.py"  # old\n]\n'),
+        ('[seeds]\nfiles = [\n "a.py",  # old\n]\n', '[seeds]\nfiles = [\n "a.py",  # old\n    "s.py",\n]\n'),
         (
             '[seeds]\nfiles = ["a.py", # the [old] one\n "b.py"]\n',
-            '[seeds]\nfiles = ["a.py", # the [old] one\n "b.py", "s.py"]\n',
+            '[seeds]\nfiles = ["a.py", # the [old] one\n "b.py",\n    "s.py",]\n',
         ),
         ('[seeds]\nfiles = ["net[1].py"]\n', '[seeds]\nfiles = ["net[1].py", "s.py"]\n'),
         ('  [seeds]\n  files = ["a.py"]\n  [b]\n', '  [seeds]\n  files = ["a.py", "s.py"]\n  [b]\n'),
-        ('[ seeds ]\nfiles = [ # none\n]\n', '[ seeds ]\nfiles = ["s.py" # none\n]\n'),
+        ('[ seeds ]\nfiles = [ # none\n]\n', '[ seeds ]\nfiles = [ # none\n    "s.py",\n]\n'),
+        ('seeds = {files = ["a.py"]}\n', 'seeds = {files = ["a.py", "s.py"]}\n'),
+        ('seeds = {}\n', 'seeds = {files = ["s.py"]}\n'),
+        ('seeds.files = ["a.py"]\n', 'seeds.files = ["a.py", "s.py"]\n'),
+        ('[seeds]\n"files" = ["a.py"]\n', '[seeds]\n"files" = ["a.py", "s.py"]\n'),
+        (
+            'a = """\n[seeds]\nfiles = []\n"""\n[seeds]\nfiles = []\n',
+            'a = """\n[seeds]\nfiles = []\n"""\n[seeds]\nfiles = ["s.py"]\n',
+        ),
+        ('[a]\r\n[seeds]\r\nfiles = ["b.py"]\r\n', '[a]\r\n[seeds]\r\nfiles = ["b.py", "s.py"]\r\n'),
         ('[seeds]\nfiles = "a.py"\n', None),
-        ('seeds = {files = ["a.py"]}\n', None),
-        ('seeds.files = ["a.py"]\n', None),
         ('seeds = 3\n', None),
-        ('[seeds]\n"files" = ["a.py"]\n', None),
-        ('a = """\n[seeds]\nfiles = []\n"""\n[seeds]\nfiles = []\n', None),
+        ('[seeds\n', None),
     ],
 )  # fmt: skip
-def test_the_seed_is_named_in_the_configuration(text: str, expected: str | None) -> None:
-    assert with_seed(text, "s.py") == expected
-    if expected is not None:
-        named = tomllib.loads(text).get("seeds", {}).get("files", [])
-        assert tomllib.loads(expected)["seeds"]["files"] == [*named, "s.py"]
+def test_the_seed_is_named_in_the_configuration(tmp_path: Path, text: str, expected: str | None) -> None:
+    path = tmp_path / "campaign.toml"
+    path.write_bytes(text.encode())
+    if expected is None:
+        with pytest.raises(UserError, match=r"campaign\.toml: expected tables and lists as"):
+            with_seed(path, "s.py")
+        return
+    found = with_seed(path, "s.py")
+    assert found == expected
+    named = tomllib.loads(text).get("seeds", {}).get("files", [])
+    assert tomllib.loads(found)["seeds"]["files"] == [*named, "s.py"]
 
 
 def test_a_list_that_can_not_be_added_to_is_said_before_anything_is_written(tmp_path: Path) -> None:
@@ -62,14 +74,14 @@ def test_a_list_that_can_not_be_added_to_is_said_before_anything_is_written(tmp_
     text = config.read_text()
     start = text.index("[seeds]")
     end = text.index("[selection]")
-    config.write_text('seeds.files = ["seeds/mlp.py"]\n' + text[:start] + text[end:])
+    config.write_text('seeds.files = "seeds/mlp.py"\n' + text[:start] + text[end:])
     before = config.read_text()
     repository.mkdir()
     (repository / "net.py").write_text(NET)
     seed = next(
         prepare(Wanted(repository / "net.py", "Net")).seeds({"input_shape": (40,), "num_classes": 10})
     )
-    with pytest.raises(UserError, match=r"campaign\.toml: expected a list `files = \[\.\.\.\]`"):
+    with pytest.raises(UserError, match=r"campaign\.toml: expected tables and lists as"):
         write_seed(folder, seed)
     assert config.read_text() == before
     assert not (folder / "seeds" / "net.py").exists()

@@ -1,27 +1,23 @@
-"""Slots that come and go, on a cluster without an engine; and the contract on the pool of this machine."""
+"""Slots that come and go, on a cluster without an engine."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evoarch.evaluators.pools.contract import PROGRAM, PoolContract
 from evoarch.evaluators.pools.fakes import FakeCluster, FakeSlot
 from evoarch.evaluators.pools.fits import fits, shortage
-from evoarch.evaluators.pools.local import LocalPool
 from evoarch.evaluators.pools.seam import Need, Node, PoolError
 from evoarch.evaluators.pools.shelf import LARGE, Shelf
 from evoarch.evaluators.pools.slots import SlotPatience, SlotPool
 from evoarch.sandbox.job import Job
-from evoarch.sandbox.level import detect
 from evoarch.sandbox.limits import Level, Limits
 from evoarch.sandbox.outcome import Broken, ChildOutcome, Finished
-from evoarch.sandbox.runner import start
 
 QUICK = SlotPatience(answer=0.2, slot=0.2, first=1.0, look=0.01, again=0.01, most=0.05)
 JOB = Job("f", "", limits=Limits(wall_clock=0.1))
@@ -260,26 +256,3 @@ def test_an_array_is_put_once_by_its_content() -> None:
     small = np.zeros(3)
     small.setflags(write=False)
     assert shelf.place(small) is None
-
-
-# This machine
-
-
-@pytest.fixture(scope="module")
-def loop() -> Iterator[asyncio.Runner]:
-    with asyncio.Runner() as loop:
-        yield loop
-
-
-@pytest.fixture(scope="module")
-def pool(loop: asyncio.Runner) -> Iterator[LocalPool]:
-    async def opened() -> LocalPool:
-        return LocalPool(await start(PROGRAM, unsafe=True, level=detect().level), 2)
-
-    pool = loop.run(opened())
-    yield pool
-    loop.run(pool.close())
-
-
-class TestLocalPool(PoolContract):
-    """What every pool must do."""

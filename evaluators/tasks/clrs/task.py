@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from evoarch.evaluators.program import inside_program
 from evoarch.evaluators.task import Recipe
-from evoarch.evaluators.tasks.clrs.inside.feature import reads_edges
 from evoarch.evaluators.tasks.clrs.recipes import RECIPES, ClrsRecipe, recipes_of
 from evoarch.evaluators.tasks.clrs.sampling import MATCHER_NODES, MATCHERS, TRAIN_NODES
 from evoarch.evaluators.tasks.clrs.specs import features_of
@@ -47,11 +46,6 @@ class ClrsTask:
     @property
     def name(self) -> str:
         return ("clrs/" if self.scope == "message" else "clrs-processor/") + self.algorithm
-
-    @property
-    def genome_is_read(self) -> bool:
-        """False where edge messages reach no decoder: there every message function computes the same."""
-        return self.scope == "processor" or reads_edges(features_of(self.algorithm))
 
     @property
     def ceiling(self) -> float:

@@ -72,7 +72,7 @@ def measured(code: str, arguments: list[str], environment: Mapping[str, str]) ->
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
-        raise RuntimeError(f"{' '.join(arguments)}: exit code {done.returncode}: {done.stderr[-500:]}")
+        raise RuntimeError(f"{' '.join(arguments)}: exit code {done.returncode}: {done.stderr[:500]}")
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Cost(seconds, done.stdout, set(done.stderr.strip().rsplit("\n", 1)[-1].split()))
 

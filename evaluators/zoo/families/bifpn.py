@@ -26,13 +26,13 @@ class Node(nn.Module):
         size = maps[0].shape[2:]
         weights = F.relu(self.weights)
         total = 0
-        for map, resize, weight in zip(maps, self.projects, weights):
-            map = resize(map)
-            if map.shape[2] > size[0]:
-                map = F.max_pool2d(map, 3, 2, 1)
-            elif map.shape[2] < size[0]:
-                map = F.interpolate(map, size)
-            total = total + map * weight / (weights.sum() + 1e-4)
+        for feature, resize, weight in zip(maps, self.projects, weights):
+            feature = resize(feature)
+            if feature.shape[2] > size[0]:
+                feature = F.max_pool2d(feature, 3, 2, 1)
+            elif feature.shape[2] < size[0]:
+                feature = F.interpolate(feature, size)
+            total = total + feature * weight / (weights.sum() + 1e-4)
         return self.norm(self.pointwise(self.depthwise(F.silu(total))))
 
 
@@ -79,15 +79,15 @@ class BiFPN(nn.Module):
     def forward(self, maps):
         maps = list(maps)
         for i in range(self.extra):
-            map = self.coarsest(maps[-1]) if i == 0 else maps[-1]
-            maps.append(F.max_pool2d(map, 3, 2, 1))
+            feature = self.coarsest(maps[-1]) if i == 0 else maps[-1]
+            maps.append(F.max_pool2d(feature, 3, 2, 1))
         for layer in self.layers:
             maps = layer(maps)
         return maps
 
 
 class Model(nn.Module):
-    """A plain pyramid of strided convolutions, BiFPN over its last `taps` maps, and the mean of all levels."""
+    """A plain stack of strided convolutions, BiFPN over its last `taps` maps, the mean of all levels."""
 
     def __init__(
         self,
@@ -119,4 +119,4 @@ class Model(nn.Module):
             x = stage(x)
             maps.append(x)
         maps = self.neck(maps[-self.taps :])
-        return self.head(sum(map.mean((2, 3)) for map in maps) / len(maps))
+        return self.head(sum(feature.mean((2, 3)) for feature in maps) / len(maps))

@@ -68,7 +68,7 @@ class Patches(nn.Module):
 
 
 class Model(nn.Module):
-    """EfficientMod: modulation blocks of changing expansion, attention blocks behind them in the late stages."""
+    """EfficientMod: modulation blocks of alternating expansion, then attention blocks in late stages."""
 
     def __init__(
         self,

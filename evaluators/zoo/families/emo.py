@@ -102,9 +102,7 @@ class Model(nn.Module):
             step = head or 1
             dim = step * max(1, round(width * dim / step))
             layers.append(Mobile(before, dim, 2 * ratio, kernel, stride, late=head > 0))
-            layers += [
-                Mobile(dim, dim, ratio, kernel, 1, head, window, head > 0) for _ in range(depth - 1)
-            ]
+            layers += [Mobile(dim, dim, ratio, kernel, 1, head, window, head > 0) for _ in range(depth - 1)]
             before = dim
         self.layers = nn.Sequential(*layers)
         self.norm = nn.BatchNorm2d(before, 1e-6)

@@ -63,8 +63,8 @@ class Up(nn.Module):
         self.act = act()
 
     def forward(self, x, places):
-        y = self.dropout(self.expand(self.middle(self.reduce(x))))
-        return self.act(y + F.max_unpool2d(self.shortcut(x), places, 2))
+        back = F.max_unpool2d(self.shortcut(x), places, 2)
+        return self.act(self.dropout(self.expand(self.middle(self.reduce(x)))) + back)
 
 
 class Model(nn.Module):

@@ -24,7 +24,7 @@ class Attention(nn.Module):
 
 
 class Transform(nn.Module):
-    """Mixes places and channels without parameters: the real part of a Fourier ("dft") or a cosine transform."""
+    """Mixes places and channels without parameters: "dft" (real part) or "dct", the cosine transform."""
 
     def __init__(self, kind):
         super().__init__()
@@ -63,9 +63,10 @@ class Layer(nn.Module):
 
 
 class Model(nn.Module):
-    """FlexiBERT: an encoder whose layers differ in operation, width and dense stack; a linear map where widths change.
+    """FlexiBERT: an encoder whose layers differ in operation, width and dense stack.
 
-    The input is read as a sequence of patches; the mean of all places goes to the head.
+    A linear map joins layers of different width. The input is read as a sequence of patches; the mean of
+    all places goes to the head.
     """
 
     def __init__(

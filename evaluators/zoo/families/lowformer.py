@@ -1,4 +1,3 @@
-import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
@@ -29,7 +28,7 @@ def separable(channels, ratio):
 
 
 class Lowtention(nn.Module):
-    """Attention at half the channels and, with stride 2, at half the resolution; a transposed convolution back."""
+    """Attention with half the channels at 1 / stride of the resolution, and a transposed convolution back."""
 
     def __init__(self, channels, stride):
         super().__init__()

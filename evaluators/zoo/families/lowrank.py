@@ -32,7 +32,7 @@ class Residual(nn.Module):
 
 
 class Model(nn.Module):
-    """Pufferfish: a ResNet whose convolutions are born as products of two thin ones; the first blocks stay full.
+    """Pufferfish: a ResNet whose convolutions are products of two thin ones; the first blocks stay full.
 
     divisor: a convolution to n channels has rank n / divisor. full: number of blocks of full rank.
     """

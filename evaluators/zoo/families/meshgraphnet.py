@@ -15,7 +15,7 @@ def mlp(inputs, hidden, outputs, norm=True):
 
 
 def grid_graph(shape):
-    """The edges between neighbours on a line or grid: sender, receiver, and where the sender lies from there."""
+    """The edges between neighbours on a line or grid: senders, receivers, and offsets with their lengths."""
     axes = [torch.arange(size) for size in shape]
     places = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
     number = torch.arange(places[..., 0].numel()).view(*shape)

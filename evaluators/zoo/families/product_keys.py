@@ -28,8 +28,8 @@ class Memory(nn.Module):
         top, chosen = sums.flatten(-2).topk(self.topk, -1)
         places = places.flatten(-2).gather(-1, chosen)
         weights = top.softmax(-1)
-        read = self.values(places.flatten(0, 1).flatten(1), per_sample_weights=weights.flatten(0, 1).flatten(1))
-        return read.view(batch, length, -1)
+        places, weights = places.view(batch * length, -1), weights.view(batch * length, -1)
+        return self.values(places, per_sample_weights=weights).view(batch, length, -1)
 
 
 class Block(nn.Module):
@@ -49,7 +49,7 @@ class Block(nn.Module):
 
 
 class Model(nn.Module):
-    """A sequence of patches of the input, blocks of attention and product-key memory, the mean of all places."""
+    """Patches of the input as a sequence, blocks of attention and memory, the mean of all places."""
 
     def __init__(
         self,

@@ -2,7 +2,7 @@ import torch.nn as nn
 
 
 class Model(nn.Module):
-    """SimpleNet: thirteen plain convolutions, each with a norm and a ReLU, two poolings, the maximum of the map.
+    """SimpleNet: thirteen plain convolutions, each with a norm and a ReLU, two poolings, a maximum.
 
     `strides` are those of the first layers; all others have stride 1. "pool" stands for a 2x2 max pooling and
     counts as a layer; a negative width is a 1x1 convolution.

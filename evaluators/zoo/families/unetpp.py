@@ -80,8 +80,8 @@ class Model(nn.Module):
         x = F.max_pool2d(grid[0, 0], 3, 2, 1)
         for row, stage in enumerate(self.stages, start=1):
             x = grid[row, 0] = stage(x)
-        for row in reversed(range(self.rows)):
-            for column in range(1, self.rows - row + 1):
+        for column in range(1, self.rows + 1):
+            for row in reversed(range(self.rows + 1 - column)):
                 below = F.interpolate(grid[row + 1, column - 1], scale_factor=2)
                 left = [grid[row, i] for i in reversed(range(column))]
                 grid[row, column] = self.nodes[f"{row}_{column}"](torch.cat([below, *left], 1))

@@ -3,7 +3,7 @@ import torch.nn.functional as F
 
 
 class Series(nn.Module):
-    """The series activation: a ReLU whose outputs are summed, each channel by itself, over a neighbourhood."""
+    """The series activation: a ReLU whose outputs are summed over a neighbourhood, each channel by itself."""
 
     def __init__(self, channels, reach, deploy):
         super().__init__()

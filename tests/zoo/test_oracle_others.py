@@ -1,0 +1,38 @@
+"""Families whose oracle is a part, or lies in a package beside torchvision and timm.
+
+`pytest tests/zoo -k NAME` tells of one family; those whose package is not installed are skipped.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from evaluators.zoo.catalogue import Family, Variant, load_catalogue
+from zoo.build import build
+from zoo.oracle import copy_state, count, difference, scatter
+from zoo.others import ADAPTED, shape_of
+
+CATALOGUE = load_catalogue()
+PAIRS = [
+    pytest.param(CATALOGUE[name], variant, id=f"{name}-{variant.name}")
+    for name in ADAPTED
+    for variant in CATALOGUE[name].variants
+    if variant.oracle
+]
+TOLERANCE = 1e-5
+
+
+@pytest.mark.parametrize(("family", "variant"), PAIRS)
+def test_a_variant_equals_its_oracle(family: Family, variant: Variant) -> None:
+    shape = shape_of(family, variant)
+    torch.manual_seed(0)
+    theirs = ADAPTED[family.name](family, variant).double()
+    ours = build(family, variant, shape).double()
+    assert count(build(family, variant)) == variant.parameters
+    assert count(ours) == count(theirs)
+    inputs = torch.randn(3, *shape, dtype=torch.float64)
+    scatter(theirs, inputs)
+    copy_state(theirs, ours, inputs)
+    for training in (False, True):
+        assert difference(ours, theirs, inputs, training=training) < TOLERANCE

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from evaluators.zoo.catalogue import Family, Variant
+from evoarch.evaluators.zoo.catalogue import Family, Variant
 from zoo.build import build
 from zoo.oracle import oracle
 

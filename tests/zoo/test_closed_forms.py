@@ -10,7 +10,7 @@ import scipy.fft
 import torch
 from torch import Tensor, nn
 
-from evaluators.zoo.catalogue import load_catalogue
+from evoarch.evaluators.zoo.catalogue import load_catalogue
 from zoo.build import build, entry
 from zoo.closed_forms import EXPECTED
 from zoo.oracle import count, scatter

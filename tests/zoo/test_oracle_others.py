@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from evaluators.zoo.catalogue import Family, Variant, load_catalogue
+from evoarch.evaluators.zoo.catalogue import Family, Variant, load_catalogue
 from zoo.build import build
 from zoo.oracle import copy_state, count, difference, scatter
 from zoo.others import ADAPTED, shape_of

@@ -48,7 +48,8 @@ class Message(nn.Module):
 class Model(nn.Module):
     """MeshGraphNets: encode nodes and edges, pass messages, decode the nodes.
 
-    The nodes are the places of the input, neighbours are joined. dense: logits of each node, else their mean.
+    The nodes are the places of the input, neighbours are joined. dense: logits of each node, else of all:
+    the largest value of each channel is decoded.
     """
 
     def __init__(self, input_shape, num_classes, width=1.0, hidden=128, steps=15, dense=False):
@@ -59,15 +60,17 @@ class Model(nn.Module):
         self.register_buffer("sender", sender, persistent=False)
         self.register_buffer("receiver", receiver, persistent=False)
         self.register_buffer("offset", offset, persistent=False)
+        self.normalise = nn.BatchNorm1d(input_shape[0], affine=False)
         self.encode_node = mlp(input_shape[0], hidden, hidden)
         self.encode_edge = mlp(len(input_shape), hidden, hidden)
         self.steps = nn.ModuleList(Message(hidden) for _ in range(steps))
         self.decode = mlp(hidden, hidden, num_classes, norm=False)
 
     def forward(self, x):
-        nodes = self.encode_node(x.flatten(2).transpose(1, 2))
+        nodes = self.encode_node(self.normalise(x.flatten(2)).transpose(1, 2))
         edges = self.encode_edge(self.offset).expand(len(x), -1, -1)
         for step in self.steps:
             nodes, edges = step(nodes, edges, self.sender, self.receiver)
-        logits = self.decode(nodes).transpose(1, 2)
-        return logits.unflatten(2, x.shape[2:]) if self.dense else logits.mean(2)
+        if not self.dense:
+            return self.decode(nodes.amax(1))
+        return self.decode(nodes).transpose(1, 2).unflatten(2, x.shape[2:])

@@ -80,7 +80,7 @@ class Model(nn.Module):
             nn.Conv2d(stem, stem, 3, 1, 1),
         ]
         before = stem
-        for blocks, dim, stride in zip(pattern, dims, strides):
+        for blocks, dim, stride in zip(pattern, dims, strides, strict=True):
             dim = head * max(1, round(width * dim / head))
             for i, kind in enumerate(blocks):
                 step = stride if i == 0 else 1

@@ -26,7 +26,7 @@ class Node(nn.Module):
         size = maps[0].shape[2:]
         weights = F.relu(self.weights)
         total = 0
-        for feature, resize, weight in zip(maps, self.projects, weights):
+        for feature, resize, weight in zip(maps, self.projects, weights, strict=True):
             feature = resize(feature)
             if feature.shape[2] > size[0]:
                 feature = F.max_pool2d(feature, 3, 2, 1)
@@ -54,7 +54,7 @@ class Layer(nn.Module):
     def forward(self, maps):
         last = len(maps) - 1
         tops = [maps[last]]
-        for node, i in zip(self.down, reversed(range(last))):
+        for node, i in zip(self.down, reversed(range(last)), strict=True):
             tops.insert(0, node([maps[i], tops[0]]))
         outs = [tops[0]]
         for i, node in enumerate(self.up, start=1):
@@ -107,7 +107,7 @@ class Model(nn.Module):
         ins = [input_shape[0], *widths[:-1]]
         self.stages = nn.ModuleList(
             nn.Sequential(nn.Conv2d(i, o, 3, s, 1, bias=False), nn.BatchNorm2d(o), nn.SiLU())
-            for i, o, s in zip(ins, widths, strides)
+            for i, o, s in zip(ins, widths, strides, strict=True)
         )
         self.taps = taps
         self.neck = BiFPN(widths[-taps:], channels, levels, repeats)

@@ -98,7 +98,8 @@ class Model(nn.Module):
             Mobile(stem, stem, 1, kernels[0], gate=True),
         ]
         before = stem
-        for depth, dim, ratio, kernel, head, stride in zip(depths, dims, ratios, kernels, heads, strides):
+        stages = zip(depths, dims, ratios, kernels, heads, strides, strict=True)
+        for depth, dim, ratio, kernel, head, stride in stages:
             step = head or 1
             dim = step * max(1, round(width * dim / step))
             layers.append(Mobile(before, dim, 2 * ratio, kernel, stride, late=head > 0))

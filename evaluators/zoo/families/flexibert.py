@@ -82,7 +82,7 @@ class Model(nn.Module):
     ):
         super().__init__()
         self.patch = patch
-        dims = [head * max(1, round(width * dim / head)) for dim, head in zip(dims, heads)]
+        dims = [head * max(1, round(width * dim / head)) for dim, head in zip(dims, heads, strict=True)]
         dense = [[max(1, round(width * size)) for size in stack] for stack in dense]
         length = 1
         for size in input_shape[1:]:
@@ -92,7 +92,7 @@ class Model(nn.Module):
         self.norm = nn.LayerNorm(dims[0])
         layers = []
         before = dims[0]
-        for kind, dim, head, stack in zip(kinds, dims, heads, dense):
+        for kind, dim, head, stack in zip(kinds, dims, heads, dense, strict=True):
             if dim != before:
                 layers.append(nn.Linear(before, dim))
             layers.append(Layer(dim, kind, head, stack))

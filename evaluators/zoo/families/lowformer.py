@@ -100,8 +100,7 @@ class Model(nn.Module):
             nn.BatchNorm2d(widths[0]),
             nn.Hardswish(),
         )
-        layers = [fused(before, width, down_ratio, 2) for before, width in zip(widths, widths[1:-2])]
-        layers.append(fused(widths[-3], widths[-2], down_ratio, 2))
+        layers = [fused(widths[i], widths[i + 1], down_ratio, 2) for i in range(len(widths) - 2)]
         layers += [Block(widths[-2], 2, ratio, widths[-2] < fuse_below) for _ in range(depths[0])]
         layers.append(fused(widths[-2], widths[-1], down_ratio, 2))
         layers += [Block(widths[-1], 1, ratio, widths[-1] < fuse_below) for _ in range(depths[1])]

@@ -52,7 +52,7 @@ class Model(nn.Module):
         self.stem = nn.Conv2d(input_shape[0], widths[0], 3, padding=1, bias=False)
         blocks = []
         before = widths[0]
-        for stage, (out, depth) in enumerate(zip(widths, depths)):
+        for stage, (out, depth) in enumerate(zip(widths, depths, strict=True)):
             for i in range(depth):
                 rank = 0 if len(blocks) < full else max(1, out // divisor)
                 blocks.append(Residual(before, out, 2 if stage and i == 0 else 1, rank))

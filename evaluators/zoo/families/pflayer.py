@@ -55,7 +55,7 @@ class Model(nn.Module):
         ]
         if stem_pool:
             layers.append(nn.MaxPool2d(3, 2, 1))
-        for stage, (depth, mid) in enumerate(zip(depths, widths)):
+        for stage, (depth, mid) in enumerate(zip(depths, widths, strict=True)):
             mid = max(1, round(width * mid))
             for i in range(depth):
                 halve = 2 if stage and i == 0 else 1

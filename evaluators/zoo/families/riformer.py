@@ -74,7 +74,7 @@ class Model(nn.Module):
         kernel, stride, padding = patch
         dims = [max(1, round(width * dim)) for dim in dims]
         layers = [nn.Conv2d(input_shape[0], dims[0], kernel, stride, padding)]
-        for stage, (depth, dim) in enumerate(zip(depths, dims)):
+        for stage, (depth, dim) in enumerate(zip(depths, dims, strict=True)):
             if stage:
                 layers.append(nn.Conv2d(dims[stage - 1], dim, 3, 2, 1))
             layers += [Block(dim, ratio, mixer, scale) for _ in range(depth)]

@@ -23,7 +23,7 @@ class Model(nn.Module):
         embedding = max(1, round(width * embedding))
         layers = []
         before = input_shape[0]
-        for out, kernel, dilation in zip(channels, kernels, dilations):
+        for out, kernel, dilation in zip(channels, kernels, dilations, strict=True):
             out = max(1, round(width * out))
             padding = dilation * (kernel - 1) // 2
             layers += [

@@ -57,7 +57,7 @@ class Model(nn.Module):
         if not deploy:
             first = Deep(first, nn.Conv2d(dims[0], dims[0], 1), slope)
         layers = [first, Series(dims[0], reach, deploy)]
-        for before, dim, stride in zip(dims, dims[1:], strides):
+        for before, dim, stride in zip(dims[:-1], dims[1:], strides, strict=True):
             conv = nn.Conv2d(before, dim, 1)
             if not deploy:
                 conv = Deep(nn.Conv2d(before, before, 1), conv, slope)

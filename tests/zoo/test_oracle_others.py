@@ -21,18 +21,21 @@ PAIRS = [
     if not variant.oracle.startswith(("torchvision", "timm"))
 ]
 TOLERANCE = 1e-5
+SUMS_IN_ANOTHER_ORDER = {"tdnn"}
+"""Families that sum over time in another order than the oracle: only float64 hides the rounding."""
 
 
 @pytest.mark.parametrize(("family", "variant"), PAIRS)
 def test_a_variant_equals_its_oracle(family: Family, variant: Variant) -> None:
     shape = shape_of(family, variant)
     torch.manual_seed(0)
-    theirs = ADAPTED[family.name](family, variant).double()
-    ours = build(family, variant, shape).double()
+    precision = torch.float64 if family.name in SUMS_IN_ANOTHER_ORDER else torch.float32
+    theirs = ADAPTED[family.name](family, variant).to(precision)
+    ours = build(family, variant, shape).to(precision)
     with torch.device("meta"):
         assert count(build(family, variant)) == variant.parameters
     assert count(ours) == count(theirs)
-    inputs = torch.randn(3, *shape, dtype=torch.float64)
+    inputs = torch.randn(3, *shape, dtype=precision)
     scatter(theirs, inputs)
     copy_state(theirs, ours, inputs)
     for training in (False, True):

@@ -126,6 +126,11 @@ ADAPTED: dict[str, Callable[[Family, Variant], nn.Module]] = {
 """By family: the oracle of one of its variants."""
 
 
+def needs_help(family: Family, variant: Variant) -> bool:
+    """Whether a variant is compared by way of ADAPTED; those of an untouched torchvision network are not."""
+    return family.name in ADAPTED and not variant.oracle.startswith("torchvision")
+
+
 def shape_of(family: Family, variant: Variant) -> tuple[int, ...]:
     """The input on which a variant is compared: small where its weights do not depend on the size."""
     if len(variant.input) == 2:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,6 @@ class Overview:
     seed: int
     profile: str
     recipe: str
-    version: str
     objectives: tuple[str, ...]
     reference: Mapping[str, float]
     hypervolume: float
@@ -56,7 +54,9 @@ class Overview:
 
     def as_json(self) -> dict[str, object]:
         """All fields as JSON has them; the front and its like stand beside `status` as well as in it."""
-        whole = asdict(self)
+        from importlib.metadata import version
+
+        whole = {"version": version("evoarch"), **asdict(self)}
         return {**{name: whole["status"][name] for name in ("front", "seeds", "best", "failures")}, **whole}
 
 
@@ -107,7 +107,6 @@ def _settings(config: Config) -> dict[str, Any]:
         "seed": config.campaign.seed,
         "profile": config.campaign.profile,
         "recipe": config.evaluation.recipe,
-        "version": version("evoarch"),
         "objectives": tuple(goal.name for goal in objectives(config.selection)),
     }
 

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from evoarch.agent.base.proposal_context import ProposalContext
 from evoarch.agent.config.load import Config, parse
 from evoarch.agent.config.tables import SelectionTable
 from evoarch.agent.evaluation.constraints import completed, excess, wanted
@@ -60,15 +61,11 @@ def test_prompts_ask_for_the_objectives_and_show_them() -> None:
 
 
 def test_an_order_shows_of_a_parent_what_it_asks_for() -> None:
-    context = {
-        "count": 1,
-        "metrics": {"1": {"error": 0.2, "params": 10.0, "train_seconds": 3.3, "auroc_loss": 0.1}},
-        "targets": {"auroc_loss": 0.09, "params": 9.0},
-        "temperature": 0.8,
-    }
-    proposal = Proposal(
-        candidate=2, number=0, batch=1, ordinal=0, operator="random", parents=(1,), context=context
+    context = ProposalContext(
+        metrics={1: {"error": 0.2, "params": 10.0, "train_seconds": 3.3, "auroc_loss": 0.1}},
+        targets={"auroc_loss": 0.09, "params": 9.0},
     )
+    proposal = Proposal(0, 2, "random", (1,), batch=1, ordinal=0, saw=0, context=context.as_json())
     order = order_of([proposal], [candidate(1)], {})
     assert dict(order.parents[0].metrics) == {"params": 10.0, "auroc_loss": 0.1}
     assert dict(order.targets) == {"auroc_loss": 0.09, "params": 9.0}

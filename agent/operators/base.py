@@ -118,13 +118,13 @@ class OperatorSettings:
     templates: Templates = BUILT_IN
 
 
-OPERATORS: dict[str, type] = {}
+OPERATORS: dict[str, type[Operator]] = {}
 """The built-in operators by name, as far as their files were imported (`registry.built_in` imports all)."""
 
-Class = TypeVar("Class", bound=type)
+Kind = TypeVar("Kind", bound=Operator)
 
 
-def operator(kind: Class) -> Class:
+def operator(kind: type[Kind]) -> type[Kind]:
     """Decorator of a built-in operator's class: makes it known by its name."""
-    OPERATORS[kind.name] = kind
+    OPERATORS[str(kind.name)] = kind
     return kind

@@ -23,7 +23,7 @@ from evoarch.prompts.render import BUILT_IN, Templates
 
 
 @cache
-def built_in() -> Mapping[str, type]:
+def built_in() -> Mapping[str, type[Operator]]:
     """evoarch's own operators by name: whatever bears the decorator `operator` in this room."""
     for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
         importlib.import_module(module.name)

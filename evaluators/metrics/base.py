@@ -41,15 +41,15 @@ class Metric(Protocol):
         ...
 
 
-METRICS: dict[str, type] = {}
+METRICS: dict[str, type[Metric]] = {}
 """The built-in metrics by name, as far as their files were imported (`registry.built_in` imports all)."""
 
-Class = TypeVar("Class", bound=type)
+Kind = TypeVar("Kind", bound=Metric)
 
 
-def metric(kind: Class) -> Class:
+def metric(kind: type[Kind]) -> type[Kind]:
     """Decorator of a built-in metric's class: makes it known by its name."""
-    METRICS[kind.name] = kind
+    METRICS[str(kind.name)] = kind
     return kind
 
 

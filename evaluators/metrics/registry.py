@@ -33,7 +33,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @cache
-def built_in() -> Mapping[str, type]:
+def built_in() -> Mapping[str, type[Metric]]:
     """evoarch's own metrics by name: every file of this folder is one."""
     for module in pkgutil.iter_modules(room.__path__, f"{room.__name__}."):
         importlib.import_module(module.name)

@@ -132,10 +132,10 @@ async def try_out(
     offers: Mapping[str, object],
 ) -> None:
     """Asks each of a user's operators that needs no language model for one child of the seeds, whose
-    `sources` are at least one. Raises UserError for one that raises or gives no draft.
+    `sources` are given (none: nothing is asked). Raises UserError for one that raises or gives no draft.
     """
     for operator, table in operators:
-        if not isinstance(operator, OwnOperator) or table.lm:
+        if not isinstance(operator, OwnOperator) or table.lm or not sources:
             continue
         metrics = {"error": 0.5, "params": 1000.0}
         parents = [

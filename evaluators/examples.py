@@ -35,6 +35,7 @@ class SplitGrading(ABC):
         self._splits, self._metrics, self._fresh = splits, metrics, fresh
 
     def training(self) -> Mapping[str, Array]:
+        """Inputs and targets of the training split, by name."""
         return {"inputs": self._splits.train.inputs, "targets": self._splits.train.targets}
 
     def question(self) -> Question:

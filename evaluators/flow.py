@@ -152,6 +152,7 @@ class Flow(Generic[Answers]):
         self._detail: dict[str, object] = {"isolation": setting.runner.level.value}
 
     async def run(self) -> Evaluated:
+        """Trains, predicts twice and scores. Never raises for what the genome does."""
         trained = await self._train()
         if isinstance(trained, Failed):
             return self._ended(trained)

@@ -60,13 +60,19 @@ class Task(Protocol):
     """What a campaign searches on. `offers` are the arguments an entry may name in its signature."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What campaigns and messages call it."""
+        ...
 
     @property
-    def offers(self) -> Mapping[str, object]: ...
+    def offers(self) -> Mapping[str, object]:
+        """Arguments that an entry may name, e.g. `input_shape` (one example's) and `num_classes`."""
+        ...
 
     @property
-    def recipes(self) -> Mapping[str, Recipe]: ...
+    def recipes(self) -> Mapping[str, Recipe]:
+        """How candidates are trained, by name; one is called "fast"."""
+        ...
 
     @property
     def seeds(self) -> Mapping[str, str]:

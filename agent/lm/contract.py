@@ -18,11 +18,13 @@ class LMContract:
     """Each test asks for a few tokens only."""
 
     def request(self, lm: LM, *, n: int = 1, seed: int = 1) -> LMRequest:
+        """A request for `n` short samples, as the model wants it: a prompt or messages."""
         messages = ({"role": "user", "content": ASK},) if lm.chat else ()
         prompt = "" if lm.chat else ASK
         return LMRequest(prompt, messages, n=n, seed=seed, max_tokens=6, temperature=1.0)
 
     def ask(self, lm: LM, runner: asyncio.Runner, request: LMRequest) -> LMReply:
+        """The reply to one request."""
         return runner.run(lm.complete(request))
 
     def test_it_has_a_name_and_its_check_passes(self, lm: LM, runner: asyncio.Runner) -> None:

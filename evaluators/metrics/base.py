@@ -23,16 +23,24 @@ class Metric(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Small letters, digits and "_"."""
+        ...
 
     @property
-    def minimise(self) -> bool: ...
+    def minimise(self) -> bool:
+        """Whether a smaller value is better."""
+        ...
 
     @property
-    def bounds(self) -> tuple[float, float]: ...
+    def bounds(self) -> tuple[float, float]:
+        """The smallest and the largest value; the latter may be infinite where it is minimised."""
+        ...
 
     @property
-    def loss(self) -> str: ...
+    def loss(self) -> str:
+        """The loss of the tasks that it is for, "" for all."""
+        ...
 
     def __call__(self, outputs: Floats, targets: Targets) -> float:
         """The value. `outputs`: (n, classes) logits or (n, k) numbers, finite float32; `targets`: (n,) int64

@@ -69,6 +69,8 @@ def count(model: nn.Module) -> int:
 def scatter(model: nn.Module, inputs: Tensor, seed: int = 0) -> None:
     """Draws what starts at 0 or 1 (biases, norms, scales), so that each counts in the outputs.
 
+    Scales go up to 3.5, so that activations also reach the upper bound of those that have one.
+
     Then one training pass over `inputs` sets the norms' statistics to those of its batch, so that signals
     keep their size in evaluation mode too.
     """
@@ -78,7 +80,7 @@ def scatter(model: nn.Module, inputs: Tensor, seed: int = 0) -> None:
             if tensor.ndim > 1 and not tensor.eq(tensor.flatten()[0]).all():
                 continue
             drawn = torch.rand(tensor.shape, generator=generator, dtype=tensor.dtype)
-            tensor.copy_(drawn - 0.5 if name.endswith("bias") else drawn + 0.5)
+            tensor.copy_(drawn - 0.5 if name.endswith("bias") else 3 * drawn + 0.5)
         norms = [module for module in model.modules() if hasattr(module, "running_var")]
         momenta = [norm.momentum for norm in norms]
         for norm in norms:

@@ -31,6 +31,9 @@ SUMS_IN_ANOTHER_ORDER = {"mobileone"}
 It is slow here, so their images are half as large.
 """
 
+OTHER_MOMENTUM = {"mnasnet"}
+"""Families whose oracle moves the norms' statistics more slowly than torch's default, which the zoo keeps."""
+
 FIXED_SIZE = {"efficientformer", "proxylessnas"}
 """Families of which this code or the oracle's takes images of the published size alone."""
 CALLED_LAST = {"regnet": {"timm": "downsample"}}
@@ -50,7 +53,8 @@ def test_a_variant_equals_its_oracle(family: Family, variant: Variant) -> None:
     scatter(theirs, inputs)
     package = variant.oracle.partition(":")[0]
     copy_state(theirs, ours, inputs, CALLED_LAST.get(family.name, {}).get(package, ""))
-    for training in (False, True):
+    passes = (False, True) if family.name in OTHER_MOMENTUM else (False, True, False)
+    for training in passes:  # the last one sees the statistics that training moved
         assert difference(ours, theirs, inputs, training=training) < TOLERANCE
 
 

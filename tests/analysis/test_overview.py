@@ -21,6 +21,7 @@ from evoarch.agent.cli import main
 from evoarch.agent.cli.views import summary
 from evoarch.agent.config.load import load
 from evoarch.agent.evaluation.halving import Decision
+from evoarch.agent.evaluation.last_resort import KIND
 from evoarch.agent.report.document import as_html, as_markdown, read_report
 from evoarch.agent.web.app import create_app
 from evoarch.archive.records import Evaluation, Failed, Fault, LMCall, Outcome, Scored
@@ -54,7 +55,9 @@ def trained(store: Store, candidate: int, outcome: Outcome, *, seed: int = 0, ki
     if isinstance(outcome, Scored):
         wrong = round(outcome.metrics["error"] * 502) - 1
         bits = b"\x00" * (wrong // 8) + b"\xff" * (63 - wrong // 8)
-    store.settle(Evaluation(candidate, "full", seed, outcome, 1.0, 0.25, kind, bits))
+    # The fifth child knows the validation split by heart: it errs more on fresh examples.
+    detail = {"fresh": {"error": 0.9, "examples": 500}} if candidate == 7 else {}
+    store.settle(Evaluation(candidate, "full", seed, outcome, 1.0, 0.25, kind, bits, detail))
 
 
 def proposed(store: Store, number: int, parent: int) -> int:
@@ -110,6 +113,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         store.event("race", detail={"next": [[1, 1]]})
         trained(store, 1, Scored({"error": 0.31, "params": 5000.0}), seed=1, kind="repeat")
         store.event("retried", 1)
+        store.event(KIND, 3, {"reason": "a fault of evoarch"})
         store.event("stop", detail={"complete": False, "reason": "the wall clock is spent"})
     return path
 
@@ -177,6 +181,7 @@ def test_the_overview_of_that_archive_has_every_section(overview: Overview) -> N
         "operators",
         "costs",
         "failures",
+        "doubts",
     ]
     assert status.retries
     assert status.raced
@@ -214,6 +219,8 @@ def test_no_number_of_the_status_is_left_out(overview: Overview) -> None:
         "inherited": "1 children began with their parents' weights",
         "idle": "Evaluation slots were idle",
         "rounds": "2.500 -> 2.250",
+        "memorised": "#7 errs",
+        "ours": "evoarch itself failed 1 times",
         "state": "stopped",
         "reason": "the wall clock is spent",
     }

@@ -19,6 +19,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+ON_TORCHVISION = {"torchvision", "timm", "effdet", "segmentation_models_pytorch"}
+"""Packages that import torchvision."""
+
 _LIBRARIES: list[torch.library.Library] = []
 """Kept alive: an operator is forgotten with the library that declared it."""
 
@@ -30,7 +33,7 @@ def oracle(path: str, kwargs: Mapping[str, Any]) -> nn.Module:
     """
     package, _, name = path.partition(":")
     root = package.partition(".")[0]
-    needed = ["torchvision", root] if root in ("torchvision", "timm") else [root]
+    needed = ["torchvision", root] if root in ON_TORCHVISION else [root]
     for name_of_package in needed:
         if importlib.util.find_spec(name_of_package) is None:
             pytest.skip(f"{name_of_package} is not installed: it is an oracle for development only")

@@ -6,6 +6,7 @@ import sys
 
 from evoarch.sandbox.rules import entry, imports, names, recipe, text, toplevel
 from evoarch.sandbox.rules.base import Rule
+from evoarch.sandbox.visible import visible
 
 RULES: tuple[Rule, ...] = (
     *text.RULES,
@@ -45,7 +46,7 @@ def page() -> str:
 
 
 def _shown(source: str) -> str:
-    lines = source.rstrip().splitlines()
+    lines = visible(source).rstrip().splitlines()
     left = source.count("\n") - _LONG
     return "\n".join(lines if left <= 0 else [*lines[:_LONG], f"# ... and {left} more lines"])
 

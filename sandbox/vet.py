@@ -12,7 +12,8 @@ from evoarch.sandbox.outcome import Finding
 from evoarch.sandbox.parsing import GenomeError, parse
 from evoarch.sandbox.places import places
 from evoarch.sandbox.rules.base import File, Found
-from evoarch.sandbox.rules.text import MAX_BYTES, MAX_LINES, SIZE, SYNTAX
+from evoarch.sandbox.rules.text import HIDDEN, MAX_BYTES, MAX_LINES, SIZE, SYNTAX
+from evoarch.sandbox.visible import first_unsafe
 
 
 def vet(
@@ -29,7 +30,7 @@ def vet(
     that the campaign allows besides the usual ones; `recipe`: whether a file may bring its own RECIPE. Never
     raises, whatever the text.
     """
-    findings = _size(source)
+    findings = [*_size(source), *_hidden(source)]
     try:
         file = File(source, parse(source), entry, offers, tuple(imports), recipe)
     except GenomeError as error:
@@ -52,6 +53,19 @@ def _size(source: str) -> list[Finding]:
     message = f"expected at most {MAX_BYTES} bytes and {MAX_LINES} lines, got {size} and {lines}"
     line = MAX_LINES + 1 if lines > MAX_LINES else 1
     return [Finding(line, 0, SIZE.id, message, "keep the layers that matter; build repeated ones in a loop")]
+
+
+def _hidden(source: str) -> list[Finding]:
+    found = first_unsafe(source)
+    if found is None:
+        return []
+    place, name = found
+    line = source.count("\n", 0, place) + 1
+    column = place - (source.rfind("\n", 0, place) + 1)
+    message = f"{name} (U+{ord(source[place]):04X}) can't be seen, or passes for another character"
+    return [
+        Finding(line, column, HIDDEN.id, message, "write it with plain letters, or as an escape in a string")
+    ]
 
 
 def _placed(file: File, found: list[Found]) -> list[Finding]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from evoarch.sandbox.visible import visible
+
 
 def cell(value: object) -> str:
     """Whole numbers as such, others with four digits behind the point (none from 100 on), nothing as `-`."""
@@ -11,13 +13,17 @@ def cell(value: object) -> str:
         if 0 < abs(value) < 0.001:
             return f"{value:.3g}"
         return f"{value:,.0f}" if value >= 100 or value.is_integer() else f"{value:.4f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-_CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], "\N{REPLACEMENT CHARACTER}")
-del _CONTROLS[ord("\n")], _CONTROLS[ord("\t")]
+    return f"{value:,}" if isinstance(value, int) else visible(str(value))
 
 
 def printable(text: str) -> str:
-    """`text` for a terminal, where a genome's or a message's control characters would be obeyed."""
-    return text.translate(_CONTROLS)
+    """`text` for a terminal, a page or Markdown (see sandbox.visible)."""
+    return visible(text)
+
+
+def finalised(value: object) -> object:
+    """What a template shows of a value: text is made safe for a reader, markup of our own stays.
+
+    For `finalize` of a Jinja environment.
+    """
+    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value

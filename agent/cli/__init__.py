@@ -14,6 +14,7 @@ from collections.abc import Mapping
 import click
 
 from evoarch.agent.base.errors import UserError
+from evoarch.agent.base.formatting import printable
 from evoarch.archive.errors import ArchiveError
 from evoarch.evaluators.errors import TaskError
 
@@ -64,13 +65,13 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except UserError as error:
-            click.echo(f"evoarch: {error}", err=True)
+            click.echo(f"evoarch: {printable(str(error))}", err=True)
             sys.exit(error.code)
         except TaskError as error:
-            click.echo(f"evoarch: {error}", err=True)
+            click.echo(f"evoarch: {printable(str(error))}", err=True)
             sys.exit(2)
         except ArchiveError as error:
-            click.echo(f"evoarch: {error}", err=True)
+            click.echo(f"evoarch: {printable(str(error))}", err=True)
             sys.exit(1)
         except BrokenPipeError:
             sys.exit(0)

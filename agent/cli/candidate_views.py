@@ -122,7 +122,7 @@ def shown(
             (f"#{candidate.id}", "bold"),
             f" {printable(candidate.name or '')} ",
             (str(candidate.state), _colour(candidate)),
-            f" · {candidate.operator} · parents {parents} · depth {candidate.generation}",
+            f" · {printable(candidate.operator)} · parents {parents} · depth {candidate.generation}",
         )
     ]
     change, _ = store.change(candidate.id)

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from evoarch.agent.base.errors import files_told
+from evoarch.agent.base.formatting import finalised
 from evoarch.agent.compare.comparison import Comparison
 from evoarch.agent.compare.curves import MEASURES, Curve, Measure
 from evoarch.agent.report.svg import Axis, Band, Chart, Line, draw
@@ -68,6 +69,7 @@ def write(comparison: Comparison, folder: Path, title: str) -> list[Path]:
     environment = Environment(
         loader=PackageLoader("evoarch.agent.compare"),
         undefined=StrictUndefined,
+        finalize=finalised,
         trim_blocks=True,
         lstrip_blocks=True,
         autoescape=lambda name: bool(name and ".html" in name),

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from evoarch.agent.analysis.overview import Overview, read_overview
 from evoarch.agent.analysis.sections import Fact, sections
 from evoarch.agent.analysis.verdict import Judgement, judge
-from evoarch.agent.base.formatting import cell
+from evoarch.agent.base.formatting import cell, finalised
 from evoarch.agent.base.versions import versions
 from evoarch.agent.config.load import Config
 from evoarch.agent.report.diff import Row, compare
@@ -184,6 +184,7 @@ def _environment(*, autoescape: bool) -> Environment:
         loader=PackageLoader("evoarch.agent.report"),
         autoescape=autoescape,
         undefined=StrictUndefined,
+        finalize=finalised,
         trim_blocks=True,
         lstrip_blocks=True,
     )

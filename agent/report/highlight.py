@@ -7,7 +7,11 @@ from pygments import highlight as colour
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from evoarch.sandbox.visible import visible
+
 
 def highlight(source: str) -> Markup:
-    """A `span` per token inside `<div class="code"><pre>`; any text is taken, and escaped."""
-    return Markup(colour(source, PythonLexer(stripnl=False), HtmlFormatter(cssclass="code", linespans="L")))
+    """A `span` per token inside `<div class="code"><pre>`; any text is taken, and made safe."""
+    return Markup(
+        colour(visible(source), PythonLexer(stripnl=False), HtmlFormatter(cssclass="code", linespans="L"))
+    )

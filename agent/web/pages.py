@@ -15,7 +15,7 @@ from markupsafe import Markup
 from evoarch.agent.analysis.overview import Overview, new_history, read_overview
 from evoarch.agent.analysis.sections import Fact, sections
 from evoarch.agent.analysis.verdict import judge
-from evoarch.agent.base.formatting import cell
+from evoarch.agent.base.formatting import cell, finalised
 from evoarch.agent.config.load import Config, load
 from evoarch.agent.evaluation.vetting import found_about
 from evoarch.agent.report.diff import compare
@@ -71,6 +71,7 @@ class Pages:
             loader=ChoiceLoader([PackageLoader("evoarch.agent.web"), PackageLoader("evoarch.agent.report")]),
             autoescape=True,
             undefined=StrictUndefined,
+            finalize=finalised,
             trim_blocks=True,
             lstrip_blocks=True,
         )

@@ -22,4 +22,12 @@ SIZE = Rule(
     good=model(),
 )
 
-RULES = (SYNTAX, SIZE)
+HIDDEN = Rule(
+    "hidden-text",
+    "A person who reads a model must see what runs: characters that have no picture, that turn the direction "
+    "of text, or that pass for another letter have no place in it.",
+    bad=model(forward="y = x.flatten(1)  # \u2066 flat \u2069\n        return self.head(y)"),
+    good=model(forward="y = x.flatten(1)  # flat\n        return self.head(y)"),
+)
+
+RULES = (SYNTAX, SIZE, HIDDEN)

@@ -8,13 +8,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 
 from evoarch.agent.config.lm import LMSettings
 from evoarch.agent.lm.base import LMReply, LMRequest
 from evoarch.agent.lm.openai import OpenAILM
 
 KEY = "sk-secret-key-1234"
+S = TypeVar("S", bound="Server")
 USAGE = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
 
 
@@ -70,7 +71,9 @@ def send(handler: Handler, code: int, text: str, headers: dict[str, str] | None 
     handler.wfile.write(data)
 
 
-def answer(body: dict[str, Any], texts: list[str], reason: str = "stop", usage: bool = True) -> str:
+def answer(
+    body: dict[str, Any], texts: list[str], reason: str = "stop", usage: dict[str, int] | None = USAGE
+) -> str:
     chat = "messages" in body
     choices = [
         {"index": i, "finish_reason": reason}
@@ -79,7 +82,7 @@ def answer(body: dict[str, Any], texts: list[str], reason: str = "stop", usage: 
     ]
     kind = "chat.completion" if chat else "text_completion"
     whole: dict[str, Any] = {"id": "1", "object": kind, "created": 1, "model": "m", "choices": choices}
-    return json.dumps(whole | ({"usage": USAGE} if usage else {}))
+    return json.dumps(whole | ({"usage": usage} if usage else {}))
 
 
 def good(handler: Handler, body: dict[str, Any]) -> None:
@@ -102,7 +105,9 @@ def raw(text: str) -> Callable[[Handler, dict[str, Any]], None]:
     return lambda handler, body: send(handler, 200, text)
 
 
-def shaped(texts: list[str], reason: str = "stop", usage: bool = True) -> Callable[[Handler, Any], None]:
+def shaped(
+    texts: list[str], reason: str = "stop", usage: dict[str, int] | None = USAGE
+) -> Callable[[Handler, Any], None]:
     return lambda handler, body: send(handler, 200, answer(body, texts, reason, usage))
 
 
@@ -137,8 +142,9 @@ def together(handler: Handler, body: dict[str, Any]) -> None:
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
-    with Server() as server:
+def serving(server: S) -> Iterator[S]:
+    """The server, at work."""
+    with server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

@@ -28,7 +28,6 @@ from kit.openai_server import (
     one_only,
     raw,
     send,
-    serving,
     settings,
     shaped,
     stall,
@@ -36,13 +35,6 @@ from kit.openai_server import (
     together,
     trickle,
 )
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("TEST_KEY", KEY)
-    with serving() as server:
-        yield server
 
 
 @pytest.mark.parametrize("chat", [False, True])
@@ -250,7 +242,7 @@ def test_a_content_filter_is_a_finish_reason_and_is_not_asked_again(server: Serv
 
 
 def test_without_usage_tokens_are_estimated_and_said_so(server: Server) -> None:
-    server.script = [shaped(["nn.ReLU()"] * 2, usage=False)]
+    server.script = [shaped(["nn.ReLU()"] * 2, usage=None)]
     reply = ask(server)
     assert reply.detail["usage"] == "estimated"
     assert (reply.prompt_tokens, reply.completion_tokens) == (3, 6)

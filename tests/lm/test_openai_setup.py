@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -22,19 +21,12 @@ from evoarch.agent.operators.base import Draft
 from evoarch.agent.operators.lm.drafts import drafts
 from evoarch.archive.store import Store, create
 from evoarch.prompts.replies import Parsed
-from kit.openai_server import KEY, Server, ask, serving, settings, status
+from kit.openai_server import KEY, Server, ask, settings, status
 
 CUT_OFF = (
     "Could not finish the message because max_tokens or model output limit was reached. "
     "Please try again with higher max_tokens."
 )
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("TEST_KEY", KEY)
-    with serving() as server:
-        yield server
 
 
 def archive_at(folder: Path) -> Store:

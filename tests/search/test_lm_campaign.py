@@ -12,20 +12,26 @@ import re
 import signal
 import sqlite3
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kit.command import SCRIPT, evoarch_process
+from kit.openai_server import Server, answer, hang_up, raw, send, serving, stall
 from kit.paths import ROOT
 from kit.small_seed import SEED
 
 pytestmark = pytest.mark.slow
+
+Step = Callable[[Any, dict[str, Any]], None]
+"""Answers a request, given by the handler and its body."""
+
+Fault = Callable[[Any, dict[str, Any], int], bool]
+"""Answers the call of that number, or leaves it and returns False."""
 
 KEY = "sk-very-secret-5678"
 
@@ -68,81 +74,50 @@ name = "syntactic.mutate"
 """
 
 
-class Server(ThreadingHTTPServer):
+class Billing(Server):
     """Counts its calls and tokens as one that sends bills does. `fault` may answer in its place."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.lock = threading.Lock()
-        self.calls = 0
-        self.refused = 0
-        self.tokens = 0
+        super().__init__()
+        self.script = [self.bill]
+        self.calls = self.refused = self.tokens = 0
         self.delay = 0.0
-        self.fault: Callable[[Handler, int], bool] = lambda handler, number: False
-        self.over = threading.Event()
+        self.fault: Fault | None = None
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        with self.server.lock:
-            self.server.calls += 1
-            number = self.server.calls
-        self.server.over.wait(self.server.delay)
-        if self.server.fault(self, number):
+    def bill(self, handler: Any, body: dict[str, Any]) -> None:
+        with self.lock:
+            self.calls += 1
+            number = self.calls
+        self.release.wait(self.delay)
+        if self.fault and self.fault(handler, body, number):
             return
         rng = random.Random(body["seed"])
         texts = [
             f"nn.Conv1d(1, {rng.randint(2, 24)}, {rng.choice((3, 5, 7))}, stride=2, padding=1)"
             for _ in range(body["n"])
         ]
-        self.answer(texts)
+        self.answer(handler, body, texts)
 
-    def answer(self, texts: list[str], reason: str = "stop", usage: bool = True) -> None:
-        choices = [{"index": i, "finish_reason": reason, "text": text} for i, text in enumerate(texts)]
-        whole: dict[str, Any] = {"id": "1", "object": "text_completion", "created": 1, "model": "m"}
-        whole["choices"] = choices
-        if usage:
-            whole["usage"] = {"prompt_tokens": 100, "completion_tokens": 10 * len(texts), "total_tokens": 0}
-        with self.server.lock:
-            self.server.tokens += 100 + 10 * len(texts)
-        self.send(200, json.dumps(whole))
+    def answer(
+        self, handler: Any, body: dict[str, Any], texts: list[str], reason: str = "stop", usage: bool = True
+    ) -> None:
+        counted = {"prompt_tokens": 100, "completion_tokens": 10 * len(texts), "total_tokens": 0}
+        with self.lock:
+            self.tokens += 100 + 10 * len(texts)
+        with suppress(OSError):  # the client was killed
+            send(handler, 200, answer(body, texts, reason, counted if usage else None))
 
-    def send(self, code: int, text: str, **headers: str) -> None:
-        with self.server.lock:
-            self.server.refused += 400 <= code < 500
-        data = text.encode()
-        try:
-            self.send_response(code)
-            for name, value in {"Content-Type": "application/json", **headers}.items():
-                self.send_header(name.replace("_", "-"), value)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-        except OSError:
-            pass  # The client was killed.
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Quiet."""
+    def refuse(self, handler: Any, code: int, text: str = "{}", **headers: str) -> None:
+        with self.lock:
+            self.refused += 400 <= code < 500
+        with suppress(OSError):
+            send(handler, code, text, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+def server() -> Iterator[Billing]:
+    with serving(Billing()) as server:
         yield server
-        server.over.set()
-        server.shutdown()
-        thread.join()
 
 
 def prepared(folder: Path, url: str, evaluations: int, more: str = "") -> Path:
@@ -173,53 +148,48 @@ def candidates(folder: Path) -> list[tuple[Any, ...]]:
     )
 
 
-def each_third(step: Callable[[Handler], None]) -> Callable[[Handler, int], bool]:
+def each_third(step: Step) -> Fault:
     """A fault at every third call; the first is the check's."""
 
-    def fault(handler: Handler, number: int) -> bool:
-        if number % 3:
-            return False
-        step(handler)
-        return True
+    def fault(handler: Any, body: dict[str, Any], number: int) -> bool:
+        if number % 3 == 0:
+            step(handler, body)
+        return number % 3 == 0
 
     return fault
 
 
-def hang_up(handler: Handler) -> None:
-    handler.connection.shutdown(2)
-
-
-def stall(handler: Handler) -> None:
-    handler.send_response(200)
-    handler.send_header("Content-Length", "1000")
-    handler.end_headers()
-    handler.wfile.write(b'{"id"')
-    handler.wfile.flush()
-    handler.server.over.wait(60)
-
-
-def slow(handler: Handler) -> None:
+def slow(handler: Any, body: dict[str, Any]) -> None:
     """A thousand times the usual few milliseconds and still within the timeout."""
-    handler.server.over.wait(3)
-    handler.answer(["nn.Conv1d(1, 9, 3, stride=2, padding=1)"] * 2)
+    handler.server.release.wait(3)
+    handler.server.answer(handler, body, [CONV] * 2)
 
 
-PASSING: dict[str, Callable[[Handler], None]] = {
-    "429": lambda handler: handler.send(429, '{"error": {"message": "slow down"}}'),
-    "429 with Retry-After": lambda handler: handler.send(429, "{}", Retry_After="0.01"),
-    "500": lambda handler: handler.send(500, '{"error": {"message": "broken"}}'),
+def refused(code: int, text: str = "{}", **headers: str) -> Step:
+    return lambda handler, body: handler.server.refuse(handler, code, text, **headers)
+
+
+def answered(texts: list[str], **more: Any) -> Step:
+    return lambda handler, body: handler.server.answer(handler, body, texts, **more)
+
+
+CONV = "nn.Conv1d(1, 9, 3, stride=2, padding=1)"
+PASSING: dict[str, Step] = {
+    "429": refused(429, '{"error": {"message": "slow down"}}'),
+    "429 with Retry-After": refused(429, Retry_After="0.01"),
+    "500": refused(500, '{"error": {"message": "broken"}}'),
     "closed": hang_up,
     "stalled": stall,
-    "malformed": lambda handler: handler.send(200, '{"id": '),
-    "no choice": lambda handler: handler.answer([]),
-    "filtered": lambda handler: handler.answer(["", ""], "content_filter"),
-    "no usage": lambda handler: handler.answer(["nn.Conv1d(1, 9, 3, padding=1)"] * 2, usage=False),
+    "malformed": raw('{"id": '),
+    "no choice": answered([]),
+    "filtered": answered(["", ""], reason="content_filter"),
+    "no usage": answered(["nn.Conv1d(1, 9, 3, padding=1)"] * 2, usage=False),
     "slow": slow,
 }
 
 
 @pytest.mark.parametrize("name", PASSING)
-def test_a_run_goes_on_through_a_fault_that_passes(server: Server, tmp_path: Path, name: str) -> None:
+def test_a_run_goes_on_through_a_fault_that_passes(server: Billing, tmp_path: Path, name: str) -> None:
     server.fault = each_third(PASSING[name])
     folder = prepared(tmp_path / "c", server.url, 4, QUICK)
     done = run(folder)
@@ -251,11 +221,10 @@ def test_a_run_goes_on_through_a_fault_that_passes(server: Server, tmp_path: Pat
     ],
 )
 def test_a_fault_that_stays_ends_the_run_with_one_line_and_keeps_what_is_paid(
-    server: Server, tmp_path: Path, code: int, said: str
+    server: Billing, tmp_path: Path, code: int, said: str
 ) -> None:
-    server.fault = lambda handler, number: (
-        number > 2 and not handler.send(code, json.dumps({"error": {"message": f"no, {KEY}"}}))
-    )
+    refusal = json.dumps({"error": {"message": f"no, {KEY}"}})
+    server.fault = lambda handler, body, number: number > 2 and not server.refuse(handler, code, refusal)
     folder = prepared(tmp_path / "c", server.url, 200, QUICK)
     done = run(folder)
     assert done.returncode == 1
@@ -266,7 +235,7 @@ def test_a_fault_that_stays_ends_the_run_with_one_line_and_keeps_what_is_paid(
     paid = rows(folder, "SELECT count(*) FROM lm_calls WHERE state = 'settled'")[0][0]
     assert paid == 2
     # Mended, the run goes on, and what was answered is not asked again.
-    server.fault = lambda handler, number: False
+    server.fault = None
     trained = rows(folder, "SELECT count(*) FROM evaluations WHERE kind = 'search'")[0][0]
     assert run(folder, "--set", f"budget.evaluations={trained + 2}").returncode == 0
     batches = rows(folder, "SELECT batch FROM lm_calls WHERE batch > 0 AND state = 'settled'")
@@ -276,7 +245,7 @@ def test_a_fault_that_stays_ends_the_run_with_one_line_and_keeps_what_is_paid(
             assert KEY.encode() not in path.read_bytes(), path
 
 
-def test_after_kills_settled_and_lost_calls_are_the_servers_count(server: Server, tmp_path: Path) -> None:
+def test_after_kills_settled_and_lost_calls_are_the_servers_count(server: Billing, tmp_path: Path) -> None:
     server.delay = 0.3
     folder = prepared(tmp_path / "c", server.url, 500, QUICK)
     rng = random.Random(1)
@@ -307,11 +276,11 @@ def test_after_kills_settled_and_lost_calls_are_the_servers_count(server: Server
 
 
 def test_a_replay_needs_no_model_and_a_changed_template_fails_with_the_difference(
-    server: Server, tmp_path: Path
+    server: Billing, tmp_path: Path
 ) -> None:
     first = prepared(tmp_path / "first", server.url, 40, QUICK)
     assert run(first, "--set", "budget.evaluations=5").returncode == 0
-    server.fault = lambda handler, number: not handler.send(500, "{}")
+    server.fault = lambda handler, body, number: not server.refuse(handler, 500)
     calls = server.calls
     done = run(tmp_path / "again", "--replay", str(first))
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,15 @@
+"""What tests of language models begin with."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from kit.openai_server import KEY, Server, serving
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server on loopback, whose key is where `settings` says."""
+    monkeypatch.setenv("TEST_KEY", KEY)
+    with serving(Server()) as server:
+        yield server

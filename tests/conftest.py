@@ -17,6 +17,13 @@ from kit.command import evoarch_process, small_campaign
 
 
 @pytest.fixture(scope="module")
+def loop() -> Iterator[asyncio.Runner]:
+    """The loop that a module's pool lives in."""
+    with asyncio.Runner() as loop:
+        yield loop
+
+
+@pytest.fixture(scope="module")
 def walls() -> Iterator[tuple[asyncio.Runner, Runner]]:
     """The evaluators' program behind the best walls that there are here, warm, and the loop it lives in."""
     with asyncio.Runner() as loop:

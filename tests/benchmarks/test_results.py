@@ -9,15 +9,12 @@ from benchmarks.results_kept import curves, pack, restore, take_comparison, unpa
 
 from benchmarks import results
 from evoarch.agent.compare.comparison import compared
-from evoarch.agent.compare.curves import Curve, Point, read
+from evoarch.agent.compare.curves import read
 from evoarch.agent.compare.runs import Run, plan
 from kit.command import evoarch, new_campaign, small_campaign
+from kit.curves import flat
 
 ARMS = {"lm": "a model", "random": "chance"}
-
-
-def flat(arm: str, seed: int, height: float) -> Curve:
-    return Curve(arm, seed, (Point(0, 1.0, 0.0, 3.0, 0.5), Point(5, 9.0, height, 3.0 - height, 0.5)))
 
 
 @pytest.mark.parametrize(

@@ -13,16 +13,7 @@ from evoarch.archive.lock import RunLock
 from evoarch.archive.store import open_archive
 from evoarch.sandbox.level import LevelReport
 from evoarch.sandbox.limits import Level
-from kit.command import evoarch, new_campaign
-
-ARGUMENTS = ["--lm", "none", "--evaluations", "3"]
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    path = tmp_path / "campaign"
-    new_campaign(path, *ARGUMENTS)
-    return path
+from kit.command import evoarch
 
 
 def test_every_command_has_help_with_an_example() -> None:

@@ -12,15 +12,6 @@ import pytest
 from evoarch.agent.config.load import load
 from kit.command import SCRIPT, evoarch, new_campaign
 
-ARGUMENTS = ["--lm", "none", "--evaluations", "3"]
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    path = tmp_path / "campaign"
-    new_campaign(path, *ARGUMENTS)
-    return path
-
 
 def test_a_campaign_without_an_archive_has_the_state_new(folder: Path) -> None:
     result = evoarch("status", str(folder), "--json")
@@ -42,14 +33,14 @@ def test_a_folder_that_is_none_is_one_line(tmp_path: Path, command: str) -> None
 
 def test_init_where_no_folder_can_be_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    result = evoarch("init", str(tmp_path / "file" / "campaign"), *ARGUMENTS)
+    result = evoarch("init", str(tmp_path / "file" / "campaign"), "--lm", "none")
     assert result.exit_code in (1, 2)
     assert result.output.count("\n") == 1
 
 
 def test_any_name_can_be_written(tmp_path: Path) -> None:
     name = 'the "best" of \\ all, größer'
-    new_campaign(tmp_path / "c", "--name", name, *ARGUMENTS)
+    new_campaign(tmp_path / "c", "--name", name)
     assert load(tmp_path / "c").campaign.name == name
 
 

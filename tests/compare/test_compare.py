@@ -23,6 +23,7 @@ from evoarch.agent.config.profiles import PROFILES
 from evoarch.agent.statistics.tests import differences, effect, holm, interval, least_p, permutation
 from evoarch.archive.outlays import Outlay
 from kit.command import evoarch, new_campaign, small_campaign
+from kit.curves import flat
 
 values = st.lists(st.floats(-5, 5), min_size=2, max_size=5)
 
@@ -157,10 +158,6 @@ def test_a_difference_turns_its_sign_with_its_arms(a: list[float], b: list[float
     assert there.effect == pytest.approx(1 - back.effect)
     assert there.p == pytest.approx(back.p)
     assert 0 < there.p <= there.corrected <= 1
-
-
-def flat(arm: str, seed: int, height: float) -> Curve:
-    return Curve(arm, seed, (Point(0, 1.0, 0.0, 3.0, 0.5), Point(5, 9.0, height, 3.0 - height, 0.5)))
 
 
 def test_runs_that_bred_nothing_have_a_page(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.cli import main
-from evoarch.agent.config.load import Config, parse
+from evoarch.agent.config.load import Config
 from evoarch.agent.evaluation.devices import devices_of, worker_count
 from evoarch.agent.evaluation.doctor import examine
 from evoarch.evaluators.inside import device as inside
@@ -31,17 +31,17 @@ from evoarch.sandbox.limits import Level
 from evoarch.sandbox.nvidia import Gpu, gpus
 from evoarch.sandbox.outcome import Broken, ChildOutcome, Finished
 from evoarch.sandbox.slots import OnDevices
+from kit.campaigns import config_of
 
 GIB = 1 << 30
 TWO = [
     Gpu(n, "Made Up 80", 80 * GIB, Device("cuda", f"cuda:{n}", f"GPU-{n}", files=(f"/dev/nvidia{n}",)))
     for n in range(2)
 ]
-BASE = {"campaign": {"name": "c"}, "operators": [{"name": "syntactic.mutate"}]}
 
 
 def config(**evaluation: object) -> Config:
-    return parse({**BASE, "evaluation": evaluation}, "campaign.toml")
+    return config_of(evaluation=evaluation)
 
 
 def test_a_slot_per_gpu_and_each_gets_its_first_child_before_one_gets_its_second() -> None:

@@ -12,7 +12,6 @@ import pytest
 import tomlkit
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.config.load import Config, parse
 from evoarch.agent.evaluation.external_trainer import (
     RUNS,
     gpu_groups,
@@ -28,6 +27,7 @@ from evoarch.sandbox.job import Job
 from evoarch.sandbox.level import bwrap_problem
 from evoarch.sandbox.limits import Level
 from evoarch.sandbox.outcome import ChildOutcome, Finished
+from kit.campaigns import config_of
 from kit.command import evoarch, new_campaign
 from kit.paths import FIXTURES
 
@@ -46,17 +46,13 @@ class Children:
         pass
 
 
-def config(**tables: object) -> Config:
-    return parse({"campaign": {"name": "x"}, "operators": [{"name": "syntactic.mutate"}], **tables}, "here")
-
-
 around = partial(with_trainer, AsyncExitStack(), Children())
 
 
 def trainer(
     folder: Path, unsafe: bool = False, problem: str = "", evaluation: object = None, **table: object
 ) -> object:
-    made = config(trainer={"command": ["sh", "train.sh"], **table}, evaluation=evaluation or {})
+    made = config_of(trainer={"command": ["sh", "train.sh"], **table}, evaluation=evaluation or {})
     return with_trainer(
         AsyncExitStack(), Children(), made, TASK, folder, unsafe=unsafe, bwrap_problem=lambda: problem
     )
@@ -64,7 +60,7 @@ def trainer(
 
 def test_without_a_command_the_children_train(tmp_path: Path) -> None:
     children = Children()
-    assert with_trainer(AsyncExitStack(), children, config(), TASK, tmp_path, unsafe=False) is children
+    assert with_trainer(AsyncExitStack(), children, config_of(), TASK, tmp_path, unsafe=False) is children
     assert not (tmp_path / RUNS).exists()
 
 
@@ -108,7 +104,7 @@ def test_an_unguarded_program_wants_unsafe_or_the_users_word(tmp_path: Path) -> 
 
 def test_a_unknown_key_of_the_table_names_the_nearest() -> None:
     with pytest.raises(UserError, match=r"trainer\.comand: unknown key; nearest known: command"):
-        config(trainer={"comand": ["x"]})
+        config_of(trainer={"comand": ["x"]})
 
 
 def test_a_task_may_bring_the_command(tmp_path: Path) -> None:
@@ -117,11 +113,11 @@ def test_a_task_may_bring_the_command(tmp_path: Path) -> None:
         command = ("sh", "{settings}")
 
     made = with_trainer(
-        AsyncExitStack(), Children(), config(), Own(), tmp_path, unsafe=False, bwrap_problem=lambda: ""
+        AsyncExitStack(), Children(), config_of(), Own(), tmp_path, unsafe=False, bwrap_problem=lambda: ""
     )  # type: ignore[arg-type]
     assert isinstance(made, Trainer)
     recipe = next(iter(TASK.recipes.values()))
-    assert whole(recipe, config(), Own()).checkpoints == 1  # type: ignore[arg-type]
+    assert whole(recipe, config_of(), Own()).checkpoints == 1  # type: ignore[arg-type]
 
 
 def test_files_of_the_campaign_are_found_from_another_folder(tmp_path: Path) -> None:
@@ -136,13 +132,13 @@ def test_files_of_the_campaign_are_found_from_another_folder(tmp_path: Path) -> 
 
 
 def test_slots_are_counted_by_devices_or_cores() -> None:
-    table = config(trainer={"gpus": 2}).trainer
+    table = config_of(trainer={"gpus": 2}).trainer
     assert gpu_groups(table, {"CUDA_VISIBLE_DEVICES": "0,1,GPU-a,3,4"}) == (("0", "1"), ("GPU-a", "3"))
     assert slots(table, 64, {"CUDA_VISIBLE_DEVICES": "0,1,2,3"}) == 2
     with pytest.raises(UserError, match=r"trainer\.gpus: expected 2 for a training, this machine has 1"):
         gpu_groups(table, {"CUDA_VISIBLE_DEVICES": "7"})
-    assert slots(config(trainer={"processes": 4}).trainer, 10, {}) == 2
-    assert slots(config(trainer={"processes": 4}).trainer, 2, {}) == 1
+    assert slots(config_of(trainer={"processes": 4}).trainer, 10, {}) == 2
+    assert slots(config_of(trainer={"processes": 4}).trainer, 2, {}) == 1
 
 
 @pytest.mark.slow

@@ -20,9 +20,7 @@ ON_RAY = ("--set", "evaluation.pool=ray")
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    path = tmp_path / "campaign"
-    new_campaign(path, "--evaluations", "3")
-    return path
+    return new_campaign(tmp_path / "campaign", "--evaluations", "3")
 
 
 def test_without_ray_it_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,12 +33,6 @@ def nodes() -> Iterator[Nodes]:
 
 
 @pytest.fixture(scope="module")
-def loop() -> Iterator[asyncio.Runner]:
-    with asyncio.Runner() as loop:
-        yield loop
-
-
-@pytest.fixture(scope="module")
 def pool(nodes: Nodes, loop: asyncio.Runner) -> Iterator[SlotPool]:
     pool = SlotPool(connect(nodes.address, Walls(PROGRAM), Need()))
     loop.run(pool.start())

@@ -23,12 +23,6 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def loop() -> Iterator[asyncio.Runner]:
-    with asyncio.Runner() as loop:
-        yield loop
-
-
-@pytest.fixture(scope="module")
 def pool(loop: asyncio.Runner) -> Iterator[SlotPool]:
     with ray_nodes(1, clients=True) as nodes:
         pool = SlotPool(connect(nodes.client, Walls(PROGRAM), Need()))

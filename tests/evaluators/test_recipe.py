@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.config.load import parse
 from evoarch.agent.config.tables import OperatorTable
 from evoarch.agent.evaluation.bench import searched
 from evoarch.agent.evaluation.vetting import findings_of
@@ -36,6 +35,7 @@ from evoarch.sandbox.limits import Level, Limits
 from evoarch.sandbox.outcome import ChildOutcome, Killed, Usage
 from evoarch.sandbox.recipe import KEYS, read
 from evoarch.sandbox.vet import vet
+from kit import campaigns
 
 MODEL = """
 from torch import nn
@@ -57,8 +57,7 @@ def with_recipe(text: str) -> str:
 
 
 def config_of(**evaluation: Any) -> Any:
-    data = {"campaign": {"name": "c"}, "operators": [{"name": "syntactic.mutate"}], "evaluation": evaluation}
-    return parse(data, "test")
+    return campaigns.config_of(evaluation=evaluation)
 
 
 GOOD = "{'rate_factor': 2, 'weight_decay': 0.1, 'batch_factor': 0.5, 'schedule': 'constant'}"

@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evoarch.agent.operators.base import Draft, Operator, Order, Parent
+from evoarch.agent.operators.base import Operator, Order
 from evoarch.agent.operators.grammar import GrammarCrossover, GrammarDraw, GrammarMutate
 from evoarch.agent.operators.grammar.baselines import DERIVATIONS, known
 from evoarch.agent.operators.grammar.drawing import draw
@@ -22,6 +22,7 @@ from evoarch.agent.operators.grammar.varying import NothingFitsError, cross, mut
 from evoarch.agent.operators.grammar.writing import Shape, Untypable, model_file
 from evoarch.evaluators.tasks.mnist1d import Mnist1d
 from evoarch.sandbox.vet import vet
+from kit.proposing import proposed
 
 SHAPES: list[Shape] = [(40,), (3, 30), (1, 8, 8)]
 SEEDS = Mnist1d().seeds
@@ -78,16 +79,10 @@ def test_the_grammar_contains_the_baselines(name: str) -> None:
     assert known(SEEDS[name]) == DERIVATIONS[name]
 
 
-def proposed(operator: Operator, sources: list[str], count: int = 1) -> list[Draft]:
-    parents = [Parent(number, source, {}) for number, source in enumerate(sources)]
-    order = Order(count, parents, offers=Mnist1d().offers)
-    return asyncio.run(operator.propose(order, random.Random(3), None))
-
-
 @pytest.mark.parametrize("operator", [GrammarDraw(), GrammarMutate(), GrammarCrossover()])
 def test_operators_are_functions_of_order_and_randomness(operator: Operator) -> None:
     sources = [SEEDS["conv_base"], SEEDS["residual_cnn"]][: operator.arity]
-    first, again = (proposed(operator, sources, 5) for _ in range(2))
+    first, again = (proposed(operator, sources, count=5) for _ in range(2))
     assert first == again
     assert len({draft.source for draft in first}) > 2
     assert not any(draft.problem for draft in first)

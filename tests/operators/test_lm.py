@@ -10,9 +10,10 @@ import pytest
 
 from evoarch.agent.lm.base import LMError, LMReply, LMRequest
 from evoarch.agent.lm.fakes import ScriptedLM
-from evoarch.agent.operators.base import Draft, Operator, Order, Parent
+from evoarch.agent.operators.base import Operator, Order, Parent
 from evoarch.agent.operators.lm.rewrite import LMRewrite
 from evoarch.agent.operators.lm.scoped import LMScoped
+from kit.proposing import propose
 
 MLP = '''\
 import torch.nn as nn
@@ -37,10 +38,6 @@ TARGETS = {"params": 4600.0, "error": 0.45}
 BODY = (
     "\n        self.a = nn.Linear(40, num_classes)\n\n    def forward(self, x):\n        return self.a(x)\n"
 )
-
-
-def propose(operator: Operator, lm: ScriptedLM, order: Order, seed: int = 0) -> list[Draft]:
-    return asyncio.run(operator.propose(order, random.Random(seed), lm.complete))
 
 
 def test_rewrite_shows_both_parents_under_their_metrics_without_prose() -> None:

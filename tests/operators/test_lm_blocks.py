@@ -9,11 +9,12 @@ import pytest
 
 from evoarch.agent.lm.base import LMReply, LMRequest
 from evoarch.agent.lm.fakes import ScriptedLM
-from evoarch.agent.operators.base import BrokenParent, Draft, Operator, Order, Parent
+from evoarch.agent.operators.base import BrokenParent, Order, Parent
 from evoarch.agent.operators.lm.crossover import LMCrossover
 from evoarch.agent.operators.lm.repair import LMRepair, readable
 from evoarch.agent.operators.lm.rewrite import LMRewrite
 from evoarch.sandbox.vet import vet
+from kit.proposing import propose
 
 BASE = """\
 import torch.nn as nn
@@ -60,10 +61,6 @@ TARGETS = {"params": 100.0, "error": 0.39}
 
 def order(count: int = 1, broken: BrokenParent | None = None) -> Order:
     return Order(count, [ONE, TWO], TARGETS, offers=OFFERS, broken=broken)
-
-
-def propose(operator: Operator, lm: ScriptedLM, wanted: Order, seed: int = 0) -> list[Draft]:
-    return asyncio.run(operator.propose(wanted, random.Random(seed), lm.complete))
 
 
 def asked(lm: ScriptedLM) -> str:

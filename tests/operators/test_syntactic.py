@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evoarch.agent.operators.base import Draft, Operator, Order, Parent
+from evoarch.agent.operators.base import Draft, Operator, Order
 from evoarch.agent.operators.random_draw import RandomDraw, draw
 from evoarch.agent.operators.syntactic.crossover import SyntacticCrossover
 from evoarch.agent.operators.syntactic.dataflow import FlowContext
@@ -18,6 +18,7 @@ from evoarch.agent.operators.syntactic.mutate import KINDS, MAX_CHARACTERS, Synt
 from evoarch.agent.operators.syntactic.view import completed, look, same
 from evoarch.evaluators.tasks import mnist1d
 from evoarch.sandbox.vet import vet
+from kit.proposing import proposed
 
 OFFERS: Mapping[str, object] = {"input_shape": (40,), "num_classes": 10}
 SEEDS = {
@@ -62,12 +63,6 @@ class Model(nn.Module):
 }
 ALL = {**SEEDS, **BROUGHT}
 seeds = st.integers(0, 10**6)
-
-
-def proposed(operator: Operator, sources: list[str], seed: int, count: int = 1) -> list[Draft]:
-    parents = [Parent(number, source, {}) for number, source in enumerate(sources)]
-    order = Order(count, parents, offers=OFFERS)
-    return asyncio.run(operator.propose(order, random.Random(seed), None))
 
 
 def check(draft: Draft, parent: str) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
 import numpy as np
-import psutil
 import pytest
 
 from evoarch.sandbox import container, landlock, seccomp
@@ -19,6 +18,7 @@ from evoarch.sandbox.level import SandboxUnavailableError, detect
 from evoarch.sandbox.limits import Level, Limits
 from evoarch.sandbox.outcome import Array, Broken, ChildOutcome, Finished, Killed, Raised
 from evoarch.sandbox.runner import ZygoteRunner, start
+from kit.processes import family_of
 
 T = TypeVar("T")
 
@@ -256,17 +256,17 @@ def test_a_cancelled_job_takes_its_child_along(best: Walls) -> None:
     async def cancelled() -> tuple[int, int]:
         job = Job("call", "import time\ndef go(arrays):\n    time.sleep(1000)")
         zygote = (await best.runner.warm()).pid
-        idle = len(_family(zygote))
+        idle = len(family_of(zygote))
         task = asyncio.create_task(best.runner.run(job))
-        while len(_family(zygote)) == idle:
+        while len(family_of(zygote)) == idle:
             await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         await best.runner.run(Job("empty", ""))
-        while len(_family(zygote)) > idle:
+        while len(family_of(zygote)) > idle:
             await asyncio.sleep(0.01)
-        return idle, len(_family(zygote))
+        return idle, len(family_of(zygote))
 
     idle, after = best.wait(lambda: asyncio.wait_for(cancelled(), 30))
     assert idle == after
@@ -317,8 +317,3 @@ def test_a_program_may_not_replace_the_sandbox() -> None:
 
     with pytest.raises(ValueError, match=r"sandbox\.child"):
         asyncio.run(replaced())
-
-
-def _family(pid: int) -> list[int]:
-    """A process and all its descendants."""
-    return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]

@@ -7,13 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from evoarch.sandbox import container, landlock, seccomp
 from evoarch.sandbox.level import detect
 from evoarch.sandbox.limits import Level
 from kit.paths import ROOT
+from kit.processes import family_of
 
 INSIDE = """
 def warmup():
@@ -65,7 +65,7 @@ def test_no_process_outlives_a_killed_controller(level: Level) -> None:
     with process:
         assert process.stdout is not None
         said = process.stdout.readline()
-        family = _family(process.pid)
+        family = family_of(process.pid)
         # Opened while all live: a pid alone could be another process later.
         watched = [os.pidfd_open(pid) for pid in family]
         process.kill()
@@ -91,7 +91,7 @@ def test_no_container_outlives_a_killed_controller() -> None:
         assert process.stdout is not None
         said = process.stdout.readline()
         # Its parent is podman's monitor, which is nobody's child: it is found by the container's name.
-        front = b"".join(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in _family(process.pid))
+        front = b"".join(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in family_of(process.pid))
         name = re.search(rb"evoarch-[0-9a-f]{32}", front)
         assert name is not None, front
         shown = subprocess.run(
@@ -100,7 +100,7 @@ def test_no_container_outlives_a_killed_controller() -> None:
             text=True,
             check=True,
         )
-        family = _family(int(shown.stdout))
+        family = family_of(int(shown.stdout))
         watched = [os.pidfd_open(pid) for pid in family]
         process.kill()
     assert said == b"running\n"
@@ -110,8 +110,3 @@ def test_no_container_outlives_a_killed_controller() -> None:
         poller.register(fd, select.POLLIN)
         assert poller.poll(20_000), "a process outlived its controller by 20 s"
         os.close(fd)
-
-
-def _family(pid: int) -> list[int]:
-    """A process and all its descendants."""
-    return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]

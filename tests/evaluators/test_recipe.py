@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,7 +33,7 @@ from evoarch.prompts.render import BUILT_IN
 from evoarch.sandbox.genome import source_digest
 from evoarch.sandbox.job import Job
 from evoarch.sandbox.limits import Level, Limits
-from evoarch.sandbox.outcome import ChildOutcome, Killed, Usage
+from evoarch.sandbox.outcome import ChildOutcome, Finished, Killed, Usage
 from evoarch.sandbox.recipe import KEYS, read
 from evoarch.sandbox.vet import vet
 from kit import campaigns
@@ -124,7 +125,7 @@ def test_the_recipe_is_part_of_what_a_genome_is() -> None:
 
 
 class Noting:
-    """A runner that notes its jobs and whose children all die."""
+    """A runner that notes its trainings, which all die; a model can be built."""
 
     level = Level.FULL
 
@@ -132,6 +133,8 @@ class Noting:
         self.jobs: list[Job] = []
 
     async def run(self, job: Job) -> ChildOutcome:
+        if job.function == "initial_state":
+            return Finished({"w": np.zeros(1, np.float32)})
         self.jobs.append(job)
         return Killed("train", "ended", Usage())
 

@@ -94,8 +94,13 @@ def metrics_of(task: SupervisedTask) -> tuple[Metric, ...]:
 
 
 def joined(task: SupervisedTask, further: Sequence[Metric]) -> tuple[Metric, ...]:
-    """A task's own metrics and `further` ones, each once. Raises TaskError for one of another loss."""
-    metrics = {recorded(each): each for each in (*metrics_of(task), *further)}
+    """A task's own metrics and `further` ones, each once. Raises TaskError for one of another loss, and for
+    two different ones of one name.
+    """
+    metrics = {recorded(each): each for each in metrics_of(task)}
+    for each in further:
+        if type(metrics.setdefault(recorded(each), each)) is not type(each):
+            raise TaskError(f"metric {each.name}: task {task.name} brings another one of this name")
     for each in metrics.values():
         if each.loss not in ("", task.loss):
             raise TaskError(

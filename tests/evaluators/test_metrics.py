@@ -17,7 +17,7 @@ from evoarch.archive.records import Failed, Fault, Scored
 from evoarch.evaluators.classification import Classification
 from evoarch.evaluators.evaluation import Evaluator
 from evoarch.evaluators.metrics.base import Metric, names_of, recorded, softmax
-from evoarch.evaluators.metrics.registry import built_in, load_metrics, metrics_of, values_of
+from evoarch.evaluators.metrics.registry import built_in, joined, load_metrics, metrics_of, values_of
 from evoarch.evaluators.regression import Regression
 from evoarch.evaluators.segments import Segment
 from evoarch.evaluators.task import Floats, Split, Splits, TaskError
@@ -197,6 +197,12 @@ def test_a_task_brings_metrics_by_name_or_as_objects() -> None:
     task.metrics = "macro_f1"  # type: ignore[assignment]
     with pytest.raises(TaskError, match="expected a tuple of metrics, got 'macro_f1'"):
         metrics_of(task)
+
+
+def test_a_metric_that_the_task_brings_too_is_measured_once_and_another_of_its_name_is_refused() -> None:
+    assert names_of(joined(Rings(), load_metrics(["macro_f1"]))) == ("macro_f1_loss", "broken")
+    with pytest.raises(TaskError, match="metric broken: task Rings brings another one of this name"):
+        joined(Rings(), [Greedy(0)])  # type: ignore[list-item]
 
 
 def test_a_task_that_measures_by_itself_takes_no_metrics() -> None:

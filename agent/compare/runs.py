@@ -66,9 +66,6 @@ def plan(folder: Path, arms: Mapping[str, int], evaluations: int = 0) -> list[Ru
                 run = Run(arm, first + number, folder / FOLDER / arm / f"seed-{first + number}")
                 _prepare(folder, run, configured(folder, run, evaluations))
                 runs.append(run)
-                if number == 0:
-                    # All arms before the first of them is run.
-                    check_parts(load(run.folder), run.folder)
     return runs
 
 
@@ -135,9 +132,12 @@ async def carry_out(runs: Sequence[Run], jobs: int, say: Callable[[str], None]) 
 
     Each run is a process of its own, as `evoarch run` starts it. When this is cancelled they are asked to
     stop; when it is cancelled once more they are killed. What they have done is kept. `say`: gets a line of
-    progress.
+    progress. Raises UserError or TaskError, before the first run, for an arm that names a part of the user's
+    own which is not there or does not hold.
     """
     waiting = [run for run in runs if not run.finished()]
+    for run in {run.arm: run for run in waiting}.values():
+        check_parts(load(run.folder), run.folder)
     total, failed = len(runs), list[Run]()
     say(f"{total - len(waiting)} of {total} runs are there, {len(waiting)} to do")
     done = total - len(waiting)

@@ -206,6 +206,19 @@ def test_a_replay_finds_parts_by_path_from_its_own_folder(
     again.close()
 
 
+def test_a_comparison_looks_over_the_parts_of_all_arms_before_it_runs_one(outside: Path) -> None:
+    write_page(campaign(outside / "demo", BY_PATH))
+    (outside / "demo/arms").mkdir()
+    (outside / "demo/arms/mine.toml").write_text('[[operators]]\nname = "my_ops.py:Widened"\n')
+    done = command("compare", "demo", "--arms", "random,mine", "--seeds", "1", "--evaluations", "1")
+    assert done.exit_code == 2, done.output
+    assert "my_ops.py: expected a class 'Widened', got none; nearest is 'Widen'" in done.stderr
+    assert not list(outside.glob("demo/compare/*/*/archive.db"))
+    config = load(outside / "demo/compare/mine/seed-0")
+    assert config.operators[0].name == "../../../my_ops.py:Widened"
+    assert config.evaluation.metrics[0] == "../../../my_metrics.py:WorstClass"
+
+
 OPS = PYTHON["my_ops.py"]
 LM = PYTHON["my_lm.py"]
 METRIC = PYTHON["my_metrics.py"]

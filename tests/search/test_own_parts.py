@@ -181,10 +181,10 @@ def test_the_pages_tests_pass(tmp_path: Path) -> None:
 
 
 def test_the_pages_examples_have_the_length_that_is_promised() -> None:
-    lines = {name: len(text.strip().splitlines()) for name, text in PYTHON.items()}
-    assert lines["my_ops.py"] <= 32
-    assert lines["my_lm.py"] <= 28
-    assert lines["my_metrics.py"] <= 12
+    lines = {name: len([line for line in text.splitlines() if line.strip()]) for name, text in PYTHON.items()}
+    assert lines["my_ops.py"] <= 30
+    assert lines["my_lm.py"] <= 20
+    assert lines["my_metrics.py"] <= 10
 
 
 def test_a_replay_finds_parts_by_path_from_its_own_folder(

@@ -3,15 +3,14 @@ import torch.nn as nn
 
 
 def mlp(inputs, hidden, outputs, norm=True):
-    """Two hidden layers; a norm behind all but the decoder."""
-    layers = [
-        nn.Linear(inputs, hidden),
-        nn.ReLU(),
-        nn.Linear(hidden, hidden),
-        nn.ReLU(),
-        nn.Linear(hidden, outputs),
-    ]
-    return nn.Sequential(*layers, nn.LayerNorm(outputs)) if norm else nn.Sequential(*layers)
+    """Two hidden layers; a norm behind all but the decoder. Only few inputs start with biases."""
+    first, second, third = nn.Linear(inputs, hidden), nn.Linear(hidden, hidden), nn.Linear(hidden, outputs)
+    for layer in (first, second, third):
+        nn.init.trunc_normal_(layer.weight, std=layer.in_features**-0.5)
+        if layer.in_features >= hidden:
+            nn.init.zeros_(layer.bias)
+    last = nn.LayerNorm(outputs) if norm else nn.Identity()
+    return nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), third, last)
 
 
 def grid_graph(shape):

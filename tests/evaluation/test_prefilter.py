@@ -74,6 +74,10 @@ def test_pairs_of_other_sizes_do_not_count() -> None:
 # In campaigns
 
 
+class Gone(BaseException):
+    """As a kill would: nothing that happens after it is seen."""
+
+
 class Foretold(StubEvaluator):
     """Scores that say something of the error. `crash_at` ends the run at the n-th training."""
 
@@ -93,7 +97,7 @@ class Foretold(StubEvaluator):
     async def evaluate(self, source: str, *, digest: str, repeat: int) -> Evaluated:
         self.trained += 1
         if self.trained == self.crash_at:
-            raise ConnectionError("the machine is gone")
+            raise Gone
         return await super().evaluate(source, digest=digest, repeat=repeat)
 
 
@@ -163,7 +167,7 @@ def test_without_a_score_nobody_is_asked_and_watching_turns_nobody_away(store: S
 
 def test_after_a_crash_nobody_is_judged_twice(store: Store, tmp_path: Path) -> None:
     config = config_of(8)
-    with pytest.raises(ConnectionError):
+    with pytest.raises(Gone):
         run(store, config, Foretold(crash_at=5))
     assert run(store, config, Foretold()).complete
     with archive_of(tmp_path / "other", SEED) as other:

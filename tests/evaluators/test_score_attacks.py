@@ -2,59 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
-from evoarch.archive.records import Failed, Outcome, Scored
+from evoarch.archive.records import Failed, Scored
 from evoarch.evaluators.evaluation import Evaluator
 from evoarch.evaluators.replies import DryRunPassed
-from evoarch.evaluators.task import Evaluated, Recipe
 from evoarch.evaluators.tasks.mnist1d import Mnist1d
-from evoarch.sandbox.job import Runner
 from evoarch.sandbox.limits import Limits
+from kit.attack_models import RECIPE, Loop, evaluate, failed, useless
 
 CHANCE = 0.8
 """Ten balanced classes: a model that knows nothing errs on 0.9, give or take 0.02."""
-
-USELESS = """
-import gc, os, sys, struct, json, time
-import torch, torch.nn as nn, torch.nn.functional as F
-{setup}
-class Model(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.linear = nn.Linear(40, 10)
-        {init}
-
-    def forward(self, x):
-        y = self.linear(x) * 0
-        {forward}
-        return y
-"""
-"""Its weights are worth nothing; `setup`, `init` and `forward` are where an attack goes."""
-
-RECIPE = Recipe("short", rate=0.02, steps=20, batch=100)
-LIMITS = Limits(wall_clock=20, cpu_seconds=20)
-
-Loop = tuple[asyncio.Runner, Runner]
-
-
-def evaluate(walls: Loop, source: str, limits: Limits = LIMITS) -> Evaluated:
-    loop, runner = walls
-    evaluator = Evaluator(Mnist1d(), RECIPE, runner, limits=limits, ceiling=1.0)
-    return loop.run(evaluator.evaluate(source, digest="attack", repeat=0))
-
-
-def useless(setup: str = "", init: str = "", forward: str = "") -> str:
-    indented = {"init": init.replace("\n", "\n        "), "forward": forward.replace("\n", "\n        ")}
-    return USELESS.format(setup=setup, **indented)
-
-
-def failed(outcome: Outcome) -> Failed:
-    assert isinstance(outcome, Failed), outcome
-    return outcome
-
 
 LABEL_FROM_FRAMES = """
 frame = sys._getframe()
@@ -236,106 +194,6 @@ def test_a_stalled_reply_fails_on_time(walls: Loop) -> None:
     outcome = failed(evaluate(walls, source, Limits(wall_clock=1.5, cpu_seconds=20)).outcome)
     assert outcome.stage == "predict"
     assert "wall" in outcome.reason
-
-
-SMUGGLED = """
-import torch, torch.nn as nn
-class Model(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.linear = nn.Linear(40, 10)
-        self.scale = nn.Parameter(torch.ones(1))
-
-    def forward(self, x):
-        return self.linear(x) * self.scale
-
-    def flat(self):
-        return torch.cat([self.linear.weight.detach().flatten(), self.linear.bias.detach()]).tolist()
-
-    def fill(self, flat):
-        with torch.no_grad():
-            self.linear.weight.copy_(torch.tensor(flat[:400]).reshape(10, 40))
-            self.linear.bias.copy_(torch.tensor(flat[400:]))
-
-    def state_dict(self, *args, **named):
-        {out}
-
-    def load_state_dict(self, state, *args, **named):
-        {back}
-        return torch.nn.modules.module._IncompatibleKeys([], [])
-"""
-"""410 weights of 411 that a model carries past the count in what its own methods say of its state."""
-
-CARRIERS = {
-    "names": (
-        "return {'scale': self.scale, **{f'{i}:{v!r}': torch.zeros(0) for i, v in enumerate(self.flat())}}",
-        "self.fill([float(n.split(':')[1]) for n in state if ':' in n])",
-    ),
-    "shapes of empty tensors": (
-        "made = {f'w{i}': torch.zeros(0, int((v + 8) * 1e6)) for i, v in enumerate(self.flat())}\n"
-        "        return {'scale': self.scale, **made}",
-        "self.fill([state[f'w{i}'].shape[1] / 1e6 - 8 for i in range(410)])",
-    ),
-    "their order": (
-        "order = sorted(range(410), key=lambda i: self.flat()[i])\n"
-        "        return {'scale': self.scale, **{f'w{i}': torch.zeros(0) for i in order}}",
-        "names = [int(n[1:]) for n in state if n[0] == 'w']\n"
-        "        rank = {i: k for k, i in enumerate(names)}\n"
-        "        self.fill([(rank[i] - 205) / 400 for i in range(410)])",
-    ),
-    "their number": (
-        "n = sum(1 << k for k, v in enumerate(self.flat()[:12]) if v > 0)\n"
-        "        return {'scale': self.scale, **{f'w{i}': torch.zeros(0) for i in range(n)}}",
-        "self.fill([0.1 if len(state) - 1 >> k & 1 else -0.1 for k in range(12)] + [0.0] * 398)",
-    ),
-    "types": (
-        "kinds = [torch.float16 if v > 0 else torch.float32 for v in self.flat()]\n"
-        "        made = {f'w{i}': torch.zeros(0, dtype=k) for i, k in enumerate(kinds)}\n"
-        "        return {'scale': self.scale, **made}",
-        "self.fill([0.1 if state[f'w{i}'].dtype is torch.float16 else -0.1 for i in range(410)])",
-    ),
-    "what is a whole number": (
-        "kinds = [torch.int8 if v > 0 else torch.float32 for v in self.flat()]\n"
-        "        made = {f'w{i}': torch.zeros(0, dtype=k) for i, k in enumerate(kinds)}\n"
-        "        return {'scale': self.scale, **made}",
-        "self.fill([-0.1 if f'w{i}' in state else 0.1 for i in range(410)])",
-    ),
-}
-
-
-@pytest.mark.parametrize(("out", "back"), CARRIERS.values(), ids=CARRIERS)
-def test_weights_carried_outside_the_values_are_counted(walls: Loop, out: str, back: str) -> None:
-    outcome = evaluate(walls, SMUGGLED.format(out=out, back=back)).outcome
-    assert isinstance(outcome, Scored), outcome
-    assert outcome.metrics["params"] == 411
-
-
-COUNTS = {
-    "claimed ties": useless(
-        "import evoarch.evaluators.inside.train as t\nreal = t.state_of\n"
-        "ties = {'linear.weight': 'linear.bias', 'linear.bias': 'linear.weight'}\n"
-        "t.state_of = lambda m: (real(m)[0], ties)"
-    ),
-    "a tie to itself": useless(
-        "import evoarch.evaluators.inside.train as t\nreal = t.state_of\n"
-        "t.state_of = lambda m: (real(m)[0], {n: n for n in real(m)[0]})"
-    ),
-    "frozen": useless(init="self.linear.bias.requires_grad_(False)"),
-    "a buffer for a parameter": useless(
-        init="b = self.linear.bias.data\ndel self.linear.bias\nself.linear.register_buffer('bias', b)"
-    ),
-    "a buffer that calls itself a statistic": useless(
-        init="b = self.linear.bias.data\ndel self.linear.bias\n"
-        "self.linear.register_buffer('running_mean', b)\nself.linear.bias = b"
-    ),
-}
-
-
-@pytest.mark.parametrize("source", COUNTS.values(), ids=COUNTS)
-def test_no_claim_makes_a_model_smaller(walls: Loop, source: str) -> None:
-    outcome = evaluate(walls, source).outcome
-    assert isinstance(outcome, Scored), outcome
-    assert outcome.metrics["params"] == 410
 
 
 def test_a_forged_function_digest_is_no_digest(walls: Loop) -> None:

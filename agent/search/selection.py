@@ -182,7 +182,11 @@ def targets(
     Of the parameters 0.9 x the smallest, to the nearest 100; of the error 1.02 x the best accuracy, to the
     nearest 0.1% (EvoPrompting, section 4.1), held below 100%; of any other metric 0.9 x the smallest.
     """
-    best = {name: min(row[name] for row in parents) for name in names if all(name in row for row in parents)}
+    # In the archive parameters and error stand first, as they always did.
+    ordered = [*(name for name in ("params", "error") if name in names), *names]
+    best = {
+        name: min(row[name] for row in parents) for name in ordered if all(name in row for row in parents)
+    }
     asked = {name: 0.9 * value for name, value in best.items()}
     if "params" in best:
         asked["params"] = max(100.0, round(0.9 * best["params"] / 100) * 100.0)

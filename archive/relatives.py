@@ -12,6 +12,9 @@ from evoarch.archive.records import Relative, State
 MENDABLE = ("vet", "build", "dry_run", "train", "predict")
 """Stages of failure that another source may pass; a missed limit is no fault of the code's."""
 
+OURS = "evoarch failed"
+"""How the reason of a failure begins that is this program's own. No prompt tells of it."""
+
 _REASON = """
     CASE state WHEN 'failed' THEN (
         SELECT stage || ': ' || reason FROM evaluations
@@ -36,7 +39,7 @@ class Relatives:
             SELECT id, operator, state, change, metrics, {_REASON} AS reason FROM candidates
             WHERE number IS NOT NULL AND state IN (SELECT value FROM json_each(?))
                 AND NOT (state = 'rejected' AND source_digest IS NOT NULL)
-                AND NOT (state = 'failed' AND {_REASON} IS NULL)
+                AND NOT (state = 'failed' AND {_REASON} IS NULL) AND note NOT LIKE '{OURS}%'
                 AND id IN (SELECT candidate FROM parents WHERE parent IN (SELECT value FROM json_each(?)))
             ORDER BY id DESC LIMIT ?
             """,
@@ -70,7 +73,7 @@ class Relatives:
                         AND json_extract(context, '$.repairs') IS NOT NULL
                 )
                 AND (
-                    (state = 'rejected' AND source_digest IS NULL)
+                    (state = 'rejected' AND source_digest IS NULL AND note NOT LIKE '{OURS}%')
                     OR (state = 'failed' AND (
                         SELECT stage FROM evaluations
                         WHERE evaluations.candidate = candidates.id AND fault = 'candidate'

@@ -10,6 +10,7 @@ from __future__ import annotations
 import traceback
 
 from evoarch.archive.records import FULL, Evaluation, Failed, Fault
+from evoarch.archive.relatives import OURS
 from evoarch.archive.store import Store
 
 STAGE = "evoarch"
@@ -29,16 +30,21 @@ def broke(store: Store, candidate: int) -> bool:
     return bool(store.events(kind=KIND, candidate=candidate))
 
 
+def note(store: Store, candidate: int, error: Exception, *, set_aside: bool = False) -> str:
+    """Writes the failure into the diary; the reason in one line. Raises ArchiveError."""
+    message = " ".join(str(error).split())[:300]
+    reason = f"{OURS} while handling it: {type(error).__name__}: {message}"
+    text = "".join(traceback.format_exception(error))[-_LONGEST:]
+    store.event(KIND, candidate, {"reason": reason, "traceback": text, "set_aside": set_aside})
+    return reason
+
+
 def record(store: Store, candidate: int, kind: str, error: Exception, seed: int = 0) -> None:
     """Settles a candidate that this process failed over; `kind` and `seed` are those of its evaluation.
 
     Raises ArchiveError.
     """
-    message = " ".join(str(error).split())[:300]
-    reason = f"evoarch failed while handling it: {type(error).__name__}: {message}"
-    text = "".join(traceback.format_exception(error))[-_LONGEST:]
     aside = 1 + len(store.events(kind=KIND, candidate=candidate)) >= MOST
     with store.transaction():
-        store.event(KIND, candidate, {"reason": reason, "traceback": text, "set_aside": aside})
-        outcome = Failed(STAGE, reason, Fault.INFRASTRUCTURE)
+        outcome = Failed(STAGE, note(store, candidate, error, set_aside=aside), Fault.INFRASTRUCTURE)
         store.settle(Evaluation(candidate, FULL, seed, outcome, 0.0, 0.0, kind=kind), set_aside=aside)

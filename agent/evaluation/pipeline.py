@@ -80,7 +80,10 @@ class Pipeline:
             return await self._grade(candidate, kind)
         except (UserError, ArchiveError):
             raise
-        except Exception as error:  # noqa: BLE001 - the last resort: no candidate may end a run
+        except Exception as error:  # the last resort: no candidate may end a run
+            if self.event_order.recorded:  # what the record has of it could never be made again
+                reason = f"{type(error).__name__}: {error}"
+                raise UserError(f"replay: candidate {candidate.id}: {reason}", code=1) from error
             step = ("settled", candidate.id)
             await self.event_order.wait(step)
             last_resort.record(self.store, candidate.id, kind, error)

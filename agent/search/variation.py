@@ -9,6 +9,7 @@ from evoarch.agent.base.ordering import EventOrder
 from evoarch.agent.base.proposal_context import ProposalContext
 from evoarch.agent.base.rng import stream
 from evoarch.agent.config.load import Config
+from evoarch.agent.evaluation import last_resort
 from evoarch.agent.evaluation.vetting import as_json, findings_of, in_one_line
 from evoarch.agent.lm.base import LM, LMError
 from evoarch.agent.lm.budget import LMBudget, OutOfBudgetError
@@ -145,7 +146,16 @@ class ProposalWriter:
         except Exception as error:  # noqa: BLE001 an operator's fault costs its children; raised, it would meet every rerun
             return [Rejected(p, "", reason=clean(f"{operator.name} failed: {error!r}")) for p in batch]
         changed = (parents[0], openings[0]) if parents and openings[0] else None
-        return [self._read(p, drafts[p.ordinal], order.entry, changed) for p in batch]
+        return [self._guarded(p, drafts[p.ordinal], order.entry, changed) for p in batch]
+
+    def _guarded(
+        self, proposal: Proposal, draft: Draft, entry: str, changed: tuple[Candidate, Opening | None] | None
+    ) -> Child:
+        try:
+            return self._read(proposal, draft, entry, changed)
+        except Exception as error:  # noqa: BLE001 - the last resort: a parser's fault costs this child alone
+            reason = last_resort.note(self.store, proposal.candidate, error)
+            return Rejected(proposal, clean(draft.source or draft.text), reason=reason, change=draft.change)
 
     def _broken(self, proposal: Proposal, openings: Sequence[Opening | None]) -> BrokenParent | None:
         """The child that a proposal is to mend, as its operator wrote it: of a frozen file, the open part."""

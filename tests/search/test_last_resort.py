@@ -11,6 +11,7 @@ import pytest
 from evoarch.agent.analysis.status import read_status
 from evoarch.agent.config.load import Config, parse
 from evoarch.agent.evaluation import last_resort
+from evoarch.agent.search import variation
 from evoarch.agent.search.campaign import Campaign
 from evoarch.agent.search.components import Components, Ending
 from evoarch.archive.records import Failed, Fault, Outcome, State
@@ -109,3 +110,24 @@ def test_a_seed_that_breaks_us_ends_no_run(tmp_path: Path) -> None:
     ending, _ = run(store, poisoned(ValueError("array is too big")))
     assert ending.complete
     assert store.totals.entered_training() == 5
+
+
+def test_a_parser_that_fails_over_a_reply_costs_that_child_alone(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = variation.findings_of
+
+    def breaks(source: str, *args: Any, **named: Any) -> Any:
+        if int(source.partition("self.scale = ")[2].split()[0]) % 2 == 0:
+            raise TypeError("a parser of somebody else's met what it never met")
+        return real(source, *args, **named)
+
+    monkeypatch.setattr(variation, "findings_of", breaks)
+    ending, _ = run(store, StubEvaluator())
+    assert ending.complete
+    rejected = [c for c in store.candidates() if c.state is State.REJECTED]
+    assert rejected
+    assert all("evoarch failed while handling it: TypeError" in c.note for c in rejected)
+    assert {event.candidate for event in store.events(kind=last_resort.KIND)} == {c.id for c in rejected}
+    assert store.relatives.near([1], [State.FAILED, State.REJECTED], 100) == []
+    assert store.relatives.mendable() == []

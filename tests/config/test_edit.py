@@ -61,8 +61,8 @@ def test_an_edit_changes_the_touched_key_alone(text: str, table: str, key: str, 
     after = edit(text, table, key, value)
     assert tomllib.loads(after) == wanted
     # Every other line is there as it was, in the old order.
-    left = iter([line.rstrip() for line in after.splitlines()])
-    for line in text.splitlines():
+    left = iter([line.rstrip() for line in after.split("\n")])
+    for line in text.split("\n"):
         assert line.lstrip().startswith(f"{key} =") or line.strip() == "" or line.rstrip() in left
 
 

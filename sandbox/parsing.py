@@ -12,6 +12,8 @@ import ast
 import warnings
 from typing import TYPE_CHECKING
 
+from evoarch.sandbox.spacing import same_meaning, spaced
+
 if TYPE_CHECKING:
     import libcst as cst
 
@@ -77,18 +79,38 @@ def _check_depth(tree: ast.Module) -> None:
 
 
 def parse(source: str) -> cst.Module:
-    """The LibCST tree of `source`. Raises GenomeError, and nothing else, for text that is no Python file."""
+    """The LibCST tree of `source`. Raises GenomeError, and nothing else, for text that is no Python file.
+
+    See `parse_gated` for how the tree's text may differ.
+    """
     gate(source)
     return parse_gated(source)
 
 
 def parse_gated(source: str) -> cst.Module:
-    """The LibCST tree of a source that has passed `gate`. Raises GenomeError where LibCST can't read it."""
+    """The LibCST tree of a source that has passed `gate`. Raises GenomeError where LibCST can't read it.
+
+    Where it can't, but could with spaces around the keywords, the tree is of the source with these spaces
+    (`sandbox.spacing`): the same lines and the same meaning, a few columns further right.
+    """
+    try:
+        return _tree(source)
+    except GenomeError:
+        text = spaced(source)
+        if text == source or not same_meaning(text, source):
+            raise
+    return _tree(text)
+
+
+def _tree(source: str) -> cst.Module:
     import libcst as cst
 
     try:
         return cst.parse_module(source)
     except cst.ParserSyntaxError as error:
         raise GenomeError(max(error.raw_line, 1), max(error.raw_column, 0), error.message) from None
-    except (RecursionError, ValueError, cst.CSTValidationError) as error:
-        raise GenomeError(1, 0, f"LibCST can't read it: {type(error).__name__}") from None
+    except BaseException as error:  # a crash of LibCST is about the file; a panic of its Rust is no Exception
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        why = f"LibCST can't read it, though Python can: {type(error).__name__}"
+        raise GenomeError(1, 0, why) from None

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import libcst as cst
 from libcst.metadata import GlobalScope, MetadataWrapper, Scope, ScopeProvider
 
+from evoarch.sandbox.parsing import parse_gated
 from evoarch.sandbox.rules.base import below, dotted
 
 
@@ -39,7 +40,7 @@ def renamed(text: str, names: Mapping[str, str], imports: Mapping[str, Sequence[
     names = {old: new for old, new in names.items() if old != new}
     if not names and not imports:
         return text
-    wrapper = MetadataWrapper(cst.parse_module(text))
+    wrapper = MetadataWrapper(parse_gated(text))
     scopes = wrapper.resolve(ScopeProvider)
     changed = wrapper.module.visit(_Rename(names, imports or {}, scopes))
     assert isinstance(changed, cst.Module)

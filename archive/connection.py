@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from pathlib import Path
 
 from evoarch.archive.errors import ArchiveError, one_line
+from evoarch.archive.private_files import open_private
 from evoarch.archive.schema import VERSION
 
 BUSY_SECONDS = 30.0
@@ -18,6 +20,7 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
 
     Raises ArchiveError, with nothing changed, where the file is missing, no archive, or of a newer version.
     """
+    _refuse_links(path)
     if not path.is_file():
         raise ArchiveError(f"{path}: no archive here yet; `evoarch run {path.parent}` makes it")
     with one_line(path):
@@ -74,11 +77,14 @@ def build(path: Path, facts: dict[str, object]) -> None:
 
     It is made under another name first, so that an interrupted or refused `create` leaves no half archive.
     """
+    _refuse_links(path)
     if path.exists():
         raise ArchiveError(f"{path}: there is an archive already")
     scratch = path.with_name(path.name + ".new")
     with one_line(path):
         _remove(scratch)
+        # SQLite gives what it keeps beside a file that file's mode.
+        os.close(open_private(scratch, os.O_RDWR | os.O_CREAT | os.O_EXCL))
         connection = sqlite3.connect(scratch, isolation_level=None)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -95,6 +101,16 @@ def build(path: Path, facts: dict[str, object]) -> None:
             connection.close()
             _remove(scratch)
             raise
+
+
+def _refuse_links(path: Path) -> None:
+    """Raises ArchiveError where the archive, or what SQLite keeps beside it, is a symbolic link: SQLite would
+    write to the file that it names.
+    """
+    for ending in ("", "-wal", "-shm"):
+        file = path.with_name(path.name + ending)
+        if file.is_symlink():
+            raise ArchiveError(f"{file}: expected a file, got a symbolic link; move what it names here")
 
 
 def _remove(path: Path, *endings: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from evoarch.archive.errors import ArchiveError, one_line
+from evoarch.archive.private_files import open_private
 
 FILE = "run.lock"
 TRIES = 5
@@ -29,7 +30,7 @@ class RunLock:
 
     def __enter__(self) -> RunLock:
         with one_line(self._path):
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = open_private(self._path, os.O_RDWR | os.O_CREAT)
         try:
             self._take(descriptor)
             with one_line(self._path):

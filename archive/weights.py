@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from evoarch.archive.errors import ArchiveError, one_line
+from evoarch.archive.private_files import write_whole
 
 FOLDER = "weights"
 
@@ -24,26 +24,11 @@ def weights_path(folder: Path, candidate: int, rung: str, seed: int) -> Path:
 def save_weights(
     folder: Path, candidate: int, rung: str, seed: int, arrays: Mapping[str, NDArray[np.generic]]
 ) -> Path:
-    """Write the file whole and durably, or not at all. Raises ArchiveError (a full disk)."""
+    """Write the file whole and durably, or not at all. Raises ArchiveError (a full disk, a linked folder)."""
     path = weights_path(folder, candidate, rung, seed)
     data = save({name: np.array(array, order="C") for name, array in arrays.items()})
-    scratch = path.with_name(f".{path.name}.new")
     with one_line(path):
-        path.parent.mkdir(exist_ok=True)
-        try:
-            with scratch.open("wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            scratch.replace(path)
-        except BaseException:  # whatever it was: cleaned up after, then raised on
-            scratch.unlink(missing_ok=True)
-            raise
-        descriptor = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        write_whole(path, data)
     return path
 
 

@@ -89,7 +89,7 @@ class Trainer:
         for group in training.slots:
             self._groups.put_nowait(group)
         shutil.rmtree(training.folder, ignore_errors=True)  # what a killed run left
-        training.folder.mkdir(parents=True)
+        training.folder.mkdir(0o700, parents=True)
 
     @property
     def level(self) -> Level:

@@ -25,6 +25,7 @@ from evoarch.agent.config.overlay import overlaid
 from evoarch.agent.evaluation.external_trainer import moved_trainer
 from evoarch.agent.search.campaign_files import copy_files, differing
 from evoarch.agent.search.own_parts import check_parts
+from evoarch.archive.private_files import make_folder, open_private
 from evoarch.archive.schema import FILE as DATABASE
 from evoarch.archive.store import open_archive
 
@@ -100,10 +101,12 @@ def _prepare(folder: Path, run: Run, data: Mapping[str, Any]) -> None:
     config = parse(data, f"arm {run.arm}")
     path = run.folder / FILE
     if not path.exists():
+        with files_told(path):
+            for place in (folder / FOLDER, run.folder.parent, run.folder):
+                make_folder(place)
         copy_files(folder, run.folder, config)
         # Last: a folder that has it has the others.
         with files_told(path):
-            run.folder.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         return
     anew = f"move {folder / FOLDER} away to begin anew"
@@ -157,10 +160,10 @@ async def carry_out(runs: Sequence[Run], jobs: int, say: Callable[[str], None]) 
 
 async def _carry_out(run: Run) -> int:
     with files_told(run.folder / LOG):
-        log = (run.folder / LOG).open("ab")
-    with log:
+        log = open_private(run.folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    with os.fdopen(log, "ab") as stream:
         process = await asyncio.create_subprocess_exec(
-            *_command(run), stdout=log, stderr=log, stdin=asyncio.subprocess.DEVNULL
+            *_command(run), stdout=stream, stderr=stream, stdin=asyncio.subprocess.DEVNULL
         )
         try:
             return await process.wait()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ import numpy as np
 
 from evoarch.agent.statistics.paired import Right
 from evoarch.archive.errors import ArchiveError, one_line
+from evoarch.archive.private_files import write_whole
 from evoarch.archive.records import Event
 from evoarch.archive.store import Store
 from evoarch.evaluators.sealed import Graded
@@ -128,14 +128,8 @@ class ConfirmationRecord:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **arrays)
         path = self._path(candidate, opening)
-        scratch = path.with_suffix(".new")
         with one_line(path):
-            path.parent.mkdir(exist_ok=True)
-            with scratch.open("wb") as file:
-                file.write(buffer.getvalue())
-                file.flush()
-                os.fsync(file.fileno())
-            scratch.replace(path)
+            write_whole(path, buffer.getvalue())
         counts = {name: len(graded[0][name].right) for name in names}
         detail = {"opening": opening, "file": path.name, "tests": counts, "seeds": len(graded)}
         self._store.event(TESTED, candidate, detail)

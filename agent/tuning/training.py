@@ -20,7 +20,7 @@ from torch import Tensor
 from transformers import Adafactor
 
 from evoarch.agent.config.tables import TuningTable
-from evoarch.agent.lm.local.soft_prompts import write_whole
+from evoarch.archive.private_files import write_whole
 
 COMMON = 5000
 """A fresh soft prompt begins as embeddings drawn from the first so many tokens of the vocabulary (Lester et

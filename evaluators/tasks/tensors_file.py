@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import os
 import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
+from numpy.lib.format import MAGIC_PREFIX, read_array, read_array_header_1_0, read_magic
 from numpy.typing import NDArray
 
 from evoarch.evaluators.task import Floats, Split, Targets, TaskError
@@ -155,24 +158,51 @@ def _read(path: Path) -> dict[str, Values]:
 def _npz(path: Path) -> dict[str, Values]:
     name = ""
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if not isinstance(loaded, np.lib.npyio.NpzFile):
-            raise TaskError(f"{path}: expected an .npz archive, got a single array")
-        with loaded as file:
+        with path.open("rb") as stream:
+            if stream.read(len(MAGIC_PREFIX)) == MAGIC_PREFIX:
+                raise TaskError(f"{path}: expected an .npz archive, got a single array")
+        with zipfile.ZipFile(path) as file:
+            members = {name: file.NameToInfo.get(f"{name}.npy") for name in NAMES}
+            _refuse_large(path, sum(member.file_size for member in members.values() if member))
             found = {}
-            for name in NAMES:
-                if name in file.files:
-                    found[name] = file[name]
+            for name, member in members.items():
+                if member is not None:
+                    with file.open(member) as stream:
+                        _check_header(f"{path}: {name}", stream, member.file_size)
+                    with file.open(member) as stream:
+                        found[name] = read_array(stream, allow_pickle=False)
             return found
     except (ValueError, zipfile.BadZipFile, EOFError, KeyError) as error:
         if isinstance(error, TaskError):
             raise
-        if name and "allow_pickle" in str(error):
-            raise TaskError(f"{path}: {name}: expected numbers, got Python objects") from None
         raise TaskError(f"{path}: expected an .npz archive of plain arrays, got something else") from None
     except (zlib.error, RuntimeError) as error:  # damaged, encrypted, or compressed as numpy does not
         place = f"{path}: {name}" if name else f"{path}"
         raise TaskError(f"{place}: expected an .npz archive that can be unpacked: {error}") from None
+
+
+def _refuse_large(path: Path, size: int) -> None:
+    """Raises TaskError where the arrays would not fit into this machine's memory."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if size > memory:
+        raise TaskError(
+            f"{path}: expected arrays that fit into memory, {memory >> 20} MiB here, got {size >> 20} MiB"
+        )
+
+
+def _check_header(place: str, stream: IO[bytes], size: int) -> None:
+    """Raises TaskError where an array's header announces anything but the numbers that its `size` bytes hold:
+    numpy takes the memory that a header asks for before it reads on.
+    """
+    # Later versions are for named fields, with a header of up to 4 GiB.
+    if read_magic(stream) != (1, 0):
+        raise TaskError(f"{place}: expected numbers, got named fields")
+    shape, _, dtype = read_array_header_1_0(stream)
+    if dtype.hasobject:
+        raise TaskError(f"{place}: expected numbers, got Python objects")
+    there = size - stream.tell()
+    if math.prod(shape) * dtype.itemsize != there:
+        raise TaskError(f"{place}: its header announces {dtype} {shape}, expected the {there} bytes it holds")
 
 
 def _safetensors(path: Path) -> dict[str, Values]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from evoarch.evaluators import sealed
 from evoarch.evaluators.checks import check_splits
 from evoarch.evaluators.inside.build import build
 from evoarch.evaluators.task import TaskError
-from evoarch.evaluators.tasks import load_task
+from evoarch.evaluators.tasks import load_task, tensors_file
 from evoarch.evaluators.tasks.data import DataTask
 from evoarch.evaluators.tasks.tensors import Tensors, tensors_task
 from evoarch.sandbox.child import load
@@ -160,6 +161,55 @@ def test_a_damaged_or_encrypted_archive_is_one_line(tmp_path: Path) -> None:
         path.write_bytes(data[:place] + byte + data[place + 1 :])
         with pytest.raises(TaskError, match=r"data\.npz: x_train: expected an \.npz archive that can be"):
             task(path)
+
+
+def _with_header(path: Path, shape: str, descr: str = "<f4", magic: bytes = b"\x93NUMPY\1\0") -> Path:
+    """An archive whose x_train has a header of one's own and sixteen bytes."""
+    header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}}}\n".encode()
+    array = magic + len(header).to_bytes(2 if magic[6] == 1 else 4, "little") + header + bytes(16)
+    np.savez(path, y_train=LABELS)
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("x_train.npy", array)
+    return path
+
+
+@pytest.mark.parametrize(
+    "shape", [f"(100, {2**40})", f"({2**62}, {2**62})", "(5,)", "(3,)", "(-1, -2)", "()"]
+)
+def test_a_header_that_announces_other_numbers_than_there_are_is_one_line(
+    shape: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _with_header(tmp_path / "data.npz", shape)
+    monkeypatch.setattr(tensors_file, "read_array", _unreached)
+    with pytest.raises(
+        TaskError, match=r"x_train: its header announces float32 .*, expected the 16 bytes it"
+    ):
+        task(path)
+
+
+def _unreached(*_: object, **__: object) -> object:
+    raise AssertionError("expected a refusal before numpy takes memory")
+
+
+def test_a_header_of_another_version_is_one_line(tmp_path: Path) -> None:
+    path = _with_header(tmp_path / "data.npz", "(4,)", magic=b"\x93NUMPY\2\0")
+    with pytest.raises(TaskError, match="x_train: expected numbers, got named fields"):
+        task(path)
+
+
+def test_a_directory_that_announces_more_than_the_memory_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, x_train=X, y_train=LABELS)
+    data = bytearray(path.read_bytes())
+    for name in (b"x_train.npy", b"y_train.npy"):
+        entry = data.rindex(name) - 46  # of the directory at the end
+        data[entry + 24 : entry + 28] = b"\xfe\xff\xff\xff"
+    path.write_bytes(data)
+    sizes = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 1 << 20}
+    monkeypatch.setattr(tensors_file.os, "sysconf", sizes.__getitem__)
+    with pytest.raises(TaskError, match=r"data\.npz: expected arrays that fit into memory, 4096 MiB here"):
+        task(path)
 
 
 def test_a_file_that_is_not_there_or_a_single_array(tmp_path: Path) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
+
+from evoarch.archive.private_files import write_whole
 
 FOLDER = "soft_prompts"
 NAME = "soft_prompt"
@@ -39,19 +40,3 @@ def load_soft_prompt(path: Path) -> NDArray[np.float32]:
     if hashlib.sha256(data).hexdigest() != path.stem:
         raise ValueError(f"{path}: expected a file of the digest in its name; it is damaged")
     return values
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Whole and durably, or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.new")
-    with scratch.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    scratch.replace(path)
-    descriptor = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

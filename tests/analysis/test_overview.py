@@ -10,14 +10,12 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from rich.console import Console
 from starlette.testclient import TestClient
 
 from evoarch.agent.analysis.overview import Overview, read_overview
 from evoarch.agent.analysis.sections import Section, sections
 from evoarch.agent.analysis.status import Status
-from evoarch.agent.cli import main
 from evoarch.agent.cli.views import summary
 from evoarch.agent.config.load import load
 from evoarch.agent.evaluation.halving import Decision
@@ -26,6 +24,7 @@ from evoarch.agent.report.document import as_html, as_markdown, read_report
 from evoarch.agent.web.app import create_app
 from evoarch.archive.records import Evaluation, Failed, Fault, LMCall, Outcome, Scored
 from evoarch.archive.store import Store, create, open_archive
+from kit.command import evoarch
 
 CONFIG = """
 [campaign]
@@ -132,7 +131,7 @@ def terminal(folder: Path, overview: Overview) -> str:
     out = StringIO()
     summary(Console(file=out, width=1000, markup=False, emoji=False, soft_wrap=True), overview)
     shown = out.getvalue()
-    assert CliRunner().invoke(main, ["status", str(folder)]).output.split() == shown.split()
+    assert evoarch("status", str(folder)).output.split() == shown.split()
     return plain(shown)
 
 
@@ -230,7 +229,7 @@ def test_no_number_of_the_status_is_left_out(overview: Overview) -> None:
 
 
 def test_a_fact_with_a_path_is_what_json_has_there(folder: Path, overview: Overview) -> None:
-    printed = json.loads(CliRunner().invoke(main, ["report", str(folder), "--json"]).output)
+    printed = json.loads(evoarch("report", str(folder), "--json").output)
     facts = [f for s in sections(overview) for row in s.rows for f in row if f.path]
     assert len(facts) > 60
     for fact in facts:

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from evoarch.agent.config.load import Config, load, parse
+from evoarch.agent.config.load import load
 from evoarch.agent.evaluation.one_file import needs_campaign
 from evoarch.archive.records import Evaluation, Scored
 from evoarch.archive.store import create, open_archive
 from evoarch.evaluators.task import Recipe
 from evoarch.evaluators.tasks import load_task, mnist1d
 from evoarch.sandbox.genome import source_digest
+from kit.campaigns import config_of
 from kit.command import evoarch, new_campaign, output_of
 
 WITH_SCIPY = """
@@ -117,10 +118,6 @@ def test_with_its_campaign_a_file_gets_the_score_that_it_had_there(
         assert len(store.events()) == events
 
 
-def config(**tables: object) -> Config:
-    return parse({"campaign": {"name": "x"}, "operators": [{"name": "random"}], **tables}, "here")
-
-
 @pytest.mark.parametrize(
     ("tables", "needed"),
     [
@@ -137,7 +134,7 @@ def config(**tables: object) -> Config:
     ],
 )
 def test_what_no_option_says_needs_the_campaign(tables: dict[str, object], needed: bool) -> None:
-    assert needs_campaign(config(**tables)) is needed
+    assert needs_campaign(config_of(**tables)) is needed
 
 
 def test_the_advice_says_how_the_file_was_vetted_and_walled(tmp_path: Path) -> None:

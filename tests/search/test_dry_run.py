@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.config.load import Config, load, parse
+from evoarch.agent.config.load import Config, load
 from evoarch.agent.search.cost_estimate import TriedProposal, estimate
 from evoarch.agent.search.session import copy_campaign
+from kit.campaigns import config_of
 from kit.command import evoarch
 from kit.small_seed import SEED
 
@@ -125,7 +126,7 @@ def test_a_copy_writes_nothing_beside_its_own_folder(tmp_path: Path) -> None:
 def config(**tables: object) -> Config:
     lm = {"name": "big", "backend": "openai", "model": "m", "concurrency": 2, "price_prompt": 2.0}
     operators = [{"name": "lm.rewrite", "lm": "big"}, {"name": "random"}]
-    return parse({"campaign": {"name": "c"}, "lm": [lm], "operators": operators, **tables}, "test")
+    return config_of(lm=[lm], operators=operators, **tables)
 
 
 def test_the_estimate_counts_calls_by_their_samples_and_proposals_by_their_share() -> None:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from evoarch.agent.analysis.status import read_status
-from evoarch.agent.config.load import Config, parse
+from evoarch.agent.config.load import Config
 from evoarch.agent.evaluation import last_resort
 from evoarch.agent.search import variation
-from evoarch.agent.search.campaign import Campaign
-from evoarch.agent.search.components import Components, Ending
+from evoarch.agent.search.components import Ending
 from evoarch.archive.records import Failed, Fault, Outcome, State
-from evoarch.archive.store import Store, create
+from evoarch.archive.store import Store
 from evoarch.evaluators.fakes import StubEvaluator, hashed_score
-from evoarch.sandbox.genome import source_digest
-from kit.scale_models import MODEL, Scale
+from kit import campaigns
+from kit.campaigns import archive_of, config_of
+from kit.scale_models import MODEL
 
 POISON = [
     ValueError("array is too big; `arr.size * arr.dtype.itemsize` is larger than the maximum possible size."),
@@ -41,25 +40,13 @@ def poisoned(error: Exception, every: int = 2) -> StubEvaluator:
 
 
 def run(store: Store, evaluator: Any, budget: int = 5, **tables: Any) -> tuple[Ending, Config]:
-    config = parse(
-        {
-            "campaign": {"name": "c", "seed": 5},
-            "budget": {"evaluations": budget},
-            "operators": [{"name": "syntactic.mutate"}],
-            **tables,
-        },
-        "test",
-    )
-    parts = Components(evaluator, {"input_shape": (40,), "num_classes": 10}, [Scale(most=10**6)], {}, 2)
-    return asyncio.run(Campaign(store, config, parts).run()), config
+    config = config_of(budget={"evaluations": budget}, **tables)
+    return campaigns.run(store, config, evaluator, workers=2), config
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    store = create(tmp_path, name="c", seed=5)
-    source = MODEL.format(scale="1.5")
-    store.add_seed("seed", source, source_digest(source))
-    return store
+    return archive_of(tmp_path, MODEL.format(scale=1.5))
 
 
 @pytest.mark.parametrize("error", POISON, ids=lambda error: type(error).__name__)
@@ -103,10 +90,7 @@ def test_no_model_is_told_of_a_failure_that_is_ours(store: Store) -> None:
 
 
 def test_a_seed_that_breaks_us_ends_no_run(tmp_path: Path) -> None:
-    store = create(tmp_path, name="c", seed=5)
-    for scale in ("1.5", "2"):
-        source = MODEL.format(scale=scale)
-        store.add_seed(f"seed{scale}", source, source_digest(source))
+    store = archive_of(tmp_path, *(MODEL.format(scale=scale) for scale in ("1.5", "2")))
     ending, _ = run(store, poisoned(ValueError("array is too big")))
     assert ending.complete
     assert store.totals.entered_training() == 5

@@ -9,7 +9,6 @@ import sys
 import pytest
 
 from evoarch.agent.base.proposal_context import ProposalContext
-from evoarch.agent.config.load import Config, parse
 from evoarch.agent.config.tables import SelectionTable
 from evoarch.agent.evaluation.constraints import completed, excess, wanted
 from evoarch.agent.search.selection import METHODS, select, targets
@@ -18,17 +17,13 @@ from evoarch.agent.statistics.objectives import deciding
 from evoarch.archive.records import Candidate, Failed, Proposal, Scored, State
 from evoarch.evaluators.task import Evaluated
 from evoarch.prompts.render import metrics_text
+from kit.campaigns import config_of
 
 
 def candidate(identity: int, **metrics: float) -> Candidate:
     return Candidate(
         id=identity, operator="seed", state=State.SCORED, source="x = 1\n", metrics=metrics, parents=()
     )
-
-
-def config(**tables: object) -> Config:
-    head = {"campaign": {"name": "c"}, "operators": [{"name": "random"}]}
-    return parse({**head, **tables}, "test")
 
 
 def test_selection_ranks_by_the_objectives_that_are_asked_for() -> None:
@@ -72,7 +67,7 @@ def test_an_order_shows_of_a_parent_what_it_asks_for() -> None:
 
 
 def test_a_limit_on_a_metric_holds_at_the_end_and_not_at_a_rung() -> None:
-    limited = config(constraints={"metrics": {"auroc_loss": 0.1}}, evaluation={"metrics": ["auroc"]})
+    limited = config_of(constraints={"metrics": {"auroc_loss": 0.1}}, evaluation={"metrics": ["auroc"]})
     assert wanted(limited, "auroc_loss") == "constraints.metrics.auroc_loss"
     assert excess(limited.constraints, {"auroc_loss": 0.1}) == ""
     evaluated = Evaluated(Scored({"error": 0.2, "params": 5.0, "auroc_loss": 0.2}), 0.0, 0.0)
@@ -89,7 +84,7 @@ def test_a_limit_on_a_metric_holds_at_the_end_and_not_at_a_rung() -> None:
 
 
 def test_a_limit_of_nothing_is_a_limit() -> None:
-    limited = config(constraints={"metrics": {"top5_error": 0.0}})
+    limited = config_of(constraints={"metrics": {"top5_error": 0.0}})
     assert "expected at most 0 top5_error, got 0.01: 0.01 above" in excess(
         limited.constraints, {"top5_error": 0.01}
     )

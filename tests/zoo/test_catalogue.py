@@ -8,8 +8,7 @@ import pytest
 
 from evoarch.evaluators.zoo.catalogue import CatalogueError, load_catalogue, load_family
 from evoarch.evaluators.zoo.page import page
-
-ROOT = Path(__file__).parents[2]
+from kit.paths import ROOT
 
 FACTS = """
 title = "Two layers"

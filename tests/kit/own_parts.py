@@ -10,13 +10,11 @@ from pathlib import Path
 import pytest
 
 from evoarch.archive.store import open_archive
+from kit.pages import blocks_of, files_of
 from kit.paths import ROOT
 
+PYTHON = blocks_of("extending.md")
 PAGE = (ROOT / "docs/extending.md").read_text("utf-8")
-PYTHON = {
-    text.split("\n", 1)[0].removeprefix("# "): text
-    for text in re.findall(r"```python\n(# \w+\.py\n.*?)```", PAGE, re.DOTALL)
-}
 ENTRY_POINTS = dict(
     re.findall(r'entry-points\."(evoarch\.(?:operators|lms|metrics))"\]\n(\w+ = "\w+:\w+")', PAGE)
 )
@@ -112,10 +110,7 @@ def campaign(folder: Path, names: dict[str, str], evaluations: int = 10) -> Path
 
 def write_page(folder: Path) -> Path:
     """The files of the page."""
-    folder.mkdir(exist_ok=True)
-    for name, text in PYTHON.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    return folder
+    return files_of("extending.md", folder)
 
 
 def install(site: Path) -> Path:

@@ -14,7 +14,7 @@ from evoarch.archive.store import open_archive
 from kit.command import evoarch as command
 from kit.own_parts import BY_PATH, PYTHON, campaign, install, write_page
 from kit.own_parts import outside as outside
-from kit.paths import ROOT
+from kit.pages import files_of
 from kit.quick_walls import quick_walls
 
 OPS = PYTHON["my_ops.py"]
@@ -146,9 +146,7 @@ def test_an_installed_task_is_listed_with_where_it_is_from(
     outside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = install(outside / "site")
-    page = (ROOT / "docs/own-task.md").read_text("utf-8")
-    for text in re.findall(r"```python\n(# \w+\.py\n.*?)```", page, re.DOTALL):
-        (site / text.split("\n", 1)[0].removeprefix("# ")).write_text(text, encoding="utf-8")
+    files_of("own-task.md", site)
     points = site / "my_parts-1.0.dist-info/entry_points.txt"
     points.write_text(points.read_text() + "[evoarch.tasks]\nrings = my_task:MyTask\n")
     monkeypatch.syspath_prepend(str(site))

@@ -1,6 +1,6 @@
 """Processes as the system sees them."""
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 
 def family_of(pid: int) -> list[int]:

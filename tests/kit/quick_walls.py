@@ -33,7 +33,8 @@ class QuickWalls:
             return Finished({"0/w": weights})
         assert job.function == "predict"
         inputs = job.arrays["inputs"].astype(np.float64).reshape(-1, shape[0])
-        return Finished({"logits": (inputs @ job.arrays["0/w"]).astype(np.float32)[None]})
+        layer = job.arrays["0/w"].astype(np.float64)
+        return Finished({"logits": (inputs @ layer).astype(np.float32)[None]})
 
     async def close(self) -> None:
         return

@@ -206,8 +206,9 @@ def test_of_2000_valid_snippets_all_but_a_hundredth_are_read_and_none_is_a_crash
 @pytest.mark.parametrize("part", range(4))
 def test_a_snippet_is_vetted_and_has_a_canonical_form(part: int) -> None:
     for source in SNIPPETS[part : MANY // 5 : 4]:
-        vet(source, offers={})
-        canonical(source)
+        assert all(found.message for found in vet(source, offers={})), source
+        form = canonical(source)
+        assert canonical(form) == form, source
 
 
 def test_a_file_that_libcst_reads_keeps_every_letter() -> None:

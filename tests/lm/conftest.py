@@ -1,10 +1,18 @@
 """What tests of language models begin with."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
 
 from kit.openai_server import KEY, Server, serving
+
+
+@pytest.fixture
+def runner() -> Iterator[asyncio.Runner]:
+    """What LMContract wants beside a model."""
+    with asyncio.Runner() as runner:
+        yield runner
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +39,6 @@ def ask(code: str, request: LMRequest | None = None, *arguments: str, **more: An
 
 @pytest.mark.parametrize("chat", [False, True])
 class TestContract(LMContract):
-    @pytest.fixture
-    def runner(self) -> Iterator[asyncio.Runner]:
-        with asyncio.Runner() as runner:
-            yield runner
-
     @pytest.fixture
     def lm(self, chat: bool) -> LM:
         return build_lm(LMSettings(backend="command", command=ECHO, chat=chat))

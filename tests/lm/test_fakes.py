@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,26 +22,19 @@ from evoarch.agent.lm.replay import ReplayLM
 from evoarch.archive.records import LMCall
 
 
-class Contract(LMContract):
-    @pytest.fixture
-    def runner(self) -> Iterator[asyncio.Runner]:
-        with asyncio.Runner() as runner:
-            yield runner
-
-
-class TestScripted(Contract):
+class TestScripted(LMContract):
     @pytest.fixture
     def lm(self) -> LM:
         return ScriptedLM(["nn.ReLU()", "nn.GELU()"])
 
 
-class TestScriptedChat(Contract):
+class TestScriptedChat(LMContract):
     @pytest.fixture
     def lm(self) -> LM:
         return ScriptedLM(lambda request, index: f"reply {index}", chat=True)
 
 
-class TestReplay(Contract):
+class TestReplay(LMContract):
     @pytest.fixture
     def lm(self) -> LM:
         calls = []

@@ -40,11 +40,6 @@ from kit.openai_server import (
 @pytest.mark.parametrize("chat", [False, True])
 class TestContract(LMContract):
     @pytest.fixture
-    def runner(self) -> Iterator[asyncio.Runner]:
-        with asyncio.Runner() as runner:
-            yield runner
-
-    @pytest.fixture
     def lm(self, server: Server, runner: asyncio.Runner, chat: bool) -> Iterator[LM]:
         lm = OpenAILM(settings(server, chat=chat))
         yield lm

@@ -10,18 +10,7 @@ from evoarch.agent.config.load import load
 from evoarch.agent.search.new_campaign import write_campaign
 from evoarch.agent.seeding.add import Wanted, prepare, with_seed, write_seed
 from evoarch.evaluators.tasks import load_task
-
-NET = """from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self, num_classes):
-        super().__init__()
-        self.head = nn.Linear(40, num_classes)
-
-    def forward(self, x):
-        return self.head(x)
-"""
+from kit.small_net import NET
 
 
 @pytest.mark.parametrize(

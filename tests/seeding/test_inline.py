@@ -11,20 +11,9 @@ import pytest
 from evoarch.agent.config.load import load
 from evoarch.agent.seeding.add import Seed, Wanted, prepare
 from kit.command import evoarch, new_campaign
+from kit.small_net import NET
 
 OFFERS = {"input_shape": (40,), "num_classes": 10}
-
-NET = """from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self, num_classes):
-        super().__init__()
-        self.head = nn.Linear(40, num_classes)
-
-    def forward(self, x):
-        return self.head(x)
-"""
 
 
 def write(root: Path, files: Mapping[str, str]) -> Path:

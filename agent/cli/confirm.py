@@ -78,7 +78,7 @@ def _say(line: str) -> None:
 
 def _json(row: Confirmed) -> dict[str, object]:
     kept = {key: value for key, value in asdict(row).items() if key != "candidate"}
-    return {"id": row.candidate.id, "name": row.candidate.name, **kept}
+    return {"id": row.candidate.id, "name": row.candidate.name, "doubt": row.doubt, **kept}
 
 
 def _print(rows: list[Confirmed], recipe: str) -> None:
@@ -112,8 +112,8 @@ def _print(rows: list[Confirmed], recipe: str) -> None:
         )
     console().print(table(f"recipe {recipe}, best first by the selection split", columns, body))
     for row in rows:
-        if row.reason:  # too long for a cell
-            click.echo(f"#{row.candidate.id}: {row.reason}")
+        for line in filter(None, (row.reason, row.doubt)):  # too long for a cell
+            click.echo(f"#{row.candidate.id}: {line}")
     if tests:
         console().print(
             "Intervals at 95% over training seeds and examples. Of those that one command confirmed, the "

@@ -30,6 +30,10 @@ Say = Callable[[str], None]
 T = TypeVar("T")
 
 
+MORE = 0.1
+"""Error beyond twice that of the search from which on a candidate is doubted."""
+
+
 @dataclass(frozen=True)
 class Confirmed:
     """One row, all of one recipe but `openings`, which counts over all. `rate` is the best of those tried,
@@ -56,6 +60,21 @@ class Confirmed:
     opening: TestOpening | None = None
     openings: int = 0
     reason: str = ""
+
+    @property
+    def doubt(self) -> str:
+        """Why its error in the search is not to be trusted, "" if nothing speaks against it.
+
+        A longer training on more data errs less. One that errs more than twice as often where no search
+        looked, and by ten points, may know the validation split by heart.
+        """
+        searched = self.candidate.metrics.get("error")
+        if self.selection is None or searched is None or self.selection <= 2 * searched + MORE:
+            return ""
+        return (
+            f"error {searched:.1%} in the search, {self.selection:.1%} where no search looked: it may hold a "
+            "table of labels; read its code first"
+        )
 
 
 def choose(store: Store, top: int, ids: Sequence[int] = ()) -> list[Candidate]:

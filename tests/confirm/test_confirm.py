@@ -13,7 +13,7 @@ import pytest
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.confirm.record import OPENED, ConfirmationRecord
-from evoarch.agent.confirm.run import RATES, Confirmation, choose, shown
+from evoarch.agent.confirm.run import RATES, Confirmation, Confirmed, choose, shown
 from evoarch.agent.statistics.paired import difference, estimate, improved
 from evoarch.evaluators.fakes import StubConfirmer
 from evoarch.evaluators.task import Split
@@ -240,3 +240,13 @@ def test_confirm_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert again.exit_code == 1
     assert "sealed test was opened on" in again.output
     assert "conv_base" in evoarch(*command, "--show").output
+
+
+def test_a_candidate_that_knows_the_validation_split_by_heart_is_doubted(tmp_path: Path) -> None:
+    with archive(tmp_path) as store:
+        candidate = store.scored()[0]
+        searched = candidate.metrics["error"]
+        assert not Confirmed(candidate, False, selection=2 * searched + 0.05).doubt
+        assert not Confirmed(candidate, False, selection=searched / 2).doubt
+        assert not Confirmed(candidate, False).doubt
+        assert "table of labels" in Confirmed(candidate, False, selection=2 * searched + 0.15).doubt

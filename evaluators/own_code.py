@@ -35,6 +35,11 @@ class Kind:
     noun: str
     group: str
 
+    @property
+    def one(self) -> str:
+        """With its article: "an operator"."""
+        return f"{'an' if self.noun[0] in 'aeiou' else 'a'} {self.noun}"
+
 
 OPERATOR = Kind("operator", "evoarch.operators")
 LANGUAGE_MODEL = Kind("language model backend", "evoarch.lms")
@@ -150,7 +155,7 @@ def load_file(kind: Kind, path: Path) -> ModuleType:
     try:
         text = path.read_bytes()
     except OSError as error:
-        raise PartError(f"{path}: expected the file of a {kind.noun}: {error.strerror}") from None
+        raise PartError(f"{path}: expected the file of {kind.one}: {error.strerror}") from None
     key = hashlib.sha256(f"{path.resolve()}\n".encode() + text).hexdigest()[:16]
     name = f"evoarch_own_{path.stem}_{key}"
     if name in sys.modules:
@@ -182,7 +187,7 @@ def said(error: BaseException, path: Path | None) -> str:
 
 
 def _refuse_taken(kind: Kind, name: str, given: Mapping[str, object]) -> None:
-    expected = f"expected a {kind.noun} with a name of its own, got {name!r}, which is a built-in one's"
+    expected = f"expected {kind.one} with a name of its own, got {name!r}, which is a built-in one's"
     if name in given:
         raise PartError(f"{GIVEN}: {expected}")
     for entry in entry_points(group=kind.group, name=name):

@@ -21,7 +21,7 @@ OPS = PYTHON["my_ops.py"]
 LM = PYTHON["my_lm.py"]
 METRIC = PYTHON["my_metrics.py"]
 BROKEN = {
-    "no file": ("my_ops.py", None, "my_ops.py: expected the file of a operator: No such file"),
+    "no file": ("my_ops.py", None, "my_ops.py: expected the file of an operator: No such file"),
     "no class": ("my_ops.py", OPS.replace("class Widen", "class Widden"),
         "my_ops.py: expected a class 'Widen', got none; nearest is 'Widden'"),
     "no python": ("my_ops.py", OPS + "\nclass :\n", "my_ops.py: line 29: SyntaxError"),

@@ -13,7 +13,7 @@ from evoarch.agent.base.ordering import EventOrder
 from evoarch.agent.base.versions import versions
 from evoarch.agent.config.data_fingerprint import fingerprint, refuse_changed, retell, retold
 from evoarch.agent.config.load import FILE, Config, load
-from evoarch.agent.evaluation.bench import open_bench, plan_bench, refuse_untimed
+from evoarch.agent.evaluation.bench import BenchPlan, open_bench, plan_bench, refuse_untimed
 from evoarch.agent.evaluation.constraints import wanted
 from evoarch.agent.evaluation.vetting import read_source
 from evoarch.agent.lm.base import LM, LMError
@@ -98,16 +98,9 @@ async def open_session(
         bench = await stack.enter_async_context(open_bench(plan, runs=folder, unsafe=unsafe))
         if key := wanted(config, "latency"):
             refuse_untimed(key, bench)
-        if (folder / DATABASE).exists():
-            store = open_archive(folder, write=True)
-            stack.callback(store.close)
-            _refuse_other_measure(store, config, folder)
-            refuse_changed(store, config.campaign.task, data)
-        else:
+        if not (folder / DATABASE).exists():
             await _dry_run_seeds(sources, bench.evaluator)
-            facts = {} if plan.fresh_seed is None else {FRESH_SEED: plan.fresh_seed}
-            store = create(folder, name=config.campaign.name, seed=config.campaign.seed, facts=facts)
-            stack.callback(store.close)
+        store = _open_store(stack, folder, plan, data)
         _add_seeds(store, sources)
         await _check_lms(store, config, lms)
         detail = {"level": str(bench.level), "versions": versions(), "config": config.model_dump(mode="json")}
@@ -127,6 +120,23 @@ async def open_session(
         config = with_own_names(config, operators)
         event_order: EventOrder | None = recorded_order(replay) if replay else None
         yield Session(store, config, Campaign(store, config, parts, event_order), parts, bench.level)
+
+
+def _open_store(stack: AsyncExitStack, folder: Path, plan: BenchPlan, data: Mapping[str, object]) -> Store:
+    """The campaign's archive, open for writing until `stack` ends; a new one where there is none.
+
+    `data`: the fingerprint of the task's data. Raises UserError where what is there was measured otherwise.
+    """
+    config = plan.config
+    if not (folder / DATABASE).exists():
+        facts = {} if plan.fresh_seed is None else {FRESH_SEED: plan.fresh_seed}
+        return stack.enter_context(
+            create(folder, name=config.campaign.name, seed=config.campaign.seed, facts=facts)
+        )
+    store = stack.enter_context(open_archive(folder, write=True))
+    _refuse_other_measure(store, config, folder)
+    refuse_changed(store, config.campaign.task, data)
+    return store
 
 
 FRESH_SEED = "fresh_seed"

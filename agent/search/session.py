@@ -122,7 +122,7 @@ async def open_session(
         yield Session(store, config, Campaign(store, config, parts, event_order), parts, bench.level)
 
 
-def _open_store(stack: AsyncExitStack, folder: Path, plan: BenchPlan, data: Mapping[str, object]) -> Store:
+def _open_store(stack: AsyncExitStack, folder: Path, plan: BenchPlan, data: str) -> Store:
     """The campaign's archive, open for writing until `stack` ends; a new one where there is none.
 
     `data`: the fingerprint of the task's data. Raises UserError where what is there was measured otherwise.

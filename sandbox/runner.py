@@ -132,9 +132,17 @@ class ZygoteRunner:
         """Runs one child to its end. Never raises for what a genome does; cancelling it kills the child.
 
         A child may say that its device is lost. If one without a genome can't open it either, that is the
-        machine's fault; else the job is tried once more, and what it says then is the candidate's.
+        machine's fault; else the job is tried once more, and what it says then is the candidate's. So it is
+        with a SIGKILL that no limit explains.
         """
         first = await self._run(job, None)
+        if isinstance(first, _UnexplainedKill):
+            second = await self._run(job, None)
+            usage = first.usage + second.usage
+            if isinstance(second, _UnexplainedKill):
+                said = "twice: by itself, from outside, or by the kernel where memory ran out"
+                return Killed(second.stage, f"{second.reason} {said}", usage=usage)
+            return replace(second, usage=usage)
         if not isinstance(first, _LostDevice):
             return first
         probe = await self._run(replace(job, function="", genome="", arrays={}), None)
@@ -203,6 +211,12 @@ class _LostDevice(Killed):
     """What a child says of its device, which its genome may have made up."""
 
 
+class _UnexplainedKill(Killed):
+    """SIGKILL, with no limit struck: from outside, by the kernel for want of memory, or by the child itself.
+    The status tells nothing of who sent it.
+    """
+
+
 def outcome(limits: Limits, ended: Mapping[str, object], answer: int, device: Device = CPU) -> ChildOutcome:
     """What became of a child: `ended` is the zygote's message, `answer` the descriptor that the child had."""
     rss, above = int(_number(ended, "rss")), int(_number(ended, "above"))
@@ -264,7 +278,8 @@ def _signalled(number: int, stage: str, limits: Limits, usage: Usage) -> Killed:
         limit = "evaluation.cpu_seconds"  # SIGXCPU was ignored
     if limit:
         return Killed(stage, _limit_text(limit, limits), limit, usage)
-    return Killed(stage, f"killed by signal {number} ({_signal_name(number)})", usage=usage)
+    kind = _UnexplainedKill if number == signal.SIGKILL else Killed
+    return kind(stage, f"killed by signal {number} ({_signal_name(number)})", usage=usage)
 
 
 def _signal_name(number: int) -> str:

@@ -30,6 +30,9 @@ from evoarch.sandbox import child, child_locks
 MAX_DESCRIPTORS = 250
 MAX_MESSAGE = 65_536
 WATCH_SECONDS = 0.1
+STALLED_SECONDS = 1.0
+"""How late this process may wake up. Past that it stood still, as its children did: a machine that was
+suspended, a container that was paused. That time is on nobody's clock."""
 SETUP_SECONDS = 60.0
 """How long a child may take to lock itself up. Its own clock starts then: a busy machine is not its fault."""
 
@@ -101,12 +104,14 @@ class Zygote:
         self.entry = entry
         self.plain = plain
         self.children: dict[int, Child] = {}
+        self.awake = time.monotonic()
         self.poller = select.poll()
         self.poller.register(channel.fileno(), select.POLLIN)
 
     def serve(self) -> None:
         while True:
             events = {fd for fd, _ in self.poller.poll(self.patience())}
+            now = self.wake()
             # In this order: a new child may get the number of a descriptor that an old one had.
             for running in [one for one in self.children.values() if one.report in events]:
                 self.listen(running)
@@ -114,7 +119,7 @@ class Zygote:
                 self.reap(running)
             if self.channel.fileno() in events and not self.take():
                 return
-            self.watch()
+            self.watch(now)
 
     def patience(self) -> float | None:
         """Milliseconds until something is to be watched."""
@@ -122,6 +127,17 @@ class Zygote:
             return None
         soonest = min(running.deadline for running in self.children.values()) - time.monotonic()
         return 1000 * max(0.001, min(WATCH_SECONDS, soonest))
+
+    def wake(self) -> float:
+        """The time now. What this process stood still for is taken off the clocks of its children."""
+        now = time.monotonic()
+        late = now - self.awake - WATCH_SECONDS
+        if late > STALLED_SECONDS:
+            for running in self.children.values():
+                running.started += late
+                running.deadline += late
+        self.awake = now
+        return now
 
     def listen(self, running: Child) -> None:
         """The child says that its locks are on, or why not, or has died (nothing to read)."""
@@ -195,8 +211,7 @@ class Zygote:
         self.poller.register(pidfd, select.POLLIN)
         self.poller.register(reader, select.POLLIN)
 
-    def watch(self) -> None:
-        now = time.monotonic()
+    def watch(self, now: float) -> None:
         for running in self.children.values():
             if now >= running.deadline:
                 self.stop(running, "evaluation.wall_clock")

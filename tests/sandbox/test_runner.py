@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import textwrap
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
 import numpy as np
+import psutil
 import pytest
 
-from evoarch.sandbox import container, landlock, seccomp
+from evoarch.sandbox import container, landlock, seccomp, zygote
 from evoarch.sandbox.job import Job, Program
 from evoarch.sandbox.level import SandboxUnavailableError, detect
 from evoarch.sandbox.limits import Level, Limits
@@ -214,7 +216,7 @@ def test_a_genome_that_does_not_load_fails_at_stage_build(
         ("[bytearray(1 << 20) for _ in range(10000)]", QUICK, "evaluation.memory", "evaluation.memory"),
         ("[mmap.mmap(-1, 1 << 28) for _ in range(9)]", QUICK, "evaluation.memory", "evaluation.memory"),
         ("return {'x': torch.zeros(2 << 20)}", QUICK, "evaluation.output", "wrote more than 4 MiB of output"),
-        ("os.kill(os.getpid(), 9)", QUICK, "", "killed by signal 9 (SIGKILL)"),
+        ("os.kill(os.getpid(), 9)", QUICK, "", "killed by signal 9 (SIGKILL) twice: by itself, from outside"),
         ("os.abort()", QUICK, "", "killed by signal 6 (SIGABRT)"),
         ("os._exit(0)", QUICK, "", "exited with status 0 before it answered"),
         ("os._exit(3)", QUICK, "", "exited with status 3 before it answered"),
@@ -270,6 +272,56 @@ def test_a_cancelled_job_takes_its_child_along(best: Walls) -> None:
 
     idle, after = best.wait(lambda: asyncio.wait_for(cancelled(), 30))
     assert idle == after
+
+
+def _cpu(pid: int) -> float:
+    """CPU seconds of a process; 0 when it is gone."""
+    try:
+        return sum(psutil.Process(pid).cpu_times()[:2])
+    except psutil.NoSuchProcess:
+        return 0.0
+
+
+def test_a_kill_from_outside_is_not_the_candidate_s(best: Walls) -> None:
+    source = "import time\ndef go(arrays):\n    while time.process_time() < 1: pass\n    return {}"
+
+    async def killed() -> ChildOutcome:
+        root = (await best.runner.warm()).pid
+        idle = family_of(root)
+        task = asyncio.create_task(best.runner.run(Job("call", source, limits=QUICK)))
+        # Its genome runs: locks take no such time.
+        while not (busy := [pid for pid in family_of(root) if pid not in idle and _cpu(pid) > 0.3]):
+            await asyncio.sleep(0.01)
+        os.kill(busy[0], signal.SIGKILL)
+        return await task
+
+    got = best.wait(lambda: asyncio.wait_for(killed(), 60))
+    assert isinstance(got, Finished), got
+    assert got.usage.cpu_seconds > 1.2  # of both
+
+
+def test_the_time_that_a_machine_was_suspended_is_on_no_child_s_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, struck = [100.0], list[str]()
+    monkeypatch.setattr(zygote.time, "monotonic", lambda: now[0])
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        served = zygote.Zygote(theirs, "", 0)
+        monkeypatch.setattr(served, "stop", lambda running, limit: struck.append(limit))
+        child = zygote.Child(1, 0, -1, -1, 100.0, 10.0, 110.0, 1 << 40, 0, 0)
+        served.children[0] = child
+        now[0] += 3600
+        served.watch(served.wake())
+        assert not struck
+        assert child.started == pytest.approx(now[0] - zygote.WATCH_SECONDS)
+        for _ in range(200):
+            now[0] += zygote.WATCH_SECONDS
+            served.watch(served.wake())
+            if struck:
+                break
+        assert struck == ["evaluation.wall_clock"]
+        assert now[0] - child.started == pytest.approx(10.0, abs=0.3)
 
 
 def test_a_lost_zygote_breaks_its_jobs_and_the_next_one_works() -> None:

@@ -15,6 +15,15 @@ from evoarch.sandbox.job import Runner
 from evoarch.sandbox.runner import start
 from kit.command import evoarch_process, small_campaign
 
+# Campaigns of tests may have code of their own; those of tests/cli/test_trust.py are asked about it.
+os.environ["EVOARCH_TRUST"] = "1"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _state_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What a command remembers of its user stays out of the home folder."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
 
 @pytest.fixture(scope="module")
 def loop() -> Iterator[asyncio.Runner]:

@@ -13,6 +13,7 @@ import click
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.cli.common import INTERRUPTED, folder_argument, json_option, print_json
+from evoarch.agent.cli.trust import agree, trust_option
 from evoarch.agent.config.profiles import PROFILES, profile
 from evoarch.agent.search.campaign_template import EVALUATIONS, LM_TABLES
 
@@ -57,6 +58,8 @@ def init(
       evoarch init paper --task mnist1d --profile evoprompting
     """
     from evoarch.agent.config.data_fingerprint import fingerprint
+    from evoarch.agent.config.load import load
+    from evoarch.agent.config.trust import code_of, remember
     from evoarch.agent.search.new_campaign import write_campaign
     from evoarch.evaluators.tasks import load_task, moved
 
@@ -76,6 +79,8 @@ def init(
         lm=lm,
         profile=chosen,
     )
+    if code := code_of(load(folder), folder):
+        remember(folder, code)  # it was named here, and has run just now
     for path in written:
         click.echo(f"wrote {path}")
     click.echo(f"next: evoarch run {folder}")
@@ -91,9 +96,16 @@ def init(
 @click.option(
     "--dry-run", is_flag=True, help="Make one child of each operator in a copy, and estimate the whole cost."
 )
+@trust_option
 @json_option
 def run(
-    folder: Path, overrides: tuple[str, ...], replay: Path | None, unsafe: bool, dry_run: bool, as_json: bool
+    folder: Path,
+    overrides: tuple[str, ...],
+    replay: Path | None,
+    unsafe: bool,
+    dry_run: bool,
+    trust: bool,
+    as_json: bool,
 ) -> None:
     """Start a campaign or go on with it, until its budget is spent. Ctrl-C stops it, resumable.
 
@@ -104,17 +116,23 @@ def run(
       evoarch run demo-again --replay demo
       evoarch run demo --dry-run
     """
+    from evoarch.agent.config.load import load
+    from evoarch.agent.config.trust import code_of
+
     if dry_run:
         if replay:
             raise UserError("--dry-run asks the models, --replay asks nobody: expected one of them")
+        agree(folder, code_of(load(folder, overrides), folder), trust=trust)
         _dry_run(folder, overrides, unsafe=unsafe, as_json=as_json)
         return
     from evoarch.agent.analysis.overview import read_overview
     from evoarch.agent.cli.output import console
     from evoarch.agent.cli.views import summary
-    from evoarch.agent.config.load import load
+    from evoarch.agent.search.replay import recorded_config
     from evoarch.archive.store import open_archive
 
+    config = recorded_config(replay, overrides) if replay else load(folder, overrides)
+    agree(replay or folder, code_of(config, replay or folder), trust=trust)
     try:
         ending = asyncio.run(_run(folder, overrides, replay, unsafe, quiet=as_json))
     except asyncio.CancelledError:

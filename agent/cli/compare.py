@@ -11,6 +11,7 @@ import click
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.cli.common import folder_argument, json_option, print_json
+from evoarch.agent.cli.trust import agree, trust_option
 
 if TYPE_CHECKING:
     from evoarch.agent.compare.runs import Run
@@ -36,6 +37,7 @@ def _arms(text: str, seeds: int) -> dict[str, int]:
 @click.option("--evaluations", type=click.IntRange(min=1), help="Budget of a run.  [default: the campaign's]")
 @click.option("--jobs", type=click.IntRange(min=1), help="Runs at a time.  [default: one per core]")
 @click.option("--report-only", is_flag=True, help="Start no run; report on those that are finished.")
+@trust_option
 @json_option
 def compare(
     folder: Path,
@@ -44,6 +46,7 @@ def compare(
     evaluations: int | None,
     jobs: int | None,
     report_only: bool,
+    trust: bool,
     as_json: bool,
 ) -> None:
     """Run arms of a campaign at one budget and say which differ. Resumable: the same command goes on.
@@ -59,10 +62,11 @@ def compare(
     from evoarch.agent.cli.interrupt import until_stopped
     from evoarch.agent.compare.finished import compare_finished
     from evoarch.agent.compare.page import write
-    from evoarch.agent.compare.runs import FOLDER, carry_out, plan
+    from evoarch.agent.compare.runs import FOLDER, carry_out, code_of_arms, plan
     from evoarch.agent.config.load import load
 
     arms = _arms(arms_text, seeds)
+    agree(folder, code_of_arms(folder, arms), trust=trust)
     runs = plan(folder, arms, evaluations or 0)
     failed: list[Run] = []
     if not report_only:

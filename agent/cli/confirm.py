@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from evoarch.agent.cli.common import folder_argument, json_option, print_json
+from evoarch.agent.cli.trust import agree, trust_option
 
 if TYPE_CHECKING:
     from evoarch.agent.confirm.run import Confirmed
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("--force", is_flag=True, help="Open a test that was opened before; it is recorded and shown.")
 @click.option("--show", is_flag=True, help="Train and open nothing; show what was found.")
 @click.option("--unsafe", is_flag=True, help="Run where the system has no isolation to offer.")
+@trust_option
 @json_option
 def confirm(
     folder: Path,
@@ -39,6 +41,7 @@ def confirm(
     force: bool,
     show: bool,
     unsafe: bool,
+    trust: bool,
     as_json: bool,
 ) -> None:
     """Retrain elites and baselines from scratch, rank them where no search looked, and test them once.
@@ -56,8 +59,11 @@ def confirm(
       evoarch confirm demo --candidate 41 --show --json
     """
     from evoarch.agent.cli.interrupt import until_stopped
+    from evoarch.agent.config.load import load
+    from evoarch.agent.config.trust import code_of
     from evoarch.agent.confirm.session import Choice, confirm_campaign, confirmation_recipe, show_campaign
 
+    agree(folder, code_of(load(folder), folder), trust=trust)
     name, choice = confirmation_recipe(folder, recipe), Choice(top, ids)
     if show:
         rows = show_campaign(folder, choice, name)

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from evoarch.agent.config.data_fingerprint import moved_parts
 from evoarch.agent.config.load import FILE, load, parse
 from evoarch.agent.config.loops import loop_of
 from evoarch.agent.config.overlay import overlaid
+from evoarch.agent.config.trust import VARIABLE, Code, code_of
 from evoarch.agent.evaluation.external_trainer import moved_trainer
 from evoarch.agent.search.campaign_files import copy_files, differing
 from evoarch.agent.search.own_parts import check_parts
@@ -68,6 +69,16 @@ def plan(folder: Path, arms: Mapping[str, int], evaluations: int = 0) -> list[Ru
                 _prepare(folder, run, configured(folder, run, evaluations))
                 runs.append(run)
     return runs
+
+
+def code_of_arms(folder: Path, arms: Iterable[str]) -> list[Code]:
+    """What of the campaign in `folder` runs as code in any of its arms. Raises UserError."""
+    found: list[Code] = []
+    for arm in arms:
+        run = Run(arm, 0, folder / FOLDER / arm / "seed-0")
+        config = parse(configured(folder, run), f"arm {arm}")
+        found += [code for code in code_of(config, run.folder) if code not in found]
+    return found
 
 
 def configured(folder: Path, run: Run, evaluations: int = 0) -> dict[str, Any]:
@@ -163,7 +174,12 @@ async def _carry_out(run: Run) -> int:
         log = open_private(run.folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     with os.fdopen(log, "ab") as stream:
         process = await asyncio.create_subprocess_exec(
-            *_command(run), stdout=stream, stderr=stream, stdin=asyncio.subprocess.DEVNULL
+            *_command(run),
+            stdout=stream,
+            stderr=stream,
+            stdin=asyncio.subprocess.DEVNULL,
+            # The user agreed to the code of all arms before the first was run.
+            env={**os.environ, VARIABLE: "1"},
         )
         try:
             return await process.wait()

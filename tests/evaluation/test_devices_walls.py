@@ -83,6 +83,9 @@ ATTACKS = {
 }
 
 
+REFUSED = ("PermissionError", "FileNotFoundError", "BlockingIOError", "RuntimeError", "ReadOnly")
+
+
 class Walls:
     def __init__(self, loop: asyncio.Runner, runner: ZygoteRunner) -> None:
         self.loop, self.runner = loop, runner
@@ -119,7 +122,7 @@ def test_the_locks_hold_in_every_thread(walls: Walls, tmp_path: Path) -> None:
     outcome = walls.run(f"""
         import os
         SECRET = {str(secret)!r}
-        ATTACKS = {ATTACKS!r}
+        ATTACKS, REFUSED = {ATTACKS!r}, {REFUSED!r}
         def go(driver):
             said = {{}}
             for name, attack in ATTACKS.items():
@@ -130,7 +133,7 @@ def test_the_locks_hold_in_every_thread(walls: Walls, tmp_path: Path) -> None:
                 except (OSError, RuntimeError) as error:
                     said[name] = "refused"
                 there, _ = driver(work)
-                if there not in ("PermissionError", "FileNotFoundError", "BlockingIOError", "RuntimeError", "ReadOnly"):
+                if there not in REFUSED:
                     said[name + ", by the driver"] = there
             return said
     """)

@@ -39,8 +39,10 @@ def poisoned(error: Exception, every: int = 2) -> StubEvaluator:
     return StubEvaluator(score=score)
 
 
-def run(store: Store, evaluator: Any, budget: int = 5, **tables: Any) -> tuple[Ending, Config]:
-    config = config_of(budget={"evaluations": budget}, **tables)
+def run(
+    store: Store, evaluator: Any, budget: int = 5, stall: int = 500, **tables: Any
+) -> tuple[Ending, Config]:
+    config = config_of(budget={"evaluations": budget, "stall": stall}, **tables)
     return campaigns.run(store, config, evaluator, workers=2), config
 
 
@@ -81,8 +83,8 @@ def test_a_run_goes_on_and_a_second_failure_sets_the_candidate_aside(store: Stor
 
 def test_no_model_is_told_of_a_failure_that_is_ours(store: Store) -> None:
     error = ValueError("array is too big")
-    run(store, poisoned(error, every=1), budget=3, evaluation={"retries": 0})
-    run(store, poisoned(error, every=1), budget=3, evaluation={"retries": 0})
+    run(store, poisoned(error, every=1), budget=3, stall=12, evaluation={"retries": 0})
+    run(store, poisoned(error, every=1), budget=3, stall=12, evaluation={"retries": 0})
     assert [c for c in store.candidates() if c.state is State.FAILED]
     told = store.relatives.near([1], [State.FAILED, State.REJECTED], 100)
     assert told == []

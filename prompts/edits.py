@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from evoarch.prompts.replies import Parsed, checked, unreadable
+from evoarch.prompts.chat import answer_in, fences
+from evoarch.prompts.outline import merged, outline
+from evoarch.prompts.replies import Parsed, answered, checked, unreadable
 from evoarch.sandbox.parsing import GenomeError
 
 _SEARCH = re.compile(r"^\s*<{5,9}\s*SEARCH\b")
 _DIVIDER = re.compile(r"^\s*={5,9}\s*$")
 _REPLACE = re.compile(r"^\s*>{5,9}\s*REPLACE\b")
+
+_UNCOMMENTED = re.compile(r"""(?:[^#'"]|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|['"])*""")
 
 MOST_SHOWN = 240
 """Characters of the nearest lines that a hint shows."""
@@ -34,12 +38,17 @@ def edited(source: str, reply: str, entry: str, *, cut: bool = False) -> Parsed:
     """`source` after all blocks of `reply`, in their order. `cut`: the reply ended at the token limit.
 
     A block that misses, or fits several places, makes the whole reply a problem that names the nearest lines.
+    A reply without blocks may be the whole file.
     """
     if problem := unreadable(reply):
         return Parsed(problem=problem)
+    reply = answer_in(reply)
+    if not reply.strip():
+        return Parsed(problem="expected code, got reasoning alone")
     edits, problem = blocks_in(reply, cut=cut)
     if problem:
-        return Parsed(problem=problem)
+        whole = Parsed() if _marked(reply) else _whole_file(source, reply, entry, cut=cut)
+        return whole if whole.source else Parsed(problem=problem)
     text = source
     for number, edit in enumerate(edits, 1):
         text, problem = applied(text, edit)
@@ -51,6 +60,16 @@ def edited(source: str, reply: str, entry: str, *, cut: bool = False) -> Parsed:
         return checked(text, entry)
     except GenomeError as error:
         return Parsed(problem=f"expected a Python file after the edits, got {error}")
+
+
+def _marked(reply: str) -> bool:
+    return any(_SEARCH.match(line) or _REPLACE.match(line) for line in reply.split("\n"))
+
+
+def _whole_file(source: str, reply: str, entry: str, *, cut: bool) -> Parsed:
+    parsed = answered(reply, merged([outline(source, entry)]), entry, cut=cut)
+    note = "; ".join(part for part in ("a whole file, where edits were asked for", parsed.note) if part)
+    return replace(parsed, note=note)
 
 
 def blocks_in(reply: str, *, cut: bool = False) -> tuple[list[Edit], str]:
@@ -85,24 +104,26 @@ def applied(source: str, edit: Edit) -> tuple[str, str]:
     """`source` with the edit, or unchanged with the problem.
 
     The strictest reading that finds the lines counts: as they are; without white space at their ends; at
-    another indentation, which the new lines then take on; with any white space within.
+    another indentation, which the new lines then take on; with any white space within; without comments and
+    blank lines.
     """
     if not edit.search:
         return source, "expected lines to search for, got none"
     lines = source.split("\n")
-    for reading in (str, str.rstrip, None, _squeezed):
+    for reading in (str, str.rstrip, None, _squeezed, _code):
         found = _places(lines, edit.search, reading)
         if len(found) > 1:
-            where = ", ".join(str(at + 1) for at in found)
+            where = ", ".join(str(at + 1) for at, _ in found)
             return (
                 source,
                 f"expected lines that stand once, they stand at lines {where}: search for more lines",
             )
         if found:
-            at = found[0]
-            shift = 0 if reading in (str, str.rstrip) else _indent(lines[at]) - _indent(edit.search[0])
+            at, after = found[0]
+            first = next(line for line in edit.search if reading is not _code or _code(line))
+            shift = 0 if reading in (str, str.rstrip) else _indent(lines[at]) - _indent(first)
             new = [_shifted(line, shift) for line in edit.replace]
-            return "\n".join([*lines[:at], *new, *lines[at + len(edit.search) :]]), ""
+            return "\n".join([*lines[:at], *new, *lines[after:]]), ""
     return source, f"the searched lines do not stand in the model; {nearest_lines(lines, edit.search)}"
 
 
@@ -147,12 +168,23 @@ def _pairs(line: str) -> list[str]:
     return [text[at : at + 2] for at in range(len(text) - 1)] if len(text) > 2 else []
 
 
-def _places(lines: Sequence[str], search: Sequence[str], reading: Callable[[str], str] | None) -> list[int]:
-    count = len(search)
+def _places(
+    lines: Sequence[str], search: Sequence[str], reading: Callable[[str], str] | None
+) -> list[tuple[int, int]]:
+    """Where `search` stands: its first line and the line behind its last."""
+    kept = [at for at, line in enumerate(lines) if reading is not _code or _code(line)]
+    search = [line for line in search if reading is not _code or _code(line)]
+    if not search:
+        return []
     read = _dedented if reading is None else lambda some: [reading(line) for line in some]
-    wanted, first = read(search), _squeezed(search[0])
-    starts = [at for at in range(len(lines) - count + 1) if _squeezed(lines[at]) == first]
-    return [at for at in starts if read(lines[at : at + count]) == wanted]
+    key = _code if reading is _code else _squeezed
+    wanted, first, count = read(search), key(search[0]), len(search)
+    found = []
+    for start in range(len(kept) - count + 1):
+        at = kept[start : start + count]
+        if key(lines[at[0]]) == first and read([lines[each] for each in at]) == wanted:
+            found.append((at[0], at[-1] + 1))
+    return found
 
 
 def _dedented(lines: Sequence[str]) -> list[str]:
@@ -162,6 +194,12 @@ def _dedented(lines: Sequence[str]) -> list[str]:
 
 def _squeezed(line: str) -> str:
     return "".join(line.split())
+
+
+def _code(line: str) -> str:
+    """Without white space and a comment at its end."""
+    found = _UNCOMMENTED.match(line)
+    return _squeezed(found[0] if found else line)
 
 
 def _indent(line: str) -> int:
@@ -175,6 +213,11 @@ def _shifted(line: str, shift: int) -> str:
 
 
 def _trimmed(lines: Sequence[str]) -> tuple[str, ...]:
-    """Without blank lines at both ends."""
+    """Without blank lines at both ends, and without a code fence around them."""
+    text = "\n".join(lines)
+    if (inner := fences(text.strip())) and len(inner) == 1 and text.strip()[:3] == text.strip()[-3:]:
+        first = next(at for at, line in enumerate(lines) if line.strip())
+        last = max(at for at, line in enumerate(lines) if line.strip())
+        lines = lines[first + 1 : last]
     full = [number for number, line in enumerate(lines) if line.strip()]
     return tuple(lines[full[0] : full[-1] + 1]) if full else ()

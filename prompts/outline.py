@@ -14,11 +14,15 @@ RECIPE = "RECIPE"
 
 @dataclass(frozen=True)
 class Outline:
-    """`imports` and `helpers` (name to text, in file order) stand around the entry's own text."""
+    """`imports` and `helpers` (name to text, in file order) stand around the entry's own text.
+
+    `entries`: of several files together, the text of each one's entry.
+    """
 
     imports: tuple[str, ...] = ()
     helpers: Mapping[str, str] = field(default_factory=dict)
     entry: str = ""
+    entries: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -57,11 +61,14 @@ def merged(outlines: Sequence[Outline]) -> Outline:
     for each in outlines:
         for name, text in each.helpers.items():
             helpers.setdefault(name, text)
-    return Outline(_ordered(imports), helpers)
+    return Outline(_ordered(imports), helpers, entries=tuple(each.entry for each in outlines))
 
 
 def assemble(around: Outline, text: str) -> str:
-    """`text` (statements that parse) under the imports of `around` and those helpers that it names."""
+    """`text` (statements that parse) under the imports of `around` and those helpers that it names.
+
+    Its own imports join them, each once.
+    """
     own = {name for node in gate(text).body for name in _bound(node)}
     wanted = names_in(text) | {RECIPE}
     found: set[str] = set()
@@ -70,8 +77,8 @@ def assemble(around: Outline, text: str) -> str:
         for name in new:
             wanted |= names_in(around.helpers[name])
     helpers = [text_ for name, text_ in around.helpers.items() if name in found]
-    futures, rest = _without_futures(text)
-    head = "\n".join(_ordered([*around.imports, *futures]))
+    imports, rest = _without_imports(text)
+    head = "\n".join(_ordered([*around.imports, *imports]))
     return "\n\n\n".join(part for part in [head, *helpers, rest.strip("\n")] if part) + "\n"
 
 
@@ -80,15 +87,19 @@ def _ordered(imports: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(dict.fromkeys(imports), key=lambda line: line.split()[:2] != ["from", "__future__"]))
 
 
-def _without_futures(text: str) -> tuple[list[str], str]:
-    """The lines of `text` that import from `__future__`, and the others."""
-    nodes = [node for node in gate(text).body if isinstance(node, ast.ImportFrom)]
-    spans = {(node.lineno, node.end_lineno) for node in nodes if node.module == "__future__"}
+def _without_imports(text: str) -> tuple[list[str], str]:
+    """The lines of `text` that import at its top level, and the others: helpers stand between them."""
+    spans = dict[tuple[int, int], bool]()
+    for node in gate(text).body:
+        place = node.lineno, node.end_lineno or node.lineno
+        future = isinstance(node, ast.ImportFrom) and node.module == "__future__"
+        spans[place] = future or (isinstance(node, ast.Import | ast.ImportFrom) and spans.get(place, True))
     lines = text.split("\n")
-    futures = ["\n".join(lines[first - 1 : last]) for first, last in sorted(spans)]
-    for first, last in sorted(spans, reverse=True):
+    found = sorted(place for place, only in spans.items() if only)
+    imports = ["\n".join(lines[first - 1 : last]) for first, last in found]
+    for first, last in reversed(found):
         del lines[first - 1 : last]
-    return futures, "\n".join(lines)
+    return imports, "\n".join(lines)
 
 
 def header(source: str, entry: str, offers: Sequence[str] = ()) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from evoarch.prompts.chat import Fence, answer_in, fences, outside
+from evoarch.prompts.fragments import is_known, with_fragments
 from evoarch.prompts.outline import Outline, assemble, definitions
 from evoarch.sandbox.parsing import GenomeError, gate, parse
 
@@ -17,16 +18,29 @@ MAX_REPLY = 65_536
 MAX_TAIL = 12
 """Lines of the unfinished statement that may be dropped from the end of a reply that was cut off."""
 
-_FENCE = re.compile(r"^[ \t]*```[^\n]*\n(.*?)(?:^[ \t]*```[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
-_CODE = re.compile(r"^(?:import|from|class|def|@|RECIPE\b)", re.MULTILINE)
+MAX_CUTS = 60
+"""Lines of prose behind a bare file at which it may end; and beginnings before it that are tried."""
+
+_CODE = re.compile(r"^(?:import|from|class|def|@|[A-Z][A-Z_0-9]* *=)", re.MULTILINE)
+_BEFORE = re.compile(
+    r"\b(?:original|old|previous|parent|unchanged)\b[^.\n]{0,30}\b(?:was|were|looked|read)\b"
+    r"|^\W*(?:the )?(?:original|old|previous|before|parent)\b(?: \w+){0,2}\W*$"
+    r"|\bfor (?:reference|comparison)\b",
+    re.IGNORECASE,
+)
+"""A line above a block that shows what was there before."""
 
 
 @dataclass(frozen=True)
 class Parsed:
-    """`source` of a child, or "" with the `problem` in one line."""
+    """`source` of a child, or "" with the `problem` in one line.
+
+    `note`: how the reply was read where it was not in the form that was asked for, else "".
+    """
 
     source: str = ""
     problem: str = ""
+    note: str = ""
 
 
 def completed(head: str, reply: str, around: Outline, entry: str, *, cut: bool = False) -> Parsed:
@@ -45,17 +59,86 @@ def completed(head: str, reply: str, around: Outline, entry: str, *, cut: bool =
 
 
 def answered(reply: str, around: Outline, entry: str, *, cut: bool = False) -> Parsed:
-    """What a chat model answered: one file with one entry, in a code fence or bare, among prose or not.
+    """What a chat model answered: one file with one entry, in code fences or bare, among prose or not.
 
+    Of several blocks with the entry the last one that is sound counts, but none that an outline of `around`
+    shows too or that prose calls the old one. Helpers and imports that it needs may stand in other blocks.
     `cut`: as in `completed`.
     """
     if problem := unreadable(reply):
         return Parsed(problem=problem)
-    try:
-        text, dropped = sound(fenced(reply, rf"^(?:class|def)\s+{re.escape(entry)}\b"), cut=cut)
-        return _blamed(checked(assemble(around, text), entry), dropped)
-    except GenomeError as error:
-        return Parsed(problem=f"expected a Python file, got {error}")
+    reply = answer_in(reply)
+    if not reply.strip():
+        return Parsed(problem="expected code, got reasoning alone")
+    blocks = fences(reply)
+    defines = re.compile(rf"^(?:class|def)\s+{re.escape(entry)}\b", re.MULTILINE)
+    files = [block for block in blocks if defines.search(block.text)]
+    if not files:
+        return _without_fences(reply, blocks, around, entry, cut=cut)
+    others = [block.text for block in blocks if block not in files]
+    files = [block for block in files if not is_known(block.text, around, entry)] or files
+    files = [block for block in files if not _BEFORE.search(block.above)] or files
+    found = [_file(block.text, around, entry, others, cut=cut and not block.closed) for block in files]
+    return ([parsed for parsed in found if not parsed.problem] or found)[-1]
+
+
+def _without_fences(reply: str, blocks: Sequence[Fence], around: Outline, entry: str, *, cut: bool) -> Parsed:
+    """A file outside all blocks, or spread over them."""
+    bare = outside(reply) if blocks else reply
+    start = _CODE.search(bare)
+    helpers = [block.text for block in blocks]
+    parsed = _file(bare[start.start() :] if start else bare, around, entry, helpers, cut=cut and not blocks)
+    if parsed.problem and blocks:
+        together = _file("\n\n".join(helpers), around, entry, (), cut=cut)
+        return _file(blocks[-1].text, around, entry, (), cut=cut) if together.problem else together
+    return parsed
+
+
+def _file(text: str, around: Outline, entry: str, others: Sequence[str], *, cut: bool) -> Parsed:
+    """The first sound file in `text`: all of it, or without the prose around it."""
+    first, dropped = Parsed(), None
+    for number, part in enumerate([text, *_parts(text, entry)]):
+        try:
+            code, dropped = sound(part, cut=cut and not number)
+            code = _without_remarks(code)
+            parts, note = with_fragments(code, others, around, entry)
+            parsed = _blamed(checked(assemble(parts, code), entry), dropped)
+        except GenomeError as error:
+            parsed, note = Parsed(problem=f"expected a Python file, got {error}"), ""
+        if not parsed.problem:
+            return Parsed(parsed.source, note=note)
+        first = first if number else parsed
+    return first
+
+
+def _parts(text: str, entry: str) -> Iterator[str]:
+    """From a line of code to a line of prose behind the entry's definition, the longest first."""
+    lines = text.rstrip().split("\n")
+    entries = [
+        at for at, line in enumerate(lines) if re.match(rf"(?:class|def)\s+{re.escape(entry)}\b", line)
+    ]
+    if not entries:
+        return
+    code = [at for at, line in enumerate(lines[: entries[0] + 1]) if _CODE.match(line)]
+    prose = [
+        at
+        for at, line in enumerate(lines)
+        if at > entries[0] and line[:1].strip() and not _CODE.match(line) and line[0] not in ")]}"
+    ]
+    for start in code[:MAX_CUTS]:
+        for end in [len(lines), *reversed(prose)][:MAX_CUTS]:
+            yield "\n".join(lines[start:end])
+
+
+def _without_remarks(text: str) -> str:
+    """Without a remark at the end that happens to be Python: `Enjoy`, `Note: smaller`."""
+    lines = text.split("\n")
+    for node in reversed(gate(text).body):
+        named = isinstance(node, ast.AnnAssign) and node.value is None
+        if not (named or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Name))):
+            break
+        lines = lines[: node.lineno - 1]
+    return "\n".join(lines)
 
 
 def unreadable(reply: str) -> str:
@@ -143,16 +226,6 @@ def _whole(source: str, node: ast.ClassDef) -> Parsed:
                 return Parsed(source)
             return Parsed(problem=f"expected {node.name}.forward to return something, the reply ends before")
     return Parsed(problem=f"expected {node.name} to define forward, the reply ends before")
-
-
-def fenced(reply: str, wanted: str) -> str:
-    """The last fenced block that `wanted` matches, or the last one; else from the first line of code."""
-    reply = reply.replace("\r\n", "\n")
-    blocks = [textwrap.dedent(block) for block in _FENCE.findall(reply)]
-    if found := [block for block in blocks if re.search(wanted, block, re.MULTILINE)] or blocks:
-        return found[-1]
-    start = _CODE.search(reply)
-    return reply[start.start() :] if start else reply
 
 
 def open_brackets(text: str) -> int:

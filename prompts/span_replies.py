@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import textwrap
 
-from evoarch.prompts.replies import MAX_TAIL, Parsed, checked, fenced, open_brackets, sound, unreadable
+from evoarch.prompts.chat import Fence, answer_in, fences
+from evoarch.prompts.replies import MAX_TAIL, Parsed, checked, open_brackets, sound, unreadable
 from evoarch.prompts.spans import CALLED_LAYER, METHOD, SourceSpan, splice
 from evoarch.sandbox.parsing import GenomeError, gate
 
@@ -31,10 +32,23 @@ def spanned(source: str, span: SourceSpan, reply: str, entry: str, *, cut: bool 
 
 
 def span_answered(source: str, span: SourceSpan, reply: str, entry: str, *, cut: bool = False) -> Parsed:
-    """What a chat model answered for a span: statements, in a code fence or bare."""
+    """What a chat model answered for a span: statements, in a code fence or bare.
+
+    Of several fences the last one that fits counts.
+    """
     if problem := unreadable(reply):
         return Parsed(problem=problem)
-    text = textwrap.dedent(fenced(reply, r"\S")).strip("\n")
+    reply = answer_in(reply)
+    if not reply.strip():
+        return Parsed(problem="expected code, got reasoning alone")
+    found = [
+        _answer(source, span, block.text.strip("\n"), entry, cut=cut and not block.closed)
+        for block in fences(reply) or [Fence(textwrap.dedent(reply), closed=False)]
+    ]
+    return ([parsed for parsed in found if not parsed.problem] or found)[-1]
+
+
+def _answer(source: str, span: SourceSpan, text: str, entry: str, *, cut: bool) -> Parsed:
     if cut:
         try:
             text = sound(text, cut=True)[0].rstrip()

@@ -49,7 +49,7 @@ class LMCrossover(LMOperator):
             if parsed.problem:
                 return parsed
             own = outline(parsed.source, order.entry)
-            return Parsed(assemble(merged([own, around]), own.entry))
+            return replace(parsed, source=assemble(merged([own, around]), own.entry))
 
         if not self.chat:
             return await self._at_a_place(order, rng, complete, source, block, change, whole)

@@ -112,4 +112,6 @@ def _draft(reply: LMReply, index: int, change: str, parse: Parse) -> Draft:
         why = "the token limit ended it before its first word; set [[operators]] max_tokens higher"
         return Draft("", change, problem=f"expected code: {why}")
     parsed = parse(text, reason == "length")
+    if parsed.note:
+        change = f"{change} ({parsed.note})"
     return Draft(parsed.source, change, parsed.problem, text)

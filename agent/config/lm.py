@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+from base64 import b64encode
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -97,12 +102,33 @@ class LMSettings(BaseModel):
         return (os.environ.get(self.key_env, "") if self.key_env else "").strip()
 
     def without_key(self, text: str) -> str:
-        """`text` with the key, wherever it stands there, made unreadable."""
+        """`text` with the key, in any form in which it can be read back, made unreadable.
+
+        A key of fewer than SHORTEST_KEY characters is a placeholder, which stands in ordinary words.
+        """
         key = self.key()
-        # A client's error may show it as Python would write it.
-        for form in filter(None, (repr(key)[1:-1], key)):
-            text = text.replace(form, "***")
-        return text
+        return re.sub(_forms(key), "***", text) if len(key) >= SHORTEST_KEY else text
+
+
+SHORTEST_KEY = 8
+"""Characters of a key that is a secret: "none", "EMPTY" and "ollama" are not."""
+
+_GAP = r"[\s\u200b-\u200d\u2060\ufeff]*"
+"""What may stand between the characters of a key that is still read as one."""
+
+
+@cache
+def _forms(key: str) -> re.Pattern[str]:
+    """Finds `key` in a text: also spaced, in other case, backwards, escaped or encoded."""
+    data = key.encode()
+    plain = [key, key[::-1], repr(key)[1:-1], json.dumps(key)[1:-1], quote(key, safe=""), data.hex()]
+    # In Base64, a text looks in three ways, by where it begins within three bytes; its ends may be shared.
+    whole = [b64encode(bytes(shift) + data + bytes(-(shift + len(data)) % 3)) for shift in range(3)]
+    shared = [(-(-4 * shift // 3), -(-4 * (-(shift + len(data)) % 3) // 3)) for shift in range(3)]
+    inner = [each[first : len(each) - last] for each, (first, last) in zip(whole, shared, strict=True)]
+    encoded = [each.translate(table) for each in inner for table in (None, bytes.maketrans(b"+/", b"-_"))]
+    forms = sorted({*plain, *(each.decode() for each in encoded)}, key=len, reverse=True)
+    return re.compile("|".join(_GAP.join(map(re.escape, form)) for form in forms), re.IGNORECASE)
 
 
 def named(data: Mapping[str, Any]) -> str:

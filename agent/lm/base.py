@@ -34,7 +34,8 @@ class LMRequest:
 class LMReply:
     """What came back: `texts` has up to n entries (fewer: the backend gave up on some).
 
-    `detail` may hold `problem`, why some are missing; `usage`, "estimated" where nobody counted tokens;
+    `detail` may hold `problem`, why some are missing; `empty`, of texts that are empty, by index, where the
+    answer stands instead; `usage`, "estimated" where nobody counted tokens;
     `unanswered`, as in LMError, of requests beside those that were answered; `cpu_seconds`.
     """
 

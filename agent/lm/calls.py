@@ -26,10 +26,14 @@ CHECK = 0
 """The batch of calls that show whether a model answers; proposals are numbered from 1."""
 
 
-async def check(store: Store, lm: LM, lm_budget: LMBudget) -> None:
-    """Whether `lm` works, its calls in the archive; under a spent budget it is not asked. Raises LMError."""
+async def check(store: Store, lm: LM, lm_budget: LMBudget, samples: int = 1) -> None:
+    """Whether `lm` works, its calls in the archive; under a spent budget it is not asked. Raises LMError.
+
+    What it asks is asked for `samples` answers, as the campaign's calls will be.
+    """
+    calls = LoggedCalls(store, lm, CHECK, lm_budget, again=True)
     with suppress(OutOfBudgetError):
-        await lm.check(LoggedCalls(store, lm, CHECK, lm_budget, again=True))
+        await lm.check(lambda request: calls(replace(request, n=samples)))
 
 
 @dataclass(frozen=True)

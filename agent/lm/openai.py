@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -14,44 +15,47 @@ import openai
 from evoarch.agent.config.lm import LMSettings, url_problem
 from evoarch.agent.lm.base import Complete, LMError, LMReply, LMRequest
 from evoarch.agent.lm.openai_http import BoundedClient, counted
+from evoarch.agent.lm.openai_reply import (
+    UNFIT,
+    Answer,
+    NoCompletionError,
+    cut_off,
+    read_answer,
+    refusal,
+    sent,
+    sentence,
+)
 
 MAX_STOPS = 4
 """What the OpenAI API accepts; the parsers cut the rest."""
 
-UNFIT = (400, 413, 422)
-"""Codes of a server that can't take this very request: a prompt beyond its context, for one."""
-
 CUT_OFF = "max_tokens or model output limit was reached"
 """Of a refusal (400) by OpenAI's reasoning models, which work, but which the limit ended too early."""
+
+CUT = (
+    "counted {} tokens of a prompt of {} characters, so it cut the prompt; give the server a longer context "
+    "(llama-server --ctx-size, Ollama num_ctx)"
+)
+"""Said once of a server that leaves out a part of what it is sent."""
+
+SINGLY = "takes one sample at a time, so each of {} is a request of its own ({})"
+"""Said once of a server that refuses `n` above 1: each request pays for the prompt."""
 
 LATER = (408, 409, 425, 429)
 """Codes below 500 that the same request may not get again."""
 
+CHECKED = "Say one word."
+"""What the check asks."""
 
-CHARACTERS_A_TOKEN = 3
-"""For the estimate of tokens that a server does not count: code's upper bound."""
-
-MOST_TOKENS = 1 << 53
-"""That a server may say it counted: beyond, a number is no count."""
-
-
-@dataclass(frozen=True)
-class _Answer:
-    """`problem`: why there are no texts. `unanswered`: attempts before it that may have been counted."""
-
-    texts: tuple[str, ...] = ()
-    reasons: tuple[str, ...] = ()
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    estimated: bool = False
-    problem: str = ""
-    unanswered: int = 0
+_LOG = logging.getLogger(__name__)
+"""Shown on stderr where nothing else was set: what is worth knowing once, and stops nothing."""
 
 
 class OpenAILM:
     """Completions, or chat completions with `settings.chat`. The key never leaves the environment.
 
-    A server that ignores `n` is asked again for the missing samples, one by one and at once.
+    A server that ignores `n` is asked again for the missing samples, one by one and at once; so is one that
+    refuses `n` above 1, which is not sent it again.
     """
 
     def __init__(self, settings: LMSettings) -> None:
@@ -60,15 +64,16 @@ class OpenAILM:
         self.chat = settings.chat
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._client: openai.AsyncOpenAI | None = None
+        self._singly = False
+        self._said = set[str]()
 
     async def check(self, complete: Complete | None = None) -> None:
         """One call of one token: says now what would otherwise stop the run later.
 
         Where that token ends in the midst of a model's reasoning, its answer is an empty text, cut off.
         """
-        ask = "Say one word."
-        messages = ({"role": "user", "content": ask},) if self.chat else ()
-        request = LMRequest("" if self.chat else ask, messages, max_tokens=1, temperature=0.0)
+        messages = ({"role": "user", "content": CHECKED},) if self.chat else ()
+        request = LMRequest("" if self.chat else CHECKED, messages, max_tokens=1, temperature=0.0)
         reply = await (complete or self.complete)(request)
         if problem := reply.detail.get("problem"):
             raise LMError(f"{self._where()}: {problem}; set [[lm]] omit, token_limit or chat as it wants")
@@ -78,14 +83,14 @@ class OpenAILM:
         if request.soft_prompt:
             raise LMError(f"{self.name}: an endpoint takes no soft prompt; use a local backend")
         began = time.monotonic()
-        first = await self._ask(request, request.n, request.seed)
+        first = await self._first(request)
         answers, errors = [first], list[LMError]()
         missing = request.n - len(first.texts)
         if first.texts and missing > 0 and "content_filter" not in first.reasons:
             seeds = range(request.seed + 1, request.seed + 1 + missing)
             # The first answer is there and paid for, whatever becomes of the others.
             others = await asyncio.gather(*(self._other(request, seed) for seed in seeds))
-            answers += [each for each in others if isinstance(each, _Answer)]
+            answers += [each for each in others if isinstance(each, Answer)]
             errors = [each for each in others if isinstance(each, LMError)]
         texts = tuple(text for answer in answers for text in answer.texts)[: request.n]
         reasons = tuple(reason for answer in answers for reason in answer.reasons)[: request.n]
@@ -94,7 +99,13 @@ class OpenAILM:
         problems = [*(answer.problem for answer in answers), *map(str, errors)]
         detail: dict[str, object] = {}
         if problem := next(filter(None, problems), ""):
-            detail["problem"] = problem
+            detail["problem"] = self._clean(problem)
+        each_empty = [answer.empty.get(i, "") for answer in answers for i in range(len(answer.texts))]
+        if empty := {i: self._clean(why) for i, why in enumerate(each_empty) if why}:
+            detail["empty"] = empty
+        for answer in answers:
+            if answer.cut:
+                self._say_once(CUT, answer.prompt_tokens, sent(request))
         if any(answer.estimated for answer in answers):
             detail["usage"] = "estimated"
         unanswered = sum(each.unanswered for each in answers) + sum(each.unanswered for each in errors)
@@ -113,58 +124,78 @@ class OpenAILM:
             await self._client.close()
             self._client = None
 
-    async def _other(self, request: LMRequest, seed: int) -> _Answer | LMError:
+    async def _first(self, request: LMRequest) -> Answer:
+        """The answer to the whole request, to its first sample of a server that takes one at a time."""
+        answer = await self._ask(request, 1 if self._singly else request.n, request.seed)
+        if self._singly or request.n == 1 or not answer.refused or "n" in self.settings.omit:
+            return answer
+        alone = await self._ask(request, 1, request.seed)
+        if alone.texts:
+            self._singly = True
+            self._say_once(SINGLY, request.n, answer.problem)
+        return replace(alone, unanswered=alone.unanswered + answer.unanswered)
+
+    def _say_once(self, what: str, *values: object) -> None:
+        if what not in self._said:
+            self._said.add(what)
+            _LOG.warning("%s: %s", self._where(), self._clean(what.format(*values)))
+
+    async def _other(self, request: LMRequest, seed: int) -> Answer | LMError:
         try:
             return await self._ask(request, 1, seed)
         except LMError as error:
             return error
 
-    async def _ask(self, request: LMRequest, n: int, seed: int) -> _Answer:
+    async def _ask(self, request: LMRequest, n: int, seed: int) -> Answer:
         """One HTTP request, and the client's repeats of it. Raises LMError."""
         client = self._connect()
-        options = self._options(request, n, seed)
+        path = "/chat/completions" if self.chat else "/completions"
         async with self._slots:
             with counted() as attempts:
                 try:
-                    if self.chat:
-                        reply: Any = await client.chat.completions.create(
-                            messages=_messages(request), **options
-                        )
-                    else:
-                        reply = await client.completions.create(prompt=request.prompt, **options)
-                    return _read(reply, request, attempts.open - 1)
+                    # As it came: what is no completion is read better here than by the client's types.
+                    response = await client.post(
+                        path, cast_to=httpx2.Response, body=self._body(request, n, seed)
+                    )
+                    kind = response.headers.get("content-type", "").partition(";")[0].strip()
+                    return read_answer(response.content, kind, request, attempts.open - 1)
                 except openai.APIStatusError as error:
                     if error.status_code == 400 and CUT_OFF in error.message:
-                        return _cut_off(request, n, self._limit(request), attempts.open)
+                        return cut_off(request, n, self._limit(request), attempts.open)
                     if error.status_code in UNFIT:
-                        problem = f"the server refused the request: {self._clean(error.message)}"
-                        return _Answer(problem=problem, unanswered=attempts.open)
+                        return refusal(self._sentence(error), attempts.open)
                     raise self._refused(error, attempts.open) from None
                 except openai.APIConnectionError as error:
                     raise self._unreached(error, attempts.open) from None
-                except (openai.OpenAIError, ValueError, AttributeError, TypeError, KeyError) as error:
-                    # What a reply that is no completion makes of the client's typed reading.
+                except NoCompletionError as error:
                     raise LMError(
-                        f"{self._where()}: expected a completion, got something else "
-                        f"({type(error).__name__})",
+                        f"{self._where()}: expected a completion, {self._clean(str(error))}; "
+                        "[[lm]] base_url may be wrong (it often ends in /v1)",
+                        retriable=True,
+                        unanswered=attempts.open,
+                    ) from None
+                except (openai.OpenAIError, ValueError, TypeError) as error:
+                    # What the client itself finds wrong.
+                    raise LMError(
+                        f"{self._where()}: {self._clean(str(error))}",
                         retriable=True,
                         unanswered=attempts.open,
                     ) from None
 
-    def _options(self, request: LMRequest, n: int, seed: int) -> dict[str, Any]:
-        options: dict[str, Any] = {
-            "n": n,
+    def _body(self, request: LMRequest, n: int, seed: int) -> dict[str, Any]:
+        body: dict[str, Any] = {
             "temperature": request.temperature,
             "top_p": request.top_p,
             "seed": seed,
             self.settings.token_limit: self._limit(request),
         }
         if request.stop:
-            options["stop"] = list(request.stop[:MAX_STOPS])
-        kept = {name: value for name, value in options.items() if name not in self.settings.omit}
-        # By the body, so that completions can be sent what the client knows for chats alone.
-        body = {"extra_body": {**kept, **self.settings.extra}}
-        return {"model": self.settings.model, **body}
+            body["stop"] = list(request.stop[:MAX_STOPS])
+        if n > 1:  # some servers refuse the name itself
+            body["n"] = n
+        kept = {name: value for name, value in body.items() if name not in self.settings.omit}
+        asked = {"messages": _messages(request)} if self.chat else {"prompt": request.prompt}
+        return {"model": self.settings.model, **asked, **kept, **self.settings.extra}
 
     def _limit(self, request: LMRequest) -> int:
         return min(request.max_tokens, self.settings.max_tokens)
@@ -194,7 +225,7 @@ class OpenAILM:
 
     def _refused(self, error: openai.APIStatusError, unanswered: int) -> LMError:
         code = error.status_code
-        said = self._clean(error.message)
+        said = self._sentence(error)
         if code in (401, 403):
             return LMError(
                 f"{self._where()}: key refused ({code}); set environment variable {self.settings.key_env}",
@@ -228,6 +259,10 @@ class OpenAILM:
         url = httpx2.URL(str(self._connect().base_url)).copy_with(userinfo=b"", query=None)
         return f"{self.name} at {url}"
 
+    def _sentence(self, error: openai.APIStatusError) -> str:
+        """The server's own, or at least the client's."""
+        return self._clean(sentence(error.body) or error.message)
+
     def _clean(self, text: str) -> str:
         """`text` in one short line, without the key, which some servers repeat."""
         return " ".join(self.settings.without_key(text).split())[:300]
@@ -237,44 +272,3 @@ def _messages(request: LMRequest) -> Any:
     if request.messages:
         return [dict(each) for each in request.messages]
     return [{"role": "user", "content": request.prompt}]
-
-
-def _read(reply: Any, request: LMRequest, unanswered: int) -> _Answer:
-    """What is there of a reply is kept. Without usage, tokens are estimated."""
-    choices = [choice for choice in reply.choices or () if choice is not None]
-    texts = tuple(_text(choice) for choice in choices)
-    counts = [_count(reply.usage, name) for name in ("prompt_tokens", "completion_tokens")]
-    characters = [_characters(request), sum(map(len, texts))]
-    estimates = [-(-each // CHARACTERS_A_TOKEN) for each in characters]
-    prompt, completion = (e if c is None else c for c, e in zip(counts, estimates, strict=True))
-    return _Answer(
-        texts,
-        tuple(str(choice.finish_reason or "stop") for choice in choices),
-        prompt,
-        completion,
-        estimated=None in counts,
-        problem="" if texts else "the server answered with no choices",
-        unanswered=unanswered,
-    )
-
-
-def _cut_off(request: LMRequest, n: int, limit: int, unanswered: int) -> _Answer:
-    """Nothing but what the model reasoned, up to the limit; the server may have counted all of it."""
-    prompt = -(-_characters(request) // CHARACTERS_A_TOKEN)
-    return _Answer(("",) * n, ("length",) * n, prompt, n * limit, estimated=True, unanswered=unanswered)
-
-
-def _characters(request: LMRequest) -> int:
-    return len(request.prompt) + sum(len(each["content"]) for each in request.messages)
-
-
-def _text(choice: Any) -> str:
-    message = getattr(choice, "message", None)
-    text = getattr(choice, "text", None) if message is None else message.content
-    return text if isinstance(text, str) else ""
-
-
-def _count(usage: Any, name: str) -> int | None:
-    """A number of tokens that a server counted, None where it says none that can be (or can be stored)."""
-    found = getattr(usage, name, None)
-    return found if isinstance(found, int) and 0 <= found <= MOST_TOKENS else None

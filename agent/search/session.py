@@ -21,6 +21,7 @@ from evoarch.agent.lm.budget import LMBudget
 from evoarch.agent.lm.calls import check
 from evoarch.agent.lm.local.soft_prompts import FOLDER
 from evoarch.agent.lm.registry import build_lm, refuse_unnamed
+from evoarch.agent.operators.base import Operator
 from evoarch.agent.operators.registry import build_operators, try_out
 from evoarch.agent.search.campaign import Campaign
 from evoarch.agent.search.campaign_files import copy_file, copy_files, open_templates
@@ -102,7 +103,7 @@ async def open_session(
             await _dry_run_seeds(sources, bench.evaluator)
         store = _open_store(stack, folder, plan, data)
         _add_seeds(store, sources)
-        await _check_lms(store, config, lms)
+        await _check_lms(store, config, lms, operators)
         detail = {"level": str(bench.level), "versions": versions(), "config": config.model_dump(mode="json")}
         store.event("session", detail={**detail, "prompts": templates.digests(), "data": data})
         parts = Components(
@@ -166,12 +167,15 @@ def _build_lms(
     return lms
 
 
-async def _check_lms(store: Store, config: Config, lms: Mapping[str, LM]) -> None:
+async def _check_lms(
+    store: Store, config: Config, lms: Mapping[str, LM], operators: Sequence[Operator]
+) -> None:
     """Says what would stop the run later while nothing is spent but these calls. Raises UserError."""
     lm_budget = LMBudget(store, config.budget, {lm.name: lm for lm in config.lm})
     for name, lm in lms.items():
+        asking = [o.samples for o, t in zip(operators, config.operators, strict=True) if t.lm == name]
         try:
-            await check(store, lm, lm_budget)
+            await check(store, lm, lm_budget, config.rounds.samples if config.rounds else max(asking))
         except LMError as error:
             raise UserError(f"[[lm]] {name}: {error}") from None
 

@@ -86,7 +86,7 @@ def answer(
 
 
 def good(handler: Handler, body: dict[str, Any]) -> None:
-    send(handler, 200, answer(body, ["nn.ReLU()"] * body["n"]))
+    send(handler, 200, answer(body, ["nn.ReLU()"] * body.get("n", 1)))
 
 
 def one_only(handler: Handler, body: dict[str, Any]) -> None:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import string
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.lm import LMSettings
@@ -21,7 +28,7 @@ from evoarch.agent.operators.base import Draft
 from evoarch.agent.operators.lm.drafts import drafts
 from evoarch.archive.store import Store, create
 from evoarch.prompts.replies import Parsed
-from kit.openai_server import KEY, Server, ask, settings, status
+from kit.openai_server import KEY, Handler, Server, ask, good, send, settings, status
 
 CUT_OFF = (
     "Could not finish the message because max_tokens or model output limit was reached. "
@@ -33,11 +40,11 @@ def archive_at(folder: Path) -> Store:
     return create(folder, name="c", seed=0)
 
 
-def checked(server: Server, store: Store, **more: object) -> None:
+def checked(server: Server, store: Store, samples: int = 1, **more: object) -> None:
     async def once() -> None:
         lm = OpenAILM(settings(server, **more))
         try:
-            await check(store, lm, LMBudget(store, BudgetTable()))
+            await check(store, lm, LMBudget(store, BudgetTable()), samples)
         finally:
             await lm.close()
 
@@ -77,6 +84,83 @@ def test_a_key_is_masked_as_python_writes_it_too(monkeypatch: pytest.MonkeyPatch
     known = LMSettings(backend="openai", model="m", key_env="TEST_KEY")
     for said in (f"no {known.key()!r}", f"no {known.key()}", "no sk-\\secret\n", repr("sk-\\secret\n")):
         assert "secret" not in known.without_key(said)
+
+
+FORMS: dict[str, Callable[[str], str]] = {
+    "spaced": " ".join,
+    "lines": "\n".join,
+    "zero width": "\u200b".join,
+    "other case": str.swapcase,
+    "backwards": lambda key: key[::-1],
+    "percent": lambda key: quote(key, safe=""),
+    "hex": lambda key: key.encode().hex().upper(),
+    "JSON": json.dumps,
+    "base64": lambda key: b64encode(key.encode()).decode(),
+    "base64 in a header": lambda key: b64encode(f"Bearer {key}".encode()).decode(),
+    "base64 of a login": lambda key: urlsafe_b64encode(f"a:{key}:b".encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@given(key=st.text(string.ascii_letters + string.digits + "-_+/\\%.", min_size=8, max_size=60))
+def test_a_key_is_masked_in_every_form_in_which_it_can_be_read(form: Callable[[str], str], key: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TEST_KEY", key)
+        known = LMSettings(backend="openai", model="m", key_env="TEST_KEY")
+        said = known.without_key(f"({form(key)})")
+    assert "***" in said
+    # Of Base64, at most the login and the characters that share bits with the key are left.
+    assert len(said.replace("***", "")) <= 16
+
+
+@pytest.mark.parametrize("chat", [False, True])
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_a_server_that_repeats_the_key_in_another_form_does_not_show_it(
+    server: Server, chat: bool, form: Callable[[str], str]
+) -> None:
+    for code in (400, 418, 500, 200):
+        server.script = [status(code, f"no {form(KEY)}.")]
+        try:
+            said = str(ask(server, chat=chat, retries=0).detail["problem"])
+        except LMError as error:
+            said = str(error)
+        assert "***" in said
+        assert form(KEY) not in said
+
+
+@pytest.mark.parametrize("key", ["x", "e", "none", "EMPTY", "ollama"])
+def test_a_placeholder_leaves_messages_as_they_are(
+    server: Server, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("TEST_KEY", key)
+    server.script = [status(418, "none of the EMPTY exits of ollama exists")]
+    with pytest.raises(LMError, match="none of the EMPTY exits of ollama exists"):
+        ask(server)
+    assert server.keys == [key]
+
+
+@pytest.mark.parametrize("chat", [False, True])
+def test_the_probe_asks_for_as_many_samples_as_the_calls_will(
+    server: Server, tmp_path: Path, chat: bool
+) -> None:
+    store = archive_at(tmp_path)
+    checked(server, store, samples=5, chat=chat)
+    (body,) = server.bodies
+    assert (body["n"], body["max_tokens"]) == (5, 1)
+    assert len(store.calls.all()[0].replies) == 5
+
+    def one_only(handler: Handler, body: dict[str, object]) -> None:
+        if "n" in body:
+            send(handler, 400, '{"error": {"message": "n must be 1"}}')
+        else:
+            good(handler, body)
+
+    server.script, server.bodies = [one_only], []
+    checked(server, store, samples=3, chat=chat)
+    assert [body.get("n") for body in server.bodies] == [3, None, None, None]
+    server.script = [status(400, "no n, no model")]
+    with pytest.raises(LMError, match="refused the request: no n, no model"):
+        checked(server, store, samples=3, chat=chat)
 
 
 @pytest.mark.parametrize("value", ["a\r", None])

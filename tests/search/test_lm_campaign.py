@@ -94,7 +94,7 @@ class Billing(Server):
         rng = random.Random(body["seed"])
         texts = [
             f"nn.Conv1d(1, {rng.randint(2, 24)}, {rng.choice((3, 5, 7))}, stride=2, padding=1)"
-            for _ in range(body["n"])
+            for _ in range(body.get("n", 1))
         ]
         self.answer(handler, body, texts)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -108,6 +108,9 @@ def _draft(reply: LMReply, index: int, change: str, parse: Parse) -> Draft:
     text, reason = reply.texts[index], reply.finish_reasons[index]
     if reason == "content_filter":
         return Draft("", change, problem="expected code: the server's content filter withheld it", text=text)
+    elsewhere = reply.detail.get("empty")
+    if isinstance(elsewhere, Mapping) and (why := elsewhere.get(index)):
+        return Draft("", change, problem=f"expected code, got an empty reply: {why}")
     if reason == "length" and not text:
         why = "the token limit ended it before its first word; set [[operators]] max_tokens higher"
         return Draft("", change, problem=f"expected code: {why}")

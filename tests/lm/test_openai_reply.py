@@ -307,19 +307,8 @@ def test_a_prompt_that_the_server_cut_is_said_once(
 
 
 NAMES = [
-    "choices",
-    "error",
-    "message",
-    "content",
-    "text",
-    "type",
-    "usage",
-    "prompt_tokens",
-    "refusal",
-    "tool_calls",
-    "reasoning",
-    "code",
-    "detail",
+    *("choices", "error", "message", "content", "text", "type", "usage", "prompt_tokens", "refusal"),
+    *("tool_calls", "reasoning", "code", "detail"),
 ]
 
 json_values = st.recursive(

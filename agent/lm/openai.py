@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import openai
 
+from evoarch.agent.base.formatting import printable
 from evoarch.agent.config.lm import LMSettings, url_problem
 from evoarch.agent.lm.base import Complete, LMError, LMReply, LMRequest
 from evoarch.agent.lm.openai_http import BoundedClient, counted
@@ -265,7 +266,7 @@ class OpenAILM:
 
     def _clean(self, text: str) -> str:
         """`text` in one short line, without the key, which some servers repeat."""
-        return " ".join(self.settings.without_key(text).split())[:300]
+        return printable(" ".join(self.settings.without_key(text).split()))[:300]
 
 
 def _messages(request: LMRequest) -> Any:

@@ -83,6 +83,7 @@ OTHERS = {
     "lines": ("application/x-ndjson", '{"a": 1}\n{"a": 2}\n', "text that is no JSON", '{"a": 1}'),
     "words": ("text/plain", "It works!", "text that is no JSON", "It works!"),
     "deep": ("application/json", "[" * 100_000, "text that is no JSON", "[["),
+    "colours": ("text/plain", "\x1b[31mred", "text that is no JSON", "\ufffd[31mred"),
     "empty": ("", "", "an empty answer", "of no type"),
 }
 

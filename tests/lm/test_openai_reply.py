@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from evoarch.agent.lm.base import LMError, LMReply, LMRequest
@@ -17,18 +18,11 @@ from evoarch.agent.lm.openai import OpenAILM
 from evoarch.agent.lm.openai_reply import Answer, NoCompletionError, read_answer
 from evoarch.agent.operators.lm.drafts import drafts
 from evoarch.prompts.replies import Parsed
-from kit.openai_server import KEY, Handler, Server, answer, ask, good, send, serving, settings, shaped
+from kit.openai_server import KEY, Handler, Server, answer, ask, good, send, settings, shaped
 
 Step = Callable[[Handler, dict[str, Any]], None]
 
 CHAT_OR_NOT = pytest.mark.parametrize("chat", [False, True], ids=["completion", "chat"])
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("TEST_KEY", KEY)
-    with serving() as server:
-        yield server
 
 
 def request(chat: bool, n: int = 1, text: str = "x = nn.") -> LMRequest:
@@ -83,7 +77,7 @@ OTHERS = {
     "lines": ("application/x-ndjson", '{"a": 1}\n{"a": 2}\n', "text that is no JSON", '{"a": 1}'),
     "words": ("text/plain", "It works!", "text that is no JSON", "It works!"),
     "deep": ("application/json", "[" * 100_000, "text that is no JSON", "[["),
-    "colours": ("text/plain", "\x1b[31mred", "text that is no JSON", "\ufffd[31mred"),
+    "colours": ("text/plain", "\x1b[31mred", "text that is no JSON", "[31mred"),
     "empty": ("", "", "an empty answer", "of no type"),
 }
 
@@ -101,7 +95,7 @@ def test_what_came_instead_of_a_completion_is_said_with_what_may_be_wrong(
     assert kind.partition(";")[0] in said
     assert words in said
     assert "base_url may be wrong" in said
-    assert "\n" not in said
+    assert not {"\n", "\x1b"} & set(said)
     assert len(said) < 500
     assert "go()" not in said
     assert (caught.value.retriable, caught.value.unanswered) == (True, 1)
@@ -326,6 +320,7 @@ json_values = st.recursive(
 )
 
 
+@examples(deadline=None)
 @given(json_values.map(json.dumps).map(str.encode) | st.binary(max_size=60), st.booleans())
 def test_whatever_a_server_sends_is_read_or_said(content: bytes, whole: bool) -> None:
     if whole:

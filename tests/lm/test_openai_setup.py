@@ -13,6 +13,7 @@ from urllib.parse import quote
 import httpx2
 import pytest
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from evoarch.agent.base.errors import UserError
@@ -102,6 +103,7 @@ FORMS: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@examples(deadline=None)
 @given(key=st.text(string.ascii_letters + string.digits + "-_+/\\%.", min_size=8, max_size=60))
 def test_a_key_is_masked_in_every_form_in_which_it_can_be_read(form: Callable[[str], str], key: str) -> None:
     with pytest.MonkeyPatch.context() as patch:

@@ -23,6 +23,7 @@ from evoarch.archive.schema import FILE as DATABASE
 from evoarch.archive.store import create, open_archive
 from evoarch.archive.weights import FOLDER as WEIGHTS
 from evoarch.archive.weights import save_weights
+from kit.command import new_campaign
 
 
 @pytest.fixture
@@ -118,7 +119,8 @@ def test_a_linked_folder_is_refused_and_one_that_is_there_is_left(tmp_path: Path
 def test_the_log_of_a_compared_run_is_not_written_through_a_link(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     kept.write_text("precious")
-    (tmp_path / LOG).symlink_to(kept)
+    folder = new_campaign(tmp_path / "run")
+    (folder / LOG).symlink_to(kept)
     with pytest.raises(UserError, match=rf"{LOG} is a symbolic link"):
-        asyncio.run(carry_out([Run("arm", 0, tmp_path)], 1, lambda line: None))
+        asyncio.run(carry_out([Run("arm", 0, folder)], 1, lambda line: None))
     assert kept.read_text() == "precious"

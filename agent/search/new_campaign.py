@@ -26,14 +26,22 @@ from evoarch.agent.search.campaign_template import (
 from evoarch.evaluators.task import Task
 
 
-def profiled(text: str, name: str, profile: Profile, evaluations: int | None) -> str:
-    """The campaign.toml `text` under a profile; `evaluations` in the place of the profile's, if any."""
+def profiled(text: str, name: str, profile: Profile, evaluations: int | None, task: Task) -> str:
+    """The campaign.toml `text` under a profile; `evaluations` in the place of the profile's, if any.
+
+    Where `task` has no recipe of the profile's name, its own stands there, and the file says so.
+    """
     loop = loop_of(profile.overlay.get("rounds"))
     merged = overlaid(loop.pruned(tomllib.loads(text)), profile.overlay)
     merged["campaign"] = {**merged["campaign"], "profile": name}
     if evaluations is not None:
         merged["budget"] = {**merged["budget"], "evaluations": evaluations}
-    return PROFILED.format(name=name, words=profile.words) + tomlkit.dumps(merged)
+    words, recipe = profile.words, merged["evaluation"]["recipe"]
+    if recipe not in task.recipes:
+        own = "fast" if "fast" in task.recipes else min(task.recipes)
+        merged["evaluation"] = {**merged["evaluation"], "recipe": own}
+        words += f".\n# Fitted to the task, which has no recipe {recipe!r}: recipe {own!r}, of its own"
+    return PROFILED.format(name=name, words=words) + tomlkit.dumps(merged)
 
 
 def _random_for(task: Task) -> str:
@@ -73,7 +81,7 @@ def write_campaign(
         recipes=", ".join(sorted(task.recipes)),
     )
     if profile is not None:
-        text = profiled(text, *profile, evaluations)
+        text = profiled(text, *profile, evaluations, task)
     try:
         # The configuration last: it says that the folder is whole.
         encoded = {path: content.encode() for path, content in {**files, config: text}.items()}

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from evoarch.prompts.chat import Fence, answer_in, fences, outside
 from evoarch.prompts.fragments import is_known, with_fragments
@@ -18,8 +19,8 @@ MAX_REPLY = 65_536
 MAX_TAIL = 12
 """Lines of the unfinished statement that may be dropped from the end of a reply that was cut off."""
 
-MAX_CUTS = 60
-"""Lines of prose behind a bare file at which it may end; and beginnings before it that are tried."""
+MAX_PARSED = 500_000
+"""Characters that are parsed, all tries together, to find where a file among prose begins and ends."""
 
 _CODE = re.compile(r"^(?:import|from|class|def|@|[A-Z][A-Z_0-9]* *=)", re.MULTILINE)
 _BEFORE = re.compile(
@@ -97,7 +98,11 @@ def _without_fences(reply: str, blocks: Sequence[Fence], around: Outline, entry:
 def _file(text: str, around: Outline, entry: str, others: Sequence[str], *, cut: bool) -> Parsed:
     """The first sound file in `text`: all of it, or without the prose around it."""
     first, dropped = Parsed(), None
-    for number, part in enumerate([text, *_parts(text, entry)]):
+    parsed_so_far = 0
+    for number, part in enumerate(chain([text], _parts(text, entry))):
+        parsed_so_far += len(part)
+        if number and parsed_so_far > MAX_PARSED:
+            break
         try:
             code, dropped = sound(part, cut=cut and not number)
             code = _without_remarks(code)
@@ -125,8 +130,8 @@ def _parts(text: str, entry: str) -> Iterator[str]:
         for at, line in enumerate(lines)
         if at > entries[0] and line[:1].strip() and not _CODE.match(line) and line[0] not in ")]}"
     ]
-    for start in code[:MAX_CUTS]:
-        for end in [len(lines), *reversed(prose)][:MAX_CUTS]:
+    for start in code:
+        for end in [len(lines), *reversed(prose)]:
             yield "\n".join(lines[start:end])
 
 

@@ -6,6 +6,7 @@ from itertools import product
 
 import pytest
 
+from evoarch.prompts import replies
 from evoarch.prompts.chat import answer_in
 from evoarch.prompts.edits import edited
 from evoarch.prompts.outline import Outline, merged, outline
@@ -13,6 +14,7 @@ from evoarch.prompts.replies import answered
 from evoarch.prompts.span_replies import span_answered
 from evoarch.prompts.spans import LAYER, find
 from evoarch.sandbox.genome import canonical
+from evoarch.sandbox.parsing import GenomeError
 
 IMPORTS = "import torch.nn as nn\nimport torch.nn.functional as F\n"
 HELPER = """\
@@ -255,3 +257,19 @@ def test_a_search_that_fits_two_lines_without_their_comments_is_a_problem() -> N
     twice = PARENT.replace(OLD, OLD + "\n" + OLD)
     assert "stand once" in edited(twice, edit(OLD + "  # first", NEW), "Model").problem
     assert "do not stand" in edited(PARENT, edit("# only a comment", NEW), "Model").problem
+
+
+def test_the_work_on_a_reply_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many lines where a file might begin, times many where it might end."""
+    looked_at = 0
+    read = replies.sound
+
+    def counted(text: str, *, cut: bool) -> tuple[str, GenomeError | None]:
+        nonlocal looked_at
+        looked_at += len(text)
+        return read(text, cut=cut)
+
+    monkeypatch.setattr(replies, "sound", counted)
+    reply = "import a\n" * 2000 + CHILD + "so it is\n" * 1000
+    assert answered(reply, AROUND, "Model").problem
+    assert looked_at <= replies.MAX_PARSED + len(reply)

@@ -52,6 +52,7 @@ def commands(demo: str) -> dict[str, Process]:
     lines |= {f"{name} --help": [*name.split(), "--help"] for name in helps}
     lines |= {name: [name, demo, "20"] for name in ("show", "diff", "lineage")}
     lines |= {"status": ["status", demo], "list": ["list", demo, "--limit", "20"], "tasks": ["tasks"]}
+    lines |= {"zoo": ["zoo"], "zoo show": ["zoo", "show", "starnet"]}
     completion = {"_EVOARCH_COMPLETE": "bash_complete", "COMP_WORDS": "evoarch ", "COMP_CWORD": "1"}
     found: dict[str, Process] = {title: (COMMAND, line, {}) for title, line in lines.items()}
     return found | {"shell completion": (COMMAND, [], completion)}

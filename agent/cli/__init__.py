@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, str] = {
     "status": "campaigns",
     "tasks": "machine",
     "tuning": "tuning",
+    "zoo": "zoo",
 }
 """Each command and the module of this package that has it."""
 

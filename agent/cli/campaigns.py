@@ -40,6 +40,17 @@ if TYPE_CHECKING:
 )
 @click.option("--lm", type=click.Choice(sorted(LM_TABLES)), default="embedded", show_default=True)
 @click.option("--profile", "profile_name", metavar="NAME", help=f"One of: {', '.join(PROFILES)}.")
+@click.option(
+    "--seeds",
+    metavar="NAME,NAME",
+    help="The first generation, in the place of the task's baselines, so that all begin at one size: "
+    "families of `evoarch zoo`, names of baselines, or FILE.py as it is.",
+)
+@click.option(
+    "--params",
+    metavar="COUNT",
+    help="With --seeds: the parameters of each family, such as 5000, 50k or 2M.  [default: 20k]",
+)
 def init(
     folder: Path,
     task_name: str,
@@ -48,6 +59,8 @@ def init(
     evaluations: int | None,
     lm: str,
     profile_name: str | None,
+    seeds: str | None,
+    params: str | None,
 ) -> None:
     """Write a campaign's folder: campaign.toml, commented, and seeds/.
 
@@ -56,19 +69,24 @@ def init(
       evoarch init demo --task mnist1d --evaluations 80
       evoarch init mine --task tensors:data/mine.npz
       evoarch init paper --task mnist1d --profile evoprompting
+      evoarch init zoo --task digits --seeds starnet,mobileone,regnet --params 50k
     """
     from evoarch.agent.config.data_fingerprint import fingerprint
     from evoarch.agent.config.load import load
     from evoarch.agent.config.trust import code_of, remember
+    from evoarch.agent.search.named_seeds import budget_of, named_seeds
     from evoarch.agent.search.new_campaign import write_campaign
     from evoarch.evaluators.tasks import load_task, moved
 
+    if params and not seeds:
+        raise UserError("--params is the size of families of the zoo: expected --seeds beside it")
     chosen = (profile_name, profile(profile_name)) if profile_name else None
     if chosen and lm == "none":
         raise UserError(f"--profile {profile_name}: expected a language model, got --lm none")
     task = load_task(task_name)
     # A task of one's own is looked at now, its data included, not when a run has begun.
     fingerprint(task_name, task, seed)
+    chosen_seeds = named_seeds(seeds.split(","), task, budget_of(params or "20k")) if seeds else None
     written = write_campaign(
         folder,
         task,
@@ -78,11 +96,13 @@ def init(
         evaluations=evaluations,
         lm=lm,
         profile=chosen,
+        seeds=chosen_seeds.sources if chosen_seeds else None,
     )
     if code := code_of(load(folder), folder):
         remember(folder, code)  # it was named here, and has run just now
     for path in written:
-        click.echo(f"wrote {path}")
+        size = chosen_seeds.sizes.get(path.stem, "") if chosen_seeds else ""
+        click.echo(f"wrote {path}{size and f': {size}'}")
     click.echo(f"next: evoarch run {folder}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import tomlkit
@@ -59,16 +60,19 @@ def write_campaign(
     evaluations: int | None,
     lm: str,
     profile: tuple[str, Profile] | None = None,
+    seeds: Mapping[str, str] | None = None,
 ) -> list[Path]:
     """Writes campaign.toml and seeds/ into `folder`; the paths written. Raises UserError if one is there.
 
-    `task_name`: how campaign.toml names the task ("": by its own name).
+    `task_name`: how campaign.toml names the task ("": by its own name). `seeds`: the first generation by
+    name, in the place of the task's baselines.
     """
     config = folder / FILE
     if config.exists():
         raise UserError(f"{config}: is there already; choose another folder, or `evoarch run {folder}`")
-    seeds = folder / "seeds"
-    files = {seeds / f"{stem}.py": source for stem, source in sorted(task.seeds.items())}
+    place = folder / "seeds"
+    chosen = task.seeds if seeds is None else seeds
+    files = {place / f"{stem}.py": source for stem, source in sorted(chosen.items())}
     text = TEMPLATE.format(
         name=json.dumps(name, ensure_ascii=False),
         task=json.dumps(task_name or task.name, ensure_ascii=False),
@@ -88,7 +92,7 @@ def write_campaign(
     except UnicodeEncodeError as error:
         raise UserError(f"{config}: expected UTF-8 text, got {error.object[error.start]!r}") from None
     try:
-        seeds.mkdir(parents=True, exist_ok=True)
+        place.mkdir(parents=True, exist_ok=True)
         for path, content in encoded.items():
             path.write_bytes(content)
     except OSError as error:

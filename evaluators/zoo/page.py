@@ -18,6 +18,19 @@ one; and, where that package is code, equal outputs from equal weights, to 1e-5 
 mode (`make zoo-oracle`). **off** says how far it is off and why. Dropout and stochastic depth have no
 parameters and are left out: they are the business of a recipe.
 
+## Commands
+
+    evoarch zoo                       # all families; --search WORD, --json
+    evoarch zoo show starnet          # paper, published variants, how it scales
+    evoarch init demo --task digits --seeds starnet,mobileone,regnet --params 50k
+
+`init --seeds` fits each family to the task's input and to the number of parameters, mostly by `width`, and
+writes plain files with the numbers in them, in the place of the task's baselines. On `digits` each family
+that takes images is within 5% of 5,000, of 20,000 and of 50,000 parameters; `init` says how far off each is.
+For one-dimensional inputs the files of images are rewritten (`Conv2d` to `Conv1d` and so on); those that read
+both dimensions of an image (EfficientFormer, EfficientMod, EMO, ENet, EvoNorm, LowFormer, RIFormer) are
+refused in one line, and so is TDNN for images.
+
 This page is made from the catalogue, `evaluators/zoo/families/NAME.toml`: `make zoo-docs`.
 """
 

@@ -89,7 +89,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(campaign(tmp_path_factory.mktemp("startup")))
 
 
-@pytest.mark.parametrize("title", ["status", "list", "show", "diff", "lineage", "tasks"])
+@pytest.mark.parametrize("title", ["status", "list", "show", "diff", "lineage", "tasks", "zoo", "zoo show"])
 def test_a_command_that_reads_loads_what_it_shows_with(demo: str, title: str) -> None:
     found = measured(*commands(demo)[title])
     assert found.output

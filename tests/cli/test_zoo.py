@@ -82,6 +82,8 @@ def test_a_campaign_that_begins_with_families_has_children_of_them(tmp_path: Pat
     )
     output_of("run", str(folder))
     rows = json.loads(output_of("list", str(folder), "--json"))
-    found = rows if isinstance(rows, list) else rows["candidates"]
-    scored = [row for row in found if row.get("error") is not None]
-    assert len(scored) >= 3, found
+    scored = [row for row in rows if row["state"] == "scored"]
+    assert {row["name"] for row in scored if row["operator"] == "seed"} == {"mobileone", "starnet"}
+    children = [row for row in scored if row["operator"].startswith("syntactic.")]
+    assert children
+    assert all(row["parents"] and row["error"] < 0.9 for row in children)

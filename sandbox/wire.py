@@ -234,6 +234,6 @@ def _frame(entry: object, start: int) -> Frame:
 
 def _is_shape(shape: Sequence[object]) -> bool:
     # bool is an int: True as a length would pass for 1.
-    if len(shape) > MAX_DIMENSIONS or not all(type(n) is int and 0 <= n <= MAX_ELEMENTS for n in shape):
+    if len(shape) > MAX_DIMENSIONS or not all(type(n) is int and 0 <= n < MAX_ELEMENTS for n in shape):
         return False
     return math.prod(n or 1 for n in shape if isinstance(n, int)) <= MAX_ELEMENTS

@@ -126,7 +126,7 @@ def test_a_copy_writes_nothing_beside_its_own_folder(tmp_path: Path) -> None:
 def config(**tables: object) -> Config:
     lm = {"name": "big", "backend": "openai", "model": "m", "concurrency": 2, "price_prompt": 2.0}
     operators = [{"name": "lm.rewrite", "lm": "big"}, {"name": "random"}]
-    return config_of(lm=[lm], operators=operators, **tables)
+    return config_of(**{"lm": [lm], "operators": operators, **tables})
 
 
 def test_the_estimate_counts_calls_by_their_samples_and_proposals_by_their_share() -> None:

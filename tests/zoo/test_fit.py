@@ -49,7 +49,10 @@ def trains(source: str, offers: Mapping[str, Any]) -> None:
     assert all(each.grad is not None and torch.isfinite(each.grad).all() for each in model.parameters())
 
 
-@pytest.mark.parametrize("budget", [5_000, 20_000, 50_000])
+@pytest.mark.parametrize(
+    "budget",
+    [5_000, pytest.param(20_000, marks=pytest.mark.slow), pytest.param(50_000, marks=pytest.mark.slow)],
+)
 @by_name
 def test_a_family_is_fitted_to_digits_within_five_per_cent(family: Family, budget: int) -> None:
     if family.name in NOT_FOR_IMAGES:

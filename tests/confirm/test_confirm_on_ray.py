@@ -80,5 +80,5 @@ def test_trainings_and_tests_run_in_the_slots_of_the_pool(
     assert rows["mlp"]["latency"]["runs"] > 0
     trainings = len(SEEDS) * (len(RATES) + 1)
     assert ran["train"] == trainings
-    tests = len(SEEDS) * 2 * 2
+    tests = len(SEEDS) * 2 * 2 * 2  # two trainings, two tests, each asked twice
     assert ran["predict"] == 2 * trainings + tests

@@ -103,4 +103,9 @@ def test_a_kept_archive_replays(tmp_path: Path, kept: str, monkeypatch: pytest.M
         told = [[json.dumps(p.context) for p in of.proposals()] for of in (store, record)]
         assert told[0] == told[1]
         rejected = [c.note for c in record.candidates(state=State.REJECTED)]
-        assert [c.note for c in store.candidates(state=State.REJECTED)] == rejected
+        # Rules that came since may find more in what was rejected, and never less.
+        again = [c.note for c in store.candidates(state=State.REJECTED)]
+        assert len(again) == len(rejected)
+        assert all(
+            set(was.split("; ")) <= set(now.split("; ")) for was, now in zip(rejected, again, strict=True)
+        )

@@ -6,9 +6,9 @@ learnt errs on both alike; one that carries a table of published labels does not
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
+from evoarch.agent.statistics.intervals import spread_of_shares
 from evoarch.archive.store import Store
 
 LEAST_Z = 4.5
@@ -40,9 +40,9 @@ def memorised(store: Store, validation: int) -> list[Memorised]:
     """The scored ones, by id. `validation`: examples of the validation split, 0 if unknown."""
     found = []
     for identity, error, fresh_error, examples in store.browse.fresh_errors():
-        pooled = (error * validation + fresh_error * examples + 1) / (validation + examples + 2)
-        spread = math.sqrt(pooled * (1 - pooled) * (1 / max(1, validation) + 1 / examples))
         gap = fresh_error - error
-        if validation and gap > LEAST_GAP and gap > LEAST_Z * spread:
+        if not validation or gap <= LEAST_GAP:
+            continue
+        if gap > LEAST_Z * spread_of_shares(error, validation, fresh_error, examples):
             found.append(Memorised(identity, error, fresh_error, examples))
     return found

@@ -33,6 +33,14 @@ class Interval:
     high: float
 
 
+def spread_of_shares(one: float, count: int, other: float, other_count: int) -> float:
+    """Standard error of the difference of two shares of `count` and `other_count` examples, were they equal:
+    that of the pooled two-proportion z-test, smoothed by one success and one failure.
+    """
+    pooled = (one * count + other * other_count + 1) / (count + other_count + 2)
+    return math.sqrt(pooled * (1 - pooled) * (1 / count + 1 / other_count))
+
+
 def in_words(interval: Interval | None) -> str:
     """An interval as `0.036-0.057`; "" for None."""
     return f"{interval.low:.3f}-{interval.high:.3f}" if interval else ""

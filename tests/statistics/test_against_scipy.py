@@ -17,6 +17,7 @@ from evoarch.agent.statistics.intervals import (
     CONFIDENCE,
     Z,
     share_at_most,
+    spread_of_shares,
     t_interval,
     variance_of_mean,
     welch,
@@ -108,3 +109,18 @@ def test_spearmans_interval_holds_it_and_lowest_ranks_may_be_infinite(pairs: lis
     assert -1 <= found.low <= r <= found.high <= 1
     lowest = [-math.inf if value == min(some) else value for value in some]
     assert spearman(lowest, others)[0] == pytest.approx(r)
+
+
+@given(counts, counts)
+def test_two_shares_are_compared_as_by_the_chi_square_test(
+    one: tuple[int, int], other: tuple[int, int]
+) -> None:
+    """z squared of the pooled test is Pearson's statistic, but for the one success and failure added."""
+    (a, n), (b, m) = one, other
+    pooled = (a + b + 1) / (n + m + 2)
+    plain = (a + b) / (n + m)
+    assume(0 < plain < 1)
+    table = [[a, n - a], [b, m - b]]
+    pearson = float(stats.chi2_contingency(table, correction=False).statistic)
+    z = (a / n - b / m) / spread_of_shares(a / n, n, b / m, m)
+    assert z**2 * pooled * (1 - pooled) / (plain * (1 - plain)) == pytest.approx(pearson, rel=1e-6, abs=1e-9)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 
 from evoarch.agent.statistics.correlation import spearman
 from evoarch.agent.statistics.intervals import (
@@ -19,6 +19,7 @@ from evoarch.agent.statistics.intervals import (
     share_at_most,
     spread_of_shares,
     t_interval,
+    t_quantile,
     variance_of_mean,
     welch,
     wilson,
@@ -27,7 +28,7 @@ from evoarch.agent.statistics.intervals import (
 from evoarch.agent.statistics.tests import effect, interval
 
 values = st.lists(st.integers(-400, 400).map(lambda n: n / 80), min_size=2, max_size=9)
-counts = st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+counts = st.integers(1, 4000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
 
 def test_levels_are_one_convention() -> None:
@@ -68,6 +69,11 @@ def test_satterthwaites_degrees_lie_between_the_least_and_the_sum(parts: list[tu
     wide = stats.t.ppf((1 + CONFIDENCE) / 2, min(freedom for _, freedom in parts)) * root
     assert narrow * (1 - 1e-9) <= found.high <= wide * (1 + 1e-9)
     assert found.low == -found.high
+
+
+@given(st.floats(0, 7.5).map(lambda power: 10**power), st.floats(-8, -0.05).map(lambda power: 10**power))
+def test_the_quantile_of_student_is_scipys(freedom: float, outside: float) -> None:
+    assert t_quantile(freedom, outside) == pytest.approx(-special.stdtrit(freedom, outside / 2), rel=1e-8)
 
 
 @given(counts)

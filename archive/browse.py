@@ -10,14 +10,16 @@ from evoarch.archive.database import Database
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.queries import HEAD, Queries
 from evoarch.archive.records import FULL, Candidate, Proposal, State
-from evoarch.archive.schema import ENTERED
+from evoarch.archive.schema import ENTERED, UNSCREENED
 
 ORDERS = ("id", "error", "params", "generation", "cpu_seconds")
 
 
 @dataclass(frozen=True)
 class Filter:
-    """Which candidates; "" is no condition. `text` is looked for in sources, letter for letter.
+    """Which candidates; "" is no condition, but that without a state screened ones are left out.
+
+    `text` is looked for in sources, letter for letter.
 
     `judged`: approve, veto or pin (the standing verdict), or note (has one).
     """
@@ -202,7 +204,9 @@ class Browse:
         return self._family(ids, "parents.candidate", "parents.parent", most)
 
     def descendants(self, identity: int, *, most: int) -> list[Candidate]:
-        """It and all that comes from it, without sources, nearest first, at most `most`."""
+        """It and all that comes from it but what was screened, without sources, nearest first, at most
+        `most`.
+        """
         return self._family([identity], "parents.parent", "parents.candidate", most)
 
     def _family(self, ids: Sequence[int], start: str, end: str, most: int) -> list[Candidate]:
@@ -211,6 +215,7 @@ class Browse:
             WITH RECURSIVE family(id) AS (
                 SELECT value FROM json_each(?)
                 UNION SELECT {end} FROM family JOIN parents ON {start} = family.id
+                JOIN candidates ON candidates.id = {end} WHERE {UNSCREENED}
             ) SELECT id FROM family LIMIT ?
             """,
             json.dumps(list(ids)),
@@ -261,6 +266,8 @@ def _where(chosen: Filter) -> tuple[str, list[object]]:
     if chosen.state:
         parts.append("state = ?")
         values.append(State(chosen.state))
+    else:
+        parts.append(UNSCREENED)
     if chosen.operator:
         parts.append("operator = ?")
         values.append(chosen.operator)
@@ -272,4 +279,4 @@ def _where(chosen: Filter) -> tuple[str, list[object]]:
     if chosen.text:
         parts.append("instr(source, ?) > 0")
         values.append(chosen.text)
-    return " AND ".join(parts) or "TRUE", values
+    return " AND ".join(parts), values

@@ -9,14 +9,15 @@ from pathlib import Path
 
 from evoarch.archive.errors import ArchiveError, one_line
 from evoarch.archive.private_files import open_private
-from evoarch.archive.schema import VERSION
+from evoarch.archive.schema import READABLE, SINCE_READABLE, VERSION
 
 BUSY_SECONDS = 30.0
 """How long a writer waits for another one (a reviewer's verdict) before it gives up."""
 
 
 def connect(path: Path, *, write: bool) -> sqlite3.Connection:
-    """Open the archive file `path` and check its version, migrating an older one when `write`.
+    """Open the archive file `path` and check its version, migrating an older one when `write`. For reading,
+    one of version `READABLE` or newer is taken as it is.
 
     Raises ArchiveError, with nothing changed, where the file is missing, no archive, or of a newer version.
     """
@@ -31,10 +32,12 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
                 raise ArchiveError(
                     f"{path}: schema version {version} is newer than {VERSION}, the newest this evoarch knows"
                 )
-            if version < VERSION and not write:
+            if version < READABLE and not write:
                 raise ArchiveError(f"{path}: schema version {version}, expected {VERSION}: `run` upgrades it")
             if write:
                 _migrate(connection)
+            elif version < VERSION:
+                _stand_in(connection)
         except BaseException:  # whatever it was: cleaned up after, then raised on
             connection.close()
             raise
@@ -63,6 +66,13 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
         if "no such" in str(error):
             raise ArchiveError(f"{path}: not an evoarch archive ({error})") from error
         raise
+
+
+def _stand_in(connection: sqlite3.Connection) -> None:
+    """Empty tables for those that an older archive has not: in memory, of this connection alone."""
+    connection.execute("PRAGMA temp_store = MEMORY")
+    for statement in SINCE_READABLE.split(";"):
+        connection.execute(statement.replace("CREATE TABLE", "CREATE TEMP TABLE"))
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

@@ -10,22 +10,27 @@ import sqlite3
 
 from sqlite_utils import Database, Migrations
 
-from evoarch.archive.records import State
-from evoarch.archive.schema import ENTERED
+from evoarch.archive.schema import ENTERED, SINCE_READABLE, UNSCREENED
 
 MIGRATIONS = Migrations("evoarch")
 
-_STATES = ", ".join(f"'{state}'" for state in State)
+_STATES = (
+    "'proposed', 'rejected', 'duplicate', 'awaiting_review', 'queued', 'running', 'scored', 'failed',"
+    " 'stopped'"
+)
 
-_FIRST = f"""
+_META = """
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
     value TEXT NOT NULL             -- JSON
-) WITHOUT ROWID;
-CREATE TABLE candidates (
+) WITHOUT ROWID
+"""
+
+_CANDIDATES = """
+CREATE TABLE {name} (
     id INTEGER PRIMARY KEY,
     operator TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ({_STATES})),
+    state TEXT NOT NULL CHECK (state IN ({states})),
     generation INTEGER NOT NULL,
     number INTEGER UNIQUE,          -- of its proposal, NULL for seeds
     error REAL,
@@ -44,7 +49,10 @@ CREATE TABLE candidates (
     text TEXT NOT NULL DEFAULT '',  -- the reply part it was read from
     CHECK ((state = 'scored') = (error IS NOT NULL)),
     CHECK ((state = 'duplicate') = (duplicate_of IS NOT NULL))
-);
+)
+"""
+
+_CANDIDATES_INDEXES = """
 CREATE INDEX candidates_state ON candidates(state, error, number);
 CREATE INDEX candidates_cost ON candidates(cpu_seconds) WHERE cpu_seconds > 0;
 CREATE INDEX candidates_params ON candidates(params);
@@ -52,7 +60,10 @@ CREATE INDEX candidates_error ON candidates(error);
 CREATE INDEX candidates_generation ON candidates(generation);
 CREATE INDEX candidates_operator ON candidates(operator, state, number);
 CREATE INDEX candidates_source_digest ON candidates(source_digest, state);
-CREATE INDEX candidates_function_digest ON candidates(function_digest, state);
+CREATE INDEX candidates_function_digest ON candidates(function_digest, state)
+"""
+
+_FIRST = f"""
 CREATE TABLE parents (
     candidate INTEGER NOT NULL REFERENCES candidates(id),
     position INTEGER NOT NULL,
@@ -130,8 +141,8 @@ CREATE INDEX lm_calls_batch ON lm_calls(batch)
 @MIGRATIONS()
 def m001_first(db: Database) -> None:
     """Every table but that of verdicts."""
-    for statement in _FIRST.split(";"):
-        db.execute(statement)
+    for part in (_META, _CANDIDATES.format(name="candidates", states=_STATES), _CANDIDATES_INDEXES, _FIRST):
+        _execute(db, part)
     db.execute("INSERT INTO meta VALUES ('schema_version', '1')")
 
 
@@ -153,11 +164,40 @@ CREATE INDEX evaluations_history
 @MIGRATIONS()
 def m002_verdicts(db: Database) -> None:
     """What people say of candidates, and an index for a page that reads the whole history."""
-    for statement in _VERDICTS.split(";"):
-        db.execute(statement)
+    _execute(db, _VERDICTS)
     db.execute("UPDATE meta SET value = '2' WHERE key = 'schema_version'")
+
+
+@MIGRATIONS()
+def m003_screened(db: Database) -> None:
+    """Candidates that were screened, what was foretold of them, and what models are made of."""
+    _execute(db, _CANDIDATES.format(name="candidates_new", states=f"{_STATES}, 'screened'"))
+    # A CHECK can't be changed in place: https://sqlite.org/lang_altertable.html#otheralter has this way.
+    _execute(db, "INSERT INTO candidates_new SELECT * FROM candidates")
+    _execute(db, "DROP TABLE candidates")
+    _execute(db, "ALTER TABLE candidates_new RENAME TO candidates")
+    _execute(db, _CANDIDATES_INDEXES)
+    _execute(
+        db,
+        f"CREATE INDEX candidates_unscreened ON candidates(id, state, operator, number) WHERE {UNSCREENED}",
+    )
+    _execute(db, SINCE_READABLE)
+    if broken := db.execute("PRAGMA foreign_key_check").fetchone():
+        raise sqlite3.IntegrityError(f"table {broken[0]} names a candidate that is missing")
+    db.execute("UPDATE meta SET value = '3' WHERE key = 'schema_version'")
 
 
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the file to `VERSION`; each step is one transaction."""
-    MIGRATIONS.apply(Database(connection, execute_plugins=False))
+    (keys,) = connection.execute("PRAGMA foreign_keys").fetchone()
+    # Off while a table is made anew; within a transaction it could not be set.
+    connection.execute("PRAGMA foreign_keys = OFF")
+    try:
+        MIGRATIONS.apply(Database(connection, execute_plugins=False))
+    finally:
+        connection.execute(f"PRAGMA foreign_keys = {keys}")
+
+
+def _execute(db: Database, statements: str) -> None:
+    for statement in statements.split(";"):
+        db.execute(statement)

@@ -19,7 +19,7 @@ from evoarch.archive.records import (
     Scored,
     State,
 )
-from evoarch.archive.schema import ENTERED
+from evoarch.archive.schema import ENTERED, UNSCREENED
 
 HEAD = (
     "id, operator, state, generation, number, name, source_digest, function_digest, duplicate_of, repairs,"
@@ -81,9 +81,11 @@ class Queries:
         return self.candidates(state=State.SCORED, sources=sources)
 
     def children(self, candidate: int) -> list[int]:
-        """Ids of the candidates that have it among their parents, in order."""
+        """Ids of the candidates that have it among their parents, in order; none that was screened."""
         rows = self._db.rows(
-            "SELECT DISTINCT candidate FROM parents WHERE parent = ? ORDER BY candidate", candidate
+            "SELECT DISTINCT candidate FROM parents JOIN candidates ON candidates.id = candidate"
+            f" WHERE parent = ? AND {UNSCREENED} ORDER BY candidate",
+            candidate,
         )
         return [row[0] for row in rows]
 
@@ -95,7 +97,9 @@ class Queries:
         return rows[0]["change"], rows[0]["text"]
 
     def find_source(self, digest: str, *, exclude: int | None = None) -> int | None:
-        """The first candidate besides `exclude` that was let in with this source digest, a failed one too."""
+        """The first candidate besides `exclude` that was let in with this source digest, a failed one too; a
+        screened one was not let in, and its source may be drawn again.
+        """
         return self._find("source_digest", digest, exclude)
 
     def find_function(self, digest: str, *, exclude: int | None = None) -> int | None:
@@ -105,7 +109,7 @@ class Queries:
     def _find(self, column: str, digest: str, exclude: int | None) -> int | None:
         found = self._db.value(
             f"SELECT min(id) FROM candidates WHERE {column} = ? AND id IS NOT ?"
-            " AND state NOT IN ('proposed', 'rejected', 'duplicate')",
+            " AND state NOT IN ('proposed', 'rejected', 'duplicate', 'screened')",
             digest,
             exclude,
         )

@@ -15,11 +15,16 @@ FULL = "full"
 
 
 class State(StrEnum):
-    """Where a candidate stands. `proposed` means an operator was asked for it and has not answered."""
+    """Where a candidate stands.
+
+    `proposed`: an operator was asked for it and has not answered; `screened`: it was built, and another draft
+    was trained in its place.
+    """
 
     PROPOSED = "proposed"
     REJECTED = "rejected"
     DUPLICATE = "duplicate"
+    SCREENED = "screened"
     AWAITING_REVIEW = "awaiting_review"
     QUEUED = "queued"
     RUNNING = "running"
@@ -127,6 +132,28 @@ class Evaluation:
     detail: Mapping[str, object] = field(default_factory=dict)
     """JSON: learning curve, usage, isolation level. Never a score."""
     id: int | None = None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was foretold of a candidate before its training, so that it can be held against what came.
+
+    `slot`: the pool that it was picked from, from 1. `model`: what foretold it, with `rows` rows of training
+    data. `mean`, `low` and `high`: of the first objective, as it is, with the bounds of an interval at 90%.
+    `value`: what the pick maximised. All four are None where nothing was foretold. `unscreened`: it was let
+    in without a look at its value. `detail`: JSON, whatever else is to be kept.
+    """
+
+    candidate: int
+    slot: int
+    model: str
+    rows: int = 0
+    mean: float | None = None
+    low: float | None = None
+    high: float | None = None
+    value: float | None = None
+    unscreened: bool = False
+    detail: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from evoarch.archive.relatives import Relatives
 from evoarch.archive.schema import FILE
 from evoarch.archive.screens import FilterLog
 from evoarch.archive.totals import Totals
+from evoarch.archive.traces import Predictions, Traces
 from evoarch.archive.verdicts import Verdicts
 from evoarch.archive.yields import Yields
 
@@ -54,7 +55,8 @@ class Store(Queries):
 
     Its parts answer for the rest: `calls` to language models, a person's `verdicts`, the `filter` before
     training, `browse` for lists, `totals`, `relatives` of a candidate, `yields` of operators, `outlays` of
-    CPU time. Opened for reading, it refuses what writes. Close it, or use it as a context manager.
+    CPU time, `traces` of models, `predictions` before their training. Opened for reading, it refuses what
+    writes. Close it, or use it as a context manager.
     """
 
     def __init__(self, folder: Path, db: Database) -> None:
@@ -63,6 +65,7 @@ class Store(Queries):
         self.calls, self.verdicts, self.filter = CallLog(db), Verdicts(db), FilterLog(db)
         self.browse, self.totals, self.relatives = Browse(db, self), Totals(db), Relatives(db)
         self.yields, self.outlays = Yields(db), Outlays(db)
+        self.traces, self.predictions = Traces(db), Predictions(db)
 
     def __enter__(self) -> Self:
         return self
@@ -207,6 +210,33 @@ class Store(Queries):
             detail: dict[str, object] = {"parsed": True} if parsed or findings else {}
             detail |= {"findings": list(findings)} if findings else {}
             self._set(candidate, "rejected", detail, state=State.REJECTED, **columns)
+
+    def screen(
+        self,
+        candidate: int,
+        source: str,
+        source_digest: str,
+        *,
+        trace: Mapping[str, object] | None,
+        change: str = "",
+        note: str = "another draft was worth more",
+    ) -> None:
+        """It was built, and another draft is trained in its place: proposed -> screened. It costs no budget,
+        and nothing is a duplicate of it. `trace`: what it is made of, kept in `traces`.
+        """
+        with self._db.transaction():
+            self._expect(candidate, "to be screened", State.PROPOSED)
+            if trace is not None:
+                self.traces.put(candidate, trace)
+            self._set(
+                candidate,
+                "screened",
+                state=State.SCREENED,
+                source=as_text(source),
+                source_digest=source_digest,
+                change=as_text(change),
+                note=as_text(f"screened: {note}"),
+            )
 
     def duplicate(
         self,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from evoarch.archive.database import Database
 from evoarch.archive.records import State
-from evoarch.archive.schema import ENTERED, TUNING
+from evoarch.archive.schema import ENTERED, TUNING, UNSCREENED
 
 # What others write, a person's verdict or the next session before its own `run`, may come days after a kill.
 # A session checks its language models, in calls of batch 0, before it says `session`.
@@ -43,11 +43,16 @@ class Totals:
         self._db = db
 
     def counts(self) -> dict[State, int]:
-        """Bred candidates by state; their sum is the number of proposals."""
+        """Bred candidates by state; their sum is the number of proposals. Those that were screened apart."""
         rows = self._db.rows(
-            "SELECT state, count(number) FROM candidates GROUP BY state HAVING count(number) > 0"
+            f"SELECT state, count(number) FROM candidates WHERE {UNSCREENED} GROUP BY state"
+            " HAVING count(number) > 0"
         )
         return {State(row[0]): row[1] for row in rows}
+
+    def screened(self) -> int:
+        """Drafts that were built and not chosen."""
+        return self._count("SELECT count(*) FROM candidates WHERE state = 'screened'")
 
     def entered_training(self) -> int:
         """Candidates that cost a unit of the budget: bred, and with an own outcome of training or after.

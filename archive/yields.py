@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from evoarch.archive.database import Database
 from evoarch.archive.queries import event_of
 from evoarch.archive.records import Event
+from evoarch.archive.schema import UNSCREENED
 
 _ENDS = ("settled", "duplicate", "requeued", "held", "rung")
 _MARKS = ("run", "stop", "recovered")
@@ -40,13 +41,17 @@ class Yields:
         self._db = db
 
     def by_operator(self, *, models: bool = False) -> dict[str, dict[str, float]]:
-        """By operator, and with `models` by the language model it asked too ("lm.rewrite, large"): proposed,
+        """By operator, and with `models` by the language model it asked too ("lm.rewrite, large"), of all but
+        what was screened: proposed,
         parsed (a source could be read), vetted (let in), new (no duplicate), scored, failed, improved (scored
         with error x params below that of each of its parents); cpu_s (its evaluations, what its duplicates
         took, and a model of ours), tokens and money (of its calls that have ended, lost ones at their bound).
         """
         model = "coalesce(', ' || json_extract(context, '$.lm'), '')" if models else "''"
-        bred = f"WITH bred AS (SELECT candidate, batch, number, operator || {model} AS arm FROM proposals)"
+        bred = (
+            f"WITH bred AS (SELECT id AS candidate, batch, p.number, p.operator || {model} AS arm"
+            f" FROM candidates JOIN proposals AS p ON p.candidate = id WHERE {UNSCREENED})"
+        )
         rows = self._db.rows(
             f"""
             {bred} SELECT arm,

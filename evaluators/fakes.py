@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.sealed import Graded
 from evoarch.evaluators.segments import Segment
 from evoarch.evaluators.task import Evaluated
+from evoarch.evaluators.trace import MOST_NODES, Node, Trace, Traced
 from evoarch.sandbox.outcome import Array, ChildOutcome
 
 
@@ -50,6 +52,35 @@ class StubEvaluator:
     async def evaluate(self, source: str, *, digest: str, repeat: int) -> Evaluated:
         await asyncio.sleep(self._seconds)
         return Evaluated(self._score(source), self._seconds, 0.0)
+
+
+def hashed_trace(source: str) -> Trace | Failed:
+    """A trace by the source alone: a node for each layer of torch that it names, each reading the one before,
+    and as many parameters as `hashed_score` says. What is no Python fails.
+    """
+    try:
+        compile(source, "<genome>", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        return Failed("build", f"{type(error).__name__}: {error}")
+    outcome = hashed_score(source)
+    params = int(outcome.metrics["params"]) if isinstance(outcome, Scored) else 0
+    kinds = re.findall(r"\bnn\.([A-Z]\w*)\(", source)[:MOST_NODES] or ["Linear"]
+    nodes = tuple(
+        Node(f"layer{i}", kind, (10,), params if i == 0 else 0, 2 * params if i == 0 else 0, (i - 1,))
+        for i, kind in enumerate(kinds)
+    )
+    return Trace(nodes, params, 2 * params, 10 * len(nodes), output=len(nodes) - 1)
+
+
+class StubTracer:
+    """Answers with what `trace` says of each source, for `seconds` of CPU time each (none is spent)."""
+
+    def __init__(self, trace: Callable[[str], Trace | Failed] = hashed_trace, seconds: float = 0.0) -> None:
+        self._trace, self._seconds = trace, seconds
+
+    async def traces(self, sources: Sequence[str]) -> Traced:
+        await asyncio.sleep(0)
+        return Traced([self._trace(source) for source in sources], self._seconds * len(sources))
 
 
 class StubConfirmer:

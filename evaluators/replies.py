@@ -11,6 +11,7 @@ from evoarch.evaluators.params import count_params
 from evoarch.evaluators.segments import Segment, split_state, wrong_state
 from evoarch.evaluators.signature import Signature, signature_of
 from evoarch.evaluators.task import Recipe
+from evoarch.evaluators.trace import Trace
 from evoarch.sandbox.outcome import Array, Finished, Usage
 
 MOST_LAYERS = 201
@@ -39,6 +40,8 @@ class DryRunPassed:
     """Trainable parameters that no gradient reaches, as the child named them."""
     signature: Signature | None = None
     """What its state is made of; None where nothing trains it behind walls (a fake)."""
+    trace: Trace | None = None
+    """What the child said that its forward pass called; None where it said nothing that holds."""
 
 
 @dataclass(frozen=True)

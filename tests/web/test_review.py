@@ -305,10 +305,12 @@ def test_an_archive_of_the_first_version_is_brought_up_to_date(folder: Path) -> 
     with sqlite3.connect(folder / "archive.db") as connection:
         connection.execute("DROP TABLE verdicts")
         connection.execute("DROP INDEX evaluations_history")
+        connection.execute("DROP TABLE traces")
+        connection.execute("DROP TABLE predictions")
         connection.execute("UPDATE meta SET value = '1' WHERE key = 'schema_version'")
-        connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'm002_verdicts'")
+        connection.execute("DELETE FROM _sqlite_migrations WHERE name > 'm002'")
     connection.close()
-    with pytest.raises(ArchiveError, match="schema version 1, expected 2"):
+    with pytest.raises(ArchiveError, match="schema version 1, expected 3"):
         open_archive(folder, write=False)
     with open_archive(folder, write=True) as store:
         store.verdicts.add(1, "pin")

@@ -26,10 +26,10 @@ async def run_campaign(
 ) -> Ending:
     """Starts the campaign in `folder` or goes on with it, until its budget is spent.
 
-    `overrides` are `table.key=value`. Parts of your own may be handed over as objects, which campaign.toml
-    names like any others: an operator by its `name` in an [[operators]] table, a metric by its `name` in
-    evaluation.metrics, a language model by its key in `lms`: the `name` of an [[lm]] table with
-    backend = "given". Raises UserError or TaskError (configuration, your parts) or ArchiveError (a second
+    `overrides` are `table.key=value`, and stay for later runs. Parts of your own may be handed over as
+    objects, which campaign.toml names like any others: an operator by its `name` in an [[operators]] table,
+    a metric by its `name` in evaluation.metrics, a language model by its key in `lms`: the `name` of an
+    [[lm]] table with backend = "given". Raises UserError or TaskError (configuration, your parts) or ArchiveError (a second
     run, a newer archive), each one clear line.
     """
     given = GivenParts(operators, dict(lms or {}), metrics)

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import click
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.cli.common import INTERRUPTED, folder_argument, json_option, print_json
+from evoarch.agent.cli.common import INTERRUPTED, folder_argument, json_option, print_json, tell
 from evoarch.agent.cli.trust import agree, trust_option
 from evoarch.agent.config.profiles import PROFILES, profile
 from evoarch.agent.search.campaign_template import EVALUATIONS, LM_TABLES
 
 if TYPE_CHECKING:
+    from evoarch.agent.config.recorded import Settings
     from evoarch.agent.search.components import Ending
     from evoarch.agent.search.session import Session
 
@@ -108,7 +109,9 @@ def init(
 
 @click.command()
 @folder_argument
-@click.option("--set", "overrides", multiple=True, metavar="TABLE.KEY=VALUE", help="Override one setting.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="TABLE.KEY=VALUE", help="Override one setting, from now on."
+)
 @click.option("--replay", type=click.Path(path_type=Path), help="Follow the record of the campaign there.")
 @click.option(
     "--unsafe", is_flag=True, help="Run where the system has no isolation to offer. Trusted code only."
@@ -136,28 +139,29 @@ def run(
       evoarch run demo-again --replay demo
       evoarch run demo --dry-run
     """
-    from evoarch.agent.config.load import load
+    from evoarch.agent.config.recorded import settings_for_run
     from evoarch.agent.config.trust import code_of
 
     if dry_run:
         if replay:
             raise UserError("--dry-run asks the models, --replay asks nobody: expected one of them")
-        agree(folder, code_of(load(folder, overrides), folder), trust=trust)
+        agree(folder, code_of(settings_for_run(folder, overrides).config, folder), trust=trust)
         _dry_run(folder, overrides, unsafe=unsafe, as_json=as_json)
         return
     from evoarch.agent.analysis.overview import read_overview
     from evoarch.agent.cli.output import console
     from evoarch.agent.cli.views import summary
-    from evoarch.agent.search.replay import recorded_config
+    from evoarch.agent.search.session import settings_to_run
     from evoarch.archive.store import open_archive
 
-    config = recorded_config(replay, overrides) if replay else load(folder, overrides)
-    agree(replay or folder, code_of(config, replay or folder), trust=trust)
+    settings = settings_to_run(folder, overrides, replay=replay)
+    tell(settings.notes)
+    agree(replay or folder, code_of(settings.config, replay or folder), trust=trust)
     try:
-        ending = asyncio.run(_run(folder, overrides, replay, unsafe, quiet=as_json))
+        ending = asyncio.run(_run(folder, settings, replay, unsafe, quiet=as_json))
     except asyncio.CancelledError:
         raise UserError("stopped at once; `evoarch run` goes on from here", code=INTERRUPTED) from None
-    found = read_overview(open_archive(folder, write=False), load(folder, overrides), steps=False)
+    found = read_overview(open_archive(folder, write=False), settings.config, steps=False)
     if as_json:
         print_json(found.status.as_json())
     else:
@@ -178,13 +182,11 @@ def _dry_run(folder: Path, overrides: tuple[str, ...], *, unsafe: bool, as_json:
         forecast(console(), found)
 
 
-async def _run(
-    folder: Path, overrides: tuple[str, ...], replay: Path | None, unsafe: bool, *, quiet: bool
-) -> Ending:
+async def _run(folder: Path, settings: Settings, replay: Path | None, unsafe: bool, *, quiet: bool) -> Ending:
     from evoarch.agent.cli.live import live
     from evoarch.agent.search.session import open_session
 
-    async with open_session(folder, overrides, replay=replay, unsafe=unsafe) as session:
+    async with open_session(folder, settings=settings, replay=replay, unsafe=unsafe) as session:
         if not quiet:
             click.echo(f"evoarch: isolation level {session.level}", err=True)
         loop, main = asyncio.get_running_loop(), asyncio.current_task()
@@ -218,11 +220,13 @@ def status(folder: Path, as_json: bool) -> None:
     from evoarch.agent.analysis.overview import not_begun, read_overview
     from evoarch.agent.cli.output import console
     from evoarch.agent.cli.views import summary
-    from evoarch.agent.config.load import load
+    from evoarch.agent.config.recorded import settings_of
     from evoarch.archive.schema import FILE as DATABASE
     from evoarch.archive.store import open_archive
 
-    config = load(folder)
+    settings = settings_of(folder)
+    config = settings.config
+    tell(settings.notes)
     if (folder / DATABASE).exists():
         found = read_overview(open_archive(folder, write=False), config, steps=False)
     else:

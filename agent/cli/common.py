@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
+
+from evoarch.agent.base.formatting import printable
 
 INTERRUPTED = 130
 """Exit code of a command that Ctrl-C ended: 128 and the signal's number, as shells have it."""
@@ -13,6 +16,12 @@ INTERRUPTED = 130
 folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 id_argument = click.argument("identity", metavar="ID", type=int)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+
+
+def tell(notes: Iterable[str]) -> None:
+    """Prints what a reader should know beside the answer, a line each, on stderr."""
+    for note in notes:
+        click.echo(f"note: {printable(note)}", err=True)
 
 
 def print_json(value: object) -> None:

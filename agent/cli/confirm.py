@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evoarch.agent.cli.common import folder_argument, json_option, print_json
+from evoarch.agent.cli.common import folder_argument, json_option, print_json, tell
 from evoarch.agent.cli.trust import agree, trust_option
 
 if TYPE_CHECKING:
@@ -59,11 +59,13 @@ def confirm(
       evoarch confirm demo --candidate 41 --show --json
     """
     from evoarch.agent.cli.interrupt import until_stopped
-    from evoarch.agent.config.load import load
+    from evoarch.agent.config.recorded import settings_of
     from evoarch.agent.config.trust import code_of
     from evoarch.agent.confirm.session import Choice, confirm_campaign, confirmation_recipe, show_campaign
 
-    agree(folder, code_of(load(folder), folder), trust=trust)
+    settings = settings_of(folder)
+    tell(settings.notes)
+    agree(folder, code_of(settings.config, folder), trust=trust)
     name, choice = confirmation_recipe(folder, recipe), Choice(top, ids)
     if show:
         rows = show_campaign(folder, choice, name)

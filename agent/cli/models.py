@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.cli.common import json_option, print_json
+from evoarch.agent.cli.common import json_option, print_json, tell
 
 if TYPE_CHECKING:
     from evoarch.agent.evaluation.one_file import FileResult
@@ -122,14 +122,16 @@ def evaluate(
       evoarch evaluate winner.py --campaign demo
     """
     from evoarch.agent.base.formatting import printable
-    from evoarch.agent.config.load import load
+    from evoarch.agent.config.recorded import settings_of
     from evoarch.agent.evaluation.bench import on_this_machine
     from evoarch.agent.evaluation.one_file import evaluate_file, plain_settings
     from evoarch.archive.records import Failed
 
     if campaign:
         _refuse_beside(context, campaign)
-        config = on_this_machine(load(campaign))
+        settings = settings_of(campaign)
+        tell(settings.notes)
+        config = on_this_machine(settings.config)
     else:
         config = plain_settings(task_name, recipe, seed, imports)
     result = asyncio.run(

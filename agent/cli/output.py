@@ -11,7 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from evoarch.agent.base.formatting import cell
-from evoarch.agent.config.load import Config, load
+from evoarch.agent.cli.common import tell
+from evoarch.agent.config.load import Config
+from evoarch.agent.config.recorded import settings_of
 from evoarch.archive.store import Store, open_archive
 
 
@@ -50,12 +52,12 @@ def paged(screen: Console, *parts: RenderableType) -> None:
 
 
 def reading(folder: Path) -> tuple[Store, Config]:
-    """The archive, read-only, and the configuration of the campaign in `folder`.
-
-    Raises UserError and ArchiveError.
+    """The archive, read-only, and the configuration that the campaign in `folder` ran under; what differs
+    from campaign.toml is told. Raises UserError and ArchiveError.
     """
-    config = load(folder)
-    return open_archive(folder, write=False), config
+    settings = settings_of(folder)
+    tell(settings.notes)
+    return open_archive(folder, write=False), settings.config
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:

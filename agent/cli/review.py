@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from evoarch.agent.cli.common import folder_argument
+from evoarch.agent.cli.common import folder_argument, tell
 
 
 @click.command()
@@ -23,11 +23,11 @@ def review(folder: Path, port: int) -> None:
     Example:
       evoarch review demo
     """
-    from evoarch.agent.config.load import load
+    from evoarch.agent.config.recorded import settings_of
     from evoarch.agent.web.server import HOST, bind, serve
     from evoarch.archive.store import open_archive
 
-    load(folder)
+    tell(settings_of(folder).notes)
     # Opened for writing once: an archive of an older version is brought up to date.
     open_archive(folder, write=True).close()
     listening = bind(port)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import numpy as np
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.edit import edited, rewrite
 from evoarch.agent.config.load import Config, parse
+from evoarch.agent.config.recorded import Settings, value_at
 from evoarch.archive.store import Store
 from evoarch.evaluators.checks import asked, check_splits
 from evoarch.evaluators.fit import fit_file, fit_source
@@ -79,6 +82,19 @@ def retold(config: Config, source: Path, folder: Path) -> Config:
     data = config.model_dump(mode="json")
     changed = moved_parts(data, source, folder)
     return config if changed == data else parse(changed, str(source))
+
+
+def moved_settings(settings: Settings, source: Path, folder: Path) -> Settings:
+    """Settings of the campaign in `source` as the folder `folder` has to say them."""
+    config = retold(settings.config, source, folder)
+    before, now = settings.config.model_dump(mode="json"), config.model_dump(mode="json")
+    moved = (
+        each
+        if (value := value_at(now, each.key)) == value_at(before, each.key)
+        else replace(each, text=f"{each.key}={json.dumps(value)}")
+        for each in settings.overrides
+    )
+    return replace(settings, config=config, overrides=tuple(moved))
 
 
 def retell(path: Path, source: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -37,6 +37,9 @@ FILE = "campaign.toml"
 
 MOST_SHOWN = 500
 """Characters of a wrong value that a message repeats."""
+
+MOST_NAMED = 100
+"""Characters of an override that a message names."""
 
 EDITING = ("lm.rewrite", "lm.crossover", "lm.repair")
 """Operators whose chat models may answer with edits."""
@@ -105,31 +108,71 @@ class Config(Table):
 
 
 def load(folder: Path, overrides: Iterable[str] = ()) -> Config:
-    """The configuration of the campaign in `folder`, with `table.key=value` overrides.
+    """The configuration that campaign.toml in `folder` says, with `table.key=value` overrides.
 
-    Raises UserError (code 2): one line with file, key, expected, got and the nearest known key.
+    What a campaign ran under is in its archive (agent.config.recorded).
+
+    Raises UserError (code 2): one line with file, or --set, key, expected, got and the nearest known key.
     """
+    path, overrides = folder / FILE, list(overrides)
+    data = read_toml(folder)
+    changed = overridden(data, overrides)
+    try:
+        config = _checked(changed)
+    except SettingError as error:
+        raise UserError(f"{_blamed(data, overrides, str(error), str(path))}: {error}") from None
+    for file in config.seeds.files:
+        if not (folder / file).is_file():
+            place = place_of("seeds.files", overrides, path)
+            raise UserError(f"{place}: seeds.files: expected a model file, got {file!r}, which is not there")
+    stems = [Path(file).stem for file in config.seeds.files]
+    name = config.constraints.reference
+    if name and name not in stems:
+        place = place_of("constraints.reference", overrides, path)
+        raise UserError(
+            f"{place}: constraints.reference: expected the name of a seed file, got {name!r}; "
+            f"{nearest(name, stems)}"
+        )
+    return config
+
+
+def read_toml(folder: Path) -> dict[str, Any]:
+    """The values of campaign.toml in `folder`, unchecked. Raises UserError."""
     path = folder / FILE
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; `evoarch init {folder} --task mnist1d` makes one") from None
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not valid TOML: {error}") from None
-    config = parse(overridden(data, overrides), str(path))
-    for file in config.seeds.files:
-        if not (folder / file).is_file():
-            raise UserError(f"{path}: seeds.files: expected a model file, got {file!r}, which is not there")
-    stems = [Path(file).stem for file in config.seeds.files]
-    name = config.constraints.reference
-    if name and name not in stems:
-        raise UserError(
-            f"{path}: constraints.reference: expected the name of a seed file, got {name!r}; "
-            f"{nearest(name, stems)}"
-        )
-    return config
+
+
+def place_of(key: str, overrides: Iterable[str], path: Path) -> str:
+    """Where the value of `key` was said: the last override of it or of a part of it, else the file `path`."""
+    said = [text for text in overrides if f"{text.partition('=')[0].strip()}.".startswith(f"{key}.")]
+    return _set(said[-1]) if said else str(path)
+
+
+def _blamed(data: Mapping[str, Any], overrides: Sequence[str], message: str, path: str) -> str:
+    """Where a fault that `message` tells was said: the first override with which it is there, or the file."""
+    for count in range(len(overrides) + 1):
+        try:
+            _checked(overridden(data, overrides[:count]))
+        except SettingError as error:
+            if str(error) == message:
+                return _set(overrides[count - 1]) if count else path
+    return path
+
+
+def _set(text: str) -> str:
+    """An override as a message names it."""
+    return f"--set {text if len(text) <= MOST_NAMED else text[:MOST_NAMED] + ' ...'}"
+
+
+class SettingError(ValueError):
+    """What is wrong with a configuration: key, expected, got, without the place where it stands."""
 
 
 def parse(data: Mapping[str, Any], place: str, recorded: Mapping[str, Any] | None = None) -> Config:
@@ -138,22 +181,30 @@ def parse(data: Mapping[str, Any], place: str, recorded: Mapping[str, Any] | Non
     A value that the campaign's loop does not read is an error, unless it also stands in `recorded`, the
     configuration of an earlier run that is replayed.
     """
-    config = _validated(data, place)
+    try:
+        return _checked(data, recorded)
+    except SettingError as error:
+        raise UserError(f"{place}: {error}") from None
+
+
+def _checked(data: Mapping[str, Any], recorded: Mapping[str, Any] | None = None) -> Config:
+    """As `parse`. Raises SettingError."""
+    config = _validated(data)
     ignored = _ignored(config)
     if recorded is not None:
-        known = _ignored(_validated(recorded, place))
+        known = _ignored(_validated(recorded))
         ignored = {key: value for key, value in ignored.items() if known.get(key) != value}
     if ignored:
         said = ", ".join(f"{key} = {value!r}" for key, value in ignored.items())
-        raise UserError(f"{place}: {said}: not read {loop_of(config.rounds).when}; expected no such key")
+        raise SettingError(f"{said}: not read {loop_of(config.rounds).when}; expected no such key")
     return config
 
 
-def _validated(data: Mapping[str, Any], place: str) -> Config:
+def _validated(data: Mapping[str, Any]) -> Config:
     try:
         return Config.model_validate_json(_to_json(data))
     except ValidationError as error:
-        raise UserError(f"{place}: {_line(error)}") from None
+        raise SettingError(_line(error)) from None
 
 
 def _ignored(config: Config) -> dict[str, object]:

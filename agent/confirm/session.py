@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.data_fingerprint import fingerprint, refuse_changed
-from evoarch.agent.config.load import load
+from evoarch.agent.config.recorded import settings_of
 from evoarch.agent.confirm.limits import limits_by_name
 from evoarch.agent.confirm.record import ConfirmationRecord
 from evoarch.agent.confirm.run import Confirmation, Confirmed, Say, choose, shown
@@ -42,7 +42,7 @@ def confirmation_recipe(folder: Path, recipe: str | None) -> str:
 
     Raises UserError for one that the task has not, TaskError for a task without sealed tests.
     """
-    config = load(folder)
+    config = settings_of(folder).config
     task = load_task(config.campaign.task, folder)
     refuse_unsealed(task)
     usual = FULL_RECIPE if FULL_RECIPE in task.recipes else config.evaluation.recipe
@@ -72,7 +72,7 @@ async def confirm_campaign(
     `seeds`: trainings of each at its best rate; `jobs`: trainings at a time (None: as many as there is room
     for); `say` gets a line for each step. Raises UserError or ArchiveError, each one line.
     """
-    config = load(folder)
+    config = settings_of(folder).config
     plan = plan_bench(config, folder, recipe=recipe)
     with RunLock(folder), open_archive(folder, write=True) as store:
         data = fingerprint(config.campaign.task, plan.task, config.campaign.seed)

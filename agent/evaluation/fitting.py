@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.config.load import load
+from evoarch.agent.config.recorded import settings_for_run
 from evoarch.agent.evaluation.bench import Bench, on_this_machine, open_bench, plan_bench
 from evoarch.agent.seeding.add import Prepared, Seed, Wanted, check_free, prepare, seed_findings
 from evoarch.evaluators.failures import failure_of
@@ -32,7 +32,7 @@ async def fitted_seed(folder: Path, wanted: Wanted, *, unsafe: bool) -> FittedSe
 
     Raises UserError (SeedError is one) where it can't be inlined, has findings, or passes no dry run.
     """
-    config = load(folder)
+    config = settings_for_run(folder).config
     # `run` makes the dry run again, where the campaign computes.
     plan = plan_bench(on_this_machine(config, device="cpu"), folder)
     prepared = prepare(wanted, config.sandbox.imports)

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.config.load import FILE, Config, load
+from evoarch.agent.config.load import FILE, Config
+from evoarch.agent.config.recorded import settings_of
 from evoarch.agent.config.tables import EvaluationTable, SandboxTable, SlotTable
 from evoarch.evaluators.pools.ray_cluster import connect
 from evoarch.evaluators.pools.seam import Need, Node, PoolError, Walls
@@ -67,7 +68,7 @@ def nodes_of(folder: Path, address: str | None) -> Sequence[Node]:
     """The nodes that the campaign in `folder` would use, or those at `address`. Raises UserError."""
     evaluation, sandbox = EvaluationTable(), SandboxTable()
     if (folder / FILE).exists():
-        config = load(folder)
+        config = settings_of(folder).config
         evaluation, sandbox = config.evaluation, config.sandbox
     if address is None and evaluation.pool == "local":
         return [this_machine(Level(sandbox.level))]

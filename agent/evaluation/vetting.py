@@ -8,7 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.config.load import FILE, Config, load
+from evoarch.agent.config.load import FILE, Config
+from evoarch.agent.config.recorded import settings_of
 from evoarch.agent.seeding.add import opening_of
 from evoarch.agent.seeding.frozen import Opening
 from evoarch.agent.seeding.record import load_record
@@ -66,7 +67,7 @@ def findings_in(
     record = load_record(path)
     folder = path.resolve().parent.parent
     if record is not None and (folder / FILE).is_file():
-        imports = (*imports, *load(folder).sandbox.imports)
+        imports = (*imports, *settings_of(folder).config.sandbox.imports)
     found = vet(source, entry="Model", offers=offers, imports=imports, recipe=recipe)
     return found if record is None else opening_of(record, source).findings(source, found)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TEMPLATE = """\
 # A campaign of evoarch: what is searched, by whom, at what cost. Every key that is not here has a default;
-# `evoarch run DIR --set table.key=value` overrides one for a run.
+# `evoarch run DIR --set table.key=value` overrides one, from that run on.
 
 [campaign]
 name = {name}
@@ -98,6 +98,6 @@ LM_TABLES = {"embedded": EMBEDDED, "openai": OPENAI, "none": ""}
 
 PROFILED = """\
 # A campaign of evoarch, by the profile {name}: {words}.
-# `evoarch run DIR --set table.key=value` overrides a key for a run; docs/evoprompting.md says more.
+# `evoarch run DIR --set table.key=value` overrides a key, from that run on; docs/evoprompting.md says more.
 
 """

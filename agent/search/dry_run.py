@@ -16,6 +16,8 @@ from pathlib import Path
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.base.ordering import SlotSpan, Steering
 from evoarch.agent.base.proposal_context import ProposalContext
+from evoarch.agent.config.data_fingerprint import moved_settings
+from evoarch.agent.config.recorded import settings_for_run
 from evoarch.agent.lm.base import LMError
 from evoarch.agent.lm.budget import LMBudget, OutOfBudgetError
 from evoarch.agent.search.cost_estimate import CostEstimate, TriedProposal, estimate
@@ -39,10 +41,12 @@ async def dry_run_campaign(
     """
     with tempfile.TemporaryDirectory(prefix="evoarch-dry-run-") as top:
         copy = Path(top) / "campaign"
-        copy_campaign(folder, copy)
+        settings = settings_for_run(folder, overrides)
+        copy_campaign(folder, copy, settings.config)
         if (folder / DATABASE).exists():
             _copy_archive(folder / DATABASE, copy / DATABASE)
-        async with open_session(copy, overrides, unsafe=unsafe, files=folder) as session:
+        settings = moved_settings(settings, folder, copy)
+        async with open_session(copy, settings=settings, unsafe=unsafe, files=folder) as session:
             return await _dry_run_campaign(session)
 
 

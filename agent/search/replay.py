@@ -1,40 +1,19 @@
-"""What a replay needs of the run that it repeats: configuration, LM answers, and the order of writes."""
+"""What a replay needs of the run that it repeats: LM answers, and the order of writes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.base.ordering import RecordedOrder, Step
 from evoarch.agent.base.proposal_context import ProposalContext
 from evoarch.agent.config.lm import LMSettings
-from evoarch.agent.config.load import Config, load, overridden, parse
 from evoarch.agent.evaluation.constraints import measured_in, parts_of
 from evoarch.agent.lm.base import LM
 from evoarch.agent.lm.replay import ReplayLM
 from evoarch.archive.records import Evaluation, Event, Fault, LMCall
 from evoarch.archive.store import open_archive
-
-
-def recorded_config(folder: Path, overrides: Sequence[str] = ()) -> Config:
-    """The configuration of the last run in `folder`, its `--set` included, changed by `overrides`.
-
-    Where the archive has none, campaign.toml is read. Raises UserError.
-    """
-    store = open_archive(folder, write=False)
-    try:
-        known = store.last_event_detail("session").get("config")
-    finally:
-        store.close()
-    if not isinstance(known, Mapping):
-        return load(folder, overrides)
-    place = f"{folder}: the configuration that it ran under"
-    evaluation = known.get("evaluation")
-    if isinstance(evaluation, Mapping):
-        # A record from before there was a race had none.
-        known = {**known, "evaluation": {"race": 0, **evaluation}}
-    return parse(overridden(known, overrides), place, recorded=known)
 
 
 def replayed(folder: Path, settings: LMSettings) -> LM:

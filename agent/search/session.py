@@ -11,8 +11,9 @@ from pathlib import Path
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.base.ordering import EventOrder
 from evoarch.agent.base.versions import versions
-from evoarch.agent.config.data_fingerprint import fingerprint, refuse_changed, retell, retold
-from evoarch.agent.config.load import FILE, Config, load
+from evoarch.agent.config.data_fingerprint import fingerprint, moved_settings, refuse_changed, retell
+from evoarch.agent.config.load import FILE, Config
+from evoarch.agent.config.recorded import Settings, settings_for_run, settings_of_replay
 from evoarch.agent.evaluation.bench import BenchPlan, open_bench, plan_bench, refuse_untimed
 from evoarch.agent.evaluation.constraints import wanted
 from evoarch.agent.evaluation.vetting import read_source
@@ -27,7 +28,7 @@ from evoarch.agent.search.campaign import Campaign
 from evoarch.agent.search.campaign_files import copy_file, copy_files, open_templates
 from evoarch.agent.search.components import Components
 from evoarch.agent.search.own_parts import NO_PARTS, GivenParts, open_metrics, with_own_names
-from evoarch.agent.search.replay import recorded_config, recorded_order, replayed
+from evoarch.agent.search.replay import recorded_order, replayed
 from evoarch.agent.search.selection import own_method
 from evoarch.agent.seeding.add import opening_of
 from evoarch.agent.seeding.lineage import check_unchanged
@@ -64,17 +65,21 @@ async def open_session(
     *,
     replay: Path | None = None,
     unsafe: bool = False,
+    settings: Settings | None = None,
     files: Path | None = None,
     given: GivenParts = NO_PARTS,
 ) -> AsyncIterator[Session]:
     """Checks everything that can be checked before anything is spent, then opens the campaign for one run.
 
-    `files`: of a copied campaign, the folder where what the copy lacks is (a trainer's program). `given`:
-    parts that were handed over as objects. Raises UserError or ArchiveError with one clear line.
+    `settings`: what `settings_to_run` gave for the same arguments, if they were asked for before. `files`: of
+    a copied campaign, the folder where what the copy lacks is (a trainer's program). `given`: parts that were
+    handed over as objects. Raises UserError or ArchiveError with one clear line.
     """
+    settings = settings or settings_to_run(folder, overrides, replay=replay)
     if replay is not None:
-        copy_campaign(replay, folder)
-    config = retold(recorded_config(replay, overrides), replay, folder) if replay else load(folder, overrides)
+        copy_campaign(replay, folder, settings.config)
+        settings = moved_settings(settings, replay, folder)
+    config = settings.config
     templates = open_templates(folder, config)
     plan = plan_bench(config, folder, files=files or replay)
     task = plan.task
@@ -84,7 +89,8 @@ async def open_session(
     refuse_unnamed(given.lms, config.lm)
     sources = {file: read_source(folder / file) for file in config.seeds.files}
     if not sources and not (folder / DATABASE).exists():
-        raise UserError(f"{folder / FILE}: seeds.files: expected at least one model file, got none")
+        place = settings.place("seeds.files")
+        raise UserError(f"{place}: seeds.files: expected at least one model file, got none")
     seeds = records(folder, config.seeds.files)
     check_unchanged(seeds, sources)
     _vet_seeds(sources, config, task, seeds)
@@ -101,10 +107,10 @@ async def open_session(
             refuse_untimed(key, bench)
         if not (folder / DATABASE).exists():
             await _dry_run_seeds(sources, bench.evaluator)
-        store = _open_store(stack, folder, plan, data)
+        store = _open_store(stack, folder, plan, settings, data)
         _add_seeds(store, sources)
         await _check_lms(store, config, lms, operators)
-        detail = {"level": str(bench.level), "versions": versions(), "config": config.model_dump(mode="json")}
+        detail = {"level": str(bench.level), "versions": versions(), **settings.as_json()}
         store.event("session", detail={**detail, "prompts": templates.digests(), "data": data})
         parts = Components(
             bench.evaluator,
@@ -123,7 +129,7 @@ async def open_session(
         yield Session(store, config, Campaign(store, config, parts, event_order), parts, bench.level)
 
 
-def _open_store(stack: AsyncExitStack, folder: Path, plan: BenchPlan, data: str) -> Store:
+def _open_store(stack: AsyncExitStack, folder: Path, plan: BenchPlan, settings: Settings, data: str) -> Store:
     """The campaign's archive, open for writing until `stack` ends; a new one where there is none.
 
     `data`: the fingerprint of the task's data. Raises UserError where what is there was measured otherwise.
@@ -135,7 +141,7 @@ def _open_store(stack: AsyncExitStack, folder: Path, plan: BenchPlan, data: str)
             create(folder, name=config.campaign.name, seed=config.campaign.seed, facts=facts)
         )
     store = stack.enter_context(open_archive(folder, write=True))
-    _refuse_other_measure(store, config, folder)
+    _refuse_other_measure(store, config, settings)
     refuse_changed(store, config.campaign.task, data)
     return store
 
@@ -180,9 +186,15 @@ async def _check_lms(
             raise UserError(f"[[lm]] {name}: {error}") from None
 
 
-def copy_campaign(source: Path, folder: Path) -> None:
-    """A replay, or a dry run, is in a folder of its own, which begins as a copy of the other's files."""
-    config = load(source)
+def settings_to_run(folder: Path, overrides: Sequence[str] = (), *, replay: Path | None = None) -> Settings:
+    """What a run in `folder` is made under; of a replay, as its source says it. Raises UserError."""
+    return settings_of_replay(replay, overrides) if replay else settings_for_run(folder, overrides)
+
+
+def copy_campaign(source: Path, folder: Path, config: Config) -> None:
+    """A replay, or a dry run, is in a folder of its own, which begins as a copy of the other's files: those
+    that `config` names.
+    """
     if (folder / DATABASE).exists():
         raise UserError(f"{folder}: has an archive already; a replay wants a new folder")
     copy_files(source, folder, config)
@@ -211,7 +223,7 @@ _DEFAULTS: Mapping[str, object] = {
 }
 
 
-def _refuse_other_measure(store: Store, config: Config, folder: Path) -> None:
+def _refuse_other_measure(store: Store, config: Config, settings: Settings) -> None:
     """Scores of another task, split or recipe can't stand beside those that are there. Raises UserError."""
     began = store.last_event_detail("session").get("config")
     if not isinstance(began, Mapping) or store.last_event("settled") is None:
@@ -222,7 +234,7 @@ def _refuse_other_measure(store: Store, config: Config, folder: Path) -> None:
         was = began.get(table, {}).get(key, _DEFAULTS.get(key))
         if now[table][key] != was:
             raise UserError(
-                f"{folder / FILE}: {table}.{key}: expected {was!r}, as this campaign was "
+                f"{settings.place(f'{table}.{key}')}: {table}.{key}: expected {was!r}, as this campaign was "
                 f"measured so far, got {now[table][key]!r}; `evoarch init` begins another one"
             )
 

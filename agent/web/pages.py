@@ -16,7 +16,8 @@ from evoarch.agent.analysis.overview import Overview, new_history, read_overview
 from evoarch.agent.analysis.sections import Fact, sections
 from evoarch.agent.analysis.verdict import judge
 from evoarch.agent.base.formatting import cell, finalised
-from evoarch.agent.config.load import Config, load
+from evoarch.agent.config.load import Config
+from evoarch.agent.config.recorded import settings_of
 from evoarch.agent.evaluation.vetting import found_about
 from evoarch.agent.report.diff import compare
 from evoarch.agent.report.figures import charts, curve_figure
@@ -85,7 +86,7 @@ class Pages:
         return open_archive(self._folder, write=False)
 
     def _config(self) -> Config:
-        return load(self._folder)
+        return settings_of(self._folder).config
 
     def _render(self, template: str, store: Store | None, **context: object) -> str:
         last = store.last_event() if store else None

@@ -11,9 +11,9 @@ from evoarch.agent.compare.runs import Run, configured
 from evoarch.agent.config.load import Config, load, parse
 from evoarch.agent.config.loops import GENERATIONAL, STEADY_STATE
 from evoarch.agent.config.profiles import PROFILES
+from evoarch.agent.config.recorded import settings_of_replay
 from evoarch.agent.config.tables import Table
 from evoarch.agent.search.new_campaign import write_campaign
-from evoarch.agent.search.replay import recorded_config
 from evoarch.archive.store import create
 from evoarch.evaluators.tasks import load_task
 
@@ -77,9 +77,9 @@ def test_a_replay_takes_a_record_as_it_is_and_refuses_what_is_set_besides(tmp_pa
     old = parse(ROUNDS, "c").model_dump(mode="json") | {"feedback": {"models": "all", "effects": 2}}
     with create(folder, name="c", seed=0) as store:
         store.event("session", detail={"config": old})
-    assert recorded_config(folder).feedback.effects == 2
+    assert settings_of_replay(folder).config.feedback.effects == 2
     with pytest.raises(UserError, match=r"feedback.effects = 3: not read with"):
-        recorded_config(folder, ["feedback.effects=3"])
+        settings_of_replay(folder, ["feedback.effects=3"])
 
 
 @pytest.mark.parametrize("name", sorted(PROFILES))

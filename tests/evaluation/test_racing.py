@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from evoarch.agent.analysis.status import read_status
 from evoarch.agent.config.load import Config
+from evoarch.agent.config.recorded import settings_of_replay
 from evoarch.agent.evaluation.racing import next_seeds
 from evoarch.agent.evaluation.reevaluation import raced
-from evoarch.agent.search.replay import recorded_config
 from evoarch.agent.statistics.noise import Noise
 from evoarch.archive.pareto import Objective
 from evoarch.archive.records import Scored
@@ -169,5 +169,5 @@ def test_records_from_before_there_were_races_have_none(tmp_path: Path) -> None:
     del config["evaluation"]["race"]
     store.event("session", None, {"config": config})
     store.close()
-    assert recorded_config(tmp_path / "old").evaluation.race == 0
+    assert settings_of_replay(tmp_path / "old").config.evaluation.race == 0
     assert config_of(0).evaluation.model_validate({}).race > 0

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from evoarch.agent.config.load import Config
+from evoarch.agent.config.recorded import settings_of_replay
 from evoarch.agent.lm.base import Complete, LMError, LMReply, LMRequest
 from evoarch.agent.lm.budget import LMBudget
 from evoarch.agent.lm.calls import check
 from evoarch.agent.operators.base import Draft, Order
-from evoarch.agent.search.replay import recorded_config
 from evoarch.archive.records import Failed, Fault, State
 from evoarch.evaluators.fakes import StubEvaluator
 from evoarch.evaluators.task import Evaluated
@@ -188,6 +188,6 @@ def test_a_replay_runs_under_what_was_set_for_the_run(tmp_path: Path) -> None:
     store = archive_of(tmp_path, SEED)
     ran = config_of(evaluations=7)
     store.event("session", detail={"config": ran.model_dump(mode="json")})
-    assert recorded_config(tmp_path) == ran
-    more = recorded_config(tmp_path, ["budget.stall=9"])
+    assert settings_of_replay(tmp_path).config == ran
+    more = settings_of_replay(tmp_path, ["budget.stall=9"]).config
     assert (more.budget.evaluations, more.budget.stall) == (7, 9)

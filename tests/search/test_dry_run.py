@@ -116,10 +116,10 @@ def test_a_copy_writes_nothing_beside_its_own_folder(tmp_path: Path) -> None:
     text = (folder / "campaign.toml").read_text()
     (folder / "campaign.toml").write_text(text.replace("seeds/small.py", "../beside.py"))
     with pytest.raises(UserError, match=r"seeds\.files: .*expected a file there, or an absolute path, got"):
-        copy_campaign(folder, tmp_path / "other" / "copy")
+        copy_campaign(folder, tmp_path / "other" / "copy", load(folder))
     assert not (tmp_path / "other" / "beside.py").exists()
     (folder / "campaign.toml").write_text(text.replace("seeds/small.py", str(tmp_path / "beside.py")))
-    copy_campaign(folder, tmp_path / "other" / "copy")
+    copy_campaign(folder, tmp_path / "other" / "copy", load(folder))
     assert load(tmp_path / "other" / "copy").seeds.files == (str(tmp_path / "beside.py"),)
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from evoarch.agent.config.recorded import settings_of_replay
 from evoarch.agent.evaluation.pipeline import Pipeline
 from evoarch.agent.operators.registry import build_operators
 from evoarch.agent.search.campaign import Campaign
 from evoarch.agent.search.components import Components
-from evoarch.agent.search.replay import recorded_config, recorded_order, replayed
+from evoarch.agent.search.replay import recorded_order, replayed
 from evoarch.archive.records import Candidate, Failed, Scored, State
 from evoarch.archive.store import Store, create, open_archive
 from evoarch.evaluators.fakes import StubEvaluator
@@ -79,7 +80,7 @@ def test_a_kept_archive_replays(tmp_path: Path, kept: str, monkeypatch: pytest.M
     old.mkdir()
     packed = ROOT / "results" / "mnist1d" / f"{kept}.db.xz"
     (old / "archive.db").write_bytes(lzma.decompress(packed.read_bytes()))
-    config = recorded_config(old)
+    config = settings_of_replay(old).config
     with open_archive(old, write=False) as record, create(tmp_path / "new", name="c", seed=0) as store:
         for seed in record.candidates(operator="seed"):
             store.add_seed(seed.name or "", seed.source, seed.source_digest or "")

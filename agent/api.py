@@ -29,8 +29,8 @@ async def run_campaign(
     `overrides` are `table.key=value`, and stay for later runs. Parts of your own may be handed over as
     objects, which campaign.toml names like any others: an operator by its `name` in an [[operators]] table,
     a metric by its `name` in evaluation.metrics, a language model by its key in `lms`: the `name` of an
-    [[lm]] table with backend = "given". Raises UserError or TaskError (configuration, your parts) or ArchiveError (a second
-    run, a newer archive), each one clear line.
+    [[lm]] table with backend = "given". Raises UserError or TaskError (configuration, your parts) or
+    ArchiveError (a second run, a newer archive), each one clear line.
     """
     given = GivenParts(operators, dict(lms or {}), metrics)
     async with open_session(Path(folder), overrides, unsafe=unsafe, given=given) as session:

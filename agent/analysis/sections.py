@@ -5,6 +5,7 @@ A view decides where a section stands and how a value looks; what is said is sai
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -98,7 +99,7 @@ def _numbers(overview: Overview) -> Section:
         "proposals": "proposals",
         "rejected": "rejected",
         "duplicates": "duplicates",
-        "failed": "failed",
+        "failed children": "failed",
         "further training seeds": "repeats",
         "of these raced": "raced",
         "retries": "retries",
@@ -106,6 +107,9 @@ def _numbers(overview: Overview) -> Section:
         "wall-clock seconds": "elapsed_s",
     }
     rows += [_pair(label, getattr(status, name), f"{STATUS}/{name}") for label, name in counts.items()]
+    states = Counter(seed.state for seed in status.seeds)
+    if unlike := [f"{count} {state}" for state, count in states.items() if state != "scored"]:
+        rows.append((Fact("of the seeds"), Fact(", ".join(unlike), warning="failed" in states)))
     rows += [
         _pair(f"LM tokens {label}", status.tokens[name], f"{STATUS}/tokens/{name}")
         for label, name in (("in", "prompt"), ("out", "completion"), ("lost", "lost"))
@@ -164,7 +168,10 @@ def _seeds(overview: Overview) -> Section:
         "noise of the examples and that of training seeds."
     )
     rows = _points(overview.status.seeds, "seeds")
-    return Section("seeds", "Seeds", _POINTS, rows, (said,) if rows else ())
+    left = [each for each in overview.status.seeds if each.reason]
+    unscored = [f"#{each.id} {each.name} {each.state}: {each.reason}" for each in left]
+    sentences = (said, *unscored, *overview.status.same_seeds)
+    return Section("seeds", "Seeds", _POINTS, rows, sentences if rows else ())
 
 
 def _points(points: Sequence[FrontPoint], key: str) -> tuple[tuple[Fact, ...], ...]:

@@ -26,6 +26,9 @@ from evoarch.archive.pareto import fitness
 from evoarch.archive.records import Candidate, State
 from evoarch.archive.store import Store
 
+SAME_SEED = "same_seed"
+"""The kind of event that tells of a seed file with the code of another."""
+
 
 @dataclass(frozen=True)
 class FrontPoint:
@@ -40,6 +43,14 @@ class FrontPoint:
     interval: Interval | None
     """Of the error, at 95%, over training seeds and validation examples (agent.statistics.noise)."""
     metrics: Mapping[str, float]
+    state: str = "scored"
+    reason: str = ""
+    """Why it has no score, "" where it has."""
+
+    @property
+    def broken(self) -> bool:
+        """Whether it failed by itself: what only breaks a limit of the campaign does as it is told."""
+        return self.state == State.FAILED and not self.reason.startswith(LIMITING)
 
 
 @dataclass(frozen=True)
@@ -72,6 +83,8 @@ class Status:
     best: FrontPoint | None = None
     front: Sequence[FrontPoint] = ()
     seeds: Sequence[FrontPoint] = ()
+    same_seeds: Sequence[str] = ()
+    """Of seed files that hold what another one holds, a sentence each: they are not trained again."""
     wins: Sequence[Win] = ()
     """Of the front against each seed; none in a live view."""
     rungs: Sequence[RungStatus] = ()
@@ -101,14 +114,36 @@ class Status:
         return asdict(self)
 
 
-def point(candidate: Candidate, noise: Noise) -> FrontPoint:
-    """`candidate` with the interval that `noise` gives its error."""
+LIMITING = ("constraint:", "static:")
+"""How the reason of a candidate begins that broke a limit."""
+
+
+def point(candidate: Candidate, noise: Noise, reason: str = "") -> FrontPoint:
+    """`candidate` with the interval that `noise` gives its error. `reason`: why it has no score."""
     error, params = candidate.metrics.get("error"), candidate.metrics.get("params")
     name = candidate.name or f"{candidate.operator} {candidate.id}"
     interval = noise.interval(error, candidate.seeds)
     return FrontPoint(
-        candidate.id, name, candidate.operator, error, params, candidate.seeds, interval, candidate.metrics
+        candidate.id,
+        name,
+        candidate.operator,
+        error,
+        params,
+        candidate.seeds,
+        interval,
+        candidate.metrics,
+        str(candidate.state),
+        reason,
     )
+
+
+def _reason(store: Store, candidate: Candidate) -> str:
+    """Why a candidate has no score; "" where it has, or nothing is known yet."""
+    reason = store.relatives.reason(candidate.id)
+    if candidate.state is not State.DUPLICATE:
+        return reason
+    (of,) = [e.detail.get("of") for e in store.events(kind="duplicate", candidate=candidate.id)][-1:]
+    return f"{reason} as #{of}"
 
 
 def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
@@ -151,7 +186,8 @@ def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
         provisional=found.provisional,
         best=point(winner, noise) if winner else None,
         front=[point(c, noise) for c in sorted(on_front, key=lambda c: c.metrics["params"])],
-        seeds=[point(c, noise) for c in seeds],
+        seeds=[point(c, noise, _reason(store, c)) for c in seeds],
+        same_seeds=[str(event.detail["words"]) for event in store.events(kind=SAME_SEED)],
         wins=[] if live else wins(store, on_front, seeds, noise, among=counts.get(State.SCORED, 0)),
         rungs=rung_statuses(store, [c.id for c in on_front]),
         score_correlations=score_correlations(store),

@@ -8,6 +8,7 @@ its body.
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from collections.abc import Mapping
 
@@ -15,6 +16,7 @@ import click
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.base.formatting import printable
+from evoarch.agent.cli.common import INTERRUPTED
 from evoarch.archive.errors import ArchiveError
 from evoarch.evaluators.errors import TaskError
 
@@ -74,6 +76,9 @@ class Commands(click.Group):
         except ArchiveError as error:
             click.echo(f"evoarch: {printable(str(error))}", err=True)
             sys.exit(1)
+        except KeyboardInterrupt:
+            click.echo("evoarch: stopped", err=True)
+            sys.exit(INTERRUPTED + signal.SIGINT)
         except BrokenPipeError:
             sys.exit(0)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -157,10 +156,11 @@ def run(
     settings = settings_to_run(folder, overrides, replay=replay)
     tell(settings.notes)
     agree(replay or folder, code_of(settings.config, replay or folder), trust=trust)
+    stop = Stop()
     try:
-        ending = asyncio.run(_run(folder, settings, replay, unsafe, quiet=as_json))
+        ending = asyncio.run(_run(folder, settings, replay, unsafe, stop, quiet=as_json))
     except asyncio.CancelledError:
-        raise UserError("stopped at once; `evoarch run` goes on from here", code=INTERRUPTED) from None
+        raise UserError("stopped at once; `evoarch run` goes on from here", code=stop.code) from None
     found = read_overview(open_archive(folder, write=False), settings.config, steps=False)
     if as_json:
         print_json(found.status.as_json())
@@ -168,6 +168,33 @@ def run(
         summary(console(), found)
     if ending.error:
         raise UserError(ending.reason, code=1)
+    if not ending.complete:
+        sys.exit(stop.code)
+    broken = [each for each in found.status.seeds if each.broken]
+    if broken:
+        raise UserError(f"{len(broken)} seeds failed: {', '.join(each.name for each in broken)}", code=1)
+
+
+class Stop:
+    """What signals asked of a run. `code`: the exit code that tells the last of them, 0 where none came."""
+
+    code = 0
+
+    def watch(self, session: Session) -> None:
+        """The first signal ends the run when what is under way is done, the second at once."""
+        loop, main = asyncio.get_running_loop(), asyncio.current_task()
+        assert main is not None
+
+        def asked(number: signal.Signals) -> None:
+            if self.code:
+                main.cancel()
+            else:
+                click.echo("stopping: what is under way is finished first; again to stop at once", err=True)
+                session.campaign.stop()
+            self.code = INTERRUPTED + number
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, asked, number)
 
 
 def _dry_run(folder: Path, overrides: tuple[str, ...], *, unsafe: bool, as_json: bool) -> None:
@@ -182,29 +209,20 @@ def _dry_run(folder: Path, overrides: tuple[str, ...], *, unsafe: bool, as_json:
         forecast(console(), found)
 
 
-async def _run(folder: Path, settings: Settings, replay: Path | None, unsafe: bool, *, quiet: bool) -> Ending:
+async def _run(
+    folder: Path, settings: Settings, replay: Path | None, unsafe: bool, stop: Stop, *, quiet: bool
+) -> Ending:
     from evoarch.agent.cli.live import live
     from evoarch.agent.search.session import open_session
 
     async with open_session(folder, settings=settings, replay=replay, unsafe=unsafe) as session:
         if not quiet:
             click.echo(f"evoarch: isolation level {session.level}", err=True)
-        loop, main = asyncio.get_running_loop(), asyncio.current_task()
-        assert main is not None
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, _stop, session, main.cancel)
+        stop.watch(session)
         work = session.campaign.run()
         if quiet:
             return await work
         return await live(session, work)
-
-
-def _stop(session: Session, at_once: Callable[[], bool]) -> None:
-    click.echo("stopping: what is under way is finished first; again to stop at once", err=True)
-    session.campaign.stop()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, at_once)
 
 
 @click.command()

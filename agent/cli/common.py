@@ -10,8 +10,9 @@ import click
 
 from evoarch.agent.base.formatting import printable
 
-INTERRUPTED = 130
-"""Exit code of a command that Ctrl-C ended: 128 and the signal's number, as shells have it."""
+INTERRUPTED = 128
+"""Exit code of a command that a signal ended, less the signal's number, as shells have it: 130 after Ctrl-C
+(SIGINT), 143 after SIGTERM."""
 
 folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 id_argument = click.argument("identity", metavar="ID", type=int)

@@ -158,7 +158,8 @@ async def carry_out(runs: Sequence[Run], jobs: int, say: Callable[[str], None]) 
 
     async def one(run: Run) -> None:
         nonlocal done
-        if await _carry_out(run):
+        # One whose seeds failed in part has an exit code too, and all its evaluations.
+        if await _carry_out(run) and not run.finished():
             failed.append(run)
             say(f"{run.arm} seed {run.seed}: ended with an error; {run.folder / LOG} says why")
             return

@@ -114,8 +114,14 @@ class Breeder:
         ours = last_resort.broke(self.store, candidate)
         if queued and not ours and (lost := self.store.relatives.last_failure(candidate)):
             self.patience.lost(lost)
+        elif self.store.has_trained(candidate):
+            self.patience.settled(trained=True)
         else:
-            self.patience.settled(trained=self.store.has_trained(candidate))
+            self.untrained(candidate)
+
+    def untrained(self, candidate: int) -> None:
+        """A candidate came to its end before training; its archived reason is counted."""
+        self.patience.settled(trained=False, reason=self.store.relatives.reason(candidate))
 
     async def first_of(
         self, tasks: Collection[asyncio.Task[Any]], seconds: float | None = None

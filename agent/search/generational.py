@@ -196,6 +196,7 @@ class Generational:
         async with self._slots:
             if self._breeder.ending():
                 return
+            identity = child.id if isinstance(child, Candidate) else child.proposal.candidate
             if isinstance(child, Candidate):
                 candidate: Candidate | None = child
                 if not self._event_order.ends(child.id):
@@ -204,7 +205,7 @@ class Generational:
                 await self._event_order.wait(("admitted", child.proposal.candidate))
                 candidate = admit(self._store, self._event_order, child)
             if candidate is None:
-                self._breeder.patience.settled(trained=False)
+                self._breeder.untrained(identity)
             elif await self._breeder.start(candidate.id):
                 self._breeder.settled(candidate.id)
 

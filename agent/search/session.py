@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from evoarch.agent.analysis.status import SAME_SEED
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.base.ordering import EventOrder
 from evoarch.agent.base.versions import versions
@@ -277,9 +278,14 @@ def _refuse(found: Mapping[str, Sequence[str]]) -> None:
 
 
 def _add_seeds(store: Store, sources: Mapping[str, str]) -> None:
-    known = {c.source_digest for c in store.candidates(operator="seed")}
+    known = {c.source_digest: c for c in store.candidates(operator="seed")}
+    told = {event.detail["words"] for event in store.events(kind=SAME_SEED)}
     for file, source in sources.items():
-        digest = source_digest(source)
-        if digest not in known:
-            store.add_seed(Path(file).stem, source, digest)
-            known.add(digest)
+        digest, name = source_digest(source), Path(file).stem
+        first = known.get(digest)
+        if first is None:
+            known[digest] = store.add_seed(name, source, digest)
+        elif first.name != name:
+            words = f"{file} duplicate: it holds the code of #{first.id} {first.name}"
+            if words not in told:
+                store.event(SAME_SEED, detail={"words": words})

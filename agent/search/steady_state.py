@@ -217,7 +217,7 @@ class SteadyState:
             if candidate is not None:
                 self._begin(candidate.id)
                 continue
-            self._breeder.patience.settled(trained=False)
+            self._breeder.untrained(_candidate_id(child))
             self._slot_is_settled()
 
     def _admissible(self) -> int | None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 
 MOST_UNANSWERED = 3
 """Batches in a row that an LM may fail to answer before the run stops."""
 
 MOST_LOST = 3
 """Children in a row that the infrastructure may lose, each after its retries, before the run stops."""
+
+MOST_REASON = 300
+"""Characters of a reason that the run's end repeats."""
 
 
 @dataclass
@@ -17,15 +21,20 @@ class Patience:
 
     stall: int
     _idle: int = 0
+    _reasons: Counter[str] = field(default_factory=Counter)
     _lost: int = 0
     _reason: str = ""
     _unanswered: int = 0
     _error: str = ""
 
-    def settled(self, *, trained: bool) -> None:
-        """A proposal came to its end. `trained`: whether it entered training."""
+    def settled(self, *, trained: bool, reason: str = "") -> None:
+        """A proposal came to its end. `trained`: whether it entered training; else `reason` says why not."""
         self._idle = 0 if trained else self._idle + 1
         self._lost = 0 if trained else self._lost
+        if trained:
+            self._reasons.clear()
+        else:
+            self._reasons[reason[:MOST_REASON]] += 1
 
     def lost(self, reason: str) -> None:
         """The infrastructure lost a child because of `reason`; it does not count as one without training."""
@@ -49,8 +58,10 @@ class Patience:
                 f"{self._reason}; `evoarch doctor` tells what this machine offers"
             )
         if self._idle >= self.stall:
+            reason, count = self._reasons.most_common(1)[0]
+            why = f"; {count} of them: {reason}" if reason else ""
             return (
                 f"stalled: the last {self._idle} proposals brought no new candidate to train "
-                "(budget.stall); see `evoarch status` for what the operators yield"
+                f"(budget.stall){why}"
             )
         return ""

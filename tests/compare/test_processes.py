@@ -95,7 +95,7 @@ def test_a_second_signal_ends_what_does_not_stop(tmp_path: Path) -> None:
         comparison.compare.terminate()
         assert comparison.asked.read_text() == "to stop"
         comparison.compare.terminate()
-        assert comparison.compare.wait(60) == 130
+        assert comparison.compare.wait(60) == 143
         assert comparison.run_ended(), "a run outlived its comparison"
 
 

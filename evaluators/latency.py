@@ -173,6 +173,16 @@ class _Asked:
         self.who = 0
         """Whose turn it was: 0 the candidate's, 1 the reference's."""
 
+    def _question(self) -> NDArray[np.float32]:
+        """Inputs of one batch; a table's columns of category codes hold codes."""
+        question = self._draw.standard_normal((BATCH, *self._timer.shape), dtype=np.float32)
+        offers = self._timer.options["offers"]
+        sizes = offers.get("categories", ()) if isinstance(offers, Mapping) else ()
+        for column, size in enumerate(sizes):
+            if size:
+                question[:, column] = self._draw.integers(size, size=BATCH)
+        return question
+
     def goes_on(self) -> bool:
         if len(self.ratios) < 2 * CHUNK:
             return True
@@ -186,7 +196,7 @@ class _Asked:
             best = [math.inf, math.inf]
             for _ in range(BEST_OF):
                 number = next(self._count)
-                question = self._draw.standard_normal((BATCH, *self._timer.shape), dtype=np.float32)
+                question = self._question()
                 # Who goes first changes, so that neither has the warmer machine.
                 for self.who in (0, 1) if number % 2 else (1, 0):
                     took, answer = self._ask(question.tobytes())

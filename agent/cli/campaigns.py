@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from evoarch.agent.base.errors import UserError
+from evoarch.agent.base.formatting import printable
 from evoarch.agent.cli.common import INTERRUPTED, folder_argument, json_option, print_json, tell
 from evoarch.agent.cli.trust import agree, trust_option
 from evoarch.agent.config.profiles import PROFILES, profile
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     "task_name",
     default="mnist1d",
     show_default=True,
-    help="What to search on: a task of `evoarch tasks`, or your own: tensors:FILE or FILE.py:CLASS.",
+    help="What to search on: a task of `evoarch tasks`, or your own: images:DIR, tensors:FILE, "
+    "table:FILE,target=COLUMN or FILE.py:CLASS.",
 )
 @click.option("--name", help="The campaign's name.  [default: the folder's]")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
@@ -68,6 +70,8 @@ def init(
     Examples:
       evoarch init demo --task mnist1d --evaluations 80
       evoarch init mine --task tensors:data/mine.npz
+      evoarch init flowers --task images:photos
+      evoarch init prices --task table:houses.csv,target=price
       evoarch init paper --task mnist1d --profile evoprompting
       evoarch init zoo --task digits --seeds starnet,mobileone,regnet --params 50k
     """
@@ -100,6 +104,8 @@ def init(
     )
     if code := code_of(load(folder), folder):
         remember(folder, code)  # it was named here, and has run just now
+    for note in getattr(task, "notes", ()):
+        click.echo(printable(f"data: {note}"))
     for path in written:
         size = chosen_seeds.sizes.get(path.stem, "") if chosen_seeds else ""
         click.echo(f"wrote {path}{size and f': {size}'}")

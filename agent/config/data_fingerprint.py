@@ -21,18 +21,18 @@ from evoarch.evaluators.checks import asked, check_splits
 from evoarch.evaluators.fit import fit_file, fit_source
 from evoarch.evaluators.task import SupervisedTask, Task
 from evoarch.evaluators.tasks import TASKS, moved
-from evoarch.evaluators.tasks.tensors import Tensors
+from evoarch.evaluators.tasks.files.task import FileTask
 
 
 def fingerprint(name: str, task: Task, seed: int) -> str:
     """SHA-256 of what a task of a user's own measures by; "" for one of ours, whose data don't change.
 
-    Of a data file its bytes; of a class the splits that it gives for the campaign's seed, its loss, and the
+    Of data files their bytes; of a class the splits that it gives for the campaign's seed, its loss, and the
     text of its training loop. Raises TaskError.
     """
     if name in TASKS or not isinstance(task, SupervisedTask):
         return ""
-    if isinstance(task, Tensors):
+    if isinstance(task, FileTask):
         return task.digest
     splits = check_splits(task, asked(task, "splits", lambda: task.splits(seed)))
     path = fit_file(task)

@@ -21,6 +21,7 @@ from evoarch.agent.statistics.noise import read_noise
 from evoarch.archive.records import FULL, Candidate, Evaluation, Scored, State
 from evoarch.archive.store import Store
 from evoarch.archive.weights import weights_path
+from evoarch.evaluators.tasks import scales
 from evoarch.sandbox.genome import source_digest, strip_prose
 from evoarch.sandbox.limits import Level
 from evoarch.sandbox.recipe import read
@@ -32,10 +33,10 @@ AGAIN = "To train it again: "
 """Begins the line of the header that names a command."""
 
 STANDARDISED = (
-    "It expects inputs as the task scales them: evoarch.load_task(TASK).scale(x); what it says of a "
+    "It expects inputs as the task scales them: evoarch.load_task({task!r}).scale(x); what it says of a "
     "regression is in units of target_scale (docs/own-task.md)."
 )
-"""What the header says of a task from a data file."""
+"""What the header says of a task from data files."""
 
 
 def clean(source: str) -> str:
@@ -106,7 +107,7 @@ def _header(
         *([f"Function digest {candidate.function_digest}"] if candidate.function_digest else []),
         f"Measured with {made_with}; isolation {session.get('level', 'unknown')}.",
         f"{AGAIN}{_again(store, config, candidate)}",
-        *([STANDARDISED] if config.campaign.task.startswith("tensors:") else []),
+        *([STANDARDISED.format(task=config.campaign.task)] if scales(config.campaign.task) else []),
     ]
     if weights:
         lines.append(

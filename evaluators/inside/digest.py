@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, autograd, nn
 
 from evoarch.evaluators.inside.build import build, check_logits, materialise, outputs_of
-from evoarch.evaluators.inside.losses import LOSSES, made_up_targets
+from evoarch.evaluators.inside.losses import LOSSES
+from evoarch.evaluators.inside.made_up import made_up_inputs, made_up_targets
 from evoarch.evaluators.inside.state import named_state
 
 SEED = 20230228
@@ -47,10 +48,10 @@ def function_digest(genome: ModuleType | None, options: Mapping[str, Any]) -> st
 
 
 def _trace(genome: ModuleType | None, options: Mapping[str, Any]) -> str:
-    shape, outputs = options["offers"]["input_shape"], outputs_of(options)
+    offers, outputs = options["offers"], outputs_of(options)
     draw = torch.Generator().manual_seed(SEED)
-    scales = torch.tensor(SCALES).reshape(-1, *[1] * len(shape))
-    inputs = torch.randn(len(SCALES), *shape, generator=draw) * scales
+    scales = torch.tensor(SCALES).reshape(-1, *[1] * len(offers["input_shape"]))
+    inputs = made_up_inputs(offers, len(SCALES), draw, scales)
     targets = made_up_targets(options["loss"], len(SCALES), outputs, draw)
     _reseed(SEED)
     model = build(genome, options).double()

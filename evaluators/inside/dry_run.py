@@ -22,7 +22,8 @@ from evoarch.evaluators.inside.device import casting, device_of
 from evoarch.evaluators.inside.digest import function_digest
 from evoarch.evaluators.inside.flops import count_flops
 from evoarch.evaluators.inside.layers import layer_table
-from evoarch.evaluators.inside.losses import LOSSES, made_up_targets
+from evoarch.evaluators.inside.losses import LOSSES
+from evoarch.evaluators.inside.made_up import made_up_inputs, made_up_targets
 
 BATCHES = (4, 7)
 """Two sizes that share no factor: a model that bakes the batch into a reshape fails on one of them."""
@@ -49,9 +50,9 @@ def dry_run(
     device = device_of(options)
     model = build(genome, options).to(device)
     announce("dry_run")
-    shape, outputs = options["offers"]["input_shape"], outputs_of(options)
+    offers, outputs = options["offers"], outputs_of(options)
     draw = torch.Generator().manual_seed(0)
-    inputs = torch.randn(sum(BATCHES), *shape, generator=draw).to(device)
+    inputs = made_up_inputs(offers, sum(BATCHES), draw).to(device)
     targets = made_up_targets(options["loss"], sum(BATCHES), outputs, draw).to(device)
     materialise(model, inputs[:2])
     unreached = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
@@ -67,7 +68,7 @@ def dry_run(
         autograd.backward(loss)
         unreached -= _check_gradients(model)
     for _ in range(CHANCES if unreached else 0):
-        logits = model(torch.randn(BATCHES[0], *shape, generator=draw).to(device))
+        logits = model(made_up_inputs(offers, BATCHES[0], draw).to(device))
         autograd.backward(LOSSES[options["loss"]](logits, targets[: BATCHES[0]]))
         unreached -= {name for name, parameter in model.named_parameters() if parameter.grad is not None}
     model.eval()

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from evoarch.evaluators.inside.build import Announce, Reply, build, materialise, outputs_of, state_of
 from evoarch.evaluators.inside.device import device_of, open_device, placed
 from evoarch.evaluators.inside.dry_run import dry_run, initial_state
-from evoarch.evaluators.inside.losses import LOSSES, made_up_targets
+from evoarch.evaluators.inside.losses import LOSSES
+from evoarch.evaluators.inside.made_up import made_up_inputs, made_up_targets
 from evoarch.evaluators.inside.predict import predict
 from evoarch.evaluators.inside.train import curve
 from evoarch.evaluators.inside.warm import warmup as warm_common
@@ -100,8 +101,8 @@ def warmup() -> None:
     warm_common()
     setting = json.loads(importlib.import_module(SETTING).TEXT)
     draw = torch.Generator().manual_seed(0)
-    shape, outputs = setting["offers"]["input_shape"], outputs_of(setting)
-    inputs = torch.randn(8, *shape, generator=draw)
+    outputs = outputs_of(setting)
+    inputs = made_up_inputs(setting["offers"], 8, draw)
     targets = made_up_targets(setting["loss"], len(inputs), outputs, draw)
     model = nn.Sequential(nn.Flatten(), nn.Linear(inputs[0].numel(), outputs))
     try:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from evoarch.evaluators.inside.build import Announce, Reply, build, check_logits, materialise, outputs_of
 from evoarch.evaluators.inside.device import device_of
+from evoarch.evaluators.inside.made_up import made_up_inputs
 
 SHAKE = 0.02
 """Standard deviation of what is added to every parameter: a layer that begins at zero answers all alike."""
@@ -61,7 +62,7 @@ def _model(
     announce("predict")
     shape = (options["batch"], *options["offers"]["input_shape"])
     draw = torch.Generator().manual_seed(torch.initial_seed())
-    materialise(model, torch.randn(2, *shape[1:], generator=draw).to(device_of(options)))
+    materialise(model, made_up_inputs(options["offers"], 2, draw).to(device_of(options)))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn(parameter.shape, generator=draw).to(parameter.device), alpha=SHAKE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -14,10 +13,3 @@ LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 """Each takes the outputs (batch, k) and the targets, (batch,) int64 class numbers or (batch, k) float32, and
 returns a scalar."""
-
-
-def made_up_targets(loss: str, count: int, outputs: int, draw: torch.Generator) -> Tensor:
-    """Targets of `count` examples for a loss, drawn at random."""
-    if loss == "cross_entropy":
-        return torch.randint(outputs, (count,), generator=draw)
-    return torch.randn(count, outputs, generator=draw)

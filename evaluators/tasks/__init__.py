@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -13,9 +12,10 @@ from evoarch.evaluators.own_code import TASK, file_and_name, find
 from evoarch.evaluators.task import Task, TaskError
 from evoarch.evaluators.tasks.clrs import clrs_tasks
 from evoarch.evaluators.tasks.digits import Digits
+from evoarch.evaluators.tasks.files import FILE_KINDS, FORMS_OF_FILES
+from evoarch.evaluators.tasks.files.named import named_file
 from evoarch.evaluators.tasks.mnist1d import Mnist1d, ShuffledMnist1d
 from evoarch.evaluators.tasks.own_class import own_task
-from evoarch.evaluators.tasks.tensors import tensors_task
 
 TASKS: Mapping[str, Callable[[], Task]] = {
     "mnist1d": Mnist1d,
@@ -25,9 +25,8 @@ TASKS: Mapping[str, Callable[[], Task]] = {
 }
 """Every task that `--task` knows by name: its name and what makes it."""
 
-TENSORS = "tensors"
-FORMS = (f"{TENSORS}:FILE", "FILE.py:CLASS")
-"""How `--task` names a user's own data file or class."""
+FORMS = (*FORMS_OF_FILES, "FILE.py:CLASS")
+"""How `--task` names a user's own data or class."""
 
 
 class UnknownTask(TaskError):  # noqa: N818 - it reads as what it says: there is no such task
@@ -44,13 +43,13 @@ def load_task(name: str, folder: Path | None = None) -> Task:
 
     Raises UnknownTask, naming the nearest known one, and TaskError for a user's own that does not hold.
     """
-    kind, colon, path = name.partition(":")
-    if kind == TENSORS and colon:
-        return tensors_task(name, (folder or Path()) / path)
+    named = named_file(name)
+    if named and named.kind in FILE_KINDS:
+        return FILE_KINDS[named.kind](named, (folder or Path()) / named.path)
     if name not in TASKS and file_and_name(name) is None and name not in own_code.installed(TASK):
-        near = difflib.get_close_matches(name, [*TASKS, TENSORS], n=1, cutoff=0.0)[0]
+        near = difflib.get_close_matches(name, [*TASKS, *FILE_KINDS], n=1, cutoff=0.0)[0]
         known = ", ".join([*families(), *own_code.installed(TASK), *FORMS])
-        nearest = FORMS[0] if near == TENSORS else near
+        nearest = next((form for form in FORMS if form.partition(":")[0] == near), near)
         raise UnknownTask(f"task: expected one of {known}, got {name!r}; nearest is {nearest!r}")
     try:
         found = find(TASK, name, TASKS, folder)
@@ -61,14 +60,21 @@ def load_task(name: str, folder: Path | None = None) -> Task:
 
 def from_file(name: str) -> bool:
     """Whether a task is a user's own file, which is named relative to a folder."""
-    return name not in TASKS and (name.startswith(f"{TENSORS}:") or file_and_name(name) is not None)
+    named = named_file(name)
+    return name not in TASKS and (
+        (named is not None and named.kind in FILE_KINDS) or file_and_name(name) is not None
+    )
+
+
+def scales(name: str) -> bool:
+    """Whether a task scales the inputs that it reads from the user's files."""
+    named = named_file(name)
+    return named is not None and named.kind in FILE_KINDS
 
 
 def moved(name: str, folder: Path, target: Path) -> str:
     """`name`, whose path is relative to `folder`, as the folder `target` has to say it."""
-    kind, colon, path = name.partition(":")
-    if kind != TENSORS or not colon:
+    named = named_file(name)
+    if named is None or named.kind not in FILE_KINDS:
         return own_code.moved(name, folder, target)
-    if Path(path).is_absolute():
-        return name
-    return f"{TENSORS}:{os.path.relpath((folder / path).resolve(), target.resolve())}"
+    return str(named.moved(folder, target))

@@ -18,8 +18,10 @@ from evoarch.evaluators.fit import fit_program
 from evoarch.evaluators.tasks import load_task, moved
 from kit.command import evoarch as run
 from kit.command import new_campaign
+from kit.image_folders import image_folder
 from kit.pages import files_of
 from kit.paths import ROOT
+from kit.tables import written
 
 PAGE = ROOT / "docs/own-task.md"
 
@@ -65,6 +67,21 @@ class TestTensors(evoarch.TaskContract):
     @pytest.fixture(params=[False, True], ids=["classes", "regression"])
     def task(self, request: pytest.FixtureRequest, tmp_path: Path) -> evoarch.Task:
         return load_task(f"tensors:{data_file(tmp_path, regression=request.param)}")
+
+
+@pytest.mark.slow
+class TestTable(evoarch.TaskContract):
+    @pytest.fixture(params=["city", "price"])
+    def task(self, request: pytest.FixtureRequest, tmp_path: Path) -> evoarch.Task:
+        return load_task(f"table:{written(tmp_path)},target={request.param}")
+
+
+@pytest.mark.slow
+class TestImages(evoarch.TaskContract):
+    @pytest.fixture
+    def task(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> evoarch.Task:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        return load_task(f"images:{image_folder(tmp_path / 'photos', {'cat': 30, 'dog': 30})}")
 
 
 HEAD = """

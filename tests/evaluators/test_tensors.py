@@ -17,9 +17,12 @@ from evoarch.evaluators import sealed
 from evoarch.evaluators.checks import check_splits
 from evoarch.evaluators.inside.build import build
 from evoarch.evaluators.task import TaskError
-from evoarch.evaluators.tasks import load_task, tensors_file
+from evoarch.evaluators.tasks import load_task
 from evoarch.evaluators.tasks.data import DataTask
-from evoarch.evaluators.tasks.tensors import Tensors, tensors_task
+from evoarch.evaluators.tasks.files import tensors_file
+from evoarch.evaluators.tasks.files.named import NamedFile
+from evoarch.evaluators.tasks.files.task import FileTask
+from evoarch.evaluators.tasks.files.tensors import tensors_task
 from evoarch.sandbox.child import load
 from evoarch.sandbox.vet import vet
 
@@ -35,8 +38,8 @@ def written(folder: Path, **arrays: Any) -> Path:
     return path
 
 
-def task(path: Path) -> Tensors:
-    return tensors_task("tensors:data", path)
+def task(path: Path) -> FileTask:
+    return tensors_task(NamedFile("tensors", "data"), path)
 
 
 def test_classes_are_counted_and_a_fifth_is_drawn_for_validation(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ class DataTask:
     """
 
     fit_file: str = ""
+    baselines: Mapping[str, str] = {}
     recipes: Mapping[str, Recipe] = RECIPES
 
     @property
@@ -60,7 +61,7 @@ class DataTask:
         """The baselines that fit the inputs' shape."""
         shape = self.offers["input_shape"]
         rank = len(shape) if isinstance(shape, tuple | list) else 1
-        chosen = BASELINES.get(rank) or {"mlp": "mlp", "residual_mlp": "residual_mlp"}
+        chosen = self.baselines or BASELINES.get(rank) or {"mlp": "mlp", "residual_mlp": "residual_mlp"}
         folder = resources.files(__name__) / "seeds"
         texts = {name: (folder / f"{file}.py").read_text("utf-8") for name, file in chosen.items()}
         if "num_classes" in self.offers:

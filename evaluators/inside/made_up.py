@@ -1,0 +1,27 @@
+"""Examples drawn at random, on which a model is tried before it sees any data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def made_up_inputs(
+    offers: Mapping[str, Any], count: int, draw: torch.Generator, scales: Tensor | float = 1.0
+) -> Tensor:
+    """Inputs of `count` examples, stretched by `scales`; a table's columns of category codes hold codes."""
+    inputs = torch.randn(count, *offers["input_shape"], generator=draw) * scales
+    for column, size in enumerate(offers.get("categories", ())):
+        if size:
+            inputs[:, column] = torch.randint(size, (count,), generator=draw).to(inputs.dtype)
+    return inputs
+
+
+def made_up_targets(loss: str, count: int, outputs: int, draw: torch.Generator) -> Tensor:
+    """Targets of `count` examples for a loss."""
+    if loss == "cross_entropy":
+        return torch.randint(outputs, (count,), generator=draw)
+    return torch.randn(count, outputs, generator=draw)

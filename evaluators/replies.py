@@ -11,7 +11,7 @@ from evoarch.evaluators.params import count_params
 from evoarch.evaluators.segments import Segment, split_state, wrong_state
 from evoarch.evaluators.signature import Signature, signature_of
 from evoarch.evaluators.task import Recipe
-from evoarch.evaluators.trace import Trace
+from evoarch.evaluators.trace import Trace, TraceError
 from evoarch.sandbox.outcome import Array, Finished, Usage
 
 MOST_LAYERS = 201
@@ -66,6 +66,7 @@ def sound_of(outcome: Finished, source_params: int = 0) -> DryRunPassed:
         no_flops="" if known is not None else str(outcome.notes.get("no_flops", DryRunPassed.no_flops))[:300],
         unreached=_names(outcome.notes.get("unreached")),
         signature=signature_of(outcome.arrays),
+        trace=_trace(outcome.notes.get("trace")),
     )
 
 
@@ -107,6 +108,13 @@ def curve_of(noted: object) -> list[float]:
     if not isinstance(noted, list):
         return []
     return [float(v) for v in noted[:100] if isinstance(v, int | float) and abs(v) <= sys.float_info.max]
+
+
+def _trace(noted: object) -> Trace | None:
+    try:
+        return Trace.from_json(noted)
+    except TraceError:
+        return None
 
 
 def _names(noted: object) -> tuple[str, ...]:

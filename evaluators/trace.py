@@ -25,8 +25,13 @@ MOST = 1 << 50
 INPUT = -1
 """What stands among the `reads` of a node for the model's input."""
 
-HINTS = ("stride", "kernel_size", "groups", "dilation", "p", "num_layers", "bidirectional", "num_heads")
-"""Settings of modules that a node may carry. Of a tuple it is the product, of a switch 0 or 1."""
+HINTS = (
+    "stride", "kernel_size", "groups", "dilation", "p", "num_layers", "bidirectional", "num_heads",
+    "num_groups", "output_size",
+)  # fmt: skip
+"""Settings of modules that a node may carry. Of a tuple it is the product, of a switch 0 or 1. Without one,
+stride, groups, dilation and num_layers are 1, the others 0.
+"""
 
 
 class TraceError(ValueError):

@@ -252,7 +252,7 @@ def outcome(limits: Limits, ended: Mapping[str, object], answer: int, device: De
         kind = _LostDevice if device.has_driver else Killed
         return kind(stage, f"the device failed: {read.device_lost}", usage=usage)
     if read.raised is not None:
-        return _raised(stage, read.raised, usage)
+        return raised_of(stage, read.raised, usage)
     total = sum(frame.size for frame in read.frames)
     if total > limits.output:
         return Killed(stage, _limit_text("evaluation.output", limits), "evaluation.output", usage)
@@ -299,7 +299,8 @@ def _limit_text(limit: str, limits: Limits) -> str:
     return f"{said}; limit {limit}"
 
 
-def _raised(stage: str, raised: Mapping[str, object], usage: Usage) -> ChildOutcome:
+def raised_of(stage: str, raised: Mapping[str, object], usage: Usage) -> Raised:
+    """What a child says of an exception, made safe to store and to print."""
     line = raised.get("line")
     return Raised(
         stage,

@@ -71,6 +71,8 @@ _ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 _KILL = (62, 129)
 _TGKILL = (234, 131)
 _PRLIMIT = (302, 261)
+_SETITIMER = (38, 103)
+_ITIMER_PROF = 2
 _CLONE3 = 435
 _X32 = 0x40000000
 
@@ -123,6 +125,8 @@ def assemble(machine: str, pid: int, device: bool = False) -> bytes:
         code += _only(numbers[column], [(0, pid)])
     # Reading one's own limits: pid 0, no new value.
     code += _only(_PRLIMIT[column], [(0, 0), (2, 0)])
+    # An alarm to oneself, on one's own CPU time: many genomes in one child have a limit each.
+    code += _only(_SETITIMER[column], [(0, _ITIMER_PROF)])
     code += refuse
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
 

@@ -24,6 +24,7 @@ from evoarch.evaluators.inside.flops import count_flops
 from evoarch.evaluators.inside.layers import layer_table
 from evoarch.evaluators.inside.losses import LOSSES
 from evoarch.evaluators.inside.made_up import made_up_inputs, made_up_targets
+from evoarch.evaluators.inside.trace import trace_of
 
 BATCHES = (4, 7)
 """Two sizes that share no factor: a model that bakes the batch into a reshape fails on one of them."""
@@ -37,8 +38,8 @@ def dry_run(
 ) -> Reply:
     """Build, forward in both modes, backward; untrained weights out.
 
-    The notes hold `ties`, `function_digest`, `layers`, `unreached` (trainable parameters that no gradient
-    reaches), and `flops` of one example, or `no_flops` with the reason why there is no count.
+    The notes hold `ties`, `function_digest`, `layers`, `trace` where there is one, `unreached` (trainable
+    parameters that no gradient reaches), and `flops` of one example, or `no_flops` with the reason why there is no count.
 
     All on the device that a training will have, but for the digest: whether two genomes compute the same is
     asked on the CPU alone.
@@ -83,7 +84,8 @@ def dry_run(
         "unreached": sorted(unreached),
     }
     few = inputs[: BATCHES[0]]
-    return tensors, {**notes, "layers": layer_table(model, few), **_flops(model, few)}
+    notes |= {"layers": layer_table(model, few), **_flops(model, few), **_trace(model, few[:2])}
+    return tensors, notes
 
 
 def initial_state(
@@ -101,6 +103,13 @@ def _flops(model: nn.Module, inputs: Tensor) -> dict[str, Any]:
         return {"flops": count_flops(model, inputs)}
     except Exception as error:  # noqa: BLE001 - whatever a sound genome does that can't be counted: it has no count
         return {"no_flops": str(error) or type(error).__name__}
+
+
+def _trace(model: nn.Module, inputs: Tensor) -> dict[str, Any]:
+    try:
+        return {"trace": trace_of(model, inputs)}
+    except Exception:  # noqa: BLE001 - what a sound genome does may not be traceable: it has no trace
+        return {}
 
 
 def _check_gradients(model: nn.Module) -> set[str]:

@@ -6,6 +6,7 @@ from evoarch.evaluators.inside.device import open_device
 from evoarch.evaluators.inside.dry_run import dry_run, initial_state
 from evoarch.evaluators.inside.latency import answer, serve
 from evoarch.evaluators.inside.predict import predict
+from evoarch.evaluators.inside.trace_batch import traces
 from evoarch.evaluators.inside.train import train
 from evoarch.evaluators.inside.warm import warmup
 from evoarch.evaluators.inside.zero_cost import zero_cost
@@ -17,6 +18,7 @@ __all__ = [
     "open_device",
     "predict",
     "serve",
+    "traces",
     "train",
     "warmup",
     "zero_cost",

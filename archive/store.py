@@ -221,9 +221,7 @@ class Store(Queries):
         change: str = "",
         note: str = "another draft was worth more",
     ) -> None:
-        """It was built, and another draft is trained in its place: proposed -> screened. It costs no budget,
-        and nothing is a duplicate of it. `trace`: what it is made of, kept in `traces`.
-        """
+        """It was built, and another draft is trained in its place: proposed -> screened. `trace` is kept."""
         with self._db.transaction():
             self._expect(candidate, "to be screened", State.PROPOSED)
             if trace is not None:

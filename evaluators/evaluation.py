@@ -18,6 +18,8 @@ from evoarch.evaluators.segments import Segment
 from evoarch.evaluators.signature import Signature
 from evoarch.evaluators.signatures import Signatures
 from evoarch.evaluators.task import Evaluated, GeneratedTask, Recipe, Split, Splits, SupervisedTask
+from evoarch.evaluators.trace import Traced
+from evoarch.evaluators.tracer import BatchTracer
 from evoarch.evaluators.zero_cost import EXAMPLES, SIGNED, ZeroCost, scores_of
 from evoarch.sandbox.description import Description
 from evoarch.sandbox.job import InteractiveRunner, Job, Runner
@@ -115,6 +117,11 @@ class Evaluator:
         passed = sound_of(outcome, of.source_params(source))
         self._signatures.keep(source, passed.signature)
         return passed
+
+    async def traces(self, sources: Sequence[str]) -> Traced:
+        """As evaluators.trace.Tracer says."""
+        of = self._setting
+        return await BatchTracer(of.runner, of.options, of.limits).traces(sources)
 
     @property
     def steps(self) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from evoarch.evaluators.evaluation import Evaluator
 from evoarch.evaluators.program import PACKAGE, inside_program
 from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.task import Evaluated, SupervisedTask, TaskError
+from evoarch.evaluators.trace import Traced
 from evoarch.evaluators.zero_cost import ZeroCost
 from evoarch.sandbox.job import Program
 from evoarch.sandbox.outcome import ChildOutcome
@@ -70,6 +72,9 @@ class Whole:
 
     async def dry_run(self, source: str) -> DryRunPassed | ChildOutcome:
         return await self._evaluator.dry_run(source)
+
+    async def traces(self, sources: Sequence[str]) -> Traced:
+        return await self._evaluator.traces(sources)
 
     async def evaluate(self, source: str, *, digest: str, repeat: int) -> Evaluated:
         return await self._evaluator.evaluate(source, digest=digest, repeat=repeat)

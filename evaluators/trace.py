@@ -45,9 +45,9 @@ class Node:
     `name`: the dotted name of the module, or of the module that called the function ("" is the model itself).
     `kind`: the class of the module ("Conv1d") or the function ("cat", "mul", "mean"); kinds of modules begin
     with a capital letter. `shape`: of the first output, without the batch. `params`: trained elements of the
-    module, of its children too where these have no nodes of their own; an element counts once, at the first
-    call. `flops`: of one example. `reads`: numbers of the nodes whose outputs it takes, INPUT for the model's
-    input; tensors that the forward pass made of nothing are not in it. `hints`: settings, by HINTS.
+    module, or that the function takes; an element counts once, at the first call. `flops`: of one example.
+    `reads`: numbers of the nodes whose outputs it takes, INPUT for the model's input; tensors that the
+    forward pass made of nothing are not in it. `hints`: settings, by HINTS.
     """
 
     name: str
@@ -63,10 +63,10 @@ class Node:
 class Trace:
     """One forward pass, in the order of its calls.
 
-    `params`: trained elements, each once. `flops` of one example in evaluation mode as
-    evaluators.inside.flops counts, None where there is no count. `activations`: elements of all outputs of
-    nodes, of one example. `cut`: there were more than MOST_NODES calls. `output`: the node whose output is
-    the model's, INPUT where none is.
+    `params`: trained elements, each once. `flops`: of one example in evaluation mode, as
+    evaluators.inside.flops counts; None where there is no count. `activations`: elements of all outputs of
+    nodes, of one example; what is a view of an input, or the same again, makes none. `cut`: there were more
+    than MOST_NODES calls. `output`: the node whose output is the model's, INPUT where none is.
     """
 
     nodes: tuple[Node, ...]

@@ -46,7 +46,7 @@ class BatchTracer:
         return Traced([found[source] for source in sources], spent)
 
     async def _ask(self, group: Sequence[str], found: dict[str, Result], *, again: bool = False) -> float:
-        """CPU seconds; `found` gets a result for each of `group`. `again`: it is what a child left that died."""
+        """CPU seconds; `found` gets a result for each of `group`. `again`: a child of theirs has died."""
         outcome = await self.runner.run(self._job(group))
         spent = outcome.usage.cpu_seconds
         if isinstance(outcome, Broken):

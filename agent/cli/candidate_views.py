@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from rich.console import RenderableType
 from rich.syntax import Syntax
@@ -21,6 +22,7 @@ from evoarch.agent.statistics.noise import Noise
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.records import Candidate, Evaluation, Failed, Outcome, State
 from evoarch.archive.store import Store
+from evoarch.evaluators.trace import Trace
 
 COLOURS = {"changed": "yellow", "removed": "red", "added": "green", "same": ""}
 
@@ -103,6 +105,7 @@ def as_json(
         "evaluations": outcomes,
         "comparisons": [c.as_json() for c in judgement.comparisons] if judgement else [],
         "on_front": judgement.on_front if judgement else False,
+        "trace": store.traces.get(identity),
         "verdicts": [{"kind": v.kind, "text": v.text, "time": v.time} for v in store.verdicts.all(identity)],
     }
     return {**row(candidate, noise), **extra}
@@ -129,6 +132,7 @@ def shown(
     said = [f"its operator said: {change}"] if change else []
     said += [candidate.note] if candidate.note else []
     said += [f"repaired: {repair}" for repair in candidate.repairs]
+    said += _traced(store.traces.get(candidate.id))
     for e in evaluations:
         found = ", ".join(f"{k} {cell(v)}" for k, v in _outcome(e.outcome).items())
         said.append(f"{e.rung}, training seed {e.seed}: {found}; {e.seconds:.1f} s")
@@ -143,6 +147,19 @@ def shown(
     lines += _judged(judgement)
     source = printable(candidate.source)
     return [*lines, Syntax(source, "python", background_color="default", line_numbers=True)]
+
+
+def _traced(stored: Mapping[str, object] | None) -> list[str]:
+    if stored is None:
+        return []
+    trace = Trace.from_json(stored)
+    layers = Counter(node.kind for node in trace.nodes if node.kind[:1].isupper())
+    parts = [f"{len(trace.nodes)} calls"]
+    parts += [f"{trace.flops:,} FLOPs"] if trace.flops is not None else []
+    parts += [f"{trace.activations:,} activations"]
+    return [
+        f"traced: {', '.join(parts)}; {', '.join(f'{k} {n}' for k, n in layers.most_common()) or 'no layer'}"
+    ]
 
 
 def _judged(judgement: Judgement | None) -> list[Text]:

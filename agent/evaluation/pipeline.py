@@ -101,10 +101,13 @@ class Pipeline:
             await self.event_order.wait(("sound", candidate.id))
             # One transaction: a crash after the repair alone would hide that the source is known.
             with self.store.transaction():
+                self._keep_trace(candidate, sound)
                 first = self._first_of(candidate, source, repairs, sound)
             self.event_order.done(("sound", candidate.id))
             if first is not None:
                 return True
+        else:
+            self._keep_trace(candidate, sound)
         return await self._train_once(candidate, kind, source, sound)
 
     async def _train_once(self, candidate: Candidate, kind: str, source: str, sound: DryRunPassed) -> bool:
@@ -233,6 +236,10 @@ class Pipeline:
             if fixed is None or findings_of(fixed.source, self.config, self.offers, opening=opening):
                 return source, repairs, failed
             source, repairs = fixed.source, (*repairs, fixed.description)
+
+    def _keep_trace(self, candidate: Candidate, sound: DryRunPassed) -> None:
+        if sound.trace is not None:
+            self.store.traces.put(candidate.id, sound.trace.as_json())
 
     def _first_of(
         self, candidate: Candidate, source: str, repairs: tuple[str, ...], sound: DryRunPassed

@@ -39,7 +39,8 @@ def dry_run(
     """Build, forward in both modes, backward; untrained weights out.
 
     The notes hold `ties`, `function_digest`, `layers`, `trace` where there is one, `unreached` (trainable
-    parameters that no gradient reaches), and `flops` of one example, or `no_flops` with the reason why there is no count.
+    parameters that no gradient reaches), and `flops` of one example, or `no_flops` with the reason why there
+    is no count.
 
     All on the device that a training will have, but for the digest: whether two genomes compute the same is
     asked on the CPU alone.
@@ -84,8 +85,8 @@ def dry_run(
         "unreached": sorted(unreached),
     }
     few = inputs[: BATCHES[0]]
-    notes |= {"layers": layer_table(model, few), **_flops(model, few), **_trace(model, few[:2])}
-    return tensors, notes
+    told = {"layers": layer_table(model, few), **_flops(model, few), **_trace(model, few[:2])}
+    return tensors, {**notes, **told}
 
 
 def initial_state(

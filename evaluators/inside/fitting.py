@@ -22,11 +22,22 @@ from evoarch.evaluators.inside.dry_run import dry_run, initial_state
 from evoarch.evaluators.inside.losses import LOSSES
 from evoarch.evaluators.inside.made_up import made_up_inputs, made_up_targets
 from evoarch.evaluators.inside.predict import predict
+from evoarch.evaluators.inside.trace_batch import traces
 from evoarch.evaluators.inside.train import curve
 from evoarch.evaluators.inside.warm import warmup as warm_common
 from evoarch.evaluators.inside.zero_cost import zero_cost
 
-__all__ = ["Context", "dry_run", "initial_state", "open_device", "predict", "train", "warmup", "zero_cost"]
+__all__ = [
+    "Context",
+    "dry_run",
+    "initial_state",
+    "open_device",
+    "predict",
+    "traces",
+    "train",
+    "warmup",
+    "zero_cost",
+]
 
 FIT, SETTING = "own_fit", "own_fit_setting"
 """The task's file, and a module whose text is the JSON of its offers and loss."""

@@ -37,7 +37,7 @@ SAME = frozenset({"detach", "contiguous", "to", "type_as", "float", "double", "r
 
 
 def trace_of(model: nn.Module, inputs: Tensor, outputs: int = 0) -> dict[str, Any]:
-    """The trace of one forward pass in evaluation mode over `inputs` (n, *shape), as evaluators.trace reads it.
+    """The trace of a forward pass in evaluation mode over `inputs` (n, *shape), as evaluators.trace reads it.
 
     Raises whatever the model raises, and TypeError or ValueError where it does not return (n, outputs), if
     `outputs` are given.
@@ -63,7 +63,7 @@ def trace_of(model: nn.Module, inputs: Tensor, outputs: int = 0) -> dict[str, An
 
 
 class _Recorder(TorchFunctionMode):
-    """Sees each call of a layer by the hooks, and each function that is called outside of them by the mode."""
+    """Sees each call of a layer by the hooks, and each function that is called outside of one by the mode."""
 
     def __init__(self, model: nn.Module, inputs: Tensor) -> None:
         super().__init__()
@@ -132,7 +132,8 @@ class _Recorder(TorchFunctionMode):
         number = self.calls
         self.calls += 1
         reads = self._sources(given)[:MOST_READS]
-        shape, elements = [], 0
+        shape: list[int] = []
+        elements = 0
         # No view of what it was given, nor the same again.
         known = {id(t) for t in given} | {_place(t) for t in given}
         for place, tensor in enumerate(made):

@@ -37,8 +37,8 @@ class LateError(BaseException):
 def traces(
     genome: ModuleType | None, arrays: Mapping[str, Tensor], options: Mapping[str, Any], announce: Announce
 ) -> Reply:
-    """Traces of `options["sources"]`; `options` besides: entry, offers, kwargs, and `seconds` of CPU time that
-    each may take, `seed`.
+    """Traces of `options["sources"]`; `options` besides: entry, offers, kwargs, `seed`, and `seconds` of CPU
+    time that each may take.
 
     The notes hold `traces`, for each source {"trace"}, or {"stage"} and what sandbox.child_report says of an
     exception; and `steady`, whether our own model still has the trace that it had. Before each source its

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from evoarch.evaluators.inside.build import Announce, Reply, build, materialise, outputs_of
+from evoarch.evaluators.inside.made_up import made_up_inputs
 from evoarch.evaluators.inside.trace import trace_of
 from evoarch.sandbox.child import load
 from evoarch.sandbox.child_report import describe
@@ -61,8 +62,7 @@ def _traced(source: str, options: Mapping[str, Any]) -> dict[str, Any]:
         _alarm(options["seconds"])
         model = build(load(source), options)
         stage = "dry_run"
-        shape = options["offers"]["input_shape"]
-        inputs = torch.randn(EXAMPLES, *shape, generator=torch.Generator().manual_seed(0))
+        inputs = made_up_inputs(options["offers"], EXAMPLES, torch.Generator().manual_seed(0))
         materialise(model, inputs)
         trace = trace_of(model, inputs, outputs_of(options))
         _alarm(0.0)

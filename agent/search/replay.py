@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 from evoarch.agent.base.errors import UserError
@@ -12,8 +12,9 @@ from evoarch.agent.config.lm import LMSettings
 from evoarch.agent.evaluation.constraints import measured_in, parts_of
 from evoarch.agent.lm.base import LM
 from evoarch.agent.lm.replay import ReplayLM
+from evoarch.agent.operators.syntactic.vocabulary import DRAWING, VERSION
 from evoarch.archive.records import Evaluation, Event, Fault, LMCall
-from evoarch.archive.store import open_archive
+from evoarch.archive.store import Store, open_archive
 
 
 def replayed(folder: Path, settings: LMSettings) -> LM:
@@ -33,11 +34,12 @@ def recorded_calls(folder: Path) -> Sequence[LMCall]:
 
 def recorded_order(folder: Path) -> RecordedOrder:
     """The order of writes of the campaign in `folder`. Raises UserError where a seed came after the first
-    draw, since a replay trains all seeds first.
+    draw, since a replay trains all seeds first, and where children were drawn from another layer vocabulary.
     """
     store = open_archive(folder, write=False)
     try:
         proposals = store.proposals()
+        _refuse_other_vocabulary(folder, store, {p.operator for p in proposals})
         drawn = {p.batch: ProposalContext.from_json(p.context) for p in proposals}
         spans = {batch: context.span for batch, context in drawn.items()}
         steerings = {batch: context.steering for batch, context in drawn.items()}
@@ -57,6 +59,22 @@ def _measures(evaluations: Sequence[Evaluation]) -> dict[int, list[dict[str, flo
     for each in parts_of(evaluations):
         found.setdefault(each.candidate, []).append(measured_in(each))
     return found
+
+
+def _refuse_other_vocabulary(folder: Path, store: Store, operators: Set[str]) -> None:
+    """The same randomness draws other children from another vocabulary. An archive without a number of one
+    had the first.
+    """
+    drawing = sorted(operators & DRAWING)
+    session = store.last_event_detail("session")
+    was = session.get("vocabulary", 1)
+    if drawing and session and was != VERSION:
+        made = dict(session.get("versions", {})).get("evoarch", "of unknown version")  # type: ignore[call-overload]
+        raise UserError(
+            f"replay: {folder}: {', '.join(drawing)} drew from layer vocabulary {was} (evoarch {made}); "
+            f"expected {VERSION}, which this evoarch draws from; replay it with the one that made it",
+            code=1,
+        )
 
 
 def _refuse_late_seeds(events: Sequence[Event]) -> None:

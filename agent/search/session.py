@@ -25,6 +25,7 @@ from evoarch.agent.lm.local.soft_prompts import FOLDER
 from evoarch.agent.lm.registry import build_lm, refuse_unnamed
 from evoarch.agent.operators.base import Operator
 from evoarch.agent.operators.registry import build_operators, try_out
+from evoarch.agent.operators.syntactic import vocabulary
 from evoarch.agent.search.campaign import Campaign
 from evoarch.agent.search.campaign_files import copy_file, copy_files, open_templates
 from evoarch.agent.search.components import Components
@@ -112,7 +113,8 @@ async def open_session(
         _add_seeds(store, sources)
         await _check_lms(store, config, lms, operators)
         detail = {"level": str(bench.level), "versions": versions(), **settings.as_json()}
-        store.event("session", detail={**detail, "prompts": templates.digests(), "data": data})
+        drawn = {"prompts": templates.digests(), "vocabulary": vocabulary.VERSION}
+        store.event("session", detail={**detail, **drawn, "data": data})
         parts = Components(
             bench.evaluator,
             task.offers,

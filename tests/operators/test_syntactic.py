@@ -2,19 +2,26 @@
 
 import ast
 import asyncio
+import math
 import random
+import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evoarch.agent.operators.base import Draft, Operator, Order
 from evoarch.agent.operators.random_draw import RandomDraw, draw
+from evoarch.agent.operators.registry import built_in
 from evoarch.agent.operators.syntactic.crossover import SyntacticCrossover
 from evoarch.agent.operators.syntactic.dataflow import FlowContext
 from evoarch.agent.operators.syntactic.mutate import KINDS, MAX_CHARACTERS, SyntacticMutate
+from evoarch.agent.operators.syntactic.sizes import counted
 from evoarch.agent.operators.syntactic.view import completed, look, same
 from evoarch.evaluators.tasks import mnist1d
 from evoarch.sandbox.vet import vet
@@ -63,6 +70,13 @@ class Model(nn.Module):
 }
 ALL = {**SEEDS, **BROUGHT}
 seeds = st.integers(0, 10**6)
+
+
+def built(source: str) -> Any:
+    scope: dict[str, Any] = {}
+    exec(source, scope)  # the vocabulary's own text
+    torch.manual_seed(0)
+    return scope["Model"]()
 
 
 def check(draft: Draft, parent: str) -> None:
@@ -160,16 +174,78 @@ EXPECTED = {
     "duplicate": "self.conv2_(self.conv2(",
     "replace": "nn.AvgPool1d(2)",
     "residual": "Residual(nn.Conv1d(8, 16, 3, padding=1), nn.Conv1d(8, 16, 1))",
-    "pooled": "return self.linear(x.mean(-1))",
+    "pooled": "return self.linear(x.amax(-1))",
+    "resized": "self.conv1 = nn.Conv1d(1, 4, 5, padding=2)",
+    "strided_late": "self.conv2 = nn.Conv1d(8, 16, 3, padding=1, stride=2)",
+    "recurrent_first": "Recurrent(nn.GRU(1, 8, batch_first=True)), nn.Conv1d(8, 8, 5, padding=2))",
 }
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_each_kind_of_mutation_makes_its_change(kind: str) -> None:
-    view = look(NET)
+    view = look(NET.replace("5, padding=2)", "5, padding=2, stride=2)") if kind == "strided_late" else NET)
     changes = (KINDS[kind][0](view, random.Random(seed), FlowContext(OFFERS)) for seed in range(150))
     children = (completed(change.module) for change in changes if change is not None)
     assert any(EXPECTED[kind] in child for child in children)
+
+
+def test_resizing_keeps_the_widths_of_neighbours_together() -> None:
+    for seed in range(30):
+        change = KINDS["resized"][0](look(NET), random.Random(seed), FlowContext(OFFERS))
+        assert change is not None
+        first, second = (
+            re.search(pattern, change.module.code) for pattern in (r"1, (\d+), 5", r"(\d+), (\d+), 3,")
+        )
+        assert first is not None
+        assert second is not None
+        wide = int(second[2])
+        assert second[1] == first[1]
+        assert f"nn.BatchNorm1d({wide})" in change.module.code
+        assert f"nn.Linear({20 * wide}, 10)" in change.module.code
+        told = float(re.findall(r"scaled, ([0-9.]+) times", change.what)[0])
+        ratio = counted(change.module.code) / counted(NET)
+        assert ratio == pytest.approx(told, abs=0.01)
+        assert 0.2 < ratio < 0.9 or 1.1 < ratio < 4.5
+
+
+@pytest.mark.parametrize("shape", [(40,), (1, 40), (1, 8, 8), (3, 32, 32)])
+@pytest.mark.parametrize("operator", ["random", "grammar.draw"])
+def test_drawn_sizes_are_spread_from_a_hundred_to_a_hundred_thousand(
+    operator: str, shape: tuple[int, ...]
+) -> None:
+    """Each of the three decades has its share, of models that run."""
+    sizes = []
+    order = Order(60, [], offers={"input_shape": shape, "num_classes": 10})
+    for draft in asyncio.run(built_in()[operator]().propose(order, random.Random(0), None)):
+        model = built(draft.source)
+        assert model.eval()(torch.randn(2, *shape)).shape == (2, 10)
+        sizes.append(sum(parameter.numel() for parameter in model.parameters()))
+    decades = Counter(min(4, max(2, int(math.log10(size)))) for size in sizes)
+    assert min(decades[decade] for decade in (2, 3, 4)) >= 10
+    assert max(sizes) < 130_000
+
+
+def test_the_count_of_a_text_is_what_torch_has() -> None:
+    layers = [
+        "nn.Conv1d(3, 8, 5, padding=2, bias=False)",
+        "nn.Conv2d(4, 8, 3, groups=4)",
+        "nn.ConvTranspose1d(3, 6, 4, 2)",
+        "nn.Linear(7, 5)",
+        "nn.BatchNorm2d(9)",
+        "nn.GroupNorm(1, 9)",
+        "nn.LayerNorm(6)",
+        "nn.GRU(3, 5, batch_first=True)",
+        "nn.LSTM(3, 5, batch_first=True, bidirectional=True)",
+        "nn.RNN(2, 3)",
+        "nn.MultiheadAttention(8, 2)",
+        "nn.MaxPool1d(2)",
+        "nn.Own(3, 4)",
+    ]
+    for text in layers[:-1]:
+        module = eval(text, {"nn": torch.nn})  # the texts above
+        assert counted(text) == sum(parameter.numel() for parameter in module.parameters()), text
+    total = sum(counted(text) for text in layers)
+    assert counted(f"nn.Sequential({', '.join(layers)})") == total
 
 
 def test_a_width_takes_its_evident_consumers_along() -> None:

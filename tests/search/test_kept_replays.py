@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.recorded import settings_of_replay
 from evoarch.agent.evaluation.pipeline import Pipeline
 from evoarch.agent.operators.registry import build_operators
@@ -73,13 +74,34 @@ def remembered_dry_run(record: Store) -> DryRun:
     return dry_run
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kept", ["lm/seed-100", "syntactic/seed-100"])
-def test_a_kept_archive_replays(tmp_path: Path, kept: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    old = tmp_path / "old"
-    old.mkdir()
+def unpacked(folder: Path, kept: str) -> Path:
+    """The folder with a kept archive of mnist1d."""
+    folder.mkdir()
     packed = ROOT / "results" / "mnist1d" / f"{kept}.db.xz"
-    (old / "archive.db").write_bytes(lzma.decompress(packed.read_bytes()))
+    (folder / "archive.db").write_bytes(lzma.decompress(packed.read_bytes()))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("kept", "drawing"), [("syntactic/seed-100", "syntactic.mutate"), ("random/seed-100", "random")]
+)
+def test_an_archive_drawn_from_an_older_vocabulary_is_not_replayed(
+    tmp_path: Path, kept: str, drawing: str
+) -> None:
+    """The same randomness draws other children today: one line says so, before anything is spent."""
+    old = unpacked(tmp_path / "old", kept)
+    with pytest.raises(UserError) as caught:
+        recorded_order(old)
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in (f"replay: {old}: {drawing} drew from layer vocabulary 1 (evoarch 0.1.0)", "expected 2"):
+        assert part in message
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kept", ["lm/seed-100"])
+def test_a_kept_archive_replays(tmp_path: Path, kept: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = unpacked(tmp_path / "old", kept)
     config = settings_of_replay(old).config
     with open_archive(old, write=False) as record, create(tmp_path / "new", name="c", seed=0) as store:
         for seed in record.candidates(operator="seed"):

@@ -6,8 +6,9 @@ import random
 from collections.abc import Mapping
 
 from evoarch.agent.operators.grammar.reading import ACTIVATIONS
-from evoarch.agent.operators.grammar.terms import BRANCHES, Term, seq
+from evoarch.agent.operators.grammar.terms import BRANCHES, Term, scaled, seq
 from evoarch.agent.operators.grammar.writing import Shape, Untypable, write
+from evoarch.agent.operators.syntactic.sizes import MOST, counted, scale_for, target
 
 WIDTHS = (4, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64)
 
@@ -19,19 +20,41 @@ LEAVES: Mapping[int, Mapping[str, float]] = {
         "norm": 2,
         "pool": 1,
         "adaptive": 0.2,
+        "attentive": 0.1,
+        "excite": 0.5,
         "recurrent": 0.5,
         "dropout": 0.3,
         "positions": 0.3,
         "transpose": 0.3,
     },
-    3: {"conv": 5, "activation": 4, "norm": 2, "pool": 1, "adaptive": 0.2, "dropout": 0.3, "positions": 0.2},
+    3: {
+        "conv": 5,
+        "activation": 4,
+        "norm": 2,
+        "pool": 1,
+        "adaptive": 0.2,
+        "attentive": 0.1,
+        "excite": 0.5,
+        "recurrent": 0.2,
+        "dropout": 0.3,
+        "positions": 0.2,
+    },
 }
 """Weights of computations and routings by the rank of a type (the length of one example's shape)."""
 
-BRANCHING: Mapping[str, float] = {"add": 3, "mul": 0.7, "concat": 1, "split": 0.7, "attend": 0.7}
+BRANCHING: Mapping[str, float] = {"add": 3, "mul": 1, "concat": 1, "split": 0.7, "attend": 0.7}
 
 BRANCH_CHANCE = 0.25
 """Of an item on the outermost level being a branching; each level inside has half of it."""
+
+_RECURRENT_FIRST = 0.25
+"""Chance of a recurrent layer before all else, where there are positions."""
+
+_LEAST, _MOST = 1 / 64, 32.0
+"""The factors that a drawn derivation's widths may be scaled by."""
+
+_NEAR = 1.2
+"""By what factor the wanted size may be missed."""
 
 _TRIES = 50
 
@@ -62,6 +85,8 @@ def draw_leaf(rng: random.Random, shape: Shape) -> Term:
             return Term(kind, (rng.choice(("Max", "Avg")), rng.choice((2, 2, 3))))
         case "adaptive":
             return Term(kind, (rng.choice(("Max", "Avg")), rng.choice((1, 2, 4, 5))))
+        case "excite":
+            return Term(kind, (max(1, shape[0] // rng.choice((2, 4))),))
         case "dropout":
             return Term(kind, (rng.choice((0.05, 0.1, 0.2)),))
     return Term(kind)
@@ -96,7 +121,30 @@ def draw_sequence(rng: random.Random, shape: Shape, depth: int = 0, most: int = 
 
 
 def draw(rng: random.Random, shape: Shape, classes: int) -> Term:
-    """A derivation from examples of `shape` to `classes` logits."""
+    """A derivation from examples of `shape` to `classes` logits, of a size that is drawn first, as far as its
+    widths can bring it there.
+    """
+    wanted = target(rng)
+    for _ in range(_TRIES):
+        term = _structure(rng, shape, classes)
+
+        def size(factor: float, term: Term = term) -> int:
+            try:
+                return counted(write(_with_widths(term, factor), shape).source)
+            except Untypable:  # too many features
+                return MOST * 1000
+
+        if size(_LEAST) <= wanted * _NEAR and size(_MOST) >= wanted / _NEAR:
+            break
+    found = _with_widths(term, scale_for(size, wanted, _LEAST, _MOST))
+    return found if size(1.0, found) < MOST * 1000 else term
+
+
+def _with_widths(term: Term, factor: float) -> Term:
+    return seq(*(scaled(each, factor) for each in term.inner[:-1]), term.inner[-1])
+
+
+def _structure(rng: random.Random, shape: Shape, classes: int) -> Term:
     while True:
         items: list[Term] = []
         now = shape
@@ -104,12 +152,18 @@ def draw(rng: random.Random, shape: Shape, classes: int) -> Term:
             chunks = [size for size in (2, 4, 5, 8, 10) if shape[0] % size == 0]
             items.append(Term("unflatten", (rng.choice([1, 1, 1, *chunks]),)))
             now = write(items[0], shape).shape
+        if len(now) == 2 and rng.random() < _RECURRENT_FIRST:
+            items.append(Term("recurrent", ("GRU", rng.choice(WIDTHS[:6]), rng.random() < 0.5)))
+            now = write(items[-1], now).shape
         items.append(draw_sequence(rng, now))
         now = write(seq(*items), shape).shape
         if len(now) > 1:
-            if rng.random() < 0.3:
-                items.append(Term("adaptive", (rng.choice(("Avg", "Max")), rng.choice((1, 1, 2, 4)))))
-            items.append(Term("flatten"))
+            end = rng.choices((None, Term("adaptive", ("Max", 1)), Term("attentive"), "kept"), (4, 3, 1, 2))[
+                0
+            ]
+            if end == "kept":
+                end = Term("adaptive", (rng.choice(("Avg", "Max")), rng.choice((1, 2, 4))))
+            items += [*([end] if isinstance(end, Term) else []), Term("flatten")]
         if rng.random() < 0.25:
             items.append(Term("linear", (rng.choice(WIDTHS),)))
             items.append(Term("activation", (rng.choice(ACTIVATIONS),)))

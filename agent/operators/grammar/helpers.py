@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from evoarch.agent.operators.syntactic.vocabulary import HELPERS as SHARED
+
 HELPERS: Mapping[str, str] = {
     "Add": """\
 class Add(nn.Module):
@@ -59,15 +61,7 @@ class Attend(nn.Module):
         weights = (q.transpose(1, 2) @ k / q.shape[1] ** 0.5).softmax(2)
         return v @ weights.transpose(1, 2)
 """,
-    "Recurrent": """\
-class Recurrent(nn.Module):
-    def __init__(self, cell):
-        super().__init__()
-        self.cell = cell
-
-    def forward(self, x):
-        return self.cell(x.transpose(1, 2))[0].transpose(1, 2)
-""",
+    **{name: f"{SHARED[name].strip()}\n" for name in ("Recurrent", "SqueezeExcite", "AttentionPool")},
     "Positions": """\
 class Positions(nn.Module):
     def __init__(self, *shape):

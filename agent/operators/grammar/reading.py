@@ -109,6 +109,20 @@ def _recurrent(name: str, node: ast.Call) -> Term:
     return Term("recurrent", (kind, hidden, bool(both)))
 
 
+def _excite(name: str, node: ast.Call) -> Term:
+    squeeze, _ = node.args
+    if not isinstance(squeeze, ast.Call):
+        raise NotInGrammarError(name)
+    return Term("excite", _linear(name, squeeze).values)
+
+
+def _attentive(name: str, node: ast.Call) -> Term:
+    (score,) = node.args
+    if not isinstance(score, ast.Call) or _conv(name, score) != Term("conv", (1, 1, 1, 0, 1, False)):
+        raise NotInGrammarError(f"{name} of {ast.unparse(score)}")
+    return Term("attentive")
+
+
 def _group_norm(name: str, node: ast.Call) -> Term:
     (groups, _), _words = _literals(node)
     return Term("norm", ({1: "layer", 4: "group"}[int(groups)],))
@@ -154,6 +168,8 @@ _READERS: Mapping[str, Callable[[str, ast.Call], Term]] = {
     "nn.Conv2d": _conv,
     "nn.Linear": _linear,
     "Recurrent": _recurrent,
+    "SqueezeExcite": _excite,
+    "AttentionPool": _attentive,
     **{f"nn.{name}": _plain("activation", name) for name in ACTIVATIONS},
     "nn.BatchNorm1d": _plain("norm", "batch", arguments=True),
     "nn.BatchNorm2d": _plain("norm", "batch", arguments=True),

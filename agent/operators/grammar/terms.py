@@ -27,6 +27,8 @@ class Term:
     | norm | batch, layer or group | |
     | pool | Max or Avg, kernel | |
     | adaptive | Max or Avg, positions that are left | |
+    | attentive | | |
+    | excite | the narrow width of a squeeze-and-excitation block | |
     | dropout | rate | |
     | positions | | |
     | flatten, transpose, identity | | |
@@ -50,6 +52,22 @@ def seq(*inner: Term) -> Term:
     for term in inner:
         flat += term.inner if term.kind == "seq" else (term,)
     return Term("seq", (), tuple(flat))
+
+
+SCALED = ("conv", "linear", "recurrent", "excite")
+"""Terms with a width of their own."""
+
+
+def scaled(term: Term, factor: float) -> Term:
+    """Every width of a term times `factor`, rounded so that what 2 or 4 divided they still divide."""
+    inner = tuple(scaled(each, factor) for each in term.inner)
+    if term.kind not in SCALED:
+        return replace(term, inner=inner)
+    place = 1 if term.kind == "recurrent" else 0
+    width = int(term.values[place])
+    step = 4 if width % 4 == 0 else 2 if width % 2 == 0 else 1
+    new = max(step, round(width * factor / step) * step)
+    return replace(term, values=(*term.values[:place], new, *term.values[place + 1 :]))
 
 
 def walk(term: Term, path: Path = ()) -> Iterator[tuple[Path, Term]]:

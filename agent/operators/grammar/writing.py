@@ -188,11 +188,11 @@ def _linear(term: Term, shape: Shape) -> Written:
 
 def _recurrent(term: Term, shape: Shape) -> Written:
     cell, hidden, both = term.values
-    _need(len(shape) == 2, term, shape)
+    _need(len(shape) > 1, term, shape)
     assert isinstance(hidden, int)
     given = "batch_first=True" + (", bidirectional=True" if both else "")
     width = hidden * (2 if both else 1)
-    return _leaf(f"Recurrent(nn.{cell}({shape[0]}, {hidden}, {given}))", (width, shape[1]), "Recurrent")
+    return _leaf(f"Recurrent(nn.{cell}({shape[0]}, {hidden}, {given}))", (width, *shape[1:]), "Recurrent")
 
 
 def _norm(term: Term, shape: Shape) -> Written:
@@ -219,6 +219,19 @@ def _adaptive(term: Term, shape: Shape) -> Written:
     _need(len(shape) > 1 and left <= min(shape[1:]), term, shape)
     sides = [left] * (len(shape) - 1)
     return _leaf(f"nn.Adaptive{kind}Pool{len(shape) - 1}d({left})", (shape[0], *sides))
+
+
+def _attentive(term: Term, shape: Shape) -> Written:
+    _need(len(shape) > 1, term, shape)
+    rank = len(shape) - 1
+    return _leaf(f"AttentionPool(nn.Conv{rank}d({shape[0]}, 1, 1))", (shape[0], *[1] * rank), "AttentionPool")
+
+
+def _excite(term: Term, shape: Shape) -> Written:
+    _need(len(shape) > 1, term, shape)
+    width, narrow = shape[0], term.values[0]
+    source = f"SqueezeExcite(nn.Linear({width}, {narrow}), nn.Linear({narrow}, {width}))"
+    return _leaf(source, shape, "SqueezeExcite")
 
 
 def _positions(term: Term, shape: Shape) -> Written:
@@ -257,6 +270,8 @@ _RULES: Mapping[str, Callable[[Term, Shape], Written]] = {
     "norm": _norm,
     "pool": _pool,
     "adaptive": _adaptive,
+    "attentive": _attentive,
+    "excite": _excite,
     "dropout": lambda term, shape: _leaf(f"nn.Dropout({term.values[0]})", shape),
     "positions": _positions,
     "transpose": _transpose,

@@ -30,9 +30,12 @@ from evoarch.agent.operators.syntactic.vocabulary import (
     conv,
     expression,
     follower,
+    global_pool,
     layer,
     norm,
     pool,
+    recurrent,
+    star,
 )
 
 
@@ -166,7 +169,7 @@ def duplicate(view: View, rng: random.Random, context: FlowContext) -> Change | 
     return Change(module, f"duplicated {twin.attribute or twin.name}") if module else None
 
 
-def _replacement(found: Layer, rng: random.Random) -> str | None:
+def _replacement(view: View, found: Layer, rng: random.Random) -> str | None:
     """Another layer for the same place, or None."""
     spec, takes = found.spec, found.text(found.spec.takes) if found.spec.takes else ""
     gives = found.text(spec.gives) if spec.gives else ""
@@ -183,9 +186,9 @@ def _replacement(found: Layer, rng: random.Random) -> str | None:
             conv(rng, takes, gives, rank, stride=step),
             f"nn.Sequential({reduce}, {activation(rng)}, {conv(rng, narrow, gives, rank, stride=step)})",
             f"nn.Sequential({conv(rng, takes, gives, rank)}, {layer(f'MaxPool{rank}d', max(2, step))})",
+            star(rng, takes, gives, rank, stride=step),
+            f"Recurrent({layer('GRU', takes, gives, batch_first=True)})",
         ]
-        if rank == 1:
-            choices.append(f"Recurrent({layer('GRU', takes, gives, batch_first=True)})")
         return rng.choice(choices)
     if spec.kind == "linear" and takes and gives:
         narrow = rng.choice((4, 8, 16, 24, 32))
@@ -193,6 +196,8 @@ def _replacement(found: Layer, rng: random.Random) -> str | None:
         return rng.choice((f"nn.Sequential({body})", layer("Linear", takes, gives, bias=False)))
     if spec.kind == "norm" and takes and found.name != "LayerNorm":
         return norm(rng, takes, rank or 1)
+    if spec.kind == "adaptive" and rank and (width := flow_after(view, found).width):
+        return global_pool(rng, width, rank)
     if spec.kind in ("pool", "adaptive") and rank:
         return rng.choice((pool(rng, rank), layer(f"AvgPool{rank}d", 2), layer(f"MaxPool{rank}d", 2)))
     if spec.kind == "activation":
@@ -208,7 +213,7 @@ def replace(view: View, rng: random.Random, context: FlowContext) -> Change | No
     if not sites:
         return None
     old = rng.choice(sites)
-    text = _replacement(old, rng)
+    text = _replacement(view, old, rng)
     if text is None:
         return None
     new = expression(text)
@@ -290,12 +295,42 @@ def pooled(view: View, rng: random.Random, context: FlowContext) -> Change | Non
             break
     if flats:
         call = rng.choice(flats)
-        name = rng.choice(("mean", "mean", "amax"))
+        name = rng.choice(("mean", "amax", "amax"))
         edits[call] = lambda _: expression(f"{code(_flattened(call) or call)}.{name}({axis})")
         return Change(rewrite(view.module, edits), f"flatten -> global {name}")
     if items and flow.rank and chain(view, items[0]):
         flat = rng.choice(items)
-        name = rng.choice(("AdaptiveAvgPool", "AdaptiveAvgPool", "AdaptiveMaxPool"))
-        edits[flat.call] = expression(f"nn.Sequential({layer(f'{name}{flow.rank}d', 1)}, nn.Flatten())")
-        return Change(rewrite(view.module, edits), f"flatten -> global {name}")
+        maximum = layer(f"AdaptiveMaxPool{flow.rank}d", 1)
+        new = global_pool(rng, flow.width, flow.rank) if flow.width else maximum
+        edits[flat.call] = expression(f"nn.Sequential({new}, nn.Flatten())")
+        return Change(rewrite(view.module, edits), f"flatten -> {brief(expression(new))}")
     return None
+
+
+def recurrent_first(view: View, rng: random.Random, context: FlowContext) -> Change | None:
+    """A recurrent layer along the length before the first convolution, which then takes what it gives."""
+    first = next((found for found in view.layers if found.spec.kind in ("conv", "recurrent")), None)
+    if first is None or first.spec.kind == "recurrent" or not first.text(first.spec.takes):
+        return None
+    both, hidden = rng.random() < 0.6, rng.choice((2, 3, 4, 6, 8, 12, 16))
+    new = recurrent(rng, first.text(first.spec.takes), hidden, bidirectional=both)
+    reads = first.with_argument(first.spec.takes, hidden * (2 if both else 1))
+    text = f"nn.Sequential(Recurrent({new}), {code(reads)})"
+    return Change(rewrite(view.module, {first.call: expression(text)}), f"{new} before the convolutions")
+
+
+def strided_late(view: View, rng: random.Random, context: FlowContext) -> Change | None:
+    """The first stride moved to a later convolution, so that the first layers see every position."""
+    convs = [found for found in view.layers if found.spec.kind == "conv"]
+    strided = [found for found in convs if (found.number("stride") or 1) > 1]
+    later = convs[convs.index(strided[0]) + 1 :] if strided else []
+    if not later:
+        return None
+    first, other = strided[0], rng.choice(later)
+    stride = (first.number("stride") or 1) * (other.number("stride") or 1)
+    edits: dict[cst.CSTNode, Edit | cst.CSTNode] = {
+        first.call: first.with_argument("stride", 1),
+        other.call: other.with_argument("stride", stride),
+    }
+    what = f"stride of {first.attribute or first.name} moved to {other.attribute or other.name}"
+    return Change(rewrite(view.module, edits), what)

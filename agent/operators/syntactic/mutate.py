@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from evoarch.agent.lm.base import Complete
 from evoarch.agent.operators.base import Draft, OperatorSettings, Order, operator
-from evoarch.agent.operators.syntactic import layers, values
+from evoarch.agent.operators.syntactic import layers, resize, values
 from evoarch.agent.operators.syntactic import recipe as syntactic_recipe
 from evoarch.agent.operators.syntactic.dataflow import Change, FlowContext
 from evoarch.agent.operators.syntactic.view import View, completed, look, same
@@ -18,7 +18,8 @@ Kind = Callable[[View, random.Random, FlowContext], Change | None]
 
 KINDS: Mapping[str, tuple[Kind, float]] = {
     "width": (values.width, 2.0),
-    "all_widths": (values.all_widths, 1.0),
+    "all_widths": (resize.all_widths, 1.0),
+    "resized": (resize.resized, 4.0),
     "kernel": (values.kernel, 1.0),
     "stride": (values.stride, 1.0),
     "dilation": (values.dilation, 0.5),
@@ -32,6 +33,8 @@ KINDS: Mapping[str, tuple[Kind, float]] = {
     "replace": (layers.replace, 1.2),
     "residual": (layers.residual, 0.8),
     "pooled": (layers.pooled, 1.2),
+    "recurrent_first": (layers.recurrent_first, 0.7),
+    "strided_late": (layers.strided_late, 0.7),
 }
 """Mutation kinds with their weights in the draw."""
 

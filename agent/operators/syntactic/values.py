@@ -66,25 +66,6 @@ def width(view: View, rng: random.Random, context: FlowContext) -> Change | None
     return Change(rewrite(view.module, edits), f"width of {chosen.attribute or chosen.name} {old} -> {new}")
 
 
-def all_widths(view: View, rng: random.Random, context: FlowContext) -> Change | None:
-    """Every literal width scaled by one factor, so that the whole model gets thinner or wider."""
-    factor = rng.choice((0.5, 0.6, 0.67, 0.75, 0.8, 0.9, 1.25, 1.5))
-    given = {found.number(found.spec.gives) for found in view.layers if found.spec.gives}
-    if context.classes is not None:
-        given.discard(context.classes)
-    sizes = {size: capped(size * factor) for size in given if size is not None and size > 2}
-    edits: dict[cst.CSTNode, cst.Call] = {}
-    for found in view.layers:
-        call = found.call
-        for parameter in {found.spec.takes, found.spec.gives, "groups"} - {""}:
-            old = found.number(parameter)
-            if old in sizes and not (parameter == found.spec.gives and gives_classes(view, found, context)):
-                call = Layer(call, found.name, found.owner).with_argument(parameter, sizes[old])
-        if call is not found.call:
-            edits[found.call] = call
-    return Change(rewrite(view.module, edits), f"all widths x {factor}") if edits else None
-
-
 def kernel(view: View, rng: random.Random, context: FlowContext) -> Change | None:
     """Another kernel size; padding that kept the length goes on keeping it."""
     sites = [found for found in view.layers if found.number("kernel_size")]

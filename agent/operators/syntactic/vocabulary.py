@@ -88,13 +88,16 @@ SPECS: Mapping[str, Spec] = {
     "LogSoftmax": Spec("activation", ("dim",)),
 }
 
+VERSION = 2
+"""What an archive records of the vocabulary that its children were drawn from. It changes whenever the same
+randomness draws another child, in any of the operators of `DRAWING`."""
+
+DRAWING = frozenset({"random", "syntactic.mutate", "grammar.draw", "grammar.mutate"})
+
 KERNELS = (1, 3, 5, 7, 9)
 STRIDES = (1, 2, 3, 4)
 DILATIONS = (1, 2, 3, 4)
 RATES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
-WIDTHS = (8, 10, 12, 16, 20, 24, 32, 40, 48, 64)
-"""Widths that `random` draws: log-uniform about ConvBase's."""
-
 LARGEST = 512
 """No operator writes a width above this: at the task sizes served it only buys time-outs."""
 
@@ -113,15 +116,53 @@ class Residual(nn.Module):
 ''',
     "Recurrent": '''
 class Recurrent(nn.Module):
-    """Runs a recurrent layer along the length of (batch, channels, length) and gives its outputs."""
+    """Runs a recurrent layer along the last dimension of (batch, channels, ...) and gives its outputs."""
 
     def __init__(self, layer):
         super().__init__()
         self.layer = layer
 
     def forward(self, x):
-        outputs, _ = self.layer(x.transpose(1, 2))
-        return outputs.transpose(1, 2)
+        rows = x.movedim(1, -1)
+        outputs, _ = self.layer(rows.flatten(0, -3))
+        return outputs.unflatten(0, rows.shape[:-2]).movedim(-1, 1)
+''',
+    "SqueezeExcite": '''
+class SqueezeExcite(nn.Module):
+    """Weighs each channel by what two linear layers make of the means of all."""
+
+    def __init__(self, squeeze, excite):
+        super().__init__()
+        self.squeeze = squeeze
+        self.excite = excite
+
+    def forward(self, x):
+        weights = torch.sigmoid(self.excite(torch.relu(self.squeeze(x.flatten(2).mean(2)))))
+        return x * weights[(..., *[None] * (x.dim() - 2))]
+''',
+    "AttentionPool": '''
+class AttentionPool(nn.Module):
+    """Pools to one position: the sum of all, weighed by a score that a layer gives to each."""
+
+    def __init__(self, score):
+        super().__init__()
+        self.score = score
+
+    def forward(self, x):
+        weights = self.score(x).flatten(2).softmax(2)
+        return (x.flatten(2) * weights).sum(2)[(..., *[None] * (x.dim() - 2))]
+''',
+    "Star": '''
+class Star(nn.Module):
+    """The elementwise product of two branches."""
+
+    def __init__(self, left, right):
+        super().__init__()
+        self.left = left
+        self.right = right
+
+    def forward(self, x):
+        return self.left(x) * self.right(x)
 ''',
     "Outputs": '''
 class Outputs(nn.Module):
@@ -198,6 +239,30 @@ def recurrent(
     return layer(rng.choice(("GRU", "GRU", "LSTM")), inputs, hidden, batch_first=True, **named)
 
 
+def squeeze_excite(width: int) -> str:
+    """Code of a squeeze-and-excitation block over `width` channels (Hu et al. 2018, arXiv 1709.01507)."""
+    narrow = max(1, width // 4)
+    return f"SqueezeExcite({layer('Linear', width, narrow)}, {layer('Linear', narrow, width)})"
+
+
+def attention_pool(width: int | str, rank: int) -> str:
+    """Code of a pool to one position that weighs positions by a score of each."""
+    return f"AttentionPool({layer(f'Conv{rank}d', width, 1, 1)})"
+
+
+def global_pool(rng: random.Random, width: int | str, rank: int) -> str:
+    """Code of a pool to one position of `width` channels; the maximum the most often."""
+    choices = (f"AdaptiveMaxPool{rank}d", f"AdaptiveAvgPool{rank}d", "")
+    name = rng.choices(choices, (5, 3, 2))[0]
+    return layer(name, 1) if name else attention_pool(width, rank)
+
+
+def star(rng: random.Random, inputs: int | str, outputs: int | str, rank: int, *, stride: int = 1) -> str:
+    """Code of a product of two convolutions, one of them activated (StarNet, arXiv 2403.19967)."""
+    left, right = (conv(rng, inputs, outputs, rank, stride=stride) for _ in range(2))
+    return f"Star(nn.Sequential({left}, {activation(rng)}), {right})"
+
+
 def follower(rng: random.Random, width: int | str | None, rank: int) -> tuple[str, str]:
     """A layer that fits after one of `width` outputs (None: unknown), and what it is in a word.
 
@@ -223,7 +288,9 @@ def follower(rng: random.Random, width: int | str | None, rank: int) -> tuple[st
         (pointwise, "pointwise convolution"),
         (conv(rng, width, width, rank), "convolution"),
         (f"Residual(nn.Sequential({separable}))", "separable residual block"),
+        (star(rng, width, width, rank), "star block"),
+        (f"Recurrent({recurrent(rng, width, width)})", "recurrent layer"),
     ]
-    if rank == 1:
-        choices.append((f"Recurrent({recurrent(rng, width, width)})", "recurrent layer"))
+    if str(width).isdecimal():
+        choices.append((squeeze_excite(int(width)), "squeeze-excite block"))
     return rng.choice(choices)

@@ -79,16 +79,21 @@ def _distances(points: Matrix) -> Matrix:
 
 
 def hypervolume(
-    rows: Sequence[Row], objectives: Sequence[Objective], reference: Mapping[str, float]
+    rows: Sequence[Row],
+    objectives: Sequence[Objective],
+    reference: Mapping[str, float],
+    floor: Mapping[str, float] | None = None,
 ) -> float:
     """Volume that `rows` dominate below the point `reference` (in the objectives' own units).
 
     Objectives with `log` count in decades. Rows that are not below the reference in every objective add 0.
+    What lies below `floor`, by name of an objective, is not counted.
     """
     if not rows:
         return 0.0
     limit = _scaled(_matrix([reference], objectives), objectives)[0]
-    points = _scaled(_matrix(rows, objectives), objectives)
+    least = np.array([(floor or {}).get(objective.name, -np.inf) for objective in objectives])
+    points = _scaled(np.maximum(_matrix(rows, objectives), least), objectives)
     return float(moocore.hypervolume(points, ref=limit))
 
 

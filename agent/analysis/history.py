@@ -38,15 +38,20 @@ class History:
     """The steps of a search, from its evaluations in the order they were settled.
 
     Only the first training seed of a candidate counts, as selection saw it. `reference` is the point that the
-    hypervolume is measured from. Trials hold the values of `metrics`, in that order: the objectives, and the
-    error where that is no objective.
+    hypervolume is measured from; what is below `floor` counts no more. Trials hold the values of `metrics`,
+    in that order: the objectives, and the error where that is no objective.
     """
 
-    def __init__(self, objectives: Sequence[Objective], reference: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        objectives: Sequence[Objective],
+        reference: Mapping[str, float],
+        floor: Mapping[str, float] | None = None,
+    ) -> None:
         self._objectives = objectives
         self._names = [objective.name for objective in objectives]
         self.metrics = list(dict.fromkeys([*self._names, "error"]))
-        self.reference = reference
+        self.reference, self.floor = reference, floor or {}
         self._front: NDArray[np.float64] = np.empty((0, len(objectives)))
         self.steps: list[Step] = []
         self.last = 0
@@ -83,7 +88,7 @@ class History:
         rows = [dict(zip(self._names, values, strict=True)) for values in stacked.tolist()]
         kept = front(rows, self._objectives)
         self._front = stacked[kept]
-        volume = hypervolume([rows[place] for place in kept], self._objectives, self.reference)
+        volume = hypervolume([rows[place] for place in kept], self._objectives, self.reference, self.floor)
         error = trial.scores[self.metrics.index("error")]
         lowest = min(error, self.steps[-1].lowest_error) if self.steps else error
         self.steps.append(Step(trial.candidate, self.evaluations, self.cpu_seconds, volume, lowest, values))

@@ -15,7 +15,7 @@ from evoarch.agent.analysis.status import Status, read_status
 from evoarch.agent.config.load import Config
 from evoarch.agent.statistics.front import Placed
 from evoarch.agent.statistics.noise import read_noise
-from evoarch.agent.statistics.objectives import objectives
+from evoarch.agent.statistics.objectives import objectives, region_of
 from evoarch.archive.lock import is_locked
 from evoarch.archive.pareto import hypervolume
 from evoarch.archive.store import Store
@@ -30,8 +30,8 @@ class Overview:
     """What a campaign adds up to at one moment.
 
     `examples` is the size of the validation split, 0 while unknown. `hypervolume` is of the front as it is
-    now, over all training repeats, below the point `reference`; `steps` are as it was first scored, and
-    empty where nobody draws them. `facts` are what the archive says of the task.
+    now, over all training repeats, below the point `reference` and within `region`; `steps` are as it was
+    first scored, and empty where nobody draws them. `facts` are what the archive says of the task.
     """
 
     status: Status
@@ -40,6 +40,7 @@ class Overview:
     profile: str
     recipe: str
     objectives: tuple[str, ...]
+    region: Mapping[str, tuple[float, ...]]
     reference: Mapping[str, float]
     hypervolume: float
     examples: int
@@ -65,7 +66,9 @@ def new_history(store: Store, config: Config) -> History:
     goals = objectives(config.selection)
     names = [goal.name for goal in goals]
     seeds = [c.metrics for c in store.candidates(operator="seed", sources=False) if c.metrics]
-    return History(goals, reference_point(store.facts(), names, seeds))
+    region = region_of(config.selection)
+    reference = region.below(reference_point(store.facts(), names, seeds))
+    return History(goals, reference, region.floor)
 
 
 def read_overview(
@@ -84,7 +87,9 @@ def read_overview(
     return Overview(
         status=status,
         reference=history.reference,
-        hypervolume=hypervolume([point.metrics for point in status.front], goals, history.reference),
+        hypervolume=hypervolume(
+            [point.metrics for point in status.front], goals, history.reference, history.floor
+        ),
         examples=read_noise(store).examples,
         steps=list(history.steps),
         facts=store.facts(),
@@ -108,6 +113,7 @@ def _settings(config: Config) -> dict[str, Any]:
         "profile": config.campaign.profile,
         "recipe": config.evaluation.recipe,
         "objectives": tuple(goal.name for goal in objectives(config.selection)),
+        "region": config.selection.region,
     }
 
 

@@ -131,7 +131,10 @@ def _numbers(overview: Overview) -> Section:
 
 
 def _found(overview: Overview) -> Section:
-    rows = []
+    rows = [
+        (Fact(f"region, {name}"), Fact(f"{low:,g} to {high:,g}"))
+        for name, (low, high) in overview.region.items()
+    ]
     if best := overview.status.best:
         rows += [
             (Fact("best by -(params x error)"), Fact(f"#{best.id} {best.operator}", candidate=best.id)),

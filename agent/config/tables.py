@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from evoarch.evaluators.own_code import SELECTION, file_and_name, installed
 from evoarch.sandbox.limits import Limits
 
-METHODS = ("pareto", "scalar", "uniform", "seeds")
+METHODS = ("pareto", "scalar", "uniform", "seeds", "strata")
 """The built-in selection methods (agent/search/selection.py)."""
 
 
@@ -66,16 +66,21 @@ class SeedsTable(Table):
 
 class SelectionTable(Table):
     """`pareto`: binary tournaments by Pareto rank, then crowding (Deb et al. 2002, NSGA-II, III.C), sizes on
-    a log scale. `scalar`: uniform from the `survivors` best by -(params x error) (EvoPrompting, section 3).
+    a log scale. `strata`: such a tournament among the best three fronts in one class of size, each class (a
+    third of a decade of the first size among the objectives) as likely as another. `scalar`: uniform from
+    the `survivors` best by -(params x error) (EvoPrompting, section 3).
     Controls: `uniform` from all that were scored, `seeds`: from the seeds alone. Or a method of your own:
     FILE.py:NAME, or an installed one's name (docs/extending.md).
     `objectives`: metrics, all minimised: error, params, flops, latency, train_seconds, memory, or one that
     `evaluation.metrics` or the task adds.
+    `region`: what of an objective the campaign cares about, as [LOW, HIGH]: parents come from there, and the
+    hypervolume counts that part alone.
     """
 
     method: str = "pareto"
     objectives: Annotated[tuple[str, ...], Field(min_length=1)] = ("error", "params")
     survivors: Annotated[int, Field(ge=1)] = 10
+    region: Mapping[str, tuple[float, ...]] = Field(default_factory=dict)
 
     @field_validator("method")
     @classmethod
@@ -83,6 +88,16 @@ class SelectionTable(Table):
         if method in METHODS or file_and_name(method) or method in installed(SELECTION):
             return method
         raise ValueError(f"expected {', '.join(map(repr, METHODS))} or FILE.py:NAME")
+
+    @model_validator(mode="after")
+    def _region_holds(self) -> SelectionTable:
+        for name, limits in self.region.items():
+            if name not in self.objectives:
+                raise ValueError(f"region: expected objectives ({', '.join(self.objectives)}), got {name!r}")
+            if len(limits) != 2 or not 0 <= limits[0] < limits[1]:
+                got = ", ".join(f"{limit:g}" for limit in limits)
+                raise ValueError(f"region.{name}: expected [LOW, HIGH] with 0 <= LOW < HIGH, got [{got}]")
+        return self
 
 
 class ConstraintsTable(Table):

@@ -22,7 +22,7 @@ money = 0                 # for LM calls, by the prices in [[lm]]; 0: no limit
 files = [{files}]
 
 [selection]
-method = "pareto"         # or "scalar": the best by -(params x error)
+method = "pareto"         # or "strata": each size alike; "scalar": the best by -(params x error)
 objectives = ["error", "params"]    # all minimised
 
 [evaluation]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Protocol
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.base.ordering import NOBODY, Steering
 from evoarch.agent.config.tables import SelectionTable
-from evoarch.agent.statistics.objectives import objectives
+from evoarch.agent.statistics.objectives import SIZES, Region, objectives, region_of
 from evoarch.archive.pareto import crowding, fitness, measured, ranks
 from evoarch.archive.records import Candidate
 from evoarch.evaluators.errors import PartError
@@ -34,6 +35,9 @@ class SelectionMethod(Protocol):
         """
         ...
 
+
+FEW = 4
+"""With fewer candidates than this in the region of the campaign, the nearest ones are parents too."""
 
 METHODS: dict[str, SelectionMethod] = {}
 """The built-in methods by name (agent.config.tables.METHODS)."""
@@ -60,18 +64,61 @@ def by_rank(
     """Binary tournaments by Pareto rank, then crowding (Deb et al. 2002, NSGA-II, III.C). Pinned candidates
     stand with the first front; one without a value for each objective is no parent.
     """
+    order = [candidate for _, candidate in _ordered(candidates, table, pinned)]
+    chosen: list[int] = []
+    while len(chosen) < min(count, len(order)):
+        left = [place for place in range(len(order)) if place not in chosen]
+        # A binary tournament: the lower place in the order by rank and crowding wins.
+        chosen.append(min(rng.choice(left), rng.choice(left)))
+    return [order[place] for place in chosen]
+
+
+def _ordered(
+    candidates: Sequence[Candidate], table: SelectionTable, pinned: Collection[int]
+) -> list[tuple[int, Candidate]]:
+    """Those with a value for each objective, with their ranks: by rank, then crowding, then id."""
     goals = objectives(table)
     view = [candidate for candidate in candidates if measured(candidate.metrics, goals)]
     rows = [candidate.metrics for candidate in view]
     rank, spread = ranks(rows, goals), crowding(rows, goals)
     rank = [0 if c.id in pinned else r for c, r in zip(view, rank, strict=True)]
     order = sorted(range(len(view)), key=lambda i: (rank[i], -spread[i], view[i].id))
-    chosen: list[int] = []
-    while len(chosen) < min(count, len(view)):
-        left = [place for place in range(len(order)) if place not in chosen]
-        # A binary tournament: the lower place in the order by rank and crowding wins.
-        chosen.append(min(rng.choice(left), rng.choice(left)))
-    return [view[order[place]] for place in chosen]
+    return [(rank[place], view[place]) for place in order]
+
+
+NEAR = 2
+"""The last Pareto rank that is near enough to the front for `strata`."""
+
+STRATA = 3
+"""Classes of size in a decade."""
+
+
+@method("strata")
+def by_strata(
+    candidates: Sequence[Candidate],
+    count: int,
+    rng: random.Random,
+    table: SelectionTable,
+    pinned: Collection[int],
+) -> list[Candidate]:
+    """One class of size after another by lot, each as likely as another; in it a binary tournament by Pareto
+    rank, then crowding, among those of rank NEAR at most. The size is the first one among the objectives, or
+    else the parameters.
+    """
+    size = next((name for name in table.objectives if name in SIZES), "params")
+    classes: dict[int, list[Candidate]] = {}
+    for rank, candidate in _ordered(candidates, table, pinned):
+        if rank <= NEAR and size in candidate.metrics:
+            stratum = math.floor(STRATA * math.log10(max(1.0, candidate.metrics[size])))
+            classes.setdefault(stratum, []).append(candidate)
+    chosen: list[Candidate] = []
+    while len(chosen) < count and classes:
+        stratum = rng.choice(sorted(classes))
+        members = classes[stratum]
+        chosen.append(members.pop(min(rng.randrange(len(members)), rng.randrange(len(members)))))
+        if not members:
+            del classes[stratum]
+    return chosen
 
 
 @method("scalar")
@@ -122,10 +169,22 @@ def select(
     own: SelectionMethod | None = None,
 ) -> list[Candidate]:
     """`count` parents from the scored candidates in `view`, different ones where there are enough, by the
-    table's method, or by a user's `own`.
+    table's method, or by a user's `own`: from the table's region, and with fewer than FEW there the nearest.
     """
     candidates = [candidate for candidate in view if candidate.id not in steering.vetoed]
+    candidates = _in_region(candidates, max(FEW, count), region_of(table), steering.pinned)
     return (own or METHODS[table.method])(candidates, count, rng, table, steering.pinned)
+
+
+def _in_region(
+    candidates: list[Candidate], few: int, region: Region, pinned: Collection[int]
+) -> list[Candidate]:
+    if not region.limits:
+        return candidates
+    far = {candidate.id: region.distance(candidate.metrics) for candidate in candidates}
+    nearest = sorted(far, key=lambda identity: (far[identity], identity))[:few]
+    kept = {identity for identity, distance in far.items() if not distance} | {*nearest, *pinned}
+    return [candidate for candidate in candidates if candidate.id in kept]
 
 
 @dataclass(frozen=True)

@@ -115,9 +115,12 @@ class Queries:
         )
         return found if isinstance(found, int) else None
 
-    def proposals(self, *, state: State | None = None) -> list[Proposal]:
-        """By number. `state=State.PROPOSED` are those in flight."""
+    def proposals(self, *, state: State | None = None, drafts: bool = True) -> list[Proposal]:
+        """By number. `state=State.PROPOSED` are those in flight; without `drafts`, those that were not
+        drawn to have one of them picked.
+        """
         where = "TRUE" if state is None else "candidates.state = ?"
+        where += "" if drafts else " AND json_extract(proposals.context, '$.drafts') IS NULL"
         rows = self._db.rows(
             "SELECT proposals.* FROM proposals JOIN candidates ON candidates.id = proposals.candidate"
             f" WHERE {where} ORDER BY proposals.number",

@@ -16,6 +16,7 @@ from evoarch.archive.connection import build, connect
 from evoarch.archive.database import Database, as_json, as_text
 from evoarch.archive.errors import ArchiveError, one_line
 from evoarch.archive.evaluations import insert_evaluation, pooled
+from evoarch.archive.labels import LabelLog
 from evoarch.archive.outlays import Outlays
 from evoarch.archive.queries import Queries
 from evoarch.archive.records import Candidate, Evaluation, Fault, Proposal, Scored, State
@@ -65,7 +66,7 @@ class Store(Queries):
         self.calls, self.verdicts, self.filter = CallLog(db), Verdicts(db), FilterLog(db)
         self.browse, self.totals, self.relatives = Browse(db, self), Totals(db), Relatives(db)
         self.yields, self.outlays = Yields(db), Outlays(db)
-        self.traces, self.predictions = Traces(db), Predictions(db)
+        self.traces, self.predictions, self.labels = Traces(db), Predictions(db), LabelLog(db)
 
     def __enter__(self) -> Self:
         return self

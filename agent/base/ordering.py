@@ -12,7 +12,7 @@ from evoarch.agent.base.errors import UserError
 
 Step = tuple[str, int]
 """A write that later choices depend on, as (kind, id): `drawn` with the id of the batch; `admitted`, `sound`,
-`settled` or the name of a rung with the id of the candidate.
+`settled` or the name of a rung with the id of the candidate; `picked` with the number of the slot.
 """
 
 
@@ -36,6 +36,10 @@ class EventOrder(Protocol):
         """In a replay, what a person had said when a batch was drawn. Raises LookupError where none is
         recorded.
         """
+        ...
+
+    def pick(self, slot: int) -> Pick:
+        """In a replay, what was picked for a slot. Raises LookupError where nothing is recorded."""
         ...
 
     def ends(self, candidate: int) -> bool:
@@ -84,6 +88,10 @@ class FreeOrder:
         """Raises LookupError."""
         raise LookupError(batch)
 
+    def pick(self, slot: int) -> Pick:
+        """Raises LookupError."""
+        raise LookupError(slot)
+
     def ends(self, candidate: int) -> bool:
         """True."""
         return True
@@ -115,7 +123,7 @@ class RecordedOrder:
     `steps`: the recorded run's, in order. `spans` and `steerings`: the slots of each batch and what a person
     had said, by batch. `unfinished`: candidates that the run admitted and brought to no outcome; they wait
     until the replay ends. `measures`: by candidate, what was measured on the machine in each part of its
-    training. `rejected`: candidates that vetting rejected.
+    training. `rejected`: candidates that vetting rejected. `picks`: by slot, what was picked for it.
     """
 
     recorded = True
@@ -128,6 +136,7 @@ class RecordedOrder:
         unfinished: Collection[int] = (),
         measures: Mapping[int, Sequence[Mapping[str, float]]] | None = None,
         rejected: Collection[int] = (),
+        picks: Mapping[int, Pick] | None = None,
     ) -> None:
         self._left = deque(steps)
         self._known = set(steps)
@@ -136,6 +145,7 @@ class RecordedOrder:
         self._unfinished = unfinished
         self._rejected = rejected
         self._measures = measures or {}
+        self._picks = picks or {}
         self._moved = asyncio.Event()
         self._watcher: Callable[[], None] = lambda: None
 
@@ -150,6 +160,10 @@ class RecordedOrder:
     def steering(self, batch: int) -> Steering:
         """What a person had said. Raises LookupError where the batch is not recorded."""
         return self._steerings[batch]
+
+    def pick(self, slot: int) -> Pick:
+        """What was picked for the slot. Raises LookupError where nothing is recorded."""
+        return self._picks[slot]
 
     def ends(self, candidate: int) -> bool:
         """Whether the candidate came to an outcome."""
@@ -191,12 +205,24 @@ class RecordedOrder:
 @dataclass(frozen=True)
 class SlotSpan:
     """`count` slots (places in the processing order) from `slot`, which one call of one operator fills.
-    `operator`: its place in `[[operators]]`, from 0.
+    `operator`: its place in `[[operators]]`, from 0. `drafts`: how many children are drawn for this slot, of
+    which one is picked; 0 where whoever is drawn has the slot.
     """
 
     slot: int
     count: int
     operator: int
+    drafts: int = 0
+
+
+@dataclass(frozen=True)
+class Pick:
+    """What came of the drafts for a slot: the candidate that is trained, None where none of them could be.
+    `guests`: children that a language model was asked for in other slots, and that were compared with them.
+    """
+
+    candidate: int | None
+    guests: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

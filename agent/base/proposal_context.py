@@ -19,7 +19,8 @@ class ProposalContext:
     `targets`: the metrics to ask for. `temperature`: the language model's. `lm`: its name, "" where none is
     asked. `round` and `prompt` (numbers from 0) and `soft_prompt` (a digest): in campaigns with rounds only.
     `repairs`: the id of the failed child that this draw is to mend. `steering`: what a person had said.
-    `feedback`: what the search had learned. The last event before the draw is `Proposal.saw`.
+    `feedback`: what the search had learned. `drafts`: as SlotSpan has it. The last event
+    before the draw is `Proposal.saw`.
     """
 
     slot: int = 0
@@ -35,11 +36,12 @@ class ProposalContext:
     repairs: int | None = None
     steering: Steering = NOBODY
     feedback: Feedback = NOTHING
+    drafts: int = 0
 
     @property
     def span(self) -> SlotSpan:
         """The slots that the draw fills, and by which operator."""
-        return SlotSpan(self.slot, self.count, self.table)
+        return SlotSpan(self.slot, self.count, self.table, self.drafts)
 
     def as_json(self) -> dict[str, object]:
         """For the archive: always the same keys in the same order, without those that say nothing."""
@@ -56,6 +58,7 @@ class ProposalContext:
             **({"soft_prompt": self.soft_prompt} if rounds else {}),
             **({"repairs": self.repairs} if self.repairs is not None else {}),
             **self.steering.as_json(list(self.metrics)),
+            **({"drafts": self.drafts} if self.drafts else {}),
             **({"feedback": asdict(self.feedback)} if self.feedback != NOTHING else {}),
         }
 
@@ -85,5 +88,6 @@ _PLAIN = (
     "prompt",
     "soft_prompt",
     "repairs",
+    "drafts",
 )
 """Keys that are stored as the fields are."""

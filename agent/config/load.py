@@ -28,6 +28,7 @@ from evoarch.agent.config.tables import (
     SandboxTable,
     SeedsTable,
     SelectionTable,
+    SurrogateTable,
     Table,
     TrainerTable,
     TuningTable,
@@ -60,6 +61,7 @@ class Config(Table):
     constraints: ConstraintsTable = ConstraintsTable()
     evaluation: EvaluationTable = EvaluationTable()
     filter: FilterTable = FilterTable()
+    surrogate: SurrogateTable = SurrogateTable()
     trainer: TrainerTable = TrainerTable()
     sandbox: SandboxTable = SandboxTable()
     review: ReviewTable = ReviewTable()
@@ -92,6 +94,10 @@ class Config(Table):
         if self.tuning.enabled and self.rounds is None:
             raise ValueError("tuning.enabled: soft prompts are trained between rounds; expected [rounds]")
         if self.rounds is None:
+            if self.surrogate.drafts and all(each.lm for each in self.operators):
+                raise ValueError(
+                    "surrogate.drafts: expected an operator without a language model to draw from"
+                )
             return self
         if self.review.required:
             raise ValueError("review.required: a round waits for nobody; expected false beside [rounds]")

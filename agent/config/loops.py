@@ -42,7 +42,8 @@ _BOTH = frozenset(
 STEADY_STATE = Loop(
     "without [rounds]",
     # `evoarch tuning export` reads tuning.held_out in any campaign.
-    _BOTH | {"evaluation.order", "portfolio", "selection", "feedback", "operators", "tuning.held_out"},
+    _BOTH
+    | {"evaluation.order", "portfolio", "selection", "surrogate", "feedback", "operators", "tuning.held_out"},
 )
 GENERATIONAL = Loop(
     "with [rounds]",

@@ -160,9 +160,11 @@ def _recorded(record: Mapping[str, object], folder: Path) -> Config | None:
 
 
 def _of_its_time(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A record with the defaults that its version had: before there was a race, there was none."""
+    """A record with the defaults that its version had: before there was a race, or screening, was none."""
     evaluation = data.get("evaluation")
-    return {**data, "evaluation": {"race": 0, **evaluation}} if isinstance(evaluation, Mapping) else data
+    if not isinstance(evaluation, Mapping):
+        return data
+    return {"surrogate": {"drafts": 0}, **data, "evaluation": {"race": 0, **evaluation}}
 
 
 def _overrides(record: Mapping[str, object]) -> list[Override]:

@@ -18,6 +18,8 @@ from evoarch.agent.lm.base import LMError
 from evoarch.agent.search.breeder import Breeder
 from evoarch.agent.search.components import STOPPED, Components, Ending
 from evoarch.agent.search.generational import Generational
+from evoarch.agent.search.screened_state import ScreenedSteadyState
+from evoarch.agent.search.screening import open_screening
 from evoarch.agent.search.steady_state import SteadyState
 from evoarch.agent.seeding.lineage import EditableRegions
 from evoarch.agent.statistics.objectives import objectives
@@ -25,6 +27,7 @@ from evoarch.archive.pareto import measured
 from evoarch.archive.records import Candidate, State
 from evoarch.archive.store import Store
 from evoarch.evaluators.segments import ResumableEvaluator
+from evoarch.evaluators.trace import Tracer
 
 T = TypeVar("T")
 
@@ -81,13 +84,27 @@ class Campaign:
         self._breeder = Breeder(
             self._store, self._config, self._parts, self._event_order, self._budget, self._grader
         )
-        loop = SteadyState if self._config.rounds is None else Generational
-        ending = await loop(self._breeder).run()
+        ending = await (await self._loop(self._breeder)).run()
         if ending.complete:
             await self._finals().run()
             if self._stopping:
                 return STOPPED
         return ending
+
+    async def _loop(self, breeder: Breeder) -> SteadyState | Generational:
+        """The loop of this campaign. Raises UserError where it is to screen and can't."""
+        if self._config.rounds is not None:
+            return Generational(breeder)
+        if not self._config.surrogate.drafts:
+            return SteadyState(breeder)
+        tracer = self._parts.evaluator
+        if not isinstance(tracer, Tracer):
+            raise UserError(
+                f"surrogate.drafts: expected a task whose models can be traced; {self._config.campaign.task}"
+                " brings its own training: expected 0"
+            )
+        screening = await open_screening(self._store, self._config, tracer, self._parts.ceiling)
+        return ScreenedSteadyState(breeder, screening)
 
     def _nothing_to_breed_from(self) -> Ending:
         lost = self._store.candidates(state=State.QUEUED, operator="seed", sources=False)

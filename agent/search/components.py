@@ -19,6 +19,7 @@ class Components:
     """What a campaign works with. `operators` stand in the order of the config's tables; `seeds` are the
     records of inlined seeds, by name; `cores` are slots at the end, when no LM computes beside them. `pool`:
     one whose slots come and go; `workers` is what it had at first. `choose`: a user's own selection method.
+    `ceiling`: the error above which a child fails.
     """
 
     evaluator: EvaluatorSeam
@@ -31,6 +32,7 @@ class Components:
     tuner: Tuner | None = None
     pool: Pool | None = None
     choose: SelectionMethod | None = None
+    ceiling: float = 1.0
 
     @property
     def at_once(self) -> int:

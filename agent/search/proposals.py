@@ -41,10 +41,19 @@ class ProposalDrawer:
         memory = Memory(self.store, self.config.feedback, deciding(self.config.selection))
         object.__setattr__(self, "memory", memory)
 
-    def draw(self, span: SlotSpan, steering: Steering) -> list[Proposal]:
+    def draw_all(self, spans: Sequence[SlotSpan], steering: Steering) -> list[list[Proposal]]:
+        """Draws for several spans in one transaction, as `draw` does for each."""
+        with self.store.transaction():
+            scored = self.store.scored(sources=False)
+            return [self.draw(span, steering, scored) for span in spans]
+
+    def draw(
+        self, span: SlotSpan, steering: Steering, scored: Sequence[Candidate] | None = None
+    ) -> list[Proposal]:
         """Chooses parents, targets, temperature and feedback for the slots of `span`, and records them.
 
-        The proposals, one for each slot. Raises UserError where the span's operator is no longer there.
+        `scored`: the store's scored candidates, where they were read already. The proposals, one for each
+        slot. Raises UserError where the span's operator is no longer there.
         """
         if span.operator >= len(self.operators):
             raise UserError("replay: the campaign's [[operators]] were edited after it was recorded", code=1)
@@ -55,7 +64,7 @@ class ProposalDrawer:
             if broken is None and (other := self._instead()) is not None:
                 span = replace(span, operator=other)
         operator = self.operators[span.operator]
-        scored = self.store.scored(sources=False)
+        scored = self.store.scored(sources=False) if scored is None else scored
         if broken is not None:
             # A failed child is no parent: what mends it descends from its parents.
             parents = [self.store.candidate(parent) for parent in broken.parents]
@@ -72,6 +81,7 @@ class ProposalDrawer:
             lm=self.config.operators[span.operator].lm,
             repairs=broken.id if broken else None,
             steering=steering,
+            drafts=span.drafts,
             feedback=self._feedback(span, parents, scored),
         )
         return self.store.draw(operator.name, [p.id for p in parents], span.count, context.as_json())

@@ -6,7 +6,7 @@ from collections.abc import Sequence, Set
 from pathlib import Path
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.base.ordering import RecordedOrder, Step
+from evoarch.agent.base.ordering import Pick, RecordedOrder, Step
 from evoarch.agent.base.proposal_context import ProposalContext
 from evoarch.agent.config.lm import LMSettings
 from evoarch.agent.evaluation.constraints import measured_in, parts_of
@@ -48,7 +48,7 @@ def recorded_order(folder: Path) -> RecordedOrder:
         steps, unfinished = steps_of(events)
         rejected = {event.candidate for event in events if event.kind == "rejected" and event.candidate}
         measures = _measures(store.evaluations())
-        return RecordedOrder(steps, spans, steerings, unfinished, measures, rejected)
+        return RecordedOrder(steps, spans, steerings, unfinished, measures, rejected, picks_of(events))
     finally:
         store.close()
 
@@ -103,6 +103,21 @@ def _outcome(event: Event) -> bool:
     return event.kind in ("rejected", "duplicate") or stopped or (event.kind == "settled" and not lost)
 
 
+def picks_of(events: Sequence[Event]) -> dict[int, Pick]:
+    """By slot, what was picked for it."""
+    return {
+        int(str(event.detail["slot"])): Pick(event.candidate, tuple(sorted(_ids(event, "guests"))))
+        for event in events
+        if event.kind == "picked"
+    }
+
+
+def _ids(event: Event, key: str) -> set[int]:
+    found = event.detail.get(key, ())
+    assert isinstance(found, Sequence)
+    return {int(each) for each in found}
+
+
 def steps_of(events: Sequence[Event]) -> tuple[list[Step], set[int]]:
     """The steps of a run in order, each once; and the ids of admitted candidates that have no outcome.
 
@@ -112,9 +127,20 @@ def steps_of(events: Sequence[Event]) -> tuple[list[Step], set[int]]:
     order: dict[Step, int] = {}
     admitted: set[int] = set()
     settled: set[int] = set()
+    drafts: set[int] = set()
     for event in events:
         identity = event.candidate or 0
-        if event.kind == "drawn":
+        if event.kind == "picked":
+            order[("picked", int(str(event.detail["slot"])))] = event.id
+            drafts |= _ids(event, "settled")
+        elif (
+            identity in drafts
+            and event.kind in ("arrived", "rejected", "duplicate")
+            and identity not in admitted
+        ):
+            # Recorded with the pick, in one step.
+            admitted |= {identity} if event.kind == "arrived" else set()
+        elif event.kind == "drawn":
             order[("drawn", int(str(event.detail["batch"])))] = event.id
         elif event.kind == "seeded":
             admitted.add(identity)

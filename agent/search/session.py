@@ -126,6 +126,7 @@ async def open_session(
             None if replay else build_tuner(config, folder),
             bench.pool,
             choose,
+            task.ceiling if config.constraints.error is None else config.constraints.error,
         )
         config = with_own_names(config, operators)
         event_order: EventOrder | None = recorded_order(replay) if replay else None

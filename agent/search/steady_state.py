@@ -7,7 +7,8 @@ seed gives the same campaign; otherwise whoever is ready goes first, and a repla
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.base.ordering import SlotSpan, Steering
@@ -57,7 +58,7 @@ class SteadyState:
         self._ordered = (
             self._parts.workers == 1 and self._parts.pool is None and strict and not self._replaying
         )
-        self._writing: dict[asyncio.Task[list[Child]], tuple[int, int]] = {}
+        self._writing: dict[asyncio.Task[Any], tuple[int, int]] = {}
         self._grading: dict[asyncio.Task[bool], tuple[int, bool]] = {}
         self._ready: dict[int, Child | Candidate] = {}
         self._released: list[int] = []
@@ -84,7 +85,10 @@ class SteadyState:
                 await self._progress()
             return ending
         finally:
-            await abandon([*self._writing, *self._grading])
+            await abandon(self._tasks())
+
+    def _tasks(self) -> Collection[asyncio.Task[Any]]:
+        return {*self._writing, *self._grading}
 
     def _resume(self) -> Plan:
         """Everything from the archive: what is settled, what is admitted, what must be written again."""
@@ -105,6 +109,10 @@ class SteadyState:
         for batch in pending.values():
             self._write(batch)
         self._pass(0)
+        return self._planned(taken)
+
+    def _planned(self, taken: Mapping[int, int]) -> Plan:
+        """The plan of the slots that were not `taken`, which are by first slot and count."""
         shares = [
             share_of(table, operator, self._parts.at_once)
             for table, operator in zip(self._config.operators, self._parts.operators, strict=True)
@@ -243,7 +251,7 @@ class SteadyState:
 
     async def _progress(self) -> None:
         """Waits until something ended or somebody called, and takes the results in."""
-        tasks = {*self._writing, *self._grading}
+        tasks = self._tasks()
         if not tasks and not self._breeder.wake.is_set():
             if self._replaying:
                 raise UserError(f"replay: step {self._event_order.next()} can't be made again", code=1)
@@ -256,8 +264,15 @@ class SteadyState:
                 task.result()
                 self._breeder.patience.settled(trained=True)  # Somebody is there, and something was tried.
             elif task.result():
-                self._breeder.settled(candidate)
-                self._slot_is_settled()
+                self._graded(candidate)
+        self._collect(done)
+
+    def _graded(self, candidate: int) -> None:
+        self._breeder.settled(candidate)
+        self._slot_is_settled()
+
+    def _collect(self, done: Collection[asyncio.Task[Any]]) -> None:
+        """Takes in what else came to its end."""
         for write in [task for task in self._writing if task in done]:
             del self._writing[write]
             self._take_in(write.result())

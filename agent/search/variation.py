@@ -211,9 +211,17 @@ def admit(store: Store, event_order: EventOrder, child: Child) -> Candidate | No
                 store.arrive(identity, source, digest, change)
             else:
                 store.duplicate(identity, of=first, source=source, source_digest=digest, reason="same source")
-        case Rejected(_, text, findings):
-            store.reject(identity, text, child.problem, change=child.change, findings=as_json(findings))
-        case Unanswered(_, problem):
-            store.reject(identity, "", problem)
+        case _:
+            record_rejected(store, child)
     event_order.done(("admitted", identity))
     return store.candidate(identity) if fresh else None
+
+
+def record_rejected(store: Store, child: Rejected | Unanswered) -> None:
+    """Records a child that brought no source which could be let in."""
+    match child:
+        case Rejected(proposal, text, findings):
+            found = as_json(findings)
+            store.reject(proposal.candidate, text, child.problem, change=child.change, findings=found)
+        case Unanswered(proposal, problem):
+            store.reject(proposal.candidate, "", problem)

@@ -1,0 +1,239 @@
+"""Screening: of the drafts for a slot all are built, one is picked to be trained, the others are recorded.
+
+A draft is an ordinary proposal. What becomes of the drafts of a slot is written in one transaction, so that a
+crash leaves a slot either with all its drafts, which are then made again, or settled.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evoarch.agent.analysis.history import reference_point
+from evoarch.agent.base.ordering import SlotSpan
+from evoarch.agent.base.rng import stream
+from evoarch.agent.config.load import Config
+from evoarch.agent.evaluation.constraints import excess
+from evoarch.agent.search.variation import Accepted, Child, Rejected, Unanswered, record_rejected
+from evoarch.agent.statistics.objectives import objectives
+from evoarch.agent.surrogate.choice import Choice, Chooser
+from evoarch.agent.surrogate.features import Form, form
+from evoarch.agent.surrogate.labels import traces_of
+from evoarch.agent.surrogate.surrogate import EXACT, Surrogate, exactly
+from evoarch.agent.surrogate.transfer import foreign_labels
+from evoarch.archive.records import Prediction, State
+from evoarch.archive.store import Store
+from evoarch.evaluators.trace import Trace, Tracer
+
+UNSCREENED_DRAFTS = 4
+"""Drafts of a slot that takes the first sound one: more would be made for nothing."""
+
+_LET_IN = (
+    State.QUEUED, State.RUNNING, State.AWAITING_REVIEW, State.SCORED, State.FAILED, State.STOPPED
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Built:
+    """A draft that could be built, with what its child said of it."""
+
+    child: Accepted
+    trace: Trace
+
+    @property
+    def candidate(self) -> int:
+        """The candidate's id."""
+        return self.child.proposal.candidate
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The drafts of one slot. `built` stand in the order of their draws; `faulty` can't be trained, and the
+    text says why; `unread` brought no source. `cpu_seconds`: what making and building them took.
+    """
+
+    slot: int
+    built: Sequence[Built] = ()
+    faulty: Sequence[tuple[Accepted, str]] = ()
+    unread: Sequence[Rejected | Unanswered] = ()
+    cpu_seconds: float = 0.0
+
+    @property
+    def candidates(self) -> list[int]:
+        """The ids of all drafts."""
+        children = [*(each.child for each in self.built), *(child for child, _ in self.faulty), *self.unread]
+        return sorted(child.proposal.candidate for child in children)
+
+
+class Screening:
+    """The screening of one run; all that it knows is read back from the archive."""
+
+    def __init__(self, store: Store, config: Config, tracer: Tracer, chooser: Chooser) -> None:
+        self._store, self._config, self._table = store, config, config.surrogate
+        self._tracer, self._chooser = tracer, chooser
+        self._forms: dict[object, list[tuple[int, Form]]] = {}
+        let_in = [c.id for state in _LET_IN for c in store.candidates(state=state, sources=False)]
+        for candidate, trace in traces_of(store, let_in).items():
+            self._remember(candidate, form(trace))
+
+    def spans(self, slot: int) -> list[SlotSpan]:
+        """What is to be drawn for a slot: one draft each, from the operators that answer on the spot."""
+        tables = self._config.operators
+        quick = [place for place, table in enumerate(tables) if not table.lm]
+        weights = [tables[place].weight for place in quick]
+        rng = stream(self._config.campaign.seed, "drafts", slot)
+        count = min(UNSCREENED_DRAFTS, self._table.drafts) if self.unscreened(slot) else self._table.drafts
+        return [SlotSpan(slot, 1, place, count) for place in rng.choices(quick, weights, k=count)]
+
+    def unscreened(self, slot: int) -> bool:
+        """Whether the slot takes its first sound draft whatever is foretold of it."""
+        return stream(self._config.campaign.seed, "unscreened", slot).random() < self._table.unscreened
+
+    async def build(self, slot: int, children: Sequence[Child], cpu_seconds: float = 0.0) -> Pool:
+        """Builds the drafts that were read, all in one child. `cpu_seconds`: what they took so far."""
+        read = [child for child in children if isinstance(child, Accepted)]
+        traced = await self._tracer.traces([child.source for child in read])
+        built, faulty = list[Built](), list[tuple[Accepted, str]]()
+        for child, result in zip(read, traced.results, strict=True):
+            if not isinstance(result, Trace):
+                faulty.append((child, f"{result.stage}: {result.reason}"))
+            elif problem := self._limits(result):
+                faulty.append((child, problem))
+            else:
+                built.append(Built(child, result))
+        unread = [child for child in children if not isinstance(child, Accepted)]
+        return Pool(slot, built, faulty, unread, cpu_seconds + traced.cpu_seconds)
+
+    def _limits(self, trace: Trace) -> str:
+        """Which limits that are checked before training it would break, "" where none."""
+        return excess(self._config.constraints, {name: exactly(trace, name) for name in EXACT})
+
+    def settle(self, pool: Pool, guests: Sequence[Built] = (), leaving: Collection[int] = ()) -> int | None:
+        """Picks for the slot and records what becomes of each draft; the candidate to train, None where no
+        draft can be. `guests` are compared with the drafts; of those that lose, the ones in `leaving` are
+        screened, the others stay.
+        """
+        before = time.process_time()
+        unscreened = self.unscreened(pool.slot)
+        compared = [*pool.built, *(() if unscreened else guests)]
+        repeats = self._repeats(compared)
+        fresh = [each for each in compared if each.candidate not in repeats]
+        choice = None
+        if fresh:
+            choice = self._chooser.choose(pool.slot, [each.trace for each in fresh], unscreened=unscreened)
+        picked = fresh[choice.place] if choice else None
+        losers = [each for each in pool.built if each is not picked]
+        losers += [
+            each
+            for each in guests
+            if each is not picked and (each.candidate in leaving or each.candidate in repeats)
+        ]
+        settled = {*pool.candidates, *(each.candidate for each in losers)}
+        with self._store.transaction():
+            self._store.event(
+                "picked",
+                picked.candidate if picked else None,
+                {
+                    "slot": pool.slot,
+                    "settled": sorted(settled | ({picked.candidate} if picked else set())),
+                    "guests": [each.candidate for each in guests],
+                },
+            )
+            if picked and choice:
+                self._admit(picked, choice, pool.slot, unscreened)
+            for each in losers:
+                self._lost(each, repeats.get(each.candidate))
+            for child, reason in pool.faulty:
+                self._store.screen(
+                    child.proposal.candidate, child.source, child.digest, trace=None, change=child.change,
+                    note=reason,
+                )  # fmt: skip
+            for unread in pool.unread:
+                record_rejected(self._store, unread)
+            charged = picked.candidate if picked else min(pool.candidates, default=None)
+            if charged is not None:
+                self._store.add_cpu(charged, pool.cpu_seconds + time.process_time() - before)
+        return picked.candidate if picked else None
+
+    def _admit(self, picked: Built, choice: Choice, slot: int, unscreened: bool) -> None:
+        child = picked.child
+        self._store.arrive(picked.candidate, child.source, child.digest, child.change)
+        self._store.traces.put(picked.candidate, picked.trace.as_json())
+        told = choice.told
+        prediction = Prediction(
+            picked.candidate,
+            slot,
+            choice.model,
+            choice.rows,
+            mean=told.mean if told else None,
+            low=told.low if told else None,
+            high=told.high if told else None,
+            value=choice.value,
+            unscreened=unscreened,
+            detail={**choice.detail, "params": picked.trace.params},
+        )
+        self._store.predictions.put(prediction)
+        self._chooser.picked(prediction)
+        self._remember(picked.candidate, form(picked.trace))
+
+    def _lost(self, draft: Built, repeat: tuple[int, str] | None) -> None:
+        """A draft that was known before is a duplicate of what was let in, or of another draft."""
+        child, note = draft.child, "another draft was worth more"
+        if repeat:
+            first, how = repeat
+            if how == SAME and self._store.candidate(first).state in _LET_IN:
+                self._store.duplicate(
+                    draft.candidate, of=first, source=child.source, source_digest=child.digest, reason=how
+                )
+                return
+            note = f"{how} as candidate {first}"
+        self._store.screen(
+            draft.candidate, child.source, child.digest, trace=draft.trace.as_json(), change=child.change,
+            note=note,
+        )  # fmt: skip
+
+    def _repeats(self, compared: Sequence[Built]) -> dict[int, tuple[int, str]]:
+        """Of those that were there before, in source or nearly so: as which one, and how."""
+        found: dict[int, tuple[int, str]] = {}
+        sources: dict[str, int] = {}
+        here: dict[object, list[tuple[int, Form]]] = {}
+        for each in compared:
+            mine = form(each.trace)
+            known = self._store.find_source(each.child.digest, exclude=each.candidate)
+            known = known or sources.get(each.child.digest)
+            others = [*self._forms.get(mine.structure, ()), *here.get(mine.structure, ())]
+            close = min((identity for identity, other in others if mine.near(other)), default=None)
+            if known is not None:
+                found[each.candidate] = (known, SAME)
+            elif close is not None:
+                found[each.candidate] = (close, "nearly the same model")
+            else:
+                sources[each.child.digest] = each.candidate
+                here.setdefault(mine.structure, []).append((each.candidate, mine))
+        return found
+
+    def _remember(self, candidate: int, mine: Form) -> None:
+        self._forms.setdefault(mine.structure, []).append((candidate, mine))
+
+
+SAME = "same source"
+"""How a draft repeats another one: the digests of their sources agree."""
+
+
+async def open_screening(store: Store, config: Config, tracer: Tracer, ceiling: float) -> Screening:
+    """The screening of a run, with the labels of other campaigns where it is to learn from any.
+
+    `ceiling`: the error above which a child fails. Raises UserError for archives that can't be read.
+    """
+    goals = [goal.name for goal in objectives(config.selection)]
+    seeds = [each.metrics for each in store.candidates(operator="seed", sources=False)]
+    reference = reference_point(store.facts(), goals, seeds)
+    if "error" in reference:
+        reference["error"] = min(reference["error"], ceiling)
+    foreign = await foreign_labels(
+        Path(store.folder), config.surrogate.archives, config.campaign.seed, tracer
+    )
+    surrogate = Surrogate(store, config, ceiling, foreign)
+    return Screening(store, config, tracer, Chooser(store, config, surrogate, reference))

@@ -1,0 +1,83 @@
+"""What a campaign has measured so far, as rows for the forests: every rung of every first training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from evoarch.agent.config.tables import RungTable
+from evoarch.agent.surrogate.features import Features, features
+from evoarch.agent.surrogate.forest import Row
+from evoarch.archive.labels import Label
+from evoarch.archive.records import FULL
+from evoarch.archive.store import Store
+from evoarch.evaluators.trace import Trace, TraceError
+
+
+def shares_of(rungs: Sequence[RungTable]) -> dict[str, float]:
+    """The share of training after which each rung pauses, by its name; the last one's is 1."""
+    return {FULL: 1.0} | {f"rung{number}": rung.share for number, rung in enumerate(rungs, start=1)}
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A label with the features of its candidate, and the share of training that it speaks of."""
+
+    label: Label
+    features: Features
+    share: float
+
+
+class Labels:
+    """The labels of one archive, in the order they came. `shares`: of training, by rung. `worst`: the error
+    that a child counts with which was trained and came to none, because it diverged or missed the ceiling.
+    """
+
+    def __init__(self, store: Store, shares: Mapping[str, float], worst: float) -> None:
+        self._store, self._shares, self._worst = store, shares, worst
+        self._all: list[Labelled] = []
+        self._last = 0
+        self.ended: list[int] = []
+        """How many labels there were when each bred candidate's training had ended, in that order."""
+
+    def read(self) -> None:
+        """Takes in what came since it last looked."""
+        new = self._store.labels.after(self._last)
+        traces = traces_of(self._store, [label.candidate for label in new])
+        known = {candidate: features(trace) for candidate, trace in traces.items()}
+        for label in new:
+            self._last = label.id
+            share = self._shares.get(label.rung)
+            if share is not None and label.candidate in known:
+                self._all.append(Labelled(label, known[label.candidate], share))
+            if label.ended and label.bred:
+                self.ended.append(len(self._all))
+
+    def known(self, ended: int) -> Sequence[Labelled]:
+        """Those that there were when the training of bred candidate number `ended` was over; for 0 those of
+        the seeds, which come before all others.
+        """
+        if ended:
+            return self._all[: self.ended[ended - 1]]
+        return [each for each in self._all[: self.ended[0] if self.ended else None] if not each.label.bred]
+
+    def rows(self, labelled: Sequence[Labelled], metric: str, weight: float = 1.0) -> list[Row]:
+        """Rows for a forest that predicts `metric`; a label without it is left out."""
+        found = []
+        for each in labelled:
+            value = self._worst if not each.label.metrics and metric == "error" else None
+            value = each.label.metrics.get(metric, value)
+            if value is not None and value > 0:
+                found.append(Row(each.features, each.share, value, weight))
+        return found
+
+
+def traces_of(store: Store, candidates: Sequence[int]) -> dict[int, Trace]:
+    """The traces of those that have one which can be read, by candidate."""
+    found = {}
+    for candidate, stored in store.traces.many(candidates).items():
+        try:
+            found[candidate] = Trace.from_json(stored)
+        except TraceError:
+            continue  # A claim that can't be read says nothing.
+    return found

@@ -1,0 +1,135 @@
+"""The model of one campaign: fitted anew as labels come, at moments that follow from the archive alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evoarch.agent.base.rng import stream
+from evoarch.agent.config.load import Config
+from evoarch.agent.statistics.objectives import objectives
+from evoarch.agent.surrogate.features import features
+from evoarch.agent.surrogate.forest import Forest, Row, fit
+from evoarch.agent.surrogate.labels import Labelled, Labels, shares_of
+from evoarch.agent.surrogate.transfer import OWN_WEIGHT, helps
+from evoarch.archive.store import Store
+from evoarch.evaluators.trace import Trace
+
+Matrix = NDArray[np.float64]
+
+CHECKED = 10
+"""Own candidates after which the labels of other campaigns must have shown that they help."""
+
+INTERVAL = (0.05, 0.95)
+"""The quantiles of the trees' guesses that bound an interval."""
+
+
+@dataclass(frozen=True)
+class Foretold:
+    """What a model says of one candidate: of the first objective that is predicted, as it is."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Model:
+    """Forests by the metric that each predicts. `name`: in words; `rows`: of labels in the first forest."""
+
+    name: str
+    rows: int
+    forests: Mapping[str, Forest]
+
+    def guesses(self, traces: Sequence[Trace], goals: Sequence[str], share: float = 1.0) -> Matrix:
+        """What each tree guesses for each trace: (traces, trees, goals). Parameters and FLOPs are what the
+        trace says; FLOPs that were not counted are infinite.
+        """
+        rows = [features(trace) for trace in traces]
+        columns = []
+        count = len(next(iter(self.forests.values())).trees)
+        for goal in goals:
+            if goal in self.forests:
+                columns.append(self.forests[goal].guesses(rows, share))
+            else:
+                exact = np.array([exactly(trace, goal) for trace in traces])
+                columns.append(np.repeat(exact[:, None], count, axis=1))
+        return np.stack(columns, axis=2)
+
+
+def exactly(trace: Trace, goal: str) -> float:
+    """A size that a trace says: `params` or `flops`."""
+    found = trace.params if goal == "params" else trace.flops
+    return math.inf if found is None else float(found)
+
+
+EXACT = ("params", "flops")
+"""Objectives that are known before training."""
+
+
+class Surrogate:
+    """`ceiling`: the error that a child counts with which was trained in vain. `foreign`: labels of other
+    campaigns; with any, the model begins with them instead of with size strata.
+    """
+
+    def __init__(
+        self, store: Store, config: Config, ceiling: float, foreign: Sequence[Labelled] = ()
+    ) -> None:
+        self._table, self._seed = config.surrogate, config.campaign.seed
+        self._goals = [goal.name for goal in objectives(config.selection)]
+        self._labels = Labels(store, shares_of(config.evaluation.rungs), ceiling)
+        self._foreign = foreign
+        self._fitted: tuple[int, bool] | None = None
+        self._model: Model | None = None
+
+    def model(self) -> Model | None:
+        """The model as of the archive now; None while there is none, and strata are to be used."""
+        self._labels.read()
+        ended = len(self._labels.ended)
+        warm = bool(self._foreign) and (ended < CHECKED or self._transfers())
+        start = 0 if warm else self._table.start
+        if ended < start:
+            return None
+        cut = start + (ended - start) // self._table.refit * self._table.refit
+        if self._fitted != (cut, warm):
+            self._fitted, self._model = (cut, warm), self._fit(cut, warm)
+        return self._model
+
+    def _transfers(self) -> bool:
+        return helps(
+            self._rows(self._labels.known(CHECKED), "error"),
+            self._rows(self._foreign, "error"),
+            self._draw(0),
+        )
+
+    def _rows(self, labelled: Sequence[Labelled], metric: str, weight: float = 1.0) -> list[Row]:
+        return self._labels.rows(labelled, metric, weight)
+
+    def _fit(self, cut: int, warm: bool) -> Model | None:
+        own = self._labels.known(cut)
+        forests = {}
+        for goal in self._goals:
+            if goal in EXACT:
+                continue
+            rows = self._rows(own, goal, OWN_WEIGHT if warm else 1.0)
+            rows = [*(self._rows(self._foreign, goal) if warm else []), *rows]
+            if not rows:
+                return None
+            forests[goal] = fit(rows, self._draw(cut))
+        if not forests:
+            return None
+        name = "forest of this and other campaigns" if warm else "forest"
+        return Model(name, next(iter(forests.values())).rows, forests)
+
+    def _draw(self, cut: int) -> int:
+        return stream(self._seed, "forest", cut).randrange(1 << 32)
+
+
+def foretold(guesses: NDArray[np.float64]) -> Foretold:
+    """Of one candidate, from its trees' guesses of one metric: the geometric mean, and an interval."""
+    low, high = np.quantile(guesses, INTERVAL)
+    return Foretold(float(np.exp(np.log(guesses).mean())), float(low), float(high))

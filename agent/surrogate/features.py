@@ -51,10 +51,10 @@ def features(trace: Trace) -> Features:
         _log(len(nodes)),
         _log(len(weighted)),
         _log(_depth(nodes)),
-        _log(_hint(first, "stride", 0.0)),
+        _log(_hint(first, "stride", 1.0)),
         _log(_hint(first, "kernel_size", 0.0)),
         _log(max((_hint(nodes[place], "kernel_size", 0.0) for place in convolutions), default=0.0)),
-        _log(max((_hint(nodes[place], "dilation", 0.0) for place in convolutions), default=0.0)),
+        _log(max((_hint(nodes[place], "dilation", 1.0) for place in convolutions), default=0.0)),
         _log(math.prod(_hint(nodes[place], "stride", 1.0) for place in convolutions)),
         float(any(_hint(nodes[place], "groups", 1.0) > 1 for place in convolutions)),
         float(bool(recurrent)),
@@ -88,8 +88,8 @@ _COUNTED: tuple[Callable[[Node], bool], ...] = (
     lambda node: "Dropout" in node.kind,
     lambda node: "MaxPool" in node.kind or "max_pool" in node.kind,
     lambda node: "AvgPool" in node.kind or "avg_pool" in node.kind,
-    lambda node: node.kind in ("ReLU", "relu", "LeakyReLU", "ReLU6"),
-    lambda node: node.kind in ("GELU", "gelu", "SiLU", "silu", "Hardswish", "Mish"),
+    lambda node: node.kind.lower() in ("relu", "leakyrelu", "leaky_relu", "relu6", "elu", "prelu", "selu"),
+    lambda node: node.kind.lower() in ("gelu", "silu", "hardswish", "mish"),
     lambda node: node.kind in ("Tanh", "tanh", "Sigmoid", "sigmoid", "Softmax", "softmax"),
     lambda node: node.kind in ("matmul", "bmm", "einsum"),
     # The joins of branches: residual, star, concatenation.
@@ -125,7 +125,8 @@ def _depth(nodes: Sequence[Node]) -> int:
 
 
 def _hint(node: Node | None, name: str, default: float) -> float:
-    return default if node is None else max(0.0, node.hints.get(name, default))
+    """A setting of a node; `default` where the trace leaves it out, 0 where there is no such node."""
+    return 0.0 if node is None else max(0.0, node.hints.get(name, default))
 
 
 def _log(value: float) -> float:

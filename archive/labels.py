@@ -14,7 +14,8 @@ from evoarch.archive.records import FULL
 class Label:
     """One outcome of a candidate's first training. `metrics` are empty where it was trained and failed.
 
-    `bred`: it is no seed. `ended`: nothing more is trained with this training seed. `id` is the evaluation's.
+    `bred`: it is no seed. `ended`: nothing more is trained with this training seed. `audited`: it
+    was turned away on this rung, and trained on to see what that costs. `id` is the evaluation's.
     """
 
     id: int
@@ -22,6 +23,7 @@ class Label:
     rung: str
     bred: bool
     ended: bool
+    audited: bool
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -50,6 +52,7 @@ class LabelLog:
                 ended=row["rung"] == FULL
                 or row["metrics"] is None
                 or row["decision"] in ("stopped", "rejected"),
+                audited=str(row["decision"]).startswith("audited"),
                 metrics=json.loads(row["metrics"] or "{}"),
             )
             for row in rows

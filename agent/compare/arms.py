@@ -17,7 +17,11 @@ _SYNTACTIC = [
     {"name": "syntactic.mutate", "weight": 4.0},
     {"name": "syntactic.crossover", "weight": 1.0},
 ]
+_RANDOM = [{"name": "random"}]
+_HALF_RANDOM = [*_SYNTACTIC, {"name": "random", "weight": 5.0}]
 _SMALL = {"name": "small", "backend": "embedded"}
+_DRAFTS = 32
+_WITHOUT_MODEL = {"drafts": _DRAFTS, "unscreened": 0.0, "start": 1_000_000}
 
 ARMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "syntactic": ("mutation and crossover by rule", {"lm": [], "operators": _SYNTACTIC}),
@@ -27,7 +31,35 @@ ARMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     ),
     "random": (
         "every child drawn from nothing, from the layer vocabulary",
-        {"lm": [], "operators": [{"name": "random"}]},
+        {"lm": [], "operators": _RANDOM},
+    ),
+    "strata": (
+        "drawn from nothing, of 32 drafts the one whose size is due: the control of `screened`",
+        {"lm": [], "operators": _RANDOM, "surrogate": _WITHOUT_MODEL},
+    ),
+    "screened": (
+        "drawn from nothing, of 32 drafts the one that a model of this campaign picks",
+        {"lm": [], "operators": _RANDOM, "surrogate": {"drafts": _DRAFTS}},
+    ),
+    "screened-warm": (
+        "as `screened`, the model also learns from the runs of `random` of other seeds, made before",
+        {
+            "lm": [],
+            "operators": _RANDOM,
+            "surrogate": {"drafts": _DRAFTS, "archives": ["../../random/seed-*"]},
+        },
+    ),
+    "portfolio": (
+        "of 32 drafts, half of them random and half by rule, the one that a model picks",
+        {"lm": [], "operators": _HALF_RANDOM, "surrogate": {"drafts": _DRAFTS}},
+    ),
+    "portfolio-lm": (
+        "as `portfolio`, and the embedded model's children compete with the drafts",
+        {
+            "lm": [_SMALL],
+            "operators": [*_HALF_RANDOM, {"name": "lm.scoped", "lm": "small", "weight": 10.0}],
+            "surrogate": {"drafts": _DRAFTS},
+        },
     ),
     "grammar": (
         "derivations of a typed grammar, evolved",

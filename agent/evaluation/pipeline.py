@@ -12,6 +12,7 @@ from evoarch.agent.base.ordering import EventOrder
 from evoarch.agent.config.load import Config
 from evoarch.agent.evaluation import last_resort
 from evoarch.agent.evaluation.budget import Budget
+from evoarch.agent.evaluation.claims import CLAIM, broken_claim, noted
 from evoarch.agent.evaluation.constraints import (
     STATIC,
     completed,
@@ -96,6 +97,12 @@ class Pipeline:
             # The failure is of the source after its repairs, which the candidate does not keep.
             tried = {"repairs": list(repairs), "source": source} if repairs != candidate.repairs else {}
             await self._finish(candidate, kind, Evaluated(sound, 0.0, 0.0, detail=tried))
+            return True
+        prediction = self.store.predictions.get(candidate.id)
+        claim = prediction.detail.get(CLAIM) if prediction else None
+        if problem := broken_claim(claim, sound):
+            failed = Failed("dry_run", problem)
+            await self._finish(candidate, kind, Evaluated(failed, 0.0, 0.0, detail=noted(claim)))
             return True
         if repairs != candidate.repairs or sound.function_digest:
             await self.event_order.wait(("sound", candidate.id))

@@ -15,6 +15,7 @@ from evoarch.agent.analysis.history import reference_point
 from evoarch.agent.base.ordering import SlotSpan
 from evoarch.agent.base.rng import stream
 from evoarch.agent.config.load import Config
+from evoarch.agent.evaluation.claims import CLAIM, claim_of, differs
 from evoarch.agent.evaluation.constraints import excess
 from evoarch.agent.search.variation import Accepted, Child, Rejected, Unanswered, record_rejected
 from evoarch.agent.statistics.objectives import objectives
@@ -73,6 +74,7 @@ class Screening:
     def __init__(self, store: Store, config: Config, tracer: Tracer, chooser: Chooser) -> None:
         self._store, self._config, self._table = store, config, config.surrogate
         self._tracer, self._chooser = tracer, chooser
+        self._picks = store.predictions.all()
         self._forms: dict[object, list[tuple[int, Form]]] = {}
         let_in = [c.id for state in _LET_IN for c in store.candidates(state=state, sources=False)]
         for candidate, trace in traces_of(store, let_in).items():
@@ -117,12 +119,13 @@ class Screening:
         """
         before = time.process_time()
         unscreened = self.unscreened(pool.slot)
-        compared = [*pool.built, *(() if unscreened else guests)]
+        first = unscreened or self._deceived()
+        compared = [*pool.built, *(() if first else guests)]
         repeats = self._repeats(compared)
         fresh = [each for each in compared if each.candidate not in repeats]
         choice = None
         if fresh:
-            choice = self._chooser.choose(pool.slot, [each.trace for each in fresh], unscreened=unscreened)
+            choice = self._chooser.choose(pool.slot, [each.trace for each in fresh], unscreened=first)
         picked = fresh[choice.place] if choice else None
         losers = [each for each in pool.built if each is not picked]
         losers += [
@@ -142,7 +145,7 @@ class Screening:
                 },
             )
             if picked and choice:
-                self._admit(picked, choice, pool.slot, unscreened)
+                self._admit(picked, choice, pool.slot, first)
             for each in losers:
                 self._lost(each, repeats.get(each.candidate))
             for child, reason in pool.faulty:
@@ -156,6 +159,19 @@ class Screening:
             if charged is not None:
                 self._store.add_cpu(charged, pool.cpu_seconds + time.process_time() - before)
         return picked.candidate if picked else None
+
+    def _deceived(self) -> bool:
+        """Whether a pick since the last unscreened one was not what its child had claimed. Then no claim
+        counts for one slot, so that who lies can't have more than every other slot.
+        """
+        for prediction in reversed(self._picks):
+            if prediction.unscreened:
+                return False
+            if self._store.candidate(prediction.candidate).state is State.FAILED and any(
+                differs(each.detail) for each in self._store.evaluations(prediction.candidate)
+            ):
+                return True
+        return False
 
     def _admit(self, picked: Built, choice: Choice, slot: int, unscreened: bool) -> None:
         child = picked.child
@@ -172,10 +188,11 @@ class Screening:
             high=told.high if told else None,
             value=choice.value,
             unscreened=unscreened,
-            detail={**choice.detail, "params": picked.trace.params},
+            detail={**choice.detail, CLAIM: claim_of(picked.trace)},
         )
         self._store.predictions.put(prediction)
         self._chooser.picked(prediction)
+        self._picks.append(prediction)
         self._remember(picked.candidate, form(picked.trace))
 
     def _lost(self, draft: Built, repeat: tuple[int, str] | None) -> None:

@@ -29,7 +29,8 @@ UNDER_WAY = (State.QUEUED, State.RUNNING, State.AWAITING_REVIEW)
 class Choice:
     """The place of the draft that is picked, by which model, with how many rows of labels.
 
-    `told` and `value`: what the model foretells of it, and what the pick maximised; None without a model.
+    `told` and `value`: what the model foretells of it, and what it is expected to add to the front's
+    hypervolume; None without a model.
     `detail`: for the archive: what is expected of each objective, and the error on each rung.
     """
 
@@ -62,13 +63,13 @@ class Chooser:
         guesses = model.guesses(drafts, self._names)
         values = self._values(guesses)
         place = 0 if unscreened else int(np.argmax(values))
-        if not unscreened and values[place] <= 0:
-            # Nothing is expected of any of them: what is left to learn is of sizes.
+        if not unscreened and not (model.trusted and values[place] > 0):
+            # Nothing is expected of any of them, or nothing believed: what is left to learn is of sizes.
             place = self._by_size(slot, drafts)
         predicted = next(name for name in self._names if name not in EXACT)
         return Choice(
             place,
-            model.name,
+            model.name if model.trusted else STRATA,
             model.rows,
             foretold(guesses[place, :, self._names.index(predicted)]),
             float(values[place]),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from evoarch.agent.base.rng import stream
 from evoarch.agent.config.load import Config
 from evoarch.agent.statistics.objectives import objectives
+from evoarch.agent.surrogate.calibration import calibration, judged_on
 from evoarch.agent.surrogate.features import features
 from evoarch.agent.surrogate.forest import Forest, Row, fit
 from evoarch.agent.surrogate.labels import Labelled, Labels, shares_of
@@ -39,11 +40,14 @@ class Foretold:
 
 @dataclass(frozen=True)
 class Model:
-    """Forests by the metric that each predicts. `name`: in words; `rows`: of labels in the first forest."""
+    """Forests by the metric that each predicts. `name`: in words; `rows`: of labels in the first forest.
+    `trusted`: whether it has not shown to be no better than a size alone.
+    """
 
     name: str
     rows: int
     forests: Mapping[str, Forest]
+    trusted: bool = True
 
     def guesses(self, traces: Sequence[Trace], goals: Sequence[str], share: float = 1.0) -> Matrix:
         """What each tree guesses for each trace: (traces, trees, goals). Parameters and FLOPs are what the
@@ -81,7 +85,8 @@ class Surrogate:
     ) -> None:
         self._table, self._seed = config.surrogate, config.campaign.seed
         self._goals = [goal.name for goal in objectives(config.selection)]
-        self._labels = Labels(store, shares_of(config.evaluation.rungs), ceiling)
+        self._store, self._shares = store, shares_of(config.evaluation.rungs)
+        self._labels = Labels(store, self._shares, ceiling)
         self._foreign = foreign
         self._fitted: tuple[int, bool] | None = None
         self._model: Model | None = None
@@ -123,7 +128,14 @@ class Surrogate:
         if not forests:
             return None
         name = "forest of this and other campaigns" if warm else "forest"
-        return Model(name, next(iter(forests.values())).rows, forests)
+        return Model(name, next(iter(forests.values())).rows, forests, self._trusted(own))
+
+    def _trusted(self, own: Sequence[Labelled]) -> bool:
+        """As its predictions for the first rung turned out: there most children can be judged by."""
+        rung = min(self._shares, key=lambda name: self._shares[name])
+        labels = [each.label for each in own]
+        judged = judged_on(rung, self._store.predictions.all(), labels)
+        return not judged or not calibration(rung, judged).no_better
 
     def _draw(self, cut: int) -> int:
         return stream(self._seed, "forest", cut).randrange(1 << 32)

@@ -236,9 +236,9 @@ def test_what_can_not_be_built_or_breaks_a_limit_is_not_picked(tmp_path: Path) -
     def trace(source: str) -> Trace | Failed:
         found = hashed_trace(source)
         assert isinstance(found, Trace)
-        return Failed("build", "no such layer") if found.params % 3 == 0 else found
+        return Failed("build", "no such layer") if found.params % 5 == 0 else found
 
-    config = screened(10, {"constraints": {"params": 9000}})
+    config = screened(20, {"constraints": {"params": 9000}})
     store = finished(tmp_path, config, evaluator=Traceable(trace=trace))
     notes = [c.note for c in store.candidates(state=State.SCREENED)]
     assert "screened: build: no such layer" in notes
@@ -246,7 +246,7 @@ def test_what_can_not_be_built_or_breaks_a_limit_is_not_picked(tmp_path: Path) -
     for prediction in store.predictions.all():
         params = store.candidate(prediction.candidate).metrics["params"]
         assert params <= 9000
-        assert params % 3
+        assert params % 5
 
 
 LIE = "  # I am small\n"

@@ -17,6 +17,8 @@ import lzma
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from evoarch.sandbox.executable import executable
+
 LONG = 24
 """Items of a list, tuple, set, dict or call from which on the names in it count as data."""
 
@@ -53,8 +55,9 @@ class Description:
 
 def describe(source: str) -> Description:
     """Measures a source. Raises SyntaxError for text that is no Python."""
-    tree = ast.parse(source)
-    text = ast.unparse(_without_prose(tree)).encode("utf-8", "surrogatepass")
+    runs = executable(source)
+    tree = ast.parse(runs.text)
+    text = runs.text.encode("utf-8", "surrogatepass")
     packed = lzma.compress(text, format=lzma.FORMAT_RAW, filters=[_FILTER])
     return Description(sum(_bits(node) for node in ast.walk(tree)), 8 * len(packed))
 
@@ -82,6 +85,11 @@ def _bits(node: ast.AST) -> int:
     return 0
 
 
+def _float_bits(value: float) -> int:
+    """Four bits for a character of the shortest text that gives the number, at most the 64 that it has."""
+    return min(64, 4 * len(repr(value)))
+
+
 def _constant_bits(value: object) -> int:
     match value:
         case bool():
@@ -89,26 +97,11 @@ def _constant_bits(value: object) -> int:
         case int():
             return max(1, value.bit_length())
         case float():
-            return _BITS
+            return _float_bits(value)
         case complex():
-            return 2 * _BITS
+            return _float_bits(value.real) + _float_bits(value.imag)
         case str():
             return 8 * len(value.encode("utf-8", "surrogatepass"))
         case bytes():
             return 8 * len(value)
     return 0
-
-
-def _without_prose(tree: ast.Module) -> ast.Module:
-    """Docstrings and bare strings say nothing to the program."""
-    for node in ast.walk(tree):
-        for name in ("body", "orelse", "finalbody"):
-            block = getattr(node, name, None)
-            if isinstance(block, list):
-                kept = [
-                    each
-                    for each in block
-                    if not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
-                ]
-                setattr(node, name, kept or ([ast.Pass()] if name == "body" else []))
-    return tree

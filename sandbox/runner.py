@@ -32,6 +32,7 @@ import numpy as np
 from evoarch.sandbox import wire, zygote_launch
 from evoarch.sandbox.device import CPU, Device
 from evoarch.sandbox.environment import InterpreterError, environment_of
+from evoarch.sandbox.executable import executable
 from evoarch.sandbox.job import Job, Program
 from evoarch.sandbox.level import LevelReport, SandboxUnavailableError, around_of, choose
 from evoarch.sandbox.limits import Level, Limits
@@ -164,7 +165,8 @@ class ZygoteRunner:
         fds: list[int] = []
         try:
             link = await self.warm()
-            parcel, shared, size = self._parcels.pack(job)
+            runs = executable(job.genome)
+            parcel, shared, size = self._parcels.pack(replace(job, genome=runs.text))
             fds.append(parcel)
             answer = os.memfd_create("answer", os.MFD_CLOEXEC)
             fds.append(answer)
@@ -172,7 +174,8 @@ class ZygoteRunner:
             request = {**_request(job.limits, self.level, size), "device": self._device(job.device)}
             request |= {"talk": len(theirs)}
             ended = await link.run(request, [parcel, answer, *shared, *theirs])
-            return outcome(job.limits, ended, answer, job.device)
+            found = outcome(job.limits, ended, answer, job.device)
+            return replace(found, line=runs.line(found.line)) if isinstance(found, Raised) else found
         except (ZygoteLostError, OSError) as error:
             return Broken(str(error))
         finally:

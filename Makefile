@@ -73,6 +73,7 @@ browser:  # what the tests of the review page need beside Python packages (as ro
 
 security-table: setup
 	$(BIN)/python tests/corpus/harness.py --table docs/security.md
+	$(BIN)/python tests/corpus/model_harness.py --table docs/security.md
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

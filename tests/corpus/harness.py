@@ -261,24 +261,41 @@ async def main(level: Level, names: list[str], on_ray: bool) -> None:
     sys.stdout.write(json.dumps({"level": level, "attacks": results}))
 
 
-def give_up_root() -> None:
-    """Starts again as an ordinary user: another uid and not one capability, with the same files."""
+def give_up_root(script: str) -> None:
+    """Where it is root, starts `script` again as an ordinary user: another uid and not one capability, with
+    the same files.
+    """
+    if os.geteuid() != 0:
+        return
     bwrap = find_bwrap()
     if bwrap is None:
         sys.exit(77)
     who = ["--unshare-user", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL", "--die-with-parent"]
     rest = [argument for argument in sys.argv if argument != "--unprivileged"]
-    os.execv(bwrap, [bwrap, "--dev-bind", "/", "/", *who, sys.executable, *rest])
+    os.execv(bwrap, [bwrap, "--dev-bind", "/", "/", *who, sys.executable, script, *rest[1:]])
 
 
-def write_table(page: Path) -> None:
-    """Runs the corpus at each level and puts the counts between the page's marks."""
+def levels_here() -> list[tuple[str, Level, list[str]]]:
+    """The title, the level and the options of each run that works on this machine, the weakest first."""
     best = detect().level
     runs = [("none", Level.NONE, [])]
     runs += [("landlock, without root", Level.LANDLOCK, ["--unprivileged"])] if best is not Level.NONE else []
     contained = not container.problem(container.find_podman())
     runs += [("container", Level.CONTAINER, [])] if contained else []
     runs += [("full", Level.FULL, [])] if best is Level.FULL else []
+    return runs
+
+
+def replace_table(page: Path, mark: str, table: str) -> None:
+    """Writes a table between `<!-- MARK -->` and `<!-- end -->` of a page."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(f"<!-- {mark} -->")
+    _, _, after = rest.partition("<!-- end -->")
+    page.write_text(f"{before}<!-- {mark} -->\n{table}\n<!-- end -->{after}", encoding="utf-8")
+
+
+def write_table(page: Path) -> None:
+    """Runs the corpus at each level and puts the counts between the page's marks."""
+    runs = levels_here()
     groups = sorted({attack.name.split("_")[0] for attack in attacks()})
     columns: list[dict[str, str]] = []
     escaped: list[str] = []
@@ -298,18 +315,14 @@ def write_table(page: Path) -> None:
             ]
     rows = [f"| attacks on | {' | '.join(title for title, _, _ in runs)} |", "|---" * (len(runs) + 1) + "|"]
     rows += [f"| {group} | {' | '.join(column[group] for column in columns)} |" for group in [*groups, "all"]]
-    text = page.read_text(encoding="utf-8")
-    before, _, rest = text.partition("<!-- table -->")
-    _, _, after = rest.partition("<!-- end -->")
-    table = "\n".join([*rows, *escaped])
-    page.write_text(f"{before}<!-- table -->\n{table}\n<!-- end -->{after}", encoding="utf-8")
+    replace_table(page, "table", "\n".join([*rows, *escaped]))
     sys.exit(bool(escaped))
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "--table":
         write_table(Path(sys.argv[2]))
-    if "--unprivileged" in sys.argv and os.geteuid() == 0:
-        give_up_root()
+    if "--unprivileged" in sys.argv:
+        give_up_root(__file__)
     chosen = [name for name in sys.argv[2:] if not name.startswith("--")]
     asyncio.run(main(Level(sys.argv[1]), chosen, "--ray" in sys.argv))

@@ -2,126 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
-
 import pytest
 
 from evoarch.archive.records import Scored
 from evoarch.evaluators.evaluation import Evaluator
-from evoarch.evaluators.program import PACKAGE, inside_program
-from evoarch.evaluators.signature import Signature
 from evoarch.evaluators.task import Evaluated
 from evoarch.evaluators.tasks.mnist1d import Mnist1d
-from evoarch.sandbox.job import Program, Runner
-from evoarch.sandbox.runner import start
 from kit.attack_models import RECIPE, Loop, evaluate, failed, useless
-
-SMUGGLED = """
-import torch, torch.nn as nn
-class Model(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.linear = nn.Linear(40, 10)
-        self.scale = nn.Parameter(torch.ones(1))
-
-    def forward(self, x):
-        return self.linear(x) * self.scale
-
-    def flat(self):
-        return torch.cat([self.linear.weight.detach().flatten(), self.linear.bias.detach()]).tolist()
-
-    def fill(self, flat):
-        with torch.no_grad():
-            self.linear.weight.copy_(torch.tensor(flat[:400]).reshape(10, 40))
-            self.linear.bias.copy_(torch.tensor(flat[400:]))
-
-    def state_dict(self, *args, **named):
-        {out}
-
-    def load_state_dict(self, state, *args, **named):
-        {back}
-        return torch.nn.modules.module._IncompatibleKeys([], [])
-"""
-"""410 weights of 411 that a model carries past the count in what its own methods say of its state."""
-
-CARRIERS = {
-    "names": (
-        "return {'scale': self.scale, **{f'{i}:{v!r}': torch.zeros(0) for i, v in enumerate(self.flat())}}",
-        "self.fill([float(n.split(':')[1]) for n in state if ':' in n])",
-    ),
-    "shapes of empty tensors": (
-        "made = {f'w{i}': torch.zeros(0, int((v + 8) * 1e6)) for i, v in enumerate(self.flat())}\n"
-        "        return {'scale': self.scale, **made}",
-        "self.fill([state[f'w{i}'].shape[1] / 1e6 - 8 for i in range(410)])",
-    ),
-    "their order": (
-        "order = sorted(range(410), key=lambda i: self.flat()[i])\n"
-        "        return {'scale': self.scale, **{f'w{i}': torch.zeros(0) for i in order}}",
-        "names = [int(n[1:]) for n in state if n[0] == 'w']\n"
-        "        rank = {i: k for k, i in enumerate(names)}\n"
-        "        self.fill([(rank[i] - 205) / 400 for i in range(410)])",
-    ),
-    "their number": (
-        "n = sum(1 << k for k, v in enumerate(self.flat()[:12]) if v > 0)\n"
-        "        return {'scale': self.scale, **{f'w{i}': torch.zeros(0) for i in range(n)}}",
-        "self.fill([0.1 if len(state) - 1 >> k & 1 else -0.1 for k in range(12)] + [0.0] * 398)",
-    ),
-    "types": (
-        "kinds = [torch.float16 if v > 0 else torch.float32 for v in self.flat()]\n"
-        "        made = {f'w{i}': torch.zeros(0, dtype=k) for i, k in enumerate(kinds)}\n"
-        "        return {'scale': self.scale, **made}",
-        "self.fill([0.1 if state[f'w{i}'].dtype is torch.float16 else -0.1 for i in range(410)])",
-    ),
-    "what is a whole number": (
-        "kinds = [torch.int8 if v > 0 else torch.float32 for v in self.flat()]\n"
-        "        made = {f'w{i}': torch.zeros(0, dtype=k) for i, k in enumerate(kinds)}\n"
-        "        return {'scale': self.scale, **made}",
-        "self.fill([-0.1 if f'w{i}' in state else 0.1 for i in range(410)])",
-    ),
-}
 
 
 def scored(evaluated: Evaluated) -> Scored:
     assert isinstance(evaluated.outcome, Scored), evaluated.outcome
     return evaluated.outcome
-
-
-@pytest.mark.parametrize(("out", "back"), CARRIERS.values(), ids=CARRIERS)
-def test_weights_carried_outside_the_values_are_counted(walls: Loop, out: str, back: str) -> None:
-    assert scored(evaluate(walls, SMUGGLED.format(out=out, back=back))).metrics["params"] == 411
-
-
-TRUSTING = """
-def named_state(model):
-    return dict(model.state_dict())
-def load_state(model, values, *, constants=False):
-    model.load_state_dict(values, strict=False)
-"""
-"""The state by the model's own methods, as it was taken before."""
-
-
-@pytest.fixture(scope="module")
-def trusting() -> Iterator[tuple[asyncio.Runner, Runner]]:
-    files = {**inside_program().files, f"{PACKAGE}.state": TRUSTING}
-    with asyncio.Runner() as loop:
-        runner = loop.run(start(Program(files, f"{PACKAGE}.main")))
-        yield loop, runner
-        loop.run(runner.close())
-
-
-@pytest.mark.parametrize("way", ["names", "shapes of empty tensors"])
-def test_without_the_defence_they_would_win(
-    trusting: Loop, walls: Loop, monkeypatch: pytest.MonkeyPatch, way: str
-) -> None:
-    out, back = CARRIERS[way]
-    source = SMUGGLED.format(out=out, back=back)
-    honest = scored(evaluate(walls, source)).metrics
-    monkeypatch.setattr(Signature, "problem", lambda self, weights: "")
-    monkeypatch.setattr(Signature, "ordered", lambda self, weights: dict(weights))
-    cheat = scored(evaluate(trusting, source)).metrics
-    assert cheat["params"] == 1
-    assert cheat["error"] == pytest.approx(honest["error"], abs=0.02)
 
 
 COUNTS = {

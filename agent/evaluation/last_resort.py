@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import traceback
 
-from evoarch.archive.records import FULL, Evaluation, Failed, Fault
+from evoarch.archive.records import FULL, Evaluation, Failed, Fault, State
 from evoarch.archive.relatives import OURS
 from evoarch.archive.store import Store
 
@@ -21,6 +21,12 @@ KIND = "broke"
 
 MOST = 2
 """Failures of ours over one candidate after which it is set aside."""
+
+DIED = "died"
+"""The event of a candidate that was in work when a run died: killed, or of something that no handler sees."""
+
+MOST_DEATHS = 4
+"""Runs that may die while one candidate is in work. Then it is set aside: it may be what they die of."""
 
 _LONGEST = 20_000
 
@@ -48,3 +54,18 @@ def record(store: Store, candidate: int, kind: str, error: Exception, seed: int 
     with store.transaction():
         outcome = Failed(STAGE, note(store, candidate, error, set_aside=aside), Fault.INFRASTRUCTURE)
         store.settle(Evaluation(candidate, FULL, seed, outcome, 0.0, 0.0, kind=kind), set_aside=aside)
+
+
+def note_deaths(store: Store) -> None:
+    """What is running as a run begins was in work when the last one died. Notes it, and sets aside what this
+    happened to MOST_DEATHS times. Raises ArchiveError.
+    """
+    for candidate in store.candidates(state=State.RUNNING, sources=False):
+        with store.transaction():
+            store.event(DIED, candidate.id)
+            if len(store.events(kind=DIED, candidate=candidate.id)) < MOST_DEATHS:
+                continue
+            reason = f"{MOST_DEATHS} runs died while it was in work; it is not taken up again"
+            kind = "seed" if candidate.operator == "seed" else "search"
+            outcome = Failed(STAGE, reason, Fault.INFRASTRUCTURE)
+            store.settle(Evaluation(candidate.id, FULL, 0, outcome, 0.0, 0.0, kind=kind), set_aside=True)

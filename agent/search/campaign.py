@@ -9,6 +9,7 @@ from evoarch.agent.base.concurrency import in_slots
 from evoarch.agent.base.errors import UserError, nearest
 from evoarch.agent.base.ordering import EventOrder, FreeOrder
 from evoarch.agent.config.load import Config
+from evoarch.agent.evaluation import last_resort
 from evoarch.agent.evaluation.budget import Budget
 from evoarch.agent.evaluation.halving import Ladder, ladder
 from evoarch.agent.evaluation.pipeline import Pipeline
@@ -63,6 +64,7 @@ class Campaign:
 
     async def run(self) -> Ending:
         """Runs until the budget is spent, a stop, or an error that only a person can mend."""
+        last_resort.note_deaths(self._store)
         self._store.recover()
         self._store.event("run", detail={"workers": self._parts.workers})
         try:

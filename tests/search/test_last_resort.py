@@ -117,3 +117,19 @@ def test_a_parser_that_fails_over_a_reply_costs_that_child_alone(
     assert {event.candidate for event in store.events(kind=last_resort.KIND)} == {c.id for c in rejected}
     assert store.relatives.near([1], [State.FAILED, State.REJECTED], 100) == []
     assert store.relatives.mendable() == []
+
+
+def test_a_candidate_that_runs_die_of_is_set_aside(store: Store) -> None:
+    victim = store.candidates()[0].id
+    for deaths in range(1, last_resort.MOST_DEATHS + 1):
+        store.start(victim)  # and then the process is gone
+        last_resort.note_deaths(store)
+        store.recover()
+        set_aside = store.candidate(victim).state is State.FAILED
+        assert set_aside == (deaths == last_resort.MOST_DEATHS)
+    outcome = store.evaluations(victim)[-1].outcome
+    assert isinstance(outcome, Failed)
+    assert outcome.fault is Fault.INFRASTRUCTURE
+    ending, _ = run(store, StubEvaluator())
+    assert not ending.complete, "its only seed is gone"
+    assert store.candidate(victim).state is State.FAILED

@@ -6,8 +6,8 @@ not of what it does:
 
 - `literal_bits`: numbers by their size, text and bytes by their length, truth values by one bit, and the
   names in a long list of names or of keywords by their length. Names elsewhere and code count nothing.
-- `code_bits`: the whole text that runs (sandbox/executable.py), compressed. It holds what the first leaves out: data in the order of
-  statements, in the names of attributes, in the shape of expressions.
+- `code_bits`: the whole text that runs (sandbox/executable.py), compressed. It holds what the first leaves
+  out: data in the order of statements, in the names of attributes, in the shape of expressions.
 """
 
 from __future__ import annotations

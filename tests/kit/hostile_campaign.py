@@ -3,8 +3,8 @@
     python tests/kit/hostile_campaign.py FOLDER CHILDREN [--honest] [--kill-after EVALUATIONS]
 
 CHILDREN are honest and hostile by turns; `--honest` leaves the hostile ones out. With `--kill-after` the
-process kills itself (SIGKILL) as its nth evaluation begins, while the other worker has a child. Else it prints
-one JSON object at its end: `complete` and `reason` of the run, and `calls`, the evaluations that it made.
+process kills itself (SIGKILL) as its nth evaluation begins, while the other worker has a child. Else it
+prints one JSON object at its end: `complete` and `reason` of the run, and `calls`, the evaluations it made.
 """
 
 from __future__ import annotations

@@ -50,8 +50,15 @@ class Model(nn.Module):
 '''
 
 
-def write(folder: Path, candidates: int, seed: int = 0) -> None:
-    """A campaign's folder with an archive of `candidates` bred candidates."""
+TRACE = {
+    "nodes": [[f"conv{i}", "Conv1d", [32, 20], 960, 38400, [i - 1], {"kernel_size": 3.0}] for i in range(12)],
+    "params": 11520, "flops": 460800, "activations": 7680, "cut": False, "output": 11,
+}  # fmt: skip
+"""Of as many bytes as those of random draws for mnist1d."""
+
+
+def write(folder: Path, candidates: int, seed: int = 0, screened: int = 0) -> None:
+    """A campaign's folder with an archive of `candidates` bred ones and `screened` drafts."""
     task = load_task("mnist1d")
     write_campaign(folder, task, name=folder.name, seed=seed, evaluations=candidates, lm="none")
     config = load(folder)
@@ -64,6 +71,12 @@ def write(folder: Path, candidates: int, seed: int = 0) -> None:
         while made < candidates:
             with store.transaction():
                 for _ in range(min(BATCH, candidates - made)):
+                    _drafts(
+                        store,
+                        rng,
+                        scored,
+                        screened * (made + 1) // candidates - screened * made // candidates,
+                    )
                     _child(store, rng, scored, made)
                     made += 1
         store.event("stop", detail={"reason": "synthetic", "complete": True})
@@ -74,6 +87,16 @@ def _seed(store: Store, rng: random.Random, name: str, source: str) -> Candidate
     store.start(candidate.id)
     store.settle(_evaluation(rng, candidate.id, 0.2, 5000.0 * rng.uniform(1, 10), "seed"))
     return store.candidate(candidate.id)
+
+
+def _drafts(store: Store, rng: random.Random, scored: list[Candidate], count: int) -> None:
+    parent = rng.choice(scored[-RECENT:])
+    context = {"metrics": {str(parent.id): dict(parent.metrics)}}
+    for proposal in store.draw("syntactic.mutate", [parent.id], count, context):
+        source = _source(rng, proposal.number)
+        digest = hashlib.sha256(source.encode()).hexdigest()
+        store.screen(proposal.candidate, source, digest, trace=TRACE, change="changed a width")
+        store.add_cpu(proposal.candidate, 0.011)
 
 
 def _child(store: Store, rng: random.Random, scored: list[Candidate], made: int) -> None:
@@ -143,11 +166,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", help="a scratch folder without")
     parser.add_argument("--candidates", type=int, default=50_000)
+    parser.add_argument("--screened", type=int, default=0, help="drafts that were built and not chosen")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = arguments.folder or Path(scratch) / "synthetic"
         began = time.perf_counter()
-        write(folder, arguments.candidates)
+        write(folder, arguments.candidates, screened=arguments.screened)
         size = (folder / "archive.db").stat().st_size
         print(
             f"wrote {arguments.candidates:,} candidates, {size >> 20} MiB, "

@@ -68,7 +68,7 @@ def _counts(store: Store) -> dict[int, dict[str, int]]:
     counts: dict[int, dict[str, int]] = {}
     for proposal in store.proposals():
         state = states[proposal.candidate]
-        if state in (State.PROPOSED, State.QUEUED, State.RUNNING):
+        if state in (State.PROPOSED, State.QUEUED, State.RUNNING, State.SCREENED):
             continue
         in_round = ProposalContext.from_json(proposal.context).round
         of = counts.setdefault(-1 if in_round is None else in_round, {})

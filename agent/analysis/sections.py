@@ -99,6 +99,7 @@ def _numbers(overview: Overview) -> Section:
         "proposals": "proposals",
         "rejected": "rejected",
         "duplicates": "duplicates",
+        **({"screened drafts": "screened"} if status.screened else {}),
         "failed children": "failed",
         "further training seeds": "repeats",
         "of these raced": "raced",

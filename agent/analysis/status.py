@@ -69,6 +69,8 @@ class Status:
     proposals: int = 0
     rejected: int = 0
     duplicates: int = 0
+    screened: int = 0
+    """Drafts that were built and not chosen; they are no proposals."""
     evaluations: int = 0
     failed: int = 0
     failures: Mapping[str, int] = field(default_factory=dict)
@@ -174,6 +176,7 @@ def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
         proposals=sum(counts.values()),
         rejected=counts.get(State.REJECTED, 0),
         duplicates=counts.get(State.DUPLICATE, 0),
+        screened=store.totals.screened(),
         evaluations=store.totals.entered_training(),
         failed=counts.get(State.FAILED, 0),
         failures={} if live else store.browse.failures(),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import lzma
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evoarch.archive.browse import Filter
+from evoarch.archive.browse import ORDERS, Filter
+from evoarch.archive.connection import connect
+from evoarch.archive.database import Database
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.records import Evaluation, Prediction, Scored, State
 from evoarch.archive.store import Store, create, open_archive
@@ -228,3 +231,51 @@ def test_a_committed_archive_opens_as_it_is_and_upgrades(tmp_path: Path) -> None
     with open_archive(tmp_path, write=False) as store:
         assert store.facts()["schema_version"] == 3
         assert everything(store) == before
+
+
+def work(folder: Path, asked: Callable[[Store], object]) -> int:
+    """How many thousand steps SQLite takes for it: what it costs, whatever else the machine does."""
+    database = Database(folder / "archive.db", connect(folder / "archive.db", write=False), time.time)
+    ticks = [0]
+
+    def tick() -> int:
+        ticks[0] += 1
+        return 0
+
+    database.connection.set_progress_handler(tick, 1000)
+    with Store(folder, database) as store:
+        asked(store)
+    return ticks[0]
+
+
+ASKED: dict[str, Callable[[Store], object]] = {
+    **{order: lambda store, order=order: store.browse.page(Filter(), order_by=order) for order in ORDERS},
+    "newest first": lambda store: store.browse.page(Filter(), descending=True),
+    "count": lambda store: store.browse.count(Filter(), most=10_000),
+    "of an operator": lambda store: store.browse.page(Filter(operator="syntactic.mutate")),
+    "text": lambda store: store.browse.page(Filter(text="nothing has it")),
+    "yields": lambda store: store.yields.by_operator(models=True),
+    "descendants": lambda store: store.browse.descendants(2, most=50),
+    "mendable": lambda store: store.relatives.mendable(),
+    "source": lambda store: store.find_source("of nobody"),
+}
+
+
+@pytest.fixture(scope="module")
+def few_and_many(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folders = tmp_path_factory.mktemp("few"), tmp_path_factory.mktemp("many")
+    for folder, drafts in zip(folders, (1, 4000), strict=True):
+        with create(folder, name="trial", seed=7) as store, store.transaction():
+            seed = seeded(store)
+            for _ in range(20):
+                pool(store, seed, drafts=1)
+            pool(store, seed, drafts=drafts)
+    return folders
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_lists_and_sums_cost_no_more_for_thousands_of_screened_drafts(
+    few_and_many: tuple[Path, Path], name: str
+) -> None:
+    few, many = (work(folder, ASKED[name]) for folder in few_and_many)
+    assert many <= few + 40, "expected fewer than 10 steps for each of them"

@@ -109,6 +109,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 trained(store, child, Failed("train", "lost", Fault.INFRASTRUCTURE))
                 store.start(child)
             trained(store, child, Failed("train", "boom") if number == 2 else error)
+        for draft in store.draw("lm.rewrite", [1], 3, {"round": 2, "lm": "small"}):
+            store.screen(draft.candidate, "x = 9\n", f"draft {draft.number}", trace=None)
         store.event("race", detail={"next": [[1, 1]]})
         trained(store, 1, Scored({"error": 0.31, "params": 5000.0}), seed=1, kind="repeat")
         store.event("retried", 1)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from evoarch.evaluators.task import Split, Splits, SupervisedTask, Task, TaskError
 
-WIDTH = {"cross_entropy": "num_classes", "mean_squared_error": "num_outputs"}
+WIDTH = {"cross_entropy": "num_classes", "mean_squared_error": "num_outputs", "next_token": "vocab_size"}
 """The loss of a task, and what it offers as the number of a model's outputs."""
 
 
@@ -53,13 +53,18 @@ def outputs(task: SupervisedTask) -> int:
     key = WIDTH.get(loss) if isinstance(loss, str) else None
     if key is None:
         raise TaskError(f"task {task.name}: loss: expected one of {', '.join(WIDTH)}, got {task.loss!r}")
-    count, least = offered(task).get(key), 2 if key == "num_classes" else 1
+    count, least = offered(task).get(key), 1 if key == "num_outputs" else 2
     if type(count) is not int or count < least:
         raise TaskError(
             f"task {task.name}: offers.{key}: expected an integer of at least {least}, as its loss is"
             f" {task.loss}, got {count!r}"
         )
     return count
+
+
+def output_shape(task: SupervisedTask) -> tuple[int, ...]:
+    """The shape of what a model returns of one example. Raises TaskError."""
+    return (*(input_shape(task) if task.loss == "next_token" else ()), outputs(task))
 
 
 def check_splits(task: SupervisedTask, splits: object, held_out: str = "validation") -> Splits:
@@ -87,8 +92,11 @@ def check_split(task: SupervisedTask, split: object, name: str) -> Split:
         if not isinstance(array, np.ndarray):
             raise TaskError(f"{place}.{part}: expected a numpy array, got {type(array).__name__}")
     shape, width = input_shape(task), outputs(task)
-    _expect(f"{place}.inputs", split.inputs, np.float32, ("n", *shape))
-    if task.loss == "cross_entropy":
+    tokens = task.loss == "next_token"
+    _expect(f"{place}.inputs", split.inputs, np.int64 if tokens else np.float32, ("n", *shape))
+    if tokens:
+        _expect(f"{place}.targets", split.targets, np.int64, ("n", *shape))
+    elif task.loss == "cross_entropy":
         _expect(f"{place}.targets", split.targets, np.int64, ("n",))
     else:
         _expect(f"{place}.targets", split.targets, np.float32, ("n", width))
@@ -99,16 +107,20 @@ def check_split(task: SupervisedTask, split: object, name: str) -> Split:
             f"{place}: expected a target for each of {len(split.inputs)} inputs, got {len(split.targets)}"
         )
     _finite(f"{place}.inputs", split.inputs)
-    if task.loss == "cross_entropy":
-        wrong = np.flatnonzero((split.targets < 0) | (split.targets >= width))
-        if len(wrong):
-            raise TaskError(
-                f"{place}.targets: expected class numbers 0 to {width - 1}, got"
-                f" {split.targets[wrong[0]]} at example {wrong[0]}"
-            )
-    else:
+    if task.loss == "mean_squared_error":
         _finite(f"{place}.targets", split.targets)
+    else:
+        _in_range(f"{place}.targets", split.targets, width, "tokens" if tokens else "class numbers")
+    if tokens:
+        _in_range(f"{place}.inputs", split.inputs, width, "tokens")
     return split
+
+
+def _in_range(place: str, array: NDArray[Any], width: int, what: str) -> None:
+    wrong = np.argwhere((array < 0) | (array >= width))
+    if len(wrong):
+        got, example = array[tuple(wrong[0])], wrong[0][0]
+        raise TaskError(f"{place}: expected {what} 0 to {width - 1}, got {got} at example {example}")
 
 
 def _expect(place: str, array: NDArray[Any], dtype: type, shape: tuple[object, ...]) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from evoarch.archive.records import Failed
-from evoarch.evaluators.checks import asked, check_split, check_splits, outputs
+from evoarch.evaluators.checks import asked, check_split, check_splits, output_shape, outputs
 from evoarch.evaluators.classification import Classification
+from evoarch.evaluators.examples import SplitGrading
 from evoarch.evaluators.failures import failure_of
 from evoarch.evaluators.flow import DRY_RUN_SEED, Flow, Setting, derived_seed
+from evoarch.evaluators.language import NextToken
 from evoarch.evaluators.latency import Latency, Timer
 from evoarch.evaluators.metrics.base import Metric
 from evoarch.evaluators.metrics.registry import joined
@@ -33,14 +35,21 @@ FRESH = 500
 """Fresh examples of a campaign; a part of them is mixed into each second prediction."""
 
 
+GRADINGS: Mapping[str, Callable[..., SplitGrading]] = {
+    "cross_entropy": Classification,
+    "mean_squared_error": Regression,
+    "next_token": NextToken,
+}
+"""What grades the predictions of a task, by its loss."""
+
+
 def grading_of(
     task: SupervisedTask, splits: Splits, metrics: Sequence[Metric] = (), fresh: Split | None = None
-) -> Classification | Regression:
+) -> SplitGrading:
     """What grades on these splits, by the task's loss; `metrics` are measured beside the task's own. `fresh`:
     as evaluators.examples.SplitGrading says.
     """
-    kind = Classification if task.loss == "cross_entropy" else Regression
-    return kind(splits, outputs(task), joined(task, metrics), fresh)
+    return GRADINGS[task.loss](splits, outputs(task), joined(task, metrics), fresh)
 
 
 class Evaluator:
@@ -86,7 +95,7 @@ class Evaluator:
         if fresh_seed is not None and isinstance(task, GeneratedTask):
             made = asked(task, "fresh", lambda: task.fresh(FRESH, fresh_seed))
             fresh = check_split(task, made, "fresh examples")
-        self.grading, self._outputs = grading_of(task, splits, metrics, fresh), outputs(task)
+        self.grading, self._outputs = grading_of(task, splits, metrics, fresh), output_shape(task)
         self._shown: Mapping[str, Array] = {
             "inputs": splits.train.inputs[:EXAMPLES],
             "targets": splits.train.targets[:EXAMPLES],

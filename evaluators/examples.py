@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from evoarch.archive.records import Failed
-from evoarch.evaluators.flow import Grade, Question
+from evoarch.evaluators.flow import LEAK, Grade, Question
 from evoarch.evaluators.metrics.base import Metric
 from evoarch.evaluators.metrics.registry import values_of
 from evoarch.evaluators.task import Floats, Split, Splits, Targets
@@ -30,6 +30,7 @@ class SplitGrading(ABC):
     """
 
     prefix = ""
+    leak = LEAK
 
     def __init__(self, splits: Splits, metrics: Sequence[Metric] = (), fresh: Split | None = None) -> None:
         self._splits, self._metrics, self._fresh = splits, metrics, fresh

@@ -29,6 +29,8 @@ from evoarch.sandbox.outcome import Array, ChildOutcome, Finished, Usage
 
 Answers = TypeVar("Answers")
 
+LEAK = "batch leakage: an example's logits depend on the others that are predicted with it"
+
 DRY_RUN_SEED = 0
 """One seed for all, so that two genomes that compute the same show the same digest."""
 
@@ -73,6 +75,11 @@ class Grading(Protocol[Answers]):
     @property
     def prefix(self) -> str:
         """Stands before a checkpoint's number in the names of the weights that a predicting child gets."""
+        ...
+
+    @property
+    def leak(self) -> str:
+        """What is said where answers depend on what else was asked, and not on the process."""
         ...
 
     @property
@@ -257,7 +264,7 @@ class Flow(Generic[Answers]):
                 "state outside the weights: the same weights and inputs give other logits in a fresh process"
             )
         else:
-            kind = "batch leakage: an example's logits depend on the others that are predicted with it"
+            kind = self._grading.leak
         return Failed("predict", f"{kind} ({problem})")
 
     async def _child(

@@ -81,7 +81,7 @@ class Timer:
     runner: InteractiveRunner
     options: Mapping[str, object]
     shape: tuple[int, ...]
-    outputs: int
+    outputs: tuple[int, ...]
     limits: Limits
     disagree: Callable[[NDArray[np.float32], NDArray[np.float32]], str]
 
@@ -147,7 +147,7 @@ class Timer:
         if not isinstance(outcome, Finished):
             failed = failure_of(outcome)
             return Failed("static", f"its latency can't be measured: {failed.reason}", failed.fault)
-        logits, expected = outcome.arrays.get("logits"), (len(inputs), BATCH, self.outputs)
+        logits, expected = outcome.arrays.get("logits"), (len(inputs), BATCH, *self.outputs)
         if logits is None or logits.shape != expected or logits.dtype != np.float32:
             got = "nothing" if logits is None else f"{logits.dtype} {logits.shape}"
             return Failed("static", f"the reply must hold float32 logits {expected}, got {got}")
@@ -177,6 +177,8 @@ class _Asked:
         """Inputs of one batch; a table's columns of category codes hold codes."""
         question = self._draw.standard_normal((BATCH, *self._timer.shape), dtype=np.float32)
         offers = self._timer.options["offers"]
+        if isinstance(offers, Mapping) and "vocab_size" in offers:
+            return self._draw.integers(offers["vocab_size"], size=question.shape).astype(np.float32)
         sizes = offers.get("categories", ()) if isinstance(offers, Mapping) else ()
         for column, size in enumerate(sizes):
             if size:
@@ -216,7 +218,7 @@ class _Asked:
             self.kept[place : place + 1] = [(question, read)]
 
     def _ask(self, question: bytes) -> tuple[float, bytes]:
-        size, patience = 4 * BATCH * self._timer.outputs, max(PATIENCE, self._left)
+        size, patience = 4 * BATCH * math.prod(self._timer.outputs), max(PATIENCE, self._left)
         took, answer = self.talks[self.who].ask(question, size, patience)
         self._left -= took
         return took, answer

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evoarch.archive.records import Failed
-from evoarch.evaluators.checks import asked, check_split, check_splits, outputs
+from evoarch.evaluators.checks import asked, check_split, check_splits, output_shape
 from evoarch.evaluators.evaluation import Evaluator
 from evoarch.evaluators.failures import failure_of
 from evoarch.evaluators.flow import derived_seed
@@ -218,7 +218,7 @@ class SealedConfirmer:
             outcome = await self._runner.run(job)
             if not isinstance(outcome, Finished):
                 return failure_of(outcome, "predict")
-            logits, expected = outcome.arrays.get("logits"), (1, len(inputs), outputs(self._task))
+            logits, expected = outcome.arrays.get("logits"), (1, len(inputs), *output_shape(self._task))
             if logits is None or logits.shape != expected or not np.isfinite(logits).all():
                 got = "nothing" if logits is None else f"{logits.dtype} {logits.shape}"
                 return Failed("predict", f"the reply must hold finite logits {expected}, got {got}")

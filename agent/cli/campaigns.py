@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     default="mnist1d",
     show_default=True,
     help="What to search on: a task of `evoarch tasks`, or your own: images:DIR, tensors:FILE, "
-    "table:FILE,target=COLUMN or FILE.py:CLASS.",
+    "table:FILE,target=COLUMN, text:FILE or FILE.py:CLASS.",
 )
 @click.option("--name", help="The campaign's name.  [default: the folder's]")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))

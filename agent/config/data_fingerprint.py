@@ -22,6 +22,7 @@ from evoarch.evaluators.fit import fit_file, fit_source
 from evoarch.evaluators.task import SupervisedTask, Task
 from evoarch.evaluators.tasks import TASKS, moved
 from evoarch.evaluators.tasks.files.task import FileTask
+from evoarch.evaluators.tasks.files.text import TextTask
 
 
 def fingerprint(name: str, task: Task, seed: int) -> str:
@@ -32,7 +33,7 @@ def fingerprint(name: str, task: Task, seed: int) -> str:
     """
     if name in TASKS or not isinstance(task, SupervisedTask):
         return ""
-    if isinstance(task, FileTask):
+    if isinstance(task, FileTask | TextTask):
         return task.digest
     splits = check_splits(task, asked(task, "splits", lambda: task.splits(seed)))
     path = fit_file(task)

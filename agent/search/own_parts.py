@@ -14,7 +14,7 @@ from evoarch.agent.lm.registry import build_lm
 from evoarch.agent.operators.base import Operator
 from evoarch.agent.operators.registry import build_operators
 from evoarch.agent.search.selection import own_method
-from evoarch.evaluators.checks import asked, check_splits, outputs
+from evoarch.evaluators.checks import asked, check_splits, output_shape
 from evoarch.evaluators.metrics.base import Metric, names_of
 from evoarch.evaluators.metrics.registry import joined, load_metrics, try_out
 from evoarch.evaluators.registry import OwnTask
@@ -54,7 +54,7 @@ def open_metrics(
         if everything:
             seed = config.campaign.seed
             splits = check_splits(task, asked(task, "splits", lambda: task.splits(seed)))
-            try_out(everything, splits.validation.targets, outputs(task))
+            try_out(everything, splits.validation.targets, output_shape(task))
     maximised = {metric.name: name for metric, name in zip(metrics, names_of(metrics), strict=True)}
     _refuse_unknown("selection.objectives", config.selection.objectives, (*ALWAYS, *known), maximised)
     _refuse_unknown("constraints.metrics", tuple(config.constraints.metrics), known, maximised)

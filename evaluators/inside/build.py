@@ -32,10 +32,14 @@ def build(genome: ModuleType | None, options: Mapping[str, Any]) -> nn.Module:
     return model
 
 
-def outputs_of(options: Mapping[str, Any]) -> int:
-    """How many numbers a model returns of an example: the classes, or the outputs of a regression."""
+def outputs_of(options: Mapping[str, Any]) -> tuple[int, ...]:
+    """The shape of what a model returns of an example: (classes,), (outputs,) of a regression, or (context,
+    vocabulary) of a language model.
+    """
     offers = options["offers"]
-    return int(offers["num_classes"] if "num_classes" in offers else offers["num_outputs"])
+    if "vocab_size" in offers:
+        return (*offers["input_shape"], int(offers["vocab_size"]))
+    return (int(offers["num_classes"] if "num_classes" in offers else offers["num_outputs"]),)
 
 
 def materialise(model: nn.Module, inputs: Tensor) -> None:
@@ -47,12 +51,15 @@ def materialise(model: nn.Module, inputs: Tensor) -> None:
     model.train()
 
 
-def check_logits(logits: object, batch: int, classes: int) -> Tensor:
-    """`logits` as they are, or TypeError or ValueError naming the expected and the got shape."""
+def check_logits(logits: object, batch: int, outputs: tuple[int, ...]) -> Tensor:
+    """`logits` as they are, or TypeError or ValueError naming the expected shape (batch, *outputs) and the
+    got one.
+    """
+    expected = (batch, *outputs)
     if not isinstance(logits, Tensor):
-        raise TypeError(f"forward must return a tensor ({batch}, {classes}), got {type(logits).__name__}")
-    if tuple(logits.shape) != (batch, classes):
-        raise ValueError(f"forward returned shape {tuple(logits.shape)}, expected ({batch}, {classes})")
+        raise TypeError(f"forward must return a tensor {expected}, got {type(logits).__name__}")
+    if tuple(logits.shape) != expected:
+        raise ValueError(f"forward returned shape {tuple(logits.shape)}, expected {expected}")
     if not logits.is_floating_point():
         raise TypeError(f"forward must return floating point logits, got {logits.dtype}")
     return logits

@@ -36,7 +36,8 @@ def serve(
     size, outputs, device = 4 * math.prod(shape), outputs_of(options), device_of(options)
     with torch.no_grad():
         while len(question := _read(take, size)) == size:
-            inputs = torch.frombuffer(question, dtype=torch.float32).reshape(shape).to(device)
+            inputs = _typed(torch.frombuffer(question, dtype=torch.float32), options)
+            inputs = inputs.reshape(shape).to(device)
             logits = check_logits(model(inputs), shape[0], outputs).to("cpu", torch.float32)
             _write(give, logits.contiguous().numpy().tobytes())
     return {}, {}
@@ -49,9 +50,14 @@ def answer(
     model, shape = _model(genome, options, announce)
     outputs = outputs_of(options)
     with torch.no_grad():
-        inputs = arrays["inputs"].to(device_of(options))
+        inputs = _typed(arrays["inputs"], options).to(device_of(options))
         parts = [check_logits(model(x), shape[0], outputs).to("cpu", torch.float32) for x in inputs]
     return {"logits": torch.stack(parts)}, {}
+
+
+def _typed(inputs: Tensor, options: Mapping[str, Any]) -> Tensor:
+    """The numbers as a model gets them: tokens are integers."""
+    return inputs.long() if "vocab_size" in options["offers"] else inputs
 
 
 def _model(

@@ -12,7 +12,11 @@ from torch import Tensor
 def made_up_inputs(
     offers: Mapping[str, Any], count: int, draw: torch.Generator, scales: Tensor | float = 1.0
 ) -> Tensor:
-    """Inputs of `count` examples, stretched by `scales`; a table's columns of category codes hold codes."""
+    """Inputs of `count` examples, stretched by `scales`; a table's columns of category codes hold codes;
+    tokens of a language model are integers.
+    """
+    if "vocab_size" in offers:
+        return torch.randint(offers["vocab_size"], (count, *offers["input_shape"]), generator=draw)
     inputs = torch.randn(count, *offers["input_shape"], generator=draw) * scales
     for column, size in enumerate(offers.get("categories", ())):
         if size:
@@ -20,8 +24,8 @@ def made_up_inputs(
     return inputs
 
 
-def made_up_targets(loss: str, count: int, outputs: int, draw: torch.Generator) -> Tensor:
-    """Targets of `count` examples for a loss."""
-    if loss == "cross_entropy":
-        return torch.randint(outputs, (count,), generator=draw)
-    return torch.randn(count, outputs, generator=draw)
+def made_up_targets(loss: str, count: int, outputs: tuple[int, ...], draw: torch.Generator) -> Tensor:
+    """Targets of `count` examples for a loss, `outputs` being the shape of what a model returns of one."""
+    if loss == "mean_squared_error":
+        return torch.randn(count, *outputs, generator=draw)
+    return torch.randint(outputs[-1], (count, *outputs[:-1]), generator=draw)

@@ -30,13 +30,16 @@ class MetricContract:
         if metric.loss == "mean_squared_error":
             targets = draw.normal(size=(EXAMPLES, OUTPUTS)).astype(np.float32)
             return draw.normal(size=targets.shape).astype(np.float32), targets
+        if metric.loss == "next_token":
+            tokens = draw.integers(0, CLASSES, (EXAMPLES, OUTPUTS))
+            return draw.normal(size=(*tokens.shape, CLASSES)).astype(np.float32), tokens
         labels = draw.integers(0, CLASSES, EXAMPLES)
         labels[:CLASSES] = np.arange(CLASSES)
         return draw.normal(size=(EXAMPLES, CLASSES)).astype(np.float32), labels
 
     def perfect(self, targets: Targets) -> Floats:
         """The outputs of a model that is always right and sure."""
-        if targets.ndim == 2:
+        if targets.dtype == np.float32:
             return targets.astype(np.float32)
         return (50.0 * np.eye(CLASSES)[targets.astype(np.int64)]).astype(np.float32)
 

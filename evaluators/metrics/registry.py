@@ -27,7 +27,7 @@ MEASURED = ("error", "params", "flops", "latency", "memory", "seconds", "train_s
 STAGE = "score"
 """The stage of an evaluation that a metric failed."""
 
-LOSSES = ("cross_entropy", "mean_squared_error", "")
+LOSSES = ("cross_entropy", "mean_squared_error", "next_token", "")
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -130,11 +130,11 @@ def values_of(
     return values
 
 
-def try_out(metrics: Sequence[Metric], targets: Targets, width: int) -> None:
-    """Asks each metric once about made-up outputs (n, `width`). Raises TaskError for one that raises or gives
+def try_out(metrics: Sequence[Metric], targets: Targets, shape: tuple[int, ...]) -> None:
+    """Asks each metric once about made-up outputs (n, *shape). Raises TaskError for one that raises or gives
     no number; of made-up outputs it may have nothing to say, so that NaN is let pass.
     """
-    outputs = np.random.default_rng(0).normal(size=(len(targets), width)).astype(np.float32)
+    outputs = np.random.default_rng(0).normal(size=(len(targets), *shape)).astype(np.float32)
     for metric in metrics:
         value = _asked(metric, outputs, targets)
         if isinstance(value, str):

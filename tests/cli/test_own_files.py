@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from kit.tables import written
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("kind", ["images", "table"])
+@pytest.mark.parametrize("kind", ["images", "table", "text"])
 def test_own_files_come_to_a_confirmed_winner(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -22,6 +23,9 @@ def test_own_files_come_to_a_confirmed_winner(
     if kind == "images":
         image_folder(tmp_path / "photos", {"cat": 40, "dog": 40, "fox": 40})
         task, said = "images:photos,size=8", "data: 120 images of 3 classes"
+    elif kind == "text":
+        source = Path(json.__file__).parent
+        task, said = f"text:{source},files=*.py,context=16", "a uniform guess takes 8 bits a byte"
     else:
         written(tmp_path)
         task, said = "table:houses.csv,target=price", "data: 80 rows; target price"
@@ -31,4 +35,5 @@ def test_own_files_come_to_a_confirmed_winner(
     assert "Front" in output_of("status", "demo")
     assert "held_out" in output_of("confirm", "demo", "--top", "1", "--seeds", "2", "--recipe", "fast")
     output_of("export", "demo", "1", "-o", "winner.py")
-    assert f"load_task({task!r}).scale" in Path("winner.py").read_text("utf-8").replace('"', "'")
+    header = Path("winner.py").read_text("utf-8").replace('"', "'")
+    assert (f"load_task({task!r}).scale" in header) == (kind != "text")

@@ -77,6 +77,15 @@ class TestTable(evoarch.TaskContract):
 
 
 @pytest.mark.slow
+class TestText(evoarch.TaskContract):
+    @pytest.fixture
+    def task(self, tmp_path: Path) -> evoarch.Task:
+        draw = np.random.default_rng(0)
+        (tmp_path / "text.txt").write_text(" ".join(map(str, draw.integers(0, 10**9, 3000))))
+        return load_task(f"text:{tmp_path}/text.txt,context=16")
+
+
+@pytest.mark.slow
 class TestImages(evoarch.TaskContract):
     @pytest.fixture
     def task(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> evoarch.Task:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from evoarch.archive.records import Failed
 from evoarch.evaluators.failures import failure_of
-from evoarch.evaluators.flow import DRY_RUN_SEED, Flow, Grade, Question, Setting
+from evoarch.evaluators.flow import DRY_RUN_SEED, LEAK, Flow, Grade, Question, Setting
 from evoarch.evaluators.replies import DryRunPassed, sound_of
 from evoarch.evaluators.signature import Signature
 from evoarch.evaluators.signatures import Signatures
@@ -119,6 +119,7 @@ class ClrsGrading:
     """Grades the decisions on every output of an algorithm."""
 
     prefix = "weights/"
+    leak = LEAK
     worthless = "the logits are not finite"
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Tasks of a user's own files: arrays, folders of images, tables.
+"""Tasks of a user's own files: arrays, folders of images, tables, texts.
 
 A kind's module is imported when a task of it is named.
 """
@@ -13,24 +13,25 @@ from typing import TYPE_CHECKING, Any
 from evoarch.evaluators.tasks.files.named import NamedFile
 
 if TYPE_CHECKING:
-    from evoarch.evaluators.tasks.files.task import FileTask
+    from evoarch.evaluators.tasks.data import DataTask
 
 
-def _later(module: str) -> Callable[[NamedFile, Path], FileTask]:
-    def made(named: NamedFile, path: Path) -> FileTask:
+def _later(module: str) -> Callable[[NamedFile, Path], DataTask]:
+    def made(named: NamedFile, path: Path) -> DataTask:
         kind: Any = import_module(f"{__name__}.{module}")
-        task: FileTask = getattr(kind, f"{module}_task")(named, path)
+        task: DataTask = getattr(kind, f"{module}_task")(named, path)
         return task
 
     return made
 
 
-FILE_KINDS: Mapping[str, Callable[[NamedFile, Path], FileTask]] = {
+FILE_KINDS: Mapping[str, Callable[[NamedFile, Path], DataTask]] = {
     "tensors": _later("tensors"),
     "images": _later("images"),
     "table": _later("table"),
+    "text": _later("text"),
 }
 """What stands before the colon, and what makes the task of the file at a path."""
 
-FORMS_OF_FILES = ("tensors:FILE", "images:DIR", "table:FILE,target=COLUMN")
+FORMS_OF_FILES = ("tensors:FILE", "images:DIR", "table:FILE,target=COLUMN", "text:FILE")
 """How `--task` names each."""

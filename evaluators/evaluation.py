@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from evoarch.archive.records import Failed
 from evoarch.evaluators.checks import asked, check_split, check_splits, output_shape, outputs
 from evoarch.evaluators.classification import Classification
-from evoarch.evaluators.examples import SplitGrading
 from evoarch.evaluators.failures import failure_of
 from evoarch.evaluators.flow import DRY_RUN_SEED, Flow, Setting, derived_seed
 from evoarch.evaluators.language import NextToken
@@ -35,7 +34,9 @@ FRESH = 500
 """Fresh examples of a campaign; a part of them is mixed into each second prediction."""
 
 
-GRADINGS: Mapping[str, Callable[..., SplitGrading]] = {
+ExampleGrading = Classification | Regression | NextToken
+
+GRADINGS: Mapping[str, Callable[..., ExampleGrading]] = {
     "cross_entropy": Classification,
     "mean_squared_error": Regression,
     "next_token": NextToken,
@@ -45,7 +46,7 @@ GRADINGS: Mapping[str, Callable[..., SplitGrading]] = {
 
 def grading_of(
     task: SupervisedTask, splits: Splits, metrics: Sequence[Metric] = (), fresh: Split | None = None
-) -> SplitGrading:
+) -> ExampleGrading:
     """What grades on these splits, by the task's loss; `metrics` are measured beside the task's own. `fresh`:
     as evaluators.examples.SplitGrading says.
     """

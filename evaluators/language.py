@@ -89,7 +89,8 @@ class NextToken(SplitGrading):
     def right(self, outputs: Floats, targets: Targets) -> Floats:
         """Of each sequence: 1 less its bits a token over those of a uniform guess; negative where worse."""
         bits = bits_of(outputs, np.asarray(targets, np.int64)).mean(1)
-        return (1.0 - bits / np.log2(self._vocabulary)).astype(np.float32)
+        right: Floats = (1.0 - bits / np.log2(self._vocabulary)).astype(np.float32)
+        return right
 
     def _ends(self, count: int) -> NDArray[np.int64]:
         """From which place on a sequence is exchanged: at least one token of each stays, and one goes."""

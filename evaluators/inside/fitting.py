@@ -115,7 +115,9 @@ def warmup() -> None:
     outputs = outputs_of(setting)
     inputs = made_up_inputs(setting["offers"], 8, draw)
     targets = made_up_targets(setting["loss"], len(inputs), outputs, draw)
-    model = nn.Sequential(nn.Flatten(), nn.Linear(inputs[0].numel(), outputs))
+    model: nn.Module = nn.Sequential(nn.Flatten(), nn.Linear(inputs[0].numel(), outputs[-1]))
+    if setting["loss"] == "next_token":
+        model = nn.Embedding(outputs[-1], outputs[-1])
     try:
         _fitted(model, inputs, targets, setting)
     except Exception as error:  # noqa: BLE001 - a task's own code may raise anything, and is named

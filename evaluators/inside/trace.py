@@ -36,10 +36,10 @@ SAME = frozenset({"detach", "contiguous", "to", "type_as", "float", "double", "r
 """Functions that hand on what they got: no nodes."""
 
 
-def trace_of(model: nn.Module, inputs: Tensor, outputs: int = 0) -> dict[str, Any]:
+def trace_of(model: nn.Module, inputs: Tensor, outputs: tuple[int, ...] = ()) -> dict[str, Any]:
     """The trace of a forward pass in evaluation mode over `inputs` (n, *shape), as evaluators.trace reads it.
 
-    Raises whatever the model raises, and TypeError or ValueError where it does not return (n, outputs), if
+    Raises whatever the model raises, and TypeError or ValueError where it does not return (n, *outputs), if
     `outputs` are given.
     """
     recorder = _Recorder(model, inputs)

@@ -9,7 +9,8 @@ are asked for `--batch` children a call at a temperature drawn as in a campaign.
     vetted  if it has no finding,
     new     if no baseline and no child before it (of the same operator) has its source,
     valid   if it is new, passes the dry run, after at most 6 shape repairs, and computes something new,
-    scored  if it is valid and its training (recipe `--recipe`) ends under the task's ceiling.
+    scored  if it is valid and its training (recipe `--recipe`) ends under the task's ceiling,
+    better  if it is scored and its error x parameters is below that of each of its parents.
 CPU counts what proposing takes: the LM's process and the operator, its parsing too; not vetting, dry runs and
 training, which cost every operator the same. lm.repair mends what the other LM operators of this benchmark
 left broken, so it comes last and wants at least one of them. Shares have Wilson's 95% interval, rates a
@@ -28,6 +29,7 @@ import platform
 import random
 import sys
 import time
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -36,14 +38,15 @@ import torch
 
 from evoarch.agent.config.lm import LMSettings
 from evoarch.agent.lm.base import LM, LMReply, LMRequest
-from evoarch.agent.lm.local.embedded import EmbeddedLM
+from evoarch.agent.lm.registry import build_lm
 from evoarch.agent.operators.base import BrokenParent, Draft, Operator, Order, Parent
 from evoarch.agent.operators.lm.drafts import LMOperator
 from evoarch.agent.operators.lm.repair import readable
 from evoarch.agent.operators.registry import built_in
 from evoarch.agent.operators.shape_repair.rules import repair
+from evoarch.agent.search.goals import gap_targets
 from evoarch.agent.search.proposals import TEMPERATURES
-from evoarch.agent.search.selection import targets
+from evoarch.agent.search.task_card import task_card
 from evoarch.agent.statistics.intervals import wilson
 from evoarch.archive.records import Scored
 from evoarch.evaluators.failures import failure_of
@@ -51,12 +54,13 @@ from evoarch.evaluators.registry import Measuring, measuring, program_for
 from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.task import Task
 from evoarch.evaluators.tasks import load_task
+from evoarch.prompts.contexts import TaskCard
 from evoarch.sandbox.genome import source_digest
 from evoarch.sandbox.outcome import Raised
 from evoarch.sandbox.runner import start
 from evoarch.sandbox.vet import vet
 
-LEVELS = ("parsed", "vetted", "new", "valid", "scored")
+LEVELS = ("parsed", "vetted", "new", "valid", "scored", "better")
 DOCUMENT = Path(__file__).parents[1] / "docs" / "operators.md"
 BEGIN, END = "<!-- benchmarks/operators.py: begin -->", "<!-- benchmarks/operators.py: end -->"
 REPAIRS = 6
@@ -111,6 +115,7 @@ class Bench:
     parents: Sequence[Parent]
     functions: frozenset[str]
     seed: int
+    card: TaskCard
 
 
 async def measure(bench: Bench, operator: Operator, lm: LM | None, result: Result, proposals: int) -> None:
@@ -152,13 +157,17 @@ def order_of(
         found = result.broken[number % len(result.broken)]
         broken = BrokenParent(number, str(found["text"]), [str(found["reason"])])
         parents = [parent for parent in bench.parents if parent.id == found["parent"]]
+    rows = [parent.metrics for parent in bench.parents]
+    asked = [parent.metrics for parent in parents]
     return Order(
         count,
         parents,
-        targets([parent.metrics for parent in parents]) if parents else {},
+        gap_targets(rows, asked, ("params", "error"), rng) if parents else {},
         rng.choice(TEMPERATURES),
         offers=bench.task.offers,
         broken=broken,
+        card=bench.card,
+        check=lambda source: "; ".join(map(str, vet(source, entry="Model", offers=bench.task.offers))),
     )
 
 
@@ -205,6 +214,10 @@ async def grade(
     if isinstance(outcome, Scored):
         child.level = LEVELS.index("scored")
         child.error, child.params = outcome.metrics["error"], outcome.metrics["params"]
+        if order.parents and child.error * child.params < min(
+            parent.metrics["error"] * parent.metrics["params"] for parent in order.parents
+        ):
+            child.level = LEVELS.index("better")
     else:
         child.problem = f"{outcome.stage}: {outcome.reason}"
     return None
@@ -305,7 +318,7 @@ async def run(arguments: argparse.Namespace) -> dict[str, Result]:
     if unknown := [name for name in names if name not in built_in()]:
         raise SystemExit(f"--operators: unknown {', '.join(unknown)}; known: {', '.join(built_in())}")
     names.sort(key=lambda name: name == "lm.repair")
-    kept = ("proposals", "batch", "rewrite_tokens", "threads", "seed", "recipe")
+    kept = ("proposals", "batch", "rewrite_tokens", "threads", "seed", "recipe", "lm")
     settings, found = {key: getattr(arguments, key) for key in kept}, dict[str, Result]()
     for name in built_in():  # lm.repair mends what earlier runs left broken
         path = arguments.state / f"{name}.json"
@@ -322,10 +335,10 @@ async def measure_all(
     """Measures `names` in their order, and writes each result down as soon as it is whole."""
     task = load_task("mnist1d")
     runner = await start(program_for(task))
-    lm = EmbeddedLM(LMSettings(backend="embedded", threads=arguments.threads))
+    lm = build_lm(settings_of(arguments))
     try:
         evaluator = measuring(task, task.recipes[arguments.recipe], runner)
-        bench = await prepared(task, evaluator, arguments.seed)
+        bench = await prepared(task, evaluator, arguments)
         for name in names:
             result = Result(name, settings)
             if name == "lm.repair":
@@ -346,7 +359,12 @@ async def measure_all(
         await runner.close()
 
 
-async def prepared(task: Task, evaluator: Measuring, seed: int) -> Bench:
+def settings_of(arguments: argparse.Namespace) -> LMSettings:
+    """The `[[lm]]` table of the command line; `threads` are those of a local model."""
+    return LMSettings(**{"threads": arguments.threads, **tomllib.loads(arguments.lm.replace(";", "\n"))})
+
+
+async def prepared(task: Task, evaluator: Measuring, arguments: argparse.Namespace) -> Bench:
     """The baselines, trained once, as parents."""
     parents: list[Parent] = []
     functions: set[str] = set()
@@ -357,7 +375,8 @@ async def prepared(task: Task, evaluator: Measuring, seed: int) -> Bench:
             raise SystemExit(f"baseline {name} was not scored: {evaluated.outcome}")
         functions.add(sound.function_digest)
         parents.append(Parent(number, source, dict(evaluated.outcome.metrics)))
-    return Bench(task, evaluator, parents, frozenset(functions - {""}), seed)
+    card = task_card(task, task.recipes[arguments.recipe], ("error", "params"))
+    return Bench(task, evaluator, parents, frozenset(functions - {""}), arguments.seed, card)
 
 
 def chosen(name: str, arguments: argparse.Namespace) -> Operator:
@@ -365,6 +384,7 @@ def chosen(name: str, arguments: argparse.Namespace) -> Operator:
     operator: Operator = built_in()[name]()
     if not isinstance(operator, LMOperator):
         return operator
+    operator = replace(operator, chat=settings_of(arguments).chat)
     if name == "lm.rewrite":
         return replace(operator, samples=arguments.batch, max_tokens=arguments.rewrite_tokens)
     return replace(operator, samples=min(arguments.batch, 4) if name == "lm.repair" else arguments.batch)
@@ -381,6 +401,9 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8, help="children per LM call (8; lm.repair at most 4)")
     parser.add_argument("--rewrite-tokens", type=int, default=256, help="of one lm.rewrite child (256)")
     parser.add_argument("--threads", type=int, default=1, help="threads of the LM (1)")
+    parser.add_argument(
+        "--lm", default='backend = "embedded"', help="keys of an [[lm]] table, with ; between them"
+    )
     parser.add_argument("--recipe", default="fast", help="training recipe (fast)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--operators", default="", help="comma-separated; default: all")

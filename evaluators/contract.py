@@ -17,6 +17,7 @@ import numpy as np
 
 from evoarch.archive.records import Failed, Scored
 from evoarch.evaluators.checks import check_splits, input_shape, outputs
+from evoarch.evaluators.facts import task_facts
 from evoarch.evaluators.registry import measuring, program_for
 from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.sealed import SealedTask, selection_of, tests_of
@@ -42,6 +43,12 @@ class TaskContract:
         assert all(isinstance(recipe, Recipe) for recipe in task.recipes.values())
         assert "fast" in task.recipes, 'expected a recipe "fast", which campaigns begin with'
         assert 0 < task.ceiling <= 1
+
+    def test_it_can_be_described(self, task: SupervisedTask) -> None:
+        facts = task_facts(task, task.recipes["fast"])
+        assert all((facts.about, facts.interface, facts.data, facts.training, facts.score))
+        assert str(outputs(task)) in facts.interface
+        assert not any("\n" in line for line in facts.lines)
 
     def test_splits_hold_and_are_a_function_of_the_seed(self, task: SupervisedTask) -> None:
         first, same = (check_splits(task, task.splits(3)) for _ in range(2))

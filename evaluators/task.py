@@ -57,7 +57,11 @@ class Splits:
 
 
 class Task(Protocol):
-    """What a campaign searches on. `offers` are the arguments an entry may name in its signature."""
+    """What a campaign searches on. `offers` are the arguments an entry may name in its signature.
+
+    It may have `describe() -> str`: what an example is and what is to be said of it, in a sentence or two for
+    the prompts of language models; without it, that is told from the offers (evaluators.facts).
+    """
 
     @property
     def name(self) -> str:

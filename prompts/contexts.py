@@ -59,6 +59,50 @@ NOTHING = Feedback()
 
 
 @dataclass(frozen=True)
+class TaskCard:
+    """What a prompt says of the task. `facts`: of the data, of what `forward` gets and returns, and of the
+    training, a sentence each; `interface`: the one of them that a base model is told, as a comment. `goals`:
+    what is minimised, with units; `limits`: what a model must keep to; `offers`: what its constructor may
+    take by name, with values; `imports`: the modules that it may import; `layers`: kinds that suit the input,
+    without numbers, since those would be copied.
+    """
+
+    facts: Sequence[str] = ()
+    interface: str = ""
+    goals: Sequence[str] = ()
+    limits: Sequence[str] = ()
+    offers: Mapping[str, object] = field(default_factory=dict)
+    imports: Sequence[str] = ()
+    layers: Sequence[str] = ()
+
+
+NO_CARD = TaskCard()
+"""The prompt says nothing of the task, as EvoPrompting's does not."""
+
+
+@dataclass(frozen=True)
+class Front:
+    """The best models so far: `rows` of metrics, none of which another beats in all, in order of size; and
+    `gaps`, a line each: where a model is missing between them.
+    """
+
+    rows: Sequence[Mapping[str, float]] = ()
+    gaps: Sequence[str] = ()
+
+
+NO_FRONT = Front()
+
+
+@dataclass(frozen=True)
+class System:
+    """What a chat model is told before every question: its part, the task, the front."""
+
+    card: TaskCard
+    front: Front = NO_FRONT
+    entry: str = "Model"
+
+
+@dataclass(frozen=True)
 class Rewrite:
     """EvoPrompting's prompt: examples under their metrics, the wanted metrics, the head to complete."""
 
@@ -67,11 +111,14 @@ class Rewrite:
     targets: Mapping[str, float]
     head: str
     feedback: Feedback = NOTHING
+    card: TaskCard = NO_CARD
 
 
 @dataclass(frozen=True)
 class RewriteChat:
-    """The same for an instructed model. `offers` may be named by the entry."""
+    """The same for an instructed model. `offers` may be named by the entry; `thought`: a line of thought to
+    follow, "" for none.
+    """
 
     imports: Sequence[str]
     examples: Sequence[Example]
@@ -80,13 +127,15 @@ class RewriteChat:
     offers: Sequence[str] = field(default_factory=tuple)
     reply: Reply = "class"
     feedback: Feedback = NOTHING
+    thought: str = ""
 
 
 @dataclass(frozen=True)
 class Scoped:
     """One place of a parent, for a base model: `before` is the file up to it, `lead` how it begins.
 
-    The parent's own statement is not shown: a base model would copy it.
+    `listed`: a list of layers with their arguments stands first, of which small models copy. The parent's own
+    statement is not shown: a base model would copy it.
     """
 
     before: str
@@ -95,6 +144,8 @@ class Scoped:
     indent: str
     lead: str
     feedback: Feedback = NOTHING
+    card: TaskCard = NO_CARD
+    listed: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,6 +162,7 @@ class ScopedChat:
     lead: str
     kind: str = "layer"
     feedback: Feedback = NOTHING
+    thought: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,6 +176,7 @@ class Crossover:
     indent: str
     lead: str
     feedback: Feedback = NOTHING
+    card: TaskCard = NO_CARD
 
 
 @dataclass(frozen=True)
@@ -140,6 +193,7 @@ class CrossoverChat:
     offers: Sequence[str] = field(default_factory=tuple)
     reply: Reply = "class"
     feedback: Feedback = NOTHING
+    thought: str = ""
 
 
 @dataclass(frozen=True)
@@ -152,6 +206,7 @@ class Repair:
     targets: Mapping[str, float]
     head: str
     feedback: Feedback = NOTHING
+    card: TaskCard = NO_CARD
 
 
 @dataclass(frozen=True)
@@ -166,6 +221,8 @@ class RepairStatement:
     indent: str
     lead: str
     feedback: Feedback = NOTHING
+    card: TaskCard = NO_CARD
+    listed: bool = False
 
 
 @dataclass(frozen=True)
@@ -185,8 +242,43 @@ class RepairChat:
     feedback: Feedback = NOTHING
 
 
+@dataclass(frozen=True)
+class Choose:
+    """A parent and a change that a base model may find likely, under the metrics that were asked for."""
+
+    imports: Sequence[str]
+    example: Example
+    targets: Mapping[str, float]
+    feedback: Feedback = NOTHING
+    card: TaskCard = NO_CARD
+
+
+@dataclass(frozen=True)
+class PlanChat:
+    """A parent and numbered `moves`, each of which is made by rule, of which a chat model names `count`."""
+
+    source: str
+    metrics: Mapping[str, float]
+    targets: Mapping[str, float]
+    moves: Sequence[str]
+    count: int
+    feedback: Feedback = NOTHING
+    thought: str = ""
+
+
+@dataclass(frozen=True)
+class AgainChat:
+    """What was found in the last answer of a chat model, which is asked for another one, once."""
+
+    findings: Sequence[str]
+
+
 Context = (
-    Rewrite
+    System
+    | AgainChat
+    | Choose
+    | PlanChat
+    | Rewrite
     | RewriteChat
     | Scoped
     | ScopedChat

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from importlib.resources import files
 
@@ -133,19 +133,37 @@ MOST_FIGURES = 10_000
 """From here on a value is shown whole."""
 
 
+SHOWN_AS = {"error": "val_error"}
+"""Metrics that a prompt calls otherwise than the archive: EvoPrompting's word."""
+
+
 def metrics_text(metrics: Mapping[str, float]) -> str:
     """Metrics as a prompt shows them: a JSON object of strings, counts whole, errors to three places, others
     to four figures. `error` is called `val_error`, as in EvoPrompting's prompts.
     """
-    shown: dict[str, str] = {}
-    if "params" in metrics:
-        shown["params"] = f"{metrics['params']:.0f}"
-    if "error" in metrics:
-        shown["val_error"] = f"{metrics['error']:.3f}"
-    for name, value in metrics.items():
-        if name not in ("params", "error"):
-            shown[name] = f"{value:.0f}" if value >= MOST_FIGURES else f"{value:.4g}"
-    return json.dumps(shown)
+    ordered = [*(name for name in ("params", "error") if name in metrics), *metrics]
+    return json.dumps({SHOWN_AS.get(name, name): value_text(name, metrics[name]) for name in ordered})
+
+
+def value_text(name: str, value: float) -> str:
+    """One metric as a prompt shows it, as in `metrics_text`."""
+    if name == "error":
+        return f"{value:.3f}"
+    return f"{value:.0f}" if name == "params" or value >= MOST_FIGURES else f"{value:.4g}"
+
+
+def offers_text(offers: Mapping[str, object]) -> str:
+    """`input_shape = (40,), num_classes = 10`, a value of more than 60 characters shortened."""
+    shown = {name: repr(value) for name, value in offers.items()}
+    return ", ".join(f"{n} = {v if len(v) <= 60 else v[:57] + '...'}" for n, v in shown.items())
+
+
+def table_text(rows: Sequence[Mapping[str, float]]) -> str:
+    """Metrics of several models as a Markdown table, under the names of the first row."""
+    cells = [json.loads(metrics_text(row)) for row in rows]
+    names = list(cells[0]) if cells else []
+    lines = [names, ["---"] * len(names), *([each.get(name, "") for name in names] for each in cells)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) if names else ""
 
 
 MOST_NOTED = 200
@@ -186,6 +204,8 @@ def _environment(overrides: Mapping[str, Override]) -> Environment:
     environment.filters["metrics"] = metrics_text
     environment.filters["one_line"] = one_line
     environment.filters["effect"] = effect_text
+    environment.filters["offers"] = offers_text
+    environment.filters["table"] = table_text
     return environment
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from evoarch.prompts.contexts import (
+    AgainChat,
+    Choose,
     Context,
     Crossover,
     CrossoverChat,
     Effect,
     Example,
     Feedback,
+    Front,
+    PlanChat,
     Repair,
     RepairChat,
     RepairStatement,
@@ -18,6 +22,8 @@ from evoarch.prompts.contexts import (
     RewriteChat,
     Scoped,
     ScopedChat,
+    System,
+    TaskCard,
     Tried,
 )
 
@@ -41,11 +47,42 @@ _KNOWN = Feedback(
 )
 _BEFORE = f"import torch.nn as nn\n\n\n{_HEAD}\n"
 
+_CARD = TaskCard(
+    facts=(
+        "Sort vectors of features into 10 classes.",
+        "forward(x): x has the shape (batch, 40), float32; it returns (batch, 10), logits.",
+        "Data: 3500 training and 500 validation examples.",
+    ),
+    interface="forward(x): x has the shape (batch, 40), float32; it returns (batch, 10), logits.",
+    goals=("params: trained numbers", "val_error: share of wrong answers"),
+    limits=("at most 5000 params",),
+    offers={"input_shape": (40,), "num_classes": 10},
+    imports=("torch", "math"),
+    layers=("nn.Linear", "nn.LayerNorm"),
+)
+_FRONT = Front(
+    ({"params": 410.0, "error": 0.5}, {"params": 2010.0, "error": 0.31}),
+    ("between 410 and 2010 params: an error below 0.40 with about 908 params",),
+)
+_THOUGHT = "Think about normalisation: where would a norm help?"
+
 SAMPLES: dict[str, Context] = {
+    "system": System(TaskCard()),
+    "system_card": System(_CARD, _FRONT),
+    "again_chat": AgainChat(_FOUND),
+    "choose": Choose(_IMPORTS, _EXAMPLES[0], _TARGETS),
+    "choose_card": Choose(_IMPORTS, _EXAMPLES[0], _TARGETS, card=_CARD),
+    "plan_chat": PlanChat(
+        _FIRST, _METRICS, _TARGETS, ("width of a 40 -> 32", "added norm after a"), 1, thought=_THOUGHT
+    ),
+    "rewrite_card": Rewrite(_IMPORTS, _EXAMPLES, _TARGETS, _HEAD, card=_CARD),
+    "rewrite_chat_thought": RewriteChat(_IMPORTS, _EXAMPLES, _TARGETS, "Model", thought=_THOUGHT),
+    "scoped_card": Scoped(_BEFORE, _METRICS, _TARGETS, " " * 8, "self.a =", card=_CARD),
+    "scoped_listed": Scoped(_BEFORE, _METRICS, _TARGETS, " " * 8, "self.a = nn.", listed=True),
     "rewrite": Rewrite(_IMPORTS, _EXAMPLES, _TARGETS, _HEAD),
     "rewrite_chat": RewriteChat(_IMPORTS, _EXAMPLES, _TARGETS, "Model", ("num_classes",)),
     "rewrite_chat_edits": RewriteChat(_IMPORTS, _EXAMPLES, _TARGETS, "Model", reply="edits"),
-    "scoped": Scoped(_BEFORE, _METRICS, _TARGETS, " " * 8, "self.a = nn."),
+    "scoped": Scoped(_BEFORE, _METRICS, _TARGETS, " " * 8, "self.a ="),
     "scoped_chat": ScopedChat(_FIRST, _METRICS, _TARGETS, "self.a = nn.Linear(40, 10)", ""),
     "scoped_chat_insert": ScopedChat(_FIRST, _METRICS, _TARGETS, "", "self.a_norm = nn.", "insert"),
     "scoped_chat_called_layer": ScopedChat(
@@ -66,4 +103,8 @@ SAMPLES: dict[str, Context] = {
         _FIRST, "<<<<<<< SEARCH\nself.c\n=======\n", _FOUND, "Model", ("num_classes",), "edits"
     ),
 }
-SAMPLES |= {f"{name}_feedback": replace(context, feedback=_KNOWN) for name, context in SAMPLES.items()}
+SAMPLES |= {
+    f"{name}_feedback": replace(context, feedback=_KNOWN)
+    for name, context in SAMPLES.items()
+    if not isinstance(context, System | AgainChat)
+}

@@ -25,9 +25,9 @@ def spanned(source: str, span: SourceSpan, reply: str, entry: str, *, cut: bool 
         except GenomeError as error:
             return Parsed(problem=f"expected a method, got {error}")
     elif span.kind == CALLED_LAYER:
-        text = _with_call(span, span.lead + reply.split("\n")[0])
+        text = _with_call(span, _behind(span.lead, reply.split("\n")[0]))
     else:
-        text = span.lead + _logical_line(span.lead, reply)
+        text = _behind(span.lead, _logical_line(span.lead, reply))
     return _spliced(source, span, text, entry)
 
 
@@ -57,12 +57,17 @@ def _answer(source: str, span: SourceSpan, text: str, entry: str, *, cut: bool) 
     return _spliced(source, span, text, entry)
 
 
+def _behind(lead: str, reply: str) -> str:
+    """`reply` where the prompt ended, with the space between that a model may leave out behind a word."""
+    return f"{lead} {reply.lstrip(' ')}" if lead.endswith(("=", "return")) else lead + reply
+
+
 def _logical_line(lead: str, reply: str) -> str:
-    """The reply's first line, and those after it while a bracket is open."""
+    """The reply's first line, and those after it while a bracket is open or a backslash ends it."""
     lines = reply.split("\n")
     text = lines[0]
     for line in lines[1:MAX_TAIL]:
-        if open_brackets(lead + text) <= 0:
+        if open_brackets(lead + text) <= 0 and not text.endswith("\\"):
             break
         text += "\n" + line
     return text.rstrip()

@@ -66,19 +66,21 @@ class SourceSpan:
         return f"{self.text}\n{self.call.text}" if both and self.call else self.text
 
 
-def find(source: str, entry: str, *, settled: bool = False) -> tuple[SourceSpan, ...]:
+def find(source: str, entry: str, *, settled: bool = False, dotted: bool = False) -> tuple[SourceSpan, ...]:
     """All spans of the file, in order: each layer, alone and with its call, each statement of `forward`, each
     method, each place for a new layer.
 
     Helper classes count as the entry does. Layers that follow from their surroundings (a norm's width, a
-    head's) are left out unless `settled`. Raises sandbox.genome.GenomeError for text that is no Python.
+    head's) are left out unless `settled`. A lead ends before the layer's kind, where tokens end too; with
+    `dotted` behind its `nn.`, where they mostly do not. Raises sandbox.genome.GenomeError for text that is no
+    Python.
     """
     wrapper = MetadataWrapper(parse(source), unsafe_skip_copy=True)
     positions = cast(Mapping[cst.CSTNode, CodeRange], wrapper.resolve(PositionProvider))
     spans: list[SourceSpan] = []
     for statement in wrapper.module.body:
         if isinstance(statement, cst.ClassDef):
-            spans += _of_class(statement, wrapper.module, positions, settled=settled)
+            spans += _of_class(statement, wrapper.module, positions, settled=settled, dotted=dotted)
     return tuple(sorted(spans, key=lambda span: (span.start, span.kind)))
 
 
@@ -122,7 +124,12 @@ def _layers_and_rest(text: str) -> tuple[str, str]:
 
 
 def _of_class(
-    node: cst.ClassDef, module: cst.Module, positions: Mapping[cst.CSTNode, CodeRange], *, settled: bool
+    node: cst.ClassDef,
+    module: cst.Module,
+    positions: Mapping[cst.CSTNode, CodeRange],
+    *,
+    settled: bool,
+    dotted: bool,
 ) -> list[SourceSpan]:
     methods = {
         each.name.value: each
@@ -140,12 +147,14 @@ def _of_class(
                 continue
             first, last, indent = place.start.line - 1, place.end.line, " " * place.start.column
             if name == "forward":
-                spans += [SourceSpan(STATEMENT, first, last, indent, text, lead) for lead in _leads(text)]
+                spans += [
+                    SourceSpan(STATEMENT, first, last, indent, text, lead) for lead in _leads(text, dotted)
+                ]
                 continue
             attribute = _attribute(line.body[0])
             # A norm's one number follows its input, a head's last one the task: nothing to choose there.
             free = settled or not (attribute in returned or "Norm" in text)
-            leads = _leads(text) if free else []
+            leads = _leads(text, dotted) if free else []
             spans += [SourceSpan(LAYER, first, last, indent, text, lead, attribute) for lead in leads]
             call = calls.get(attribute)
             if call is None or call.start < last:
@@ -154,7 +163,8 @@ def _of_class(
                 spans.append(SourceSpan(CALLED_LAYER, first, last, indent, text, leads[0], attribute, call))
             for role in ROLES:
                 new = unused(f"{attribute}_{role}", module.code)
-                spans.append(SourceSpan(INSERT, last, last, indent, "", f"self.{new} = nn.", new, call))
+                lead = f"self.{new} = nn." if dotted else f"self.{new} ="
+                spans.append(SourceSpan(INSERT, last, last, indent, "", lead, new, call))
     return spans
 
 
@@ -212,19 +222,21 @@ def _attribute(statement: cst.BaseSmallStatement) -> str:
     return cst.ensure_type(target, cst.Attribute).attr.value
 
 
-def _leads(text: str) -> list[str]:
-    """What may stay of a statement: its target, and `nn.` or `F.`; of a layer also its kind and input."""
+def _leads(text: str, dotted: bool) -> list[str]:
+    """What may stay of a statement: its target, with `dotted` and `nn.` or `F.`; of a layer also its kind and
+    input.
+    """
     if text.startswith("return"):
         return ["return"]
     target, equals, value = text.partition(" = ")
     if not equals or "(" in target or "\n" in target:
         return []
     if value.startswith("F."):
-        return [f"{target} = F."]
+        return [f"{target} = F."] if dotted else [f"{target} ="]
     if not value.startswith("nn."):
         return [f"{target} ="]
     kept = re.match(r"nn\.\w+\([^,()=]+,", value)
-    return [f"{target} = nn.", *([f"{target} = {kept.group()}"] if kept else [])]
+    return [f"{target} = nn." if dotted else f"{target} =", *([f"{target} = {kept.group()}"] if kept else [])]
 
 
 def unused(name: str, source: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from evoarch.agent.base.ordering import NOBODY, SlotSpan, Steering
-from evoarch.prompts.contexts import NOTHING, Effect, Feedback, Tried
+from evoarch.prompts.contexts import NO_FRONT, NOTHING, Effect, Feedback, Front, Tried
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class ProposalContext:
     `targets`: the metrics to ask for. `temperature`: the language model's. `lm`: its name, "" where none is
     asked. `round` and `prompt` (numbers from 0) and `soft_prompt` (a digest): in campaigns with rounds only.
     `repairs`: the id of the failed child that this draw is to mend. `steering`: what a person had said.
-    `feedback`: what the search had learned. `drafts`: as SlotSpan has it. The last event
-    before the draw is `Proposal.saw`.
+    `feedback`: what the search had learned; `front`: its best models then. `drafts`: as SlotSpan has it. The
+    last event before the draw is `Proposal.saw`.
     """
 
     slot: int = 0
@@ -37,6 +37,7 @@ class ProposalContext:
     steering: Steering = NOBODY
     feedback: Feedback = NOTHING
     drafts: int = 0
+    front: Front = NO_FRONT
 
     @property
     def span(self) -> SlotSpan:
@@ -60,12 +61,13 @@ class ProposalContext:
             **self.steering.as_json(list(self.metrics)),
             **({"drafts": self.drafts} if self.drafts else {}),
             **({"feedback": asdict(self.feedback)} if self.feedback != NOTHING else {}),
+            **({"front": asdict(self.front)} if self.front != NO_FRONT else {}),
         }
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> ProposalContext:
         """Read back from a proposal of the archive; what is missing there has its default."""
-        told = stored.get("feedback", {})
+        told, front = stored.get("feedback", {}), stored.get("front", {})
         return cls(
             **{key: stored[key] for key in _PLAIN if key in stored},
             metrics={int(parent): found for parent, found in stored.get("metrics", {}).items()},
@@ -74,6 +76,7 @@ class ProposalContext:
                 tuple(Tried(**each) for each in told.get("tried", ())),
                 tuple(Effect(**each) for each in told.get("effects", ())),
             ),
+            front=Front(tuple(front.get("rows", ())), tuple(front.get("gaps", ()))),
         )
 
 

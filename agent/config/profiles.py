@@ -42,6 +42,8 @@ _PAPER: Overlay = {
         "learning_rate": 0.1,
     },
     "operators": [{"name": "lm.rewrite", "lm": "small"}],
+    # The paper's prompt says nothing of the task.
+    "prompts": {"card": False, "target": "parents"},
 }
 
 

@@ -159,12 +159,27 @@ def _recorded(record: Mapping[str, object], folder: Path) -> Config | None:
         return None
 
 
+BEFORE_CARDS: Mapping[str, object] = {
+    "card": False,
+    "front": 0,
+    "target": "parents",
+    "thought": False,
+    "repair_turn": False,
+    "places": "one",
+    "leads": "dotted",
+    "listed": True,
+}
+"""How prompts were made before they told of the task: a record of that time replays with them."""
+
+
 def _of_its_time(data: Mapping[str, Any]) -> Mapping[str, Any]:
     """A record with the defaults that its version had: before there was a race, or screening, was none."""
-    evaluation = data.get("evaluation")
-    if not isinstance(evaluation, Mapping):
-        return data
-    return {"surrogate": {"drafts": 0}, **data, "evaluation": {"race": 0, **evaluation}}
+    evaluation, prompts = data.get("evaluation"), data.get("prompts", {})
+    if isinstance(evaluation, Mapping):
+        data = {"surrogate": {"drafts": 0}, **data, "evaluation": {"race": 0, **evaluation}}
+    if isinstance(prompts, Mapping) and "card" not in prompts:
+        data = {**data, "prompts": {**BEFORE_CARDS, **prompts}}
+    return data
 
 
 def _overrides(record: Mapping[str, object]) -> list[Override]:

@@ -297,11 +297,29 @@ class ReviewTable(Table):
 
 
 class PromptsTable(Table):
-    """`folder`: templates (`rewrite.j2`, ...) that stand in the place of the built-in ones, relative to the
-    campaign's folder. "": the folder `prompts` beside campaign.toml, where there is one.
+    """What stands in prompts. `folder`: templates (`rewrite.j2`, ...) that stand in the place of the built-in
+    ones, relative to the campaign's folder. "": the folder `prompts` beside campaign.toml, if it is there.
+
+    Each part can be switched off: `card`: what is said of the task; `front`: at most so many of the best
+    models, for chat models (0: none); `target`: "gap" asks for a point that the front lacks, "parents" for a
+    little better than the parents, as EvoPrompting does (always so with [rounds]); `thought`: a drawn line of
+    thought, for chat models. `repair_turn`: a chat model whose answer can't be used is asked again, once, in
+    the same conversation.
+
+    Of base models: `places` of a parent in one call of `lm.scoped`, "many" or "one"; `leads` end before the
+    layer's kind ("short": `self.a =`) or within it ("dotted": `self.a = nn.`); `listed`: a list of layers
+    stands first.
     """
 
     folder: str = ""
+    card: bool = True
+    front: Annotated[int, Field(ge=0, le=50)] = 8
+    target: Literal["gap", "parents"] = "gap"
+    thought: bool = True
+    repair_turn: bool = True
+    places: Literal["many", "one"] = "many"
+    leads: Literal["short", "dotted"] = "short"
+    listed: bool = False
 
 
 class FeedbackTable(Table):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
 
@@ -11,7 +13,8 @@ from typing import Protocol
 class LMRequest:
     """What is asked. `prompt` is text to complete (base models); `messages` instead address a chat model.
 
-    `n` samples from one prompt; `seed` makes them repeatable where the backend can; `soft_prompt` is the
+    `n` samples from one prompt; with `ends`, `n` of each `prompt + end`, in their order: what they share is
+    paid once where the backend can. `seed` makes them repeatable where the backend can; `soft_prompt` is the
     digest of tuned prompt weights or "".
     """
 
@@ -24,6 +27,12 @@ class LMRequest:
     max_tokens: int = 512
     stop: tuple[str, ...] = ()
     soft_prompt: str = ""
+    ends: tuple[str, ...] = ()
+
+    @property
+    def samples(self) -> int:
+        """How many texts are asked for."""
+        return self.n * max(1, len(self.ends))
 
     def as_json(self) -> dict[str, object]:
         """The request as JSON has it, for the archive."""
@@ -62,6 +71,42 @@ class LMError(Exception):
 
 
 Complete = Callable[[LMRequest], Awaitable[LMReply]]
+
+
+async def one_by_one(complete: Complete, request: LMRequest) -> LMReply:
+    """Answers a request with `ends` for a backend that takes one prompt: a request for each end, all at once.
+
+    A sample that is missing becomes an empty text, so that the others keep their places.
+    """
+    if not request.ends:
+        return await complete(request)
+    asked = [
+        replace(request, prompt=request.prompt + end, ends=(), seed=request.seed + number)
+        for number, end in enumerate(request.ends)
+    ]
+    replies = await asyncio.gather(*(complete(each) for each in asked))
+    texts = [(*each.texts, *("",) * (request.n - len(each.texts)))[: request.n] for each in replies]
+    reasons = [
+        (*each.finish_reasons, *("stop",) * (request.n - len(each.finish_reasons)))[: request.n]
+        for each in replies
+    ]
+    detail: dict[str, object] = {}
+    for reply in replies:
+        detail = {**reply.detail, **detail}
+    for name in ("cpu_seconds", "unanswered"):
+        if name in detail:
+            found = (reply.detail.get(name, 0) for reply in replies)
+            detail[name] = sum(value for value in found if isinstance(value, int | float))
+    detail.pop("empty", None)  # its places are those of one reply
+    return LMReply(
+        tuple(itertools.chain(*texts)),
+        tuple(itertools.chain(*reasons)),
+        sum(each.prompt_tokens for each in replies),
+        sum(each.completion_tokens for each in replies),
+        max(each.seconds for each in replies),
+        sum(each.price for each in replies),
+        detail,
+    )
 
 
 class LM(Protocol):

@@ -99,13 +99,13 @@ class LoggedCalls:
         prompt = request_text(request)
         # No tokenizer makes more than one token of a byte.
         asked = len(prompt.encode("utf-8", "backslashreplace")) + PROMPT_MARGIN
-        answered = request.n * request.max_tokens
+        answered = request.samples * request.max_tokens
         return LMCall(
             self.batch,
             self.lm.name,
             digest,
             prompt,
-            {**request.as_json(), "prompt": "", "messages": ()},
+            {**request.as_json(), "prompt": "", "messages": (), "ends": ()},
             prompt_tokens=asked,
             completion_tokens=answered,
             price=self.lm_budget.price(self.lm.name, asked, answered),

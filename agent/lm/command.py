@@ -14,7 +14,7 @@ from typing import cast
 
 from evoarch.agent.base import pdeathsig
 from evoarch.agent.config.lm import LMSettings
-from evoarch.agent.lm.base import Complete, LMError, LMReply, LMRequest
+from evoarch.agent.lm.base import Complete, LMError, LMReply, LMRequest, one_by_one
 
 MOST_BYTES = 4 << 20
 """Of one reply. A program that writes more is ended."""
@@ -46,6 +46,9 @@ class CommandLM:
 
     async def complete(self, request: LMRequest) -> LMReply:
         """One run a sample. Samples that came are kept where others failed; LMError where all did."""
+        return await one_by_one(self._complete, request)
+
+    async def _complete(self, request: LMRequest) -> LMReply:
         await self.check()
         if request.soft_prompt:
             raise LMError(f"{self.name}: a program takes no soft prompt; use a local backend")

@@ -36,10 +36,10 @@ class ScriptedLM:
     async def complete(self, request: LMRequest) -> LMReply:
         """The next replies, one for each sample."""
         self.requests.append(request)
-        texts = tuple(self._text(request, index) for index in range(request.n))
+        texts = tuple(self._text(request, index) for index in range(request.samples))
         return LMReply(
             texts=texts,
-            finish_reasons=("stop",) * request.n,
+            finish_reasons=("stop",) * request.samples,
             prompt_tokens=len(request_text(request).split()),
             completion_tokens=sum(len(text.split()) for text in texts),
             seconds=0.0,

@@ -14,7 +14,7 @@ import openai
 
 from evoarch.agent.base.formatting import printable
 from evoarch.agent.config.lm import LMSettings, url_problem
-from evoarch.agent.lm.base import Complete, LMError, LMReply, LMRequest
+from evoarch.agent.lm.base import Complete, LMError, LMReply, LMRequest, one_by_one
 from evoarch.agent.lm.openai_http import BoundedClient, counted
 from evoarch.agent.lm.openai_reply import (
     UNFIT,
@@ -81,6 +81,9 @@ class OpenAILM:
 
     async def complete(self, request: LMRequest) -> LMReply:
         """As LM.complete; what one request can not bring is asked for in further ones."""
+        return await one_by_one(self._complete, request)
+
+    async def _complete(self, request: LMRequest) -> LMReply:
         if request.soft_prompt:
             raise LMError(f"{self.name}: an endpoint takes no soft prompt; use a local backend")
         began = time.monotonic()

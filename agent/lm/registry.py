@@ -7,7 +7,7 @@ from pathlib import Path
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.lm import HANDED, LMSettings
-from evoarch.agent.lm.base import LM, Complete, LMError, LMReply, LMRequest
+from evoarch.agent.lm.base import LM, Complete, LMError, LMReply, LMRequest, one_by_one
 from evoarch.evaluators.errors import PartError
 from evoarch.evaluators.own_code import GIVEN, LANGUAGE_MODEL, NOTHING, Found, find, made, said
 
@@ -120,6 +120,9 @@ class OwnLM:
 
     async def complete(self, request: LMRequest) -> LMReply:
         """The user's model's reply. Raises LMError where that is none, or where the model raises anything."""
+        return await one_by_one(self._complete, request)
+
+    async def _complete(self, request: LMRequest) -> LMReply:
         try:
             reply: object = await self._lm.complete(request)
         except LMError:

@@ -14,7 +14,7 @@ def request_text(request: LMRequest) -> str:
     """The prompt as one text, messages under their roles: what an archive keeps and a diff compares."""
     if request.messages:
         return "\n\n".join(f"[{each['role']}]\n{each['content']}" for each in request.messages)
-    return request.prompt
+    return "\n\n[or]\n".join(request.prompt + end for end in request.ends) or request.prompt
 
 
 class ReplayLM:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from evoarch.agent.config.lm import LMSettings
-from evoarch.agent.config.tables import OperatorTable
+from evoarch.agent.config.tables import OperatorTable, PromptsTable
 from evoarch.agent.lm.base import Complete
-from evoarch.prompts.contexts import NOTHING, Feedback
+from evoarch.prompts.contexts import NO_CARD, NO_FRONT, NOTHING, Feedback, Front, TaskCard
 from evoarch.prompts.render import BUILT_IN, Templates
 
 
@@ -48,7 +48,8 @@ class Order:
     """What is wanted: `count` children of `parents`. `targets` are the metrics to ask for in the prompt.
 
     `broken` is the child to mend, for `lm.repair` alone. `feedback` may stand in a prompt.
-    `soft_prompt`: the digest of the one to ask with.
+    `soft_prompt`: the digest of the one to ask with. `card` and `front`: what a prompt may say of the
+    task and of the best models so far. `check`: what vetting finds in a source, in one line, "" for nothing.
     """
 
     count: int
@@ -60,6 +61,9 @@ class Order:
     broken: BrokenParent | None = None
     feedback: Feedback = NOTHING
     soft_prompt: str = ""
+    card: TaskCard = NO_CARD
+    front: Front = NO_FRONT
+    check: Callable[[str], str] = field(default=lambda source: "", compare=False)
 
 
 @dataclass(frozen=True)
@@ -109,13 +113,15 @@ class Operator(Protocol):
 @dataclass(frozen=True)
 class OperatorSettings:
     """What an operator may be configured by: its `[[operators]]` table, the `[[lm]]` table that this names
-    (None: none), whether a genome's RECIPE is searched too, and the campaign's prompt templates.
+    (None: none), whether a genome's RECIPE is searched too, the campaign's prompt templates, and what stands
+    in its prompts.
     """
 
     table: OperatorTable
     lm: LMSettings | None = None
     recipe_search: bool = False
     templates: Templates = BUILT_IN
+    prompts: PromptsTable = field(default_factory=PromptsTable)
 
 
 OPERATORS: dict[str, type[Operator]] = {}

@@ -52,6 +52,7 @@ def build_operator(
         next((lm for lm in config.lm if lm.name == table.lm), None),
         config.evaluation.recipe_search,
         templates,
+        config.prompts,
     )
     if not found.own:
         return _configured(part, settings)

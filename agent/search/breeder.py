@@ -43,8 +43,9 @@ class Breeder:
         self.patience = Patience(config.budget.stall)
         openings = EditableRegions(store, parts.seeds)
         self._writer = ProposalWriter(
-            store, config, parts.offers, config.campaign.seed, openings, self.lm_budget, event_order.accepted
-        )
+            store, config, parts.offers, config.campaign.seed, openings, self.lm_budget, event_order.accepted,
+            parts.card,
+        )  # fmt: skip
         self._stopping = False
         self.wake = asyncio.Event()
         event_order.watch(self.wake.set)

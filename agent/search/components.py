@@ -12,6 +12,7 @@ from evoarch.agent.search.selection import SelectionMethod
 from evoarch.agent.seeding.record import SeedRecord
 from evoarch.agent.tuning.tuner import Tuner
 from evoarch.evaluators.pools.seam import Pool
+from evoarch.prompts.contexts import NO_CARD, TaskCard
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Components:
     records of inlined seeds, by name; `cores` are slots at the end, when no LM computes beside them. `pool`:
     one whose slots come and go; `workers` is what it had at first. `choose`: a user's own selection method.
     `ceiling`: the error above which a child fails.
+    `card`: what prompts say of the task.
     """
 
     evaluator: EvaluatorSeam
@@ -33,6 +35,7 @@ class Components:
     pool: Pool | None = None
     choose: SelectionMethod | None = None
     ceiling: float = 1.0
+    card: TaskCard = NO_CARD
 
     @property
     def at_once(self) -> int:

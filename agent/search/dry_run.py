@@ -73,8 +73,9 @@ async def _dry_run_campaign(session: Session) -> CostEstimate:
     drawing = ProposalDrawer(store, config, parts.operators, parts.choose)
     lm_budget = LMBudget(store, config.budget, {lm.name: lm for lm in config.lm})
     writer = ProposalWriter(
-        store, config, parts.offers, config.campaign.seed, EditableRegions(store, parts.seeds), lm_budget
-    )
+        store, config, parts.offers, config.campaign.seed, EditableRegions(store, parts.seeds), lm_budget,
+        card=parts.card,
+    )  # fmt: skip
     slots = [ProposalContext.from_json(p.context).slot for p in store.proposals()]
     first = 1 + max(slots, default=-1)
     weights = sum(table.weight for table in config.operators)

@@ -12,11 +12,12 @@ from evoarch.agent.base.rng import stream
 from evoarch.agent.config.load import Config
 from evoarch.agent.operators.base import Operator
 from evoarch.agent.search.feedback import Memory
+from evoarch.agent.search.goals import gap_targets, shown_front
 from evoarch.agent.search.selection import SelectionMethod, select, targets
 from evoarch.agent.statistics.objectives import deciding
 from evoarch.archive.records import Candidate, Proposal
 from evoarch.archive.store import Store
-from evoarch.prompts.contexts import NOTHING, Feedback
+from evoarch.prompts.contexts import NO_FRONT, NOTHING, Feedback, Front
 
 TEMPERATURES = (0.2, 0.6, 0.8, 1.0)
 """What a prompt's temperature is drawn from (EvoPrompting, section 4.1)."""
@@ -70,21 +71,34 @@ class ProposalDrawer:
             parents = [self.store.candidate(parent) for parent in broken.parents]
         else:
             parents = select(scored, operator.arity, rng, self.config.selection, steering, self.choose)
-        names = deciding(self.config.selection)
         context = ProposalContext(
             slot=span.slot,
             count=span.count,
             table=span.operator,
             metrics={p.id: p.metrics for p in parents},
-            targets=targets([p.metrics for p in parents], names) if parents else {},
+            targets=self._targets(parents, scored) if parents else {},
             temperature=rng.choice(TEMPERATURES),
             lm=self.config.operators[span.operator].lm,
             repairs=broken.id if broken else None,
             steering=steering,
             drafts=span.drafts,
             feedback=self._feedback(span, parents, scored),
+            front=self._front(span, scored),
         )
         return self.store.draw(operator.name, [p.id for p in parents], span.count, context.as_json())
+
+    def _targets(self, parents: Sequence[Candidate], scored: Sequence[Candidate]) -> dict[str, float]:
+        names, rows = deciding(self.config.selection), [p.metrics for p in parents]
+        if self.config.prompts.target == "parents":
+            return targets(rows, names)
+        rng = stream(self.config.campaign.seed, "target", self.store.next_number())
+        return gap_targets([c.metrics for c in scored], rows, names, rng)
+
+    def _front(self, span: SlotSpan, scored: Sequence[Candidate]) -> Front:
+        if not self._chat(span):
+            return NO_FRONT
+        rows, names = [c.metrics for c in scored], deciding(self.config.selection)
+        return shown_front(rows, names, self.config.prompts.front)
 
     def _feedback(
         self, span: SlotSpan, parents: Sequence[Candidate], scored: Sequence[Candidate]

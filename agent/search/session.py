@@ -32,9 +32,11 @@ from evoarch.agent.search.components import Components
 from evoarch.agent.search.own_parts import NO_PARTS, GivenParts, open_metrics, with_own_names
 from evoarch.agent.search.replay import recorded_order, replayed
 from evoarch.agent.search.selection import own_method
+from evoarch.agent.search.task_card import task_card
 from evoarch.agent.seeding.add import opening_of
 from evoarch.agent.seeding.lineage import check_unchanged
 from evoarch.agent.seeding.record import SeedRecord, records
+from evoarch.agent.statistics.objectives import deciding
 from evoarch.agent.tuning.tuner import build_tuner
 from evoarch.archive.filesystem import wal_problem
 from evoarch.archive.lock import RunLock
@@ -44,6 +46,7 @@ from evoarch.evaluators.failures import failure_of
 from evoarch.evaluators.registry import Measuring
 from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.task import Task
+from evoarch.prompts.contexts import NO_CARD, TaskCard
 from evoarch.sandbox.genome import source_digest
 from evoarch.sandbox.limits import Level
 from evoarch.sandbox.vet import vet
@@ -127,10 +130,22 @@ async def open_session(
             bench.pool,
             choose,
             task.ceiling if config.constraints.error is None else config.constraints.error,
+            _card(config, task) if lms and config.prompts.card else NO_CARD,
         )
         config = with_own_names(config, operators)
         event_order: EventOrder | None = recorded_order(replay) if replay else None
         yield Session(store, config, Campaign(store, config, parts, event_order), parts, bench.level)
+
+
+def _card(config: Config, task: Task) -> TaskCard:
+    return task_card(
+        task,
+        task.recipes[config.evaluation.recipe],
+        deciding(config.selection),
+        limits=config.constraints,
+        imports=config.sandbox.imports,
+        seed=config.campaign.seed,
+    )
 
 
 def _open_store(stack: AsyncExitStack, folder: Path, plan: BenchPlan, settings: Settings, data: str) -> Store:

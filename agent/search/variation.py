@@ -21,6 +21,7 @@ from evoarch.agent.seeding.lineage import EditableRegions
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.records import Candidate, Proposal, State
 from evoarch.archive.store import Store
+from evoarch.prompts.contexts import NO_CARD, TaskCard
 from evoarch.sandbox.genome import source_digest
 from evoarch.sandbox.outcome import Finding
 from evoarch.sandbox.parsing import GenomeError
@@ -74,13 +75,15 @@ def order_of(
     offers: Mapping[str, object],
     openings: Sequence[Opening | None] = (),
     broken: BrokenParent | None = None,
+    card: TaskCard = NO_CARD,
+    check: Callable[[str], str] = lambda source: "",
 ) -> Order:
     """What the operator is asked for. All of it is in the archive, so that a lost batch can be made again.
 
     `openings`: of each parent, which parts of its source may change (None: all). Of the first parent, and of
     others from the same seed, the operator sees the parts that may change in full and the rest as signatures;
     parents from other seeds are shown whole. `entry` is the part that is changed this time. `broken`: the
-    child that is to be mended.
+    child that is to be mended. `card`: what prompts say of the task. `check`: what vetting finds in a source.
     """
     first = openings[0] if openings else None
     shown = [
@@ -106,6 +109,9 @@ def order_of(
         broken=broken,
         feedback=context.feedback,
         soft_prompt=context.soft_prompt,
+        card=card,
+        front=context.front,
+        check=check,
     )
 
 
@@ -122,6 +128,7 @@ class ProposalWriter:
     openings: EditableRegions
     lm_budget: LMBudget
     accepted: Callable[[int], bool] = lambda candidate: False
+    card: TaskCard = NO_CARD
 
     async def write(self, batch: Sequence[Proposal], operator: Operator, lm: LM | None) -> list[Child]:
         """The batch's children, in its order. A call that fails costs its children, not the run.
@@ -133,7 +140,13 @@ class ProposalWriter:
         parents = [self.store.candidate(i) for i in first.parents]
         openings = [self.openings.of(i) for i in first.parents]
         broken = self._broken(first, openings)
-        order = order_of(batch, parents, self.offers, openings, broken)
+        changed = (parents[0], openings[0]) if parents and openings[0] else None
+        entry = openings[0].target(first.batch) if openings and openings[0] else "Model"
+
+        def check(source: str) -> str:
+            return in_one_line(self._vetted(source, entry, changed)[1])
+
+        order = order_of(batch, parents, self.offers, openings, broken, self.card, check)
         complete = LoggedCalls(self.store, lm, first.batch, self.lm_budget) if lm else None
         try:
             drafts = await operator.propose(order, stream(self.seed, "proposal", first.batch), complete)
@@ -145,7 +158,6 @@ class ProposalWriter:
             raise
         except Exception as error:  # noqa: BLE001 an operator's fault costs its children; raised, it would meet every rerun
             return [Rejected(p, "", reason=clean(f"{operator.name} failed: {error!r}")) for p in batch]
-        changed = (parents[0], openings[0]) if parents and openings[0] else None
         return [self._guarded(p, drafts[p.ordinal], order.entry, changed) for p in batch]
 
     def _guarded(
@@ -177,17 +189,31 @@ class ProposalWriter:
         text = clean(draft.source or draft.text)
         if draft.problem:
             return Rejected(proposal, text, reason=clean(draft.problem), change=draft.change)
-        source, findings, opening = draft.source, list[Finding](), None
-        if changed and (opening := changed[1]):
-            source, findings = opening.merged(draft.source, changed[0].source, entry)
-        if not findings and not self.accepted(proposal.candidate):
-            findings = findings_of(source, self.config, self.offers, opening=opening)
+        source, findings = self._vetted(
+            draft.source, entry, changed, vets=not self.accepted(proposal.candidate)
+        )
         if findings:
             return Rejected(proposal, text, findings, change=draft.change)
         try:
             return Accepted(proposal, source, source_digest(source), draft.change)
         except GenomeError as error:
             return Rejected(proposal, text, reason=str(error), change=draft.change)
+
+    def _vetted(
+        self,
+        text: str,
+        entry: str,
+        changed: tuple[Candidate, Opening | None] | None,
+        *,
+        vets: bool = True,
+    ) -> tuple[str, list[Finding]]:
+        """The whole source of a draft's text, and what is found in it."""
+        source, findings, opening = text, list[Finding](), None
+        if changed and (opening := changed[1]):
+            source, findings = opening.merged(text, changed[0].source, entry)
+        if not findings and vets:
+            findings = findings_of(source, self.config, self.offers, opening=opening)
+        return source, findings
 
 
 MOST_KEPT = 20_000

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from evoarch.agent.config.tables import PromptsTable
 from evoarch.agent.lm.base import LMError, LMReply, LMRequest
 from evoarch.agent.lm.fakes import ScriptedLM
 from evoarch.agent.operators.base import Operator, Order, Parent
@@ -60,8 +61,8 @@ def test_a_persons_note_stands_under_its_parents_metrics_in_one_line(chat: bool)
     lm = ScriptedLM([BODY])
     noted = replace(ONE, note="too wide;\n    keep the pooling")
     propose(LMRewrite(chat=chat), lm, Order(1, [noted, TWO], TARGETS))
-    (request,) = lm.requests
-    text = request.messages[0]["content"] if chat else request.prompt
+    request = lm.requests[0]
+    text = request.messages[1]["content"] if chat else request.prompt
     assert '"val_error": "0.500"}\n# note: too wide; keep the pooling\n' in text
     assert text.count("# note:") == 1
 
@@ -72,10 +73,11 @@ def test_the_same_parent_twice_is_shown_once() -> None:
     assert lm.requests[0].prompt.count("class Model") == 2
 
 
-def test_scoped_changes_one_place_in_all_its_samples() -> None:
+def test_scoped_changes_one_place_in_all_its_samples_where_one_is_wanted() -> None:
+    one = PromptsTable(places="one", leads="dotted")
     for seed in range(12):
         lm = ScriptedLM(lambda request, index: f"ReLU(){' ' * index}")
-        drafts = propose(LMScoped(), lm, Order(4, [ONE], TARGETS), seed)
+        drafts = propose(LMScoped(prompts=one), lm, Order(4, [ONE], TARGETS), seed)
         assert len({draft.change for draft in drafts}) == 1
         assert len(lm.requests) == 1
         assert lm.requests[0].stop[0].startswith("\n")
@@ -85,11 +87,58 @@ def test_scoped_changes_one_place_in_all_its_samples() -> None:
                 assert len(added - {"        self.linear1 = nn.Linear(40, 100)"}) <= 2
 
 
+def test_scoped_asks_for_several_places_whose_prompts_share_their_beginning() -> None:
+    for seed in range(12):
+        lm = ScriptedLM(lambda request, index: f" nn.Linear(40, {index})")
+        drafts = propose(LMScoped(), lm, Order(4, [ONE], TARGETS), seed)
+        (request,) = lm.requests
+        assert len(set(request.ends)) == len(request.ends)
+        assert request.samples >= 2 * len(drafts)
+        assert all(
+            (request.prompt + end).endswith(("=", "return", "40,", "100,", ":")) for end in request.ends
+        )
+    assert len({draft.change for draft in drafts}) > 1
+
+
+def test_scoped_gives_what_vetting_finds_nothing_in_before_all_others() -> None:
+    lm = ScriptedLM(lambda request, index: " nn.Nope(1)" if index % 2 else f" nn.Linear(40, {index + 1})")
+    checked = Order(4, [ONE], TARGETS, check=lambda source: "unknown" if "Nope" in source else "")
+    for seed in range(12):
+        drafts = propose(LMScoped(), lm, checked, seed)
+        assert len(drafts) == 4
+        sound = [not (draft.problem or "Nope" in draft.source) for draft in drafts]
+        assert sound == sorted(sound, reverse=True)
+
+
+def test_a_chat_model_is_asked_again_once_in_the_same_conversation() -> None:
+    answers = ["I can't.", f"```python\n{MLP}```"]
+    lm = ScriptedLM(answers, chat=True)
+    (draft,) = propose(LMRewrite(chat=True), lm, Order(1, [TWO, TWO], TARGETS))
+    first, second = lm.requests
+    assert second.messages[: len(first.messages)] == first.messages
+    assert [each["role"] for each in second.messages] == ["system", "user", "assistant", "user"]
+    assert second.messages[2]["content"] == "I can't."
+    assert "expected" in second.messages[3]["content"]
+    assert draft.problem == ""
+    assert draft.change.endswith("(second answer)")
+    lm = ScriptedLM(answers, chat=True)
+    once = LMRewrite(chat=True, prompts=PromptsTable(repair_turn=False))
+    assert propose(once, lm, Order(1, [TWO, TWO], TARGETS))[0].problem
+    assert len(lm.requests) == 1
+
+
+def test_a_finding_of_vetting_is_told_to_a_chat_model() -> None:
+    lm = ScriptedLM([f"```python\n{MLP}```"], chat=True)
+    order = Order(1, [TWO, TWO], TARGETS, check=lambda source: "1:0 rule: too wide (narrower)")
+    propose(LMRewrite(chat=True), lm, order)
+    assert "- 1:0 rule: too wide (narrower)" in lm.requests[1].messages[3]["content"]
+
+
 @pytest.mark.parametrize("operator", [LMRewrite(chat=True), LMScoped(chat=True)])
 def test_chat_models_get_messages_and_answer_in_fences(operator: Operator) -> None:
     lm = ScriptedLM(["Sure\n```python\nclass Model(nn.Module):\n    x = 1\n```"], chat=True)
     drafts = propose(operator, lm, Order(2, [ONE, TWO], TARGETS))
-    assert lm.requests[0].messages[0]["role"] == "user"
+    assert [each["role"] for each in lm.requests[0].messages] == ["system", "user"]
     assert lm.requests[0].prompt == ""
     assert len(drafts) == 2
     assert all(draft.source or draft.problem for draft in drafts)

@@ -26,7 +26,9 @@ def test_a_bad_template_stops_a_run_in_one_line_before_anything_is_there(tmp_pat
     folder = campaign(tmp_path / "c", scoped="{{ before }}\n{{ leed }}")
     done = evoarch("run", str(folder))
     assert done.exit_code == 2
-    assert done.stderr.strip().endswith("expected one of before, feedback, indent, lead, metrics, targets")
+    assert done.stderr.strip().endswith(
+        "expected one of before, card, feedback, indent, lead, listed, metrics, targets"
+    )
     assert f"{folder}/prompts/scoped.j2:2: no value 'leed'" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (folder / "archive.db").exists()

@@ -12,6 +12,7 @@ import itertools
 import os
 import time
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
+from evoarch.agent.lm.local.batches import Batch
 from evoarch.agent.lm.local.soft_prompts import load_soft_prompt
 
 TOP_K = 64
@@ -102,21 +104,28 @@ class Sampler:
         max_tokens: int,
         stop: Sequence[str],
         soft_prompt: str = "",
+        ends: Sequence[str] = (),
     ) -> dict[str, Any]:
-        """`n` texts, their finish reasons (stop or length), token counts and CPU seconds.
+        """`n` texts, or with `ends` `n` of each `prompt + end`; their finish reasons (stop or length), token
+        counts and CPU seconds. What ends share with the one before is computed once.
 
         `soft_prompt`: a file of embeddings that stand before the prompt. Raises TooLongError, and ValueError
         where that file does not hold.
         """
         began = time.process_time()
         before = self._use(soft_prompt)
-        ids = [*range(-1, -1 - before, -1), *self.encode(prompt, messages)]
-        room = min(max_tokens, self.context - len(ids))
+        prompts = [
+            [*range(-1, -1 - before, -1), *self.encode(prompt + end, messages)] for end in ends or ("",)
+        ]
+        longest = max(map(len, prompts))
+        room = min(max_tokens, self.context - longest)
         if room <= 0:
-            raise TooLongError(f"prompt of {len(ids)} tokens leaves no room in a context of {self.context}")
-        logits, cache = self._prefill(ids)
-        cache.batch_repeat_interleave(n)
-        logits = logits.expand(n, -1)
+            raise TooLongError(f"prompt of {longest} tokens leaves no room in a context of {self.context}")
+        paid = sum(len(ids) - self._shared(known, ids) for known, ids in pairwise([[], *prompts]))
+        found = [self._prefill(ids) for ids in prompts]
+        batch = Batch.of([cache for _, cache in found], [len(ids) for ids in prompts], n)
+        logits = torch.cat([logits for logits, _ in found]).repeat_interleave(n, dim=0)
+        n *= len(prompts)
         generator = torch.Generator().manual_seed(seed)
         rows: list[list[int]] = [[] for _ in range(n)]
         texts, reasons = [""] * n, ["length"] * n
@@ -139,23 +148,28 @@ class Sampler:
                 break
             if len(keep) < len(live):
                 live = [live[position] for position in keep]
-                cache.batch_select_indices(torch.tensor(keep, device=self._device))
+                batch.keep(keep)
             last = tokens[torch.tensor(keep)].unsqueeze(1).to(self._device)
-            logits = self.model(last, past_key_values=cache, use_cache=True).logits[:, -1]
+            logits = self.model(last, use_cache=True, **batch.step()).logits[:, -1]
         return {
             "texts": texts,
             "finish_reasons": reasons,
-            "prompt_tokens": len(ids),
+            "prompt_tokens": paid,
             "completion_tokens": sum(len(row) for row in rows),
             "cpu_seconds": time.process_time() - began,
         }
+
+    @staticmethod
+    def _shared(known: Sequence[int], ids: Sequence[int]) -> int:
+        """How many tokens of `ids` need not be computed after `known`; the last of each is always."""
+        pairs = zip(known[:-1], ids[:-1], strict=False)
+        return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
     def _prefill(self, ids: list[int]) -> tuple[torch.Tensor, Any]:
         """Logits after `ids` (1, vocabulary) and a cache of its own; reuses the last prompt's beginning."""
         known, cache = self._ids, self._cache
         self._ids, self._cache = [], None  # both dropped until whole again, should the forward pass fail
-        pairs = zip(known[:-1], ids[:-1], strict=False)
-        shared = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+        shared = self._shared(known, ids)
         if not shared:
             cache = None
         elif shared < len(known):

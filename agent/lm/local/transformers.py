@@ -70,6 +70,7 @@ class TransformersLM:
                 "max_tokens": min(request.max_tokens, self.settings.max_tokens),
                 "stop": list(request.stop),
                 "soft_prompt": soft_prompt,
+                "ends": list(request.ends),
             }
             answer = await self._ask(process, asked)
         seconds = time.monotonic() - began

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from evoarch.agent.lm.base import Complete
 from evoarch.agent.operators.base import Draft, Order, operator
-from evoarch.agent.operators.lm.drafts import LAYER_STOPS, LMOperator, drafts, refused
+from evoarch.agent.operators.lm.drafts import LAYER_STOPS, LMOperator, refused, unsaid
 from evoarch.prompts.blocks import Block, blocks
 from evoarch.prompts.contexts import Crossover, CrossoverChat
 from evoarch.prompts.edits import edited
@@ -57,17 +57,16 @@ class LMCrossover(LMOperator):
         prompt = self.templates.render(
             CrossoverChat(
                 source.strip(), metrics[0], block.name, block.text, metrics[1], order.targets, order.entry,
-                tuple(order.offers), self.reply, order.feedback,
+                unsaid(order), self.reply, order.feedback, self.thought(order, rng),
             )
         )  # fmt: skip
-        reply = await self.ask(order, rng, complete, prompt)
 
         def parse(text: str, cut: bool) -> Parsed:
             if self.reply == "edits":
                 return whole(edited(source, text, order.entry, cut=cut))
             return answered(text, around, order.entry, cut=cut)
 
-        return drafts(reply, order.count, change, parse)
+        return await self.draft(order, rng, complete, prompt, change, parse)
 
     async def _at_a_place(
         self,
@@ -88,15 +87,17 @@ class LMCrossover(LMOperator):
         before = "".join(line + "\n" for line in source.split("\n")[: span.start])
         metrics = order.parents[-1].metrics
         context = Crossover(
-            block.text, metrics, before, order.targets, span.indent, span.lead, order.feedback
+            block.text, metrics, before, order.targets, span.indent, span.lead, order.feedback, order.card
         )
         prompt = self.templates.render(context)
-        reply = await self.ask(order, rng, complete, prompt, stop=LAYER_STOPS, tokens=LINE_TOKENS)
 
         def parse(text: str, cut: bool) -> Parsed:
             return whole(spanned(source, span, text, order.entry, cut=cut))
 
-        return drafts(reply, order.count, f"{change} at line {span.start + 1}", parse)
+        change = f"{change} at line {span.start + 1}"
+        return await self.draft(
+            order, rng, complete, prompt, change, parse, stop=LAYER_STOPS, tokens=LINE_TOKENS
+        )
 
 
 def _for_block(place: SourceSpan, block: Block, source: str) -> SourceSpan:

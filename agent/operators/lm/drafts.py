@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Any, Self
 
-from evoarch.agent.lm.base import Complete, LMReply, LMRequest
+from evoarch.agent.config.tables import PromptsTable
+from evoarch.agent.lm.base import Complete, LMError, LMReply, LMRequest
 from evoarch.agent.operators.base import Draft, OperatorSettings, Order
-from evoarch.prompts.contexts import Reply
+from evoarch.agent.operators.lm.thoughts import drawn_thought
+from evoarch.prompts.contexts import AgainChat, Reply, System
 from evoarch.prompts.render import BUILT_IN, Templates
 from evoarch.prompts.replies import Parsed
 
@@ -46,6 +49,7 @@ class LMOperator:
     temperatures: Sequence[float] = ()
     reply: Reply = "class"
     templates: Templates = field(default=BUILT_IN, compare=False)
+    prompts: PromptsTable = field(default_factory=PromptsTable, compare=False)
 
     def configured(self, settings: OperatorSettings) -> Self:
         """With the table's settings; 0 there means the operator's own."""
@@ -57,43 +61,94 @@ class LMOperator:
             max_tokens=table.max_tokens or self.max_tokens,
             reply=table.reply,
             templates=settings.templates,
+            prompts=settings.prompts,
         )
 
-    async def ask(
+    def thought(self, order: Order, rng: random.Random) -> str:
+        """A line of thought for a chat model, "" where that is switched off."""
+        return drawn_thought(order.feedback.effects, rng) if self.chat and self.prompts.thought else ""
+
+    async def draft(
         self,
         order: Order,
         rng: random.Random,
         complete: Complete | None,
         prompt: str,
+        change: str,
+        parse: Parse,
+        **limits: Any,
+    ) -> list[Draft]:
+        """`order.count` drafts of one prompt. An answer of a chat model that can't be used, or in which
+        vetting finds something, is asked for again, once, in the same conversation.
+
+        `limits`: as of `request`. Raises LMError when the call itself failed.
+        """
+        asked = self.request(order, rng, prompt, **limits)
+        found = drafts(await answer(complete, asked), order.count, change, parse)
+        if not (self.chat and self.prompts.repair_turn):
+            return found
+        return await asyncio.gather(*(self._again(order, complete, asked, each, parse) for each in found))
+
+    def request(
+        self,
+        order: Order,
+        rng: random.Random,
+        prompt: str,
         *,
         stop: Sequence[str] = STOPS,
         tokens: int = CLASS_TOKENS,
         chat_tokens: int = CHAT_TOKENS,
-    ) -> LMReply:
-        """One call for `order.count` samples: `tokens` each of a base model, `chat_tokens` of a chat model.
-
-        Raises LMError when the call itself failed.
-        """
-        if complete is None:
-            raise ValueError("an LM operator needs a language model, got none")
+    ) -> LMRequest:
+        """For `order.count` samples: `tokens` each of a base model, `chat_tokens` of a chat model."""
         temperature = rng.choice(self.temperatures) if self.temperatures else order.temperature
-        return await complete(
-            LMRequest(
-                prompt="" if self.chat else prompt,
-                messages=({"role": "user", "content": prompt},) if self.chat else (),
-                n=order.count,
-                temperature=temperature,
-                seed=rng.getrandbits(31),
-                max_tokens=self.max_tokens or (chat_tokens if self.chat else tokens),
-                stop=() if self.chat else tuple(stop),
-                soft_prompt=order.soft_prompt,
-            )
+        return LMRequest(
+            prompt="" if self.chat else prompt,
+            messages=self._messages(order, prompt) if self.chat else (),
+            n=order.count,
+            temperature=temperature,
+            seed=rng.getrandbits(31),
+            max_tokens=self.max_tokens or (chat_tokens if self.chat else tokens),
+            stop=() if self.chat else tuple(stop),
+            soft_prompt=order.soft_prompt,
         )
+
+    def _messages(self, order: Order, prompt: str) -> tuple[Mapping[str, str], ...]:
+        system = self.templates.render(System(order.card, order.front, order.entry))
+        return {"role": "system", "content": system}, {"role": "user", "content": prompt}
+
+    async def _again(
+        self, order: Order, complete: Complete | None, asked: LMRequest, draft: Draft, parse: Parse
+    ) -> Draft:
+        """The draft of a second answer, where the first has something that the model can set right."""
+        problem = draft.problem or order.check(draft.source)
+        if not problem or not draft.text.strip():
+            return draft
+        findings = self.templates.render(AgainChat(problem.split("; ")))
+        more = ({"role": "assistant", "content": draft.text}, {"role": "user", "content": findings})
+        request = replace(asked, messages=(*asked.messages, *more), n=1, seed=(asked.seed + 1) % (1 << 31))
+        try:
+            reply = await answer(complete, request)
+        except LMError:
+            return draft  # the first answer is there and paid for
+        (second,) = drafts(reply, 1, f"{draft.change} (second answer)", parse)
+        return second if second.text.strip() else draft
+
+
+async def answer(complete: Complete | None, request: LMRequest) -> LMReply:
+    """Asks. Raises LMError when the call itself failed."""
+    if complete is None:
+        raise ValueError("an LM operator needs a language model, got none")
+    return await complete(request)
+
+
+def unsaid(order: Order) -> tuple[str, ...]:
+    """The names that the entry may take, where the task card does not say them."""
+    return () if order.card.offers else tuple(order.offers)
 
 
 def drafts(reply: LMReply, count: int, change: str, parse: Parse) -> list[Draft]:
     """`count` drafts: a sample that is missing, withheld or unreadable becomes a draft with a problem."""
-    return [_draft(reply, index, change, parse) for index in range(count)]
+    return [draft_of(reply, index, change, parse) for index in range(count)]
 
 
 def refused(order: Order, problem: str) -> list[Draft]:
@@ -101,7 +156,8 @@ def refused(order: Order, problem: str) -> list[Draft]:
     return [Draft("", problem=problem)] * order.count
 
 
-def _draft(reply: LMReply, index: int, change: str, parse: Parse) -> Draft:
+def draft_of(reply: LMReply, index: int, change: str, parse: Parse) -> Draft:
+    """The draft of sample `index`."""
     if index >= len(reply.texts):
         why = reply.detail.get("problem", "the model gave no sample")
         return Draft("", change, problem=f"expected a reply: {why}")

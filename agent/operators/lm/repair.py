@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from evoarch.agent.lm.base import Complete
 from evoarch.agent.operators.base import BrokenParent, Draft, Order, operator
-from evoarch.agent.operators.lm.drafts import LAYER_STOPS, LINE_STOPS, LMOperator, drafts, refused
+from evoarch.agent.operators.lm.drafts import LAYER_STOPS, LINE_STOPS, LMOperator, refused, unsaid
 from evoarch.prompts.contexts import Repair, RepairChat, RepairStatement
 from evoarch.prompts.edits import edited
 from evoarch.prompts.outline import header, merged, outline
@@ -51,33 +51,37 @@ class LMRepair(LMOperator):
             return await self._instructed(order, rng, complete, broken, source)
         if not source:
             return refused(order, "expected a file to mend, the child's reply gave none")
-        span = _blamed(source, broken, order.entry, rng)
+        span = _blamed(source, broken, order.entry, rng, dotted=self.prompts.leads == "dotted")
         if span is None:
             return await self._whole(order, rng, complete, broken, source)
         before = "\n".join(source.split("\n")[: span.start])
         findings = [_WRONG_NAME.sub("has no such attribute", each) for each in broken.findings]
-        context = RepairStatement(before, findings, span.indent, span.lead, order.feedback)
+        context = RepairStatement(
+            before, findings, span.indent, span.lead, order.feedback, order.card, self.prompts.listed
+        )
         prompt = self.templates.render(context)
         stop = LAYER_STOPS if span.kind == LAYER else LINE_STOPS
-        reply = await self.ask(order, rng, complete, prompt, stop=stop, tokens=LINE_TOKENS)
 
         def parse(text: str, cut: bool) -> Parsed:
             return spanned(source, span, text, order.entry, cut=cut)
 
-        return drafts(reply, order.count, f"{change}: {span.text.split(chr(10))[0]}", parse)
+        change = f"{change}: {span.text.split(chr(10))[0]}"
+        return await self.draft(order, rng, complete, prompt, change, parse, stop=stop, tokens=LINE_TOKENS)
 
     async def _whole(
         self, order: Order, rng: random.Random, complete: Complete | None, broken: BrokenParent, source: str
     ) -> list[Draft]:
         around = outline(source, order.entry)
         head = header(source, order.entry, tuple(order.offers))
-        context = Repair(around.imports, around.text, broken.findings, order.targets, head, order.feedback)
-        reply = await self.ask(order, rng, complete, self.templates.render(context))
+        context = Repair(
+            around.imports, around.text, broken.findings, order.targets, head, order.feedback, order.card
+        )
 
         def parse(text: str, cut: bool) -> Parsed:
             return completed(head, text, around, order.entry, cut=cut)
 
-        return drafts(reply, order.count, f"mends {broken.id}", parse)
+        prompt = self.templates.render(context)
+        return await self.draft(order, rng, complete, prompt, f"mends {broken.id}", parse)
 
     async def _instructed(
         self, order: Order, rng: random.Random, complete: Complete | None, broken: BrokenParent, source: str
@@ -93,18 +97,18 @@ class LMRepair(LMOperator):
             attempt,
             broken.findings,
             order.entry,
-            tuple(order.offers),
+            unsaid(order),
             self.reply,
             order.feedback,
         )
-        reply = await self.ask(order, rng, complete, self.templates.render(context))
 
         def parse(text: str, cut: bool) -> Parsed:
             if self.reply == "edits":
                 return edited(shown, text, order.entry, cut=cut)
             return answered(text, around, order.entry, cut=cut)
 
-        return drafts(reply, order.count, f"mends {broken.id}", parse)
+        prompt = self.templates.render(context)
+        return await self.draft(order, rng, complete, prompt, f"mends {broken.id}", parse)
 
 
 def readable(text: str) -> str:
@@ -116,12 +120,14 @@ def readable(text: str) -> str:
     return source if re.search(r"^(?:class|def) ", source, re.MULTILINE) else ""
 
 
-def _blamed(source: str, broken: BrokenParent, entry: str, rng: random.Random) -> SourceSpan | None:
+def _blamed(
+    source: str, broken: BrokenParent, entry: str, rng: random.Random, *, dotted: bool
+) -> SourceSpan | None:
     """A statement that the first finding with a place is about: the one there, or a layer that it calls."""
     found = next((match for each in broken.findings if (match := _PLACE.search(each))), None)
     if found is None:
         return None
-    spans = [s for s in find(source, entry, settled=True) if s.kind in (LAYER, STATEMENT)]
+    spans = [s for s in find(source, entry, settled=True, dotted=dotted) if s.kind in (LAYER, STATEMENT)]
     at = _line(source, broken.text, int(found[1] or found[2]))
     here = [span for span in spans if at is not None and span.start <= at < span.end]
     named = set(re.findall(r"self\.(\w+)\(", " ".join(span.text for span in here)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from evoarch.agent.lm.base import Complete
 from evoarch.agent.operators.base import Draft, Order, operator
-from evoarch.agent.operators.lm.drafts import LMOperator, drafts
+from evoarch.agent.operators.lm.drafts import LMOperator, unsaid
 from evoarch.prompts.contexts import Context, Example, Rewrite, RewriteChat
 from evoarch.prompts.edits import edited
 from evoarch.prompts.outline import header, merged, outline
@@ -34,13 +34,12 @@ class LMRewrite(LMOperator):
             Example(each.text, parent.metrics, parent.note)
             for each, parent in zip(outlines, parents, strict=True)
         ]
-        context: Context = Rewrite(around.imports, examples, order.targets, head, order.feedback)
+        context: Context = Rewrite(around.imports, examples, order.targets, head, order.feedback, order.card)
         if self.chat:
-            offers = tuple(order.offers)
             context = RewriteChat(
-                around.imports, examples, order.targets, order.entry, offers, self.reply, order.feedback
-            )
-        reply = await self.ask(order, rng, complete, self.templates.render(context))
+                around.imports, examples, order.targets, order.entry, unsaid(order), self.reply,
+                order.feedback, self.thought(order, rng),
+            )  # fmt: skip
         change = f"written after {len(parents)} example{'s' if len(parents) > 1 else ''}"
 
         def parse(text: str, cut: bool) -> Parsed:
@@ -50,4 +49,4 @@ class LMRewrite(LMOperator):
                 return edited(sources[0], text, order.entry, cut=cut)
             return answered(text, around, order.entry, cut=cut)
 
-        return drafts(reply, order.count, change, parse)
+        return await self.draft(order, rng, complete, self.templates.render(context), change, parse)

@@ -47,6 +47,20 @@ class ClrsTask:
     def name(self) -> str:
         return ("clrs/" if self.scope == "message" else "clrs-processor/") + self.algorithm
 
+    def describe(self) -> str:
+        """As evaluators.task.Task says."""
+        if self.scope == "message":
+            return (
+                f"Learn the algorithm {self.algorithm} on graphs (CLRS). The model is the triplet message "
+                "function of a graph network: forward(z, edge_fts, graph_fts) gets (B, N, z_size), "
+                "(B, N, N, edge_size) and (B, graph_size), and returns (B, N, N, any)."
+            )
+        return (
+            f"Learn the algorithm {self.algorithm} on graphs (CLRS). The model is the processor of a graph "
+            "network: forward(node_fts, edge_fts, graph_fts, adj_mat, hidden) returns the next hidden state, "
+            "(B, N, hidden_size)."
+        )
+
     @property
     def ceiling(self) -> float:
         """The paper has none for CLRS; a child that gets nothing right still fails."""

@@ -44,6 +44,10 @@ class Digits:
     loss = "cross_entropy"
     ceiling = 0.5
 
+    def describe(self) -> str:
+        """As evaluators.task.Task says."""
+        return "Sort grey images of handwritten digits, 1 channel of 8 x 8 pixels in 0 to 1, into 10 classes."
+
     @property
     def offers(self) -> Mapping[str, object]:
         """`input_shape` is one image's shape, with its channel, without the batch."""

@@ -74,6 +74,13 @@ class Mnist1d:
     loss = "cross_entropy"
     ceiling = 0.5
 
+    def describe(self) -> str:
+        """As evaluators.task.Task says."""
+        return (
+            "Sort noisy one-dimensional drawings of the digits 0 to 9 (MNIST-1D): 40 samples of one signal, "
+            "shifted, scaled and sheared, with correlated noise."
+        )
+
     @property
     def offers(self) -> Mapping[str, object]:
         """`input_shape` is one example's shape, without the batch: a model adds its own channel axis."""
@@ -127,6 +134,10 @@ class ShuffledMnist1d(Mnist1d):
     """
 
     name = "mnist1d-shuffled"
+
+    def describe(self) -> str:
+        """As evaluators.task.Task says."""
+        return f"{super().describe()} The 40 samples stand in one fixed random order: neighbours say nothing."
 
     def _arranged(self, split: Split) -> Split:
         return _shuffled(split)

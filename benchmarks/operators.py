@@ -43,7 +43,7 @@ from evoarch.agent.operators.base import BrokenParent, Draft, Operator, Order, P
 from evoarch.agent.operators.lm.drafts import LMOperator
 from evoarch.agent.operators.lm.repair import readable
 from evoarch.agent.operators.registry import built_in
-from evoarch.agent.operators.shape_repair.rules import repair
+from evoarch.agent.operators.shape_repair.rules import ShapeRepair, repair
 from evoarch.agent.search.goals import gap_targets
 from evoarch.agent.search.proposals import TEMPERATURES
 from evoarch.agent.search.task_card import task_card
@@ -230,11 +230,23 @@ async def dry_run(bench: Bench, source: str) -> tuple[str, DryRunPassed | str]:
         if isinstance(found, DryRunPassed):
             return source, found
         failed = failure_of(found)
-        fixed = repair(source, found, offers=bench.task.offers) if isinstance(found, Raised) else None
+        fixed = await repaired(bench, source, found) if isinstance(found, Raised) else None
         if fixed is None or repairs == REPAIRS or vet(fixed.source, entry="Model", offers=bench.task.offers):
             break
         source = fixed.source
     return source, f"{failed.stage}: {failed.reason}"
+
+
+async def repaired(bench: Bench, source: str, failure: Raised) -> ShapeRepair | None:
+    """One repair; of two that fit, the smaller model that then works, as in a campaign."""
+    first = repair(source, failure, offers=bench.task.offers)
+    if first is None or first.other is None:
+        return first
+    sizes: list[float] = []
+    for way in (first, first.other):
+        found = await bench.evaluator.dry_run(way.source)
+        sizes.append(found.params if isinstance(found, DryRunPassed) else math.inf)
+    return first if sizes[0] <= sizes[1] else first.other
 
 
 def keep(text: str, reason: str, order: Order, result: Result) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +29,7 @@ from evoarch.agent.evaluation.constraints import (
 from evoarch.agent.evaluation.halving import Ladder, Train
 from evoarch.agent.evaluation.prefilter import Prefilter
 from evoarch.agent.evaluation.vetting import findings_of
-from evoarch.agent.operators.shape_repair.rules import repair
+from evoarch.agent.operators.shape_repair.rules import ShapeRepair, repair
 from evoarch.agent.seeding.lineage import EditableRegions
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.records import FULL, Candidate, Evaluation, Failed, Fault
@@ -238,11 +239,25 @@ class Pipeline:
                 or len(repairs) >= self.config.evaluation.repairs
             ):
                 return source, repairs, failed
-            fixed = repair(source, result, offers=self.offers)
-            opening = self.openings.of(candidate.id)
-            if fixed is None or findings_of(fixed.source, self.config, self.offers, opening=opening):
+            fixed = await self._repaired(candidate, source, result)
+            if fixed is None:
                 return source, repairs, failed
             source, repairs = fixed.source, (*repairs, fixed.description)
+
+    async def _repaired(self, candidate: Candidate, source: str, failure: Raised) -> ShapeRepair | None:
+        """One repair that vetting finds nothing in. Of two that fit, the smaller model that then works."""
+        first = repair(source, failure, offers=self.offers)
+        opening = self.openings.of(candidate.id)
+        ways = [way for way in (first, first and first.other) if way is not None]
+        ways = [w for w in ways if not findings_of(w.source, self.config, self.offers, opening=opening)]
+        if len(ways) < 2:
+            return ways[0] if ways else None
+        sizes: list[float] = []
+        for way in ways:
+            result = await self.evaluator.dry_run(way.source)
+            self.store.add_cpu(candidate.id, result.usage.cpu_seconds)
+            sizes.append(result.params if isinstance(result, DryRunPassed) else math.inf)
+        return ways[sizes.index(min(sizes))]
 
     def _keep_trace(self, candidate: Candidate, sound: DryRunPassed) -> None:
         if sound.trace is not None:

@@ -205,6 +205,48 @@ BROKEN: Mapping[str, tuple[str, str]] = {
         ),
         "nn.MultiheadAttention(40, 2",
     ),
+    "GRU after a convolution": (
+        model(
+            "c = nn.Conv1d(1, 8, 3); g = nn.GRU(5, 6); fc = nn.Linear(6, 10)",
+            "h = self.c(x[:, None]); h, _ = self.g(h); return self.fc(h.mean(-1))",
+        ),
+        "Recurrent(nn.GRU(8, 6, batch_first=True))",
+    ),
+    "GRU that was built for the channels": (
+        model(
+            "g = nn.GRU(8, 6, batch_first=True); fc = nn.Linear(6, 10)",
+            "h = self.g(x.unflatten(1, (8, 5)))[0]; return self.fc(h.mean(-1))",
+        ),
+        "Recurrent(nn.GRU(8, 6, batch_first=True))",
+    ),
+    "GRU behind a convolution in a Sequential": (
+        model(
+            "net = nn.Sequential(nn.Conv1d(1, 8, 3), nn.ReLU(), nn.GRU(3, 6)); fc = nn.Linear(6, 10)",
+            "return self.fc(self.net(x[:, None]).mean(-1))",
+        ),
+        "Recurrent(nn.GRU(8, 6, batch_first=True))",
+    ),
+    "GRU whose axes were turned by hand": (
+        model(
+            "c = nn.Conv1d(1, 8, 3); g = nn.GRU(5, 6, batch_first=True); fc = nn.Linear(6, 10)",
+            "h = self.c(x[:, None]).transpose(1, 2); h, _ = self.g(h); return self.fc(h[:, -1])",
+        ),
+        "self.g = nn.GRU(8, 6, batch_first=True)",
+    ),
+    "attention after a convolution": (
+        model(
+            "c = nn.Conv1d(1, 8, 3); a = nn.MultiheadAttention(6, 2); fc = nn.Linear(8, 10)",
+            "h = self.c(x[:, None]); h, _ = self.a(h, h, h); return self.fc(h.mean(-1))",
+        ),
+        "Transposed(nn.MultiheadAttention(8, 2, batch_first=True))",
+    ),
+    "layer norm after a convolution": (
+        model(
+            "c = nn.Conv1d(1, 8, 3); n = nn.LayerNorm(5); fc = nn.Linear(8, 10)",
+            "h = self.c(x[:, None]); h = self.n(h); return self.fc(h.mean(-1))",
+        ),
+        "nn.GroupNorm(1, 8)",
+    ),
     "heads": (
         model(
             "a = nn.MultiheadAttention(40, 6, batch_first=True); fc = nn.Linear(40, 10)",
@@ -318,6 +360,19 @@ def test_a_failure_is_mended_where_it_arose(name: str) -> None:
     assert isinstance(outcome, nn.Module), (done, outcome, child)
     assert done
     assert expected in child, child
+
+
+def test_where_nothing_shows_the_axes_both_ways_are_offered() -> None:
+    source, _ = BROKEN["input size of a GRU"]
+    failure = attempt(source)
+    assert isinstance(failure, Raised)
+    plain = repair(source, failure, offers=OFFERS)
+    assert plain is not None
+    assert plain.other is not None
+    assert "nn.GRU(1, 6, batch_first=True)" in plain.source
+    assert "Recurrent(nn.GRU(40, 6, batch_first=True))" in plain.other.source
+    ways = [mended(way.source) for way in (plain, plain.other)]
+    assert all(isinstance(outcome, nn.Module) for *_, outcome in ways)
 
 
 @given(

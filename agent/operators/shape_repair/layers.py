@@ -6,6 +6,7 @@ from math import prod
 
 import libcst as cst
 
+from evoarch.agent.operators.shape_repair.axes import CHANNELS, either_way, layout
 from evoarch.agent.operators.shape_repair.locate import (
     Edits,
     Fix,
@@ -142,8 +143,9 @@ def layer_norm(trouble: Trouble) -> Fix | None:
     if site is None or site.layer is None or site.name != "LayerNorm" or not trouble.shape:
         return None
     wants = value_of(site, "normalized_shape")
-    if len(trouble.shape) == 3 and wants == trouble.shape[1]:
-        return Fix({site.call: expression(f"nn.GroupNorm(1, {wants})")}, f"{_named(site)} over channels")
+    channels = trouble.shape[1] if len(trouble.shape) == 3 else None
+    if channels is not None and (wants == channels or layout(trouble, site) == CHANNELS):
+        return Fix({site.call: expression(f"nn.GroupNorm(1, {channels})")}, f"{_named(site)} over channels")
     return _set(site, "normalized_shape", trouble.shape[-1])
 
 
@@ -166,7 +168,8 @@ def recurrent(trouble: Trouble) -> Fix | None:
     if site is None:
         return None
     sizes = trouble.numbers()
-    return _set(site, "input_size", trouble.shape[-1] if trouble.shape else sizes[-1])
+    plain = _set(site, "input_size", trouble.shape[-1] if trouble.shape else sizes[-1])
+    return either_way(trouble, site, "input_size", value_of(site, "input_size"), plain)
 
 
 def recurrent_rank(trouble: Trouble) -> Fix | None:
@@ -183,7 +186,9 @@ def attention(trouble: Trouble) -> Fix | None:
     site = trouble.site("attention")
     if site is None or site.layer is None:
         return None
-    return _set(site, site.layer.spec.takes, int(trouble.match[2]))
+    takes = site.layer.spec.takes
+    plain = _set(site, takes, int(trouble.match[2]))
+    return either_way(trouble, site, takes, value_of(site, takes), plain)
 
 
 def kernel(trouble: Trouble) -> Fix | None:

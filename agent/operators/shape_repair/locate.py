@@ -29,10 +29,11 @@ Edits = dict[cst.CSTNode, Edit | cst.CSTNode]
 
 @dataclass(frozen=True)
 class Fix:
-    """Edits that mend a failure, and what they do in a few words."""
+    """Edits that mend a failure, and what they do in a few words. `other`: another way that fits as well."""
 
     edits: Edits
     what: str
+    other: Fix | None = None
 
 
 @dataclass(frozen=True)

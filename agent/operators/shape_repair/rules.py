@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evoarch.agent.operators.shape_repair import code as by_code
 from evoarch.agent.operators.shape_repair import layers as by_layer
 from evoarch.agent.operators.shape_repair.locate import Fix, Trouble
-from evoarch.agent.operators.syntactic.view import completed, look, rewrite, same
+from evoarch.agent.operators.syntactic.view import View, completed, look, rewrite, same
 from evoarch.sandbox.outcome import Raised
 from evoarch.sandbox.parsing import GenomeError
 
@@ -21,10 +21,14 @@ Rule = Callable[[Trouble], Fix | None]
 
 @dataclass(frozen=True)
 class ShapeRepair:
-    """A mended source and what was done, in a few words."""
+    """A mended source and what was done, in a few words.
+
+    `other`: another way that fits as well; who can try both on the dry run keeps the smaller model.
+    """
 
     source: str
     description: str
+    other: ShapeRepair | None = None
 
 
 RULES: Sequence[tuple[str, Rule]] = (
@@ -83,7 +87,12 @@ def repair(
         fix = rule(Trouble(view, failure, found, entry, offers or {}))
         if fix is None:
             continue
-        text = completed(rewrite(view.module, fix.edits))
-        if not same(text, source):
-            return ShapeRepair(text, fix.what)
+        other = _made(view, source, fix.other) if fix.other else None
+        if made := _made(view, source, fix):
+            return replace(made, other=other)
     return None
+
+
+def _made(view: View, source: str, fix: Fix) -> ShapeRepair | None:
+    text = completed(rewrite(view.module, fix.edits))
+    return None if same(text, source) else ShapeRepair(text, fix.what)

@@ -164,6 +164,19 @@ class Star(nn.Module):
     def forward(self, x):
         return self.left(x) * self.right(x)
 ''',
+    "Transposed": '''
+class Transposed(nn.Module):
+    """Runs a layer over (batch, length, channels) on inputs of (batch, channels, length)."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, *inputs):
+        y = self.layer(*[x.transpose(1, 2) for x in inputs])
+        y = y[0] if isinstance(y, tuple) else y
+        return y.transpose(1, 2)
+''',
     "Outputs": '''
 class Outputs(nn.Module):
     """Keeps the outputs of a recurrent layer and drops its state."""

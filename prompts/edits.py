@@ -47,7 +47,7 @@ def edited(source: str, reply: str, entry: str, *, cut: bool = False) -> Parsed:
         return Parsed(problem="expected code, got reasoning alone")
     edits, problem = blocks_in(reply, cut=cut)
     if problem:
-        whole = Parsed() if _marked(reply) else _whole_file(source, reply, entry, cut=cut)
+        whole = Parsed() if marked(reply) else _whole_file(source, reply, entry, cut=cut)
         return whole if whole.source else Parsed(problem=problem)
     text = source
     for number, edit in enumerate(edits, 1):
@@ -62,7 +62,8 @@ def edited(source: str, reply: str, entry: str, *, cut: bool = False) -> Parsed:
         return Parsed(problem=f"expected a Python file after the edits, got {error}")
 
 
-def _marked(reply: str) -> bool:
+def marked(reply: str) -> bool:
+    """Whether a reply has the marks of search/replace blocks."""
     return any(_SEARCH.match(line) or _REPLACE.match(line) for line in reply.split("\n"))
 
 

@@ -104,6 +104,8 @@ def _spliced(source: str, span: SourceSpan, text: str, entry: str) -> Parsed:
             return Parsed(problem="expected a statement, got none")
         if span.kind == METHOD and not _is_method(body, span.name):
             return Parsed(problem=f"expected one method {span.name}, got other statements")
+        if span.kind != METHOD and any(isinstance(node, ast.ClassDef | ast.FunctionDef) for node in body):
+            return Parsed(problem="expected a statement, got a definition")
         if span.kind == CALLED_LAYER and not _sets(body, span.name):
             return Parsed(problem=f"expected a statement that sets self.{span.name}, got none")
         return checked(splice(source, span, text), entry)

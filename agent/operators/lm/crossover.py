@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from evoarch.agent.lm.base import Complete
 from evoarch.agent.operators.base import Draft, Order, operator
 from evoarch.agent.operators.lm.drafts import LAYER_STOPS, LMOperator, refused, unsaid
+from evoarch.prompts.any_form import EDITS, FILE, read
 from evoarch.prompts.blocks import Block, blocks
 from evoarch.prompts.contexts import Crossover, CrossoverChat
-from evoarch.prompts.edits import edited
 from evoarch.prompts.outline import assemble, merged, outline
-from evoarch.prompts.replies import Parsed, answered
+from evoarch.prompts.replies import Parsed
 from evoarch.prompts.span_replies import spanned
 from evoarch.prompts.spans import INSERT, SourceSpan, find, unused
 from evoarch.sandbox.genome import strip_prose
@@ -62,9 +62,8 @@ class LMCrossover(LMOperator):
         )  # fmt: skip
 
         def parse(text: str, cut: bool) -> Parsed:
-            if self.reply == "edits":
-                return whole(edited(source, text, order.entry, cut=cut))
-            return answered(text, around, order.entry, cut=cut)
+            asked = EDITS if self.reply == "edits" else FILE
+            return whole(read(text, asked, source, around, order.entry, cut=cut))
 
         return await self.draft(order, rng, complete, prompt, change, parse)
 

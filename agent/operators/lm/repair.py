@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from evoarch.agent.lm.base import Complete
 from evoarch.agent.operators.base import BrokenParent, Draft, Order, operator
 from evoarch.agent.operators.lm.drafts import LAYER_STOPS, LINE_STOPS, LMOperator, refused, unsaid
+from evoarch.prompts.any_form import EDITS, FILE, read
 from evoarch.prompts.contexts import Repair, RepairChat, RepairStatement
-from evoarch.prompts.edits import edited
 from evoarch.prompts.outline import header, merged, outline
-from evoarch.prompts.replies import Parsed, answered, completed
+from evoarch.prompts.replies import Parsed, completed
 from evoarch.prompts.span_replies import spanned
 from evoarch.prompts.spans import LAYER, STATEMENT, SourceSpan, find
 from evoarch.sandbox.genome import strip_prose
@@ -103,9 +103,8 @@ class LMRepair(LMOperator):
         )
 
         def parse(text: str, cut: bool) -> Parsed:
-            if self.reply == "edits":
-                return edited(shown, text, order.entry, cut=cut)
-            return answered(text, around, order.entry, cut=cut)
+            asked = EDITS if self.reply == "edits" else FILE
+            return read(text, asked, shown, around, order.entry, cut=cut)
 
         prompt = self.templates.render(context)
         return await self.draft(order, rng, complete, prompt, f"mends {broken.id}", parse)

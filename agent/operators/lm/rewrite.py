@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from evoarch.agent.lm.base import Complete
 from evoarch.agent.operators.base import Draft, Order, operator
 from evoarch.agent.operators.lm.drafts import LMOperator, unsaid
+from evoarch.prompts.any_form import EDITS, FILE, read
 from evoarch.prompts.contexts import Context, Example, Rewrite, RewriteChat
-from evoarch.prompts.edits import edited
 from evoarch.prompts.outline import header, merged, outline
-from evoarch.prompts.replies import Parsed, answered, completed
+from evoarch.prompts.replies import Parsed, completed
 from evoarch.sandbox.genome import strip_prose
 
 
@@ -45,8 +45,7 @@ class LMRewrite(LMOperator):
         def parse(text: str, cut: bool) -> Parsed:
             if not self.chat:
                 return completed(head, text, around, order.entry, cut=cut)
-            if self.reply == "edits":
-                return edited(sources[0], text, order.entry, cut=cut)
-            return answered(text, around, order.entry, cut=cut)
+            asked = EDITS if self.reply == "edits" else FILE
+            return read(text, asked, sources[0], around, order.entry, cut=cut)
 
         return await self.draft(order, rng, complete, self.templates.render(context), change, parse)

@@ -25,9 +25,11 @@ from evoarch.agent.operators.lm.drafts import (
     draft_of,
     refused,
 )
+from evoarch.prompts.any_form import read
 from evoarch.prompts.contexts import Context, Scoped, ScopedChat
+from evoarch.prompts.outline import merged, outline
 from evoarch.prompts.replies import Parsed
-from evoarch.prompts.span_replies import span_answered, spanned
+from evoarch.prompts.span_replies import spanned
 from evoarch.prompts.spans import CALLED_LAYER, INSERT, LAYER, METHOD, STATEMENT, SourceSpan, find, with_calls
 from evoarch.sandbox.genome import source_digest, strip_prose
 from evoarch.sandbox.parsing import GenomeError
@@ -105,8 +107,10 @@ class LMScoped(LMOperator):
         prompt = self.templates.render(self._context(order, rng, source, span, spans))
 
         def parse(text: str, cut: bool) -> Parsed:
-            read = span_answered if self.chat else spanned
-            return read(source, span, text, order.entry, cut=cut)
+            if self.chat:
+                around = merged([outline(source, order.entry)])
+                return read(text, span, source, around, order.entry, cut=cut)
+            return spanned(source, span, text, order.entry, cut=cut)
 
         return await self.draft(order, rng, complete, prompt, _change(span), parse, **_limits(span))
 

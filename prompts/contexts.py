@@ -243,17 +243,6 @@ class RepairChat:
 
 
 @dataclass(frozen=True)
-class Choose:
-    """A parent and a change that a base model may find likely, under the metrics that were asked for."""
-
-    imports: Sequence[str]
-    example: Example
-    targets: Mapping[str, float]
-    feedback: Feedback = NOTHING
-    card: TaskCard = NO_CARD
-
-
-@dataclass(frozen=True)
 class PlanChat:
     """A parent and numbered `moves`, each of which is made by rule, of which a chat model names `count`."""
 
@@ -276,7 +265,6 @@ class AgainChat:
 Context = (
     System
     | AgainChat
-    | Choose
     | PlanChat
     | Rewrite
     | RewriteChat

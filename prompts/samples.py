@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from evoarch.prompts.contexts import (
     AgainChat,
-    Choose,
     Context,
     Crossover,
     CrossoverChat,
@@ -70,8 +69,6 @@ SAMPLES: dict[str, Context] = {
     "system": System(TaskCard()),
     "system_card": System(_CARD, _FRONT),
     "again_chat": AgainChat(_FOUND),
-    "choose": Choose(_IMPORTS, _EXAMPLES[0], _TARGETS),
-    "choose_card": Choose(_IMPORTS, _EXAMPLES[0], _TARGETS, card=_CARD),
     "plan_chat": PlanChat(
         _FIRST, _METRICS, _TARGETS, ("width of a 40 -> 32", "added norm after a"), 1, thought=_THOUGHT
     ),

@@ -85,6 +85,8 @@ class Config(Table):
                 raise ValueError(
                     f'reply = "edits": expected one of {", ".join(EDITING)}, got {operator.name}'
                 )
+            if operator.name == "lm.plan" and not self.lm[names.index(operator.lm)].chat:
+                raise ValueError(f"operator {operator.name} wants a model with chat = true")
             if operator.reply == "edits" and not self.lm[names.index(operator.lm)].chat:
                 raise ValueError(f'operator {operator.name}: reply = "edits" wants a model with chat = true')
         return self

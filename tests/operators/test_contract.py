@@ -17,7 +17,7 @@ QUICK = sorted(set(built_in()) - set(ASKING))
 
 
 def test_every_operator_that_the_docs_name_is_found_in_its_room() -> None:
-    assert ASKING == ["lm.crossover", "lm.repair", "lm.rewrite", "lm.scoped"]
+    assert ASKING == ["lm.crossover", "lm.plan", "lm.repair", "lm.rewrite", "lm.scoped"]
     assert QUICK == [
         "grammar.crossover",
         "grammar.draw",

@@ -12,8 +12,10 @@ from evoarch.agent.config.tables import PromptsTable
 from evoarch.agent.lm.base import LMError, LMReply, LMRequest
 from evoarch.agent.lm.fakes import ScriptedLM
 from evoarch.agent.operators.base import Operator, Order, Parent
+from evoarch.agent.operators.lm.plan import LMPlan
 from evoarch.agent.operators.lm.rewrite import LMRewrite
 from evoarch.agent.operators.lm.scoped import LMScoped
+from evoarch.sandbox.vet import vet
 from kit.proposing import propose
 
 MLP = '''\
@@ -132,6 +134,28 @@ def test_a_finding_of_vetting_is_told_to_a_chat_model() -> None:
     order = Order(1, [TWO, TWO], TARGETS, check=lambda source: "1:0 rule: too wide (narrower)")
     propose(LMRewrite(chat=True), lm, order)
     assert "- 1:0 rule: too wide (narrower)" in lm.requests[1].messages[3]["content"]
+
+
+def test_a_plan_names_changes_that_rules_make() -> None:
+    lm = ScriptedLM(['The first widths are wide.\n{"choose": [2, 1]}'], chat=True)
+    drafts = propose(LMPlan(chat=True), lm, Order(3, [ONE], TARGETS, offers={"num_classes": 10}))
+    (request,) = lm.requests
+    asked = request.messages[1]["content"]
+    assert "Choose the 3 of them" in asked
+    for draft, number in zip(drafts[:2], (2, 1), strict=True):
+        assert draft.problem == ""
+        assert not vet(draft.source, entry="Model", offers={"num_classes": 10})
+        assert f"{number}. {draft.change.removeprefix('planned: ')}" in asked
+    assert drafts[2].problem == "expected 3 changes, the answer names 2"
+    assert drafts[2].text == drafts[0].text
+
+
+def test_a_plan_without_a_choice_is_asked_for_again_and_a_base_model_is_refused() -> None:
+    lm = ScriptedLM(["I can't.", '{"choose": [1]}'], chat=True)
+    (draft,) = propose(LMPlan(chat=True), lm, Order(1, [ONE], TARGETS))
+    assert len(lm.requests) == 2
+    assert draft.problem == ""
+    assert "chat = true" in propose(LMPlan(), ScriptedLM(["x"]), Order(1, [ONE], TARGETS))[0].problem
 
 
 @pytest.mark.parametrize("operator", [LMRewrite(chat=True), LMScoped(chat=True)])

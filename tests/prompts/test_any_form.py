@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evoarch.prompts.any_form import EDITS, FILE, read
+from evoarch.prompts.choices import chosen
 from evoarch.prompts.outline import merged, outline
 from evoarch.prompts.replies import Parsed
 from evoarch.prompts.spans import LAYER, SourceSpan, find
@@ -105,6 +106,20 @@ def test_what_is_no_child_is_a_problem(reply: str, asked: str) -> None:
     parsed = said(reply, asked)
     assert parsed.problem
     assert not parsed.source
+
+
+@pytest.mark.parametrize(
+    ("reply", "numbers"),
+    [
+        ('Smaller is better.\n{"choose": [3, 1, 3, 99, 0]}', [3, 1]),
+        ("<think>{'choose': [2]}</think>```json\n{'choose': [4]}\n```", [4]),
+        ("I take [2, 5].", [2, 5]),
+        ("I take none [of them].", []),
+        ("", []),
+    ],
+)
+def test_numbers_are_read_from_a_choice(reply: str, numbers: list[int]) -> None:
+    assert chosen(reply, 5) == numbers
 
 
 @given(st.text(max_size=60), st.sampled_from([FILE, EDITS, "layer"]), st.sampled_from(list(ANSWERS.values())))

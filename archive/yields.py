@@ -128,6 +128,15 @@ class Yields:
         )
         return [event_of(row) for row in rows]
 
+    def slot_seconds(self) -> dict[int, float]:
+        """By bred candidate, the seconds that its processes took in slots: of its dry runs the CPU's."""
+        rows = self._db.rows(
+            "SELECT c.id AS id, c.cpu_seconds + COALESCE(SUM(e.seconds), 0) AS seconds FROM candidates c"
+            " LEFT JOIN evaluations e ON e.candidate = c.id AND e.kind = 'search'"
+            " WHERE c.number IS NOT NULL GROUP BY c.id"
+        )
+        return {row["id"]: row["seconds"] for row in rows}
+
     def trials_after(self, event: int) -> list[OperatorTrial]:
         """The proposals that came to their end after `event`, in that order; a repeat ends nothing."""
         rows = self._db.rows(

@@ -17,37 +17,49 @@ class Idle:
     share: float
 
 
-def idle_of(events: Iterable[Event]) -> Idle | None:
+def idle_of(events: Iterable[Event], worked: Mapping[int, float] | None = None) -> Idle | None:
     """The idle share over all runs, from the archive's slot events; None while no run has begun two children.
 
     A run's steady state lies between the starts of its first and its last bred child: before it the seeds are
-    trained, after it the slots run empty.
+    trained, after it the slots run empty. `worked`: by candidate, the seconds by its slot's own clock:
+    between a child's processes its slot does nothing, however long it is taken.
     """
+    known = worked or {}
     available = busy = 0.0
     for slots, spells, starts in _runs(events):
         if len(starts) < 2:
             continue
         first, last = starts[0], starts[-1]
         available += slots * (last - first)
-        busy += sum(max(0.0, min(end, last) - max(start, first)) for start, end in spells)
+        for candidate, start, end in spells:
+            within = max(0.0, min(end, last) - max(start, first))
+            busy += min(within, known.get(candidate, within))
     return Idle(available, busy, max(0.0, 1.0 - busy / available)) if available > 0 else None
 
 
-def _runs(events: Iterable[Event]) -> Iterable[tuple[int, list[tuple[float, float]], list[float]]]:
-    """Of each run: its slots, when each was taken and left (never: at infinity), and when children began."""
+Spell = tuple[int, float, float]
+"""A candidate, when it took a slot and when it left it (never: infinity)."""
+
+
+def _runs(events: Iterable[Event]) -> Iterable[tuple[int, list[Spell], list[float]]]:
+    """Of each run: its slots, who had them when, and when children began."""
     slots, taken = 0, dict[int, float]()
-    spells, starts = list[tuple[float, float]](), list[float]()
+    spells, starts = list[Spell](), list[float]()
+
+    def still_there() -> list[Spell]:
+        return [(candidate, start, float("inf")) for candidate, start in taken.items()]
+
     for event in events:
         if event.kind == "run":
-            yield slots, spells + [(start, float("inf")) for start in taken.values()], starts
+            yield slots, spells + still_there(), starts
             slots, taken = int(str(event.detail.get("workers", 1))), {}
             spells, starts = [], []
         elif event.kind == "started" and event.candidate is not None:
             taken[event.candidate] = event.time
             starts.append(event.time)
-        elif event.candidate in taken:
-            spells.append((taken.pop(event.candidate), event.time))
-    yield slots, spells + [(start, float("inf")) for start in taken.values()], starts
+        elif event.candidate is not None and event.candidate in taken:
+            spells.append((event.candidate, taken.pop(event.candidate), event.time))
+    yield slots, spells + still_there(), starts
 
 
 UNITS = ("cpu_s", "tokens", "money")

@@ -26,6 +26,7 @@ from evoarch.agent.lm.openai_reply import (
     sent,
     sentence,
 )
+from evoarch.agent.lm.server_clock import ServerClock
 
 MAX_STOPS = 4
 """What the OpenAI API accepts; the parsers cut the rest."""
@@ -66,6 +67,7 @@ class OpenAILM:
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._client: openai.AsyncOpenAI | None = None
         self._singly = False
+        self._clock: ServerClock | None = None
         self._said = set[str]()
 
     async def check(self, complete: Complete | None = None) -> None:
@@ -87,6 +89,7 @@ class OpenAILM:
         if request.soft_prompt:
             raise LMError(f"{self.name}: an endpoint takes no soft prompt; use a local backend")
         began = time.monotonic()
+        clock = self._server_clock()
         first = await self._first(request)
         answers, errors = [first], list[LMError]()
         missing = request.n - len(first.texts)
@@ -115,6 +118,8 @@ class OpenAILM:
         unanswered = sum(each.unanswered for each in answers) + sum(each.unanswered for each in errors)
         if unanswered:
             detail["unanswered"] = unanswered
+        if spent := clock.spent():
+            detail["cpu_seconds"] = spent
         price = (
             prompt_tokens * self.settings.price_prompt + completion_tokens * self.settings.price_completion
         )
@@ -203,6 +208,12 @@ class OpenAILM:
 
     def _limit(self, request: LMRequest) -> int:
         return min(request.max_tokens, self.settings.max_tokens)
+
+    def _server_clock(self) -> ServerClock:
+        """One for all calls: of those that overlap, whoever ends first is told what all took until then."""
+        if self._clock is None:
+            self._clock = ServerClock(str(self._connect().base_url))
+        return self._clock
 
     def _connect(self) -> openai.AsyncOpenAI:
         if self._client is None:

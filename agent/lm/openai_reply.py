@@ -30,6 +30,12 @@ LONG_PROMPT = 1500
 MOST_TOKENS = 1 << 53
 """That a server may say it counted: beyond, a number is no count."""
 
+SURELY_LESS = 0.6
+"""Of our own count of an answer's tokens: a server's count below it leaves out samples."""
+
+TELLING = 300
+"""Characters of a prompt from which its tokens tell what an answer's are: both are mostly code."""
+
 MOST_READ = 8000
 """Characters of an answer that is no completion, of which the first words are shown."""
 
@@ -88,17 +94,27 @@ def read_answer(content: bytes, kind: str, request: LMRequest, unanswered: int) 
     characters = [sent(request), sum(map(len, samples))]
     estimates = [-(-each // CHARACTERS_A_TOKEN) for each in characters]
     prompt, completion = (e if c is None else c for c, e in zip(counts, estimates, strict=True))
+    own = _own_count(characters[1], characters[0], prompt)
+    # llama.cpp counts one of several samples.
+    partly = len(samples) > 1 and completion < SURELY_LESS * own
+    completion = own if partly else completion
     return Answer(
         tuple(samples),
         tuple(str(choice.get("finish_reason") or "stop") for choice in choices),
         prompt,
         completion,
-        estimated=None in counts,
+        estimated=None in counts or partly,
         problem="" if samples else "the server answered with no choices",
         empty={i: why for i, choice in enumerate(choices) if (why := _elsewhere(choice, samples[i]))},
         cut=LONG_PROMPT <= characters[0] > MOST_CHARACTERS_A_TOKEN * (counts[0] or MOST_TOKENS),
         unanswered=unanswered,
     )
+
+
+def _own_count(characters: int, asked: int, tokens: int) -> int:
+    """Tokens of an answer of so many `characters`, where a prompt of `asked` ones took `tokens`."""
+    rate = tokens / asked if asked >= TELLING else 1 / CHARACTERS_A_TOKEN
+    return round(characters * min(1.0, max(1 / MOST_CHARACTERS_A_TOKEN, rate)))
 
 
 def cut_off(request: LMRequest, n: int, limit: int, unanswered: int) -> Answer:

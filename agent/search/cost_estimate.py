@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from evoarch.agent.config.lm import LMSettings
 from evoarch.agent.config.load import LOCAL, Config
+from evoarch.agent.lm.server_clock import is_here
 
 LEAST = 20
 """Proposals that an archive must hold before the share that entered training is taken from it."""
@@ -15,7 +18,8 @@ LEAST = 20
 class TriedProposal:
     """The one child that an operator made in a dry run. `lm`: the model it asked, "" for none. `outcome`:
     sound, rejected or failed; `detail`: why. `weight`: the operator's share of the children, 0..1. `samples`:
-    children of each of its calls in a run. Tokens, money and seconds are of the one call here, of one sample.
+    children of each of its calls in a run, and of the one here. `prompt_tokens`, `lm_seconds` and `money` are
+    of that call, `completion_tokens` of one of its children.
     """
 
     operator: str
@@ -85,8 +89,7 @@ def estimate(
         tokens += asked + answered
         if lm := prices.get(each.lm):
             money += (asked * lm.price_prompt + answered * lm.price_completion) / 1e6
-            # The samples of one call are a batch, at best as long as one of them.
-            at_once = lm.concurrency if lm.backend not in LOCAL else 1
+            at_once = 1 if _computes_here(lm) else lm.concurrency
             busy[each.lm] = busy.get(each.lm, 0.0) + calls * each.lm_seconds / at_once
     slot_hours = left * seconds / workers / 3600
     lm_hours = max(busy.values(), default=0.0) / 3600
@@ -102,3 +105,11 @@ def estimate(
         lm_hours=lm_hours,
         hours=max(slot_hours, lm_hours),
     )
+
+
+def _computes_here(lm: LMSettings) -> bool:
+    """Whether calls at once share this machine's processors: then they are no quicker than one by one."""
+    if lm.backend in LOCAL:
+        return True
+    url = lm.base_url or os.environ.get("OPENAI_BASE_URL", "")
+    return lm.backend == "openai" and bool(url) and is_here(url)

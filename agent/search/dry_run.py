@@ -31,6 +31,9 @@ from evoarch.archive.store import Store
 from evoarch.evaluators.failures import failure_of
 from evoarch.evaluators.replies import DryRunPassed
 
+MOST_SAMPLES = 1 << 16
+"""Slots that are left to each operator here: more than any call has samples."""
+
 
 async def dry_run_campaign(
     folder: Path, overrides: Sequence[str] = (), *, unsafe: bool = False
@@ -64,7 +67,7 @@ def _copy_archive(source: Path, target: Path) -> None:
 async def _dry_run_campaign(session: Session) -> CostEstimate:
     store, config, parts = session.store, session.config, session.parts
     left = config.budget.evaluations - store.totals.entered_training()
-    proposals, trained = sum(store.totals.counts().values()), store.totals.entered_training()
+    before, trained = sum(store.totals.counts().values()), store.totals.entered_training()
     store.recover()
     await session.campaign.grade_seeds()
     if not store.scored(sources=False):
@@ -81,24 +84,27 @@ async def _dry_run_campaign(session: Session) -> CostEstimate:
     weights = sum(table.weight for table in config.operators)
     tried = []
     for number, table in enumerate(config.operators):
-        (proposal,) = drawing.draw(SlotSpan(first + number, 1, number), Steering())
+        # As many as a call of the run asks for: a batch takes longer than one sample, and shorter than each.
+        count = max(1, parts.operators[number].samples) if table.lm else 1
+        proposals = drawing.draw(SlotSpan(first + number * MOST_SAMPLES, count, number), Steering())
+        proposal = proposals[0]
         # Where nothing is to be mended yet another operator stands in.
         made = ProposalContext.from_json(proposal.context).table
         lm = config.operators[made].lm
         try:
-            children = await writer.write([proposal], parts.operators[made], parts.lms.get(lm))
+            children = await writer.write(proposals, parts.operators[made], parts.lms.get(lm))
         except LMError as error:
             raise UserError(f"[[lm]] {lm}: {error}", code=1) from None
         except OutOfBudgetError as error:
             raise UserError(f"dry run: {error}", code=1) from None
-        outcome, detail = await _outcome(session, *children)
+        outcome, detail = await _outcome(session, children[0])
         samples = config.rounds.samples if config.rounds else max(1, parts.operators[made].samples)
         share = table.weight / weights
         child = TriedProposal(proposal.operator, lm, outcome, detail, share, samples)
-        tried.append(_with_cost(store, proposal.batch, child))
+        tried.append(_with_cost(store, proposal.batch, child, count))
     seconds = store.totals.mean_seconds()
     return estimate(
-        tried, config, left=max(0, left), proposals=proposals, trained=trained, seconds=seconds,
+        tried, config, left=max(0, left), proposals=before, trained=trained, seconds=seconds,
         workers=parts.workers,
     )  # fmt: skip
 
@@ -113,12 +119,12 @@ async def _outcome(session: Session, child: Child) -> tuple[str, str]:
     return "failed", f"{failed.stage}: {failed.reason} (before any repair)"
 
 
-def _with_cost(store: Store, batch: int, tried: TriedProposal) -> TriedProposal:
+def _with_cost(store: Store, batch: int, tried: TriedProposal, count: int) -> TriedProposal:
     calls = store.calls.all(batch=batch, state="settled")
     return replace(
         tried,
         prompt_tokens=sum(call.prompt_tokens for call in calls),
-        completion_tokens=sum(call.completion_tokens for call in calls),
+        completion_tokens=-(-sum(call.completion_tokens for call in calls) // count),
         money=sum(call.price for call in calls),
         lm_seconds=sum(call.seconds for call in calls),
     )

@@ -55,6 +55,16 @@ def test_idle_counts_every_slot_and_leaves_out_the_pause_after_a_kill() -> None:
     assert found.busy == (6 + 6) + (4 + 2)
 
 
+def test_between_its_processes_a_slot_is_idle_by_its_own_clock() -> None:
+    events = diary(
+        (0, "run", None), (10, "started", 1), (15, "settled", 1), (15, "started", 2), (20, "settled", 2),
+        (20, "started", 3), (29, "settled", 3), (30, "stop", None),
+    )  # fmt: skip
+    found = idle_of(events, {1: 1.0, 2: 9.0})
+    assert found is not None
+    assert (found.available, found.busy) == (10, 1 + 5)
+
+
 def test_without_two_children_there_is_no_steady_state() -> None:
     assert idle_of([]) is None
     assert idle_of(diary((0, "run", None), (1, "started", 1), (2, "settled", 1))) is None

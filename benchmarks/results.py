@@ -23,6 +23,7 @@ from benchmarks.results_kept import (
     asked,
     codes,
     comparison,
+    confirmed_rows,
     curves,
     restore,
     take_comparison,
@@ -51,7 +52,7 @@ def page(results: Path) -> tuple[str, dict[str, str]]:
     for path in sorted(results.glob(f"*/{ABOUT}")):
         name, about = path.parent.name, json.loads(path.read_text(encoding="utf-8"))
         if (rows := path.parent / CONFIRMED).exists():
-            found = json.loads(rows.read_text(encoding="utf-8"))
+            found = confirmed_rows(rows)
             first.append(claim(str(about["task"]), found))
             parts += [*confirmed(name, found, codes(path.parent)), *made(about, command(name, found))]
         elif runs := curves(path.parent):

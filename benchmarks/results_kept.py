@@ -20,6 +20,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from evoarch.agent.base.errors import UserError, files_told
 from evoarch.agent.base.versions import versions
@@ -86,11 +87,18 @@ def take_confirmed(folder: Path, target: Path, rows: Path) -> None:
     pack(folder / DATABASE, target / f"{DATABASE}.xz")
     copy_file(rows, target / CONFIRMED)
     store, config = open_archive(folder, write=False), load(folder)
-    for row in json.loads(rows.read_text(encoding="utf-8")):
+    for row in confirmed_rows(rows):
         if not row["baseline"]:
             text = model_file(store, config, store.candidate(row["id"]))
             (target / f"candidate-{row['id']}.py").write_text(text, encoding="utf-8")
     _about(folder, target, {})
+
+
+def confirmed_rows(path: Path) -> list[dict[str, Any]]:
+    """What `evoarch confirm --show --json` printed into a file: a bare list before it had a version."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    rows: list[dict[str, Any]] = found["rows"] if isinstance(found, dict) else found
+    return rows
 
 
 def codes(kept: Path) -> dict[int, str]:

@@ -27,8 +27,8 @@ class Finding:
 
 @dataclass(frozen=True)
 class Usage:
-    """What a child took, measured outside it: wall and CPU seconds, peak resident bytes; `above`: those of
-    them that a child which only warms up does not take, its inputs apart.
+    """What a child took, measured outside it: wall and CPU seconds, peak resident bytes; `above`: the most
+    that it allocated beyond what the process had that it was forked from, its inputs apart.
     """
 
     seconds: float = 0.0

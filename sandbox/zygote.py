@@ -12,6 +12,7 @@ for each run one `{"op": "ended", "id", "status", "struck", "locked", "problem",
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import importlib
 import json
@@ -29,7 +30,7 @@ from evoarch.sandbox import child, child_locks
 
 MAX_DESCRIPTORS = 250
 MAX_MESSAGE = 65_536
-WATCH_SECONDS = 0.1
+WATCH_SECONDS = 0.05
 STALLED_SECONDS = 1.0
 """How late this process may wake up. Past that it stood still, as its children did: a machine that was
 suspended, a container that was paused. That time is on nobody's clock."""
@@ -41,7 +42,10 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass
 class Child:
-    """One running child. `report` is the read end on which it says that its locks are on."""
+    """One running child. `report` is the read end on which it says that its locks are on. `own_before`: bytes
+    that the process it was forked from had allocated; `own_peak`: the most it had since, as seen every
+    WATCH_SECONDS.
+    """
 
     id: int
     pid: int
@@ -51,8 +55,9 @@ class Child:
     wall: float
     deadline: float
     rss_limit: int
-    inputs: int
     granted: int
+    own_before: int = 0
+    own_peak: int = 0
     struck: str = ""
     said: bytes = b""
     locked: bool = False
@@ -63,9 +68,8 @@ def main(control: int, config: Mapping[str, Any]) -> None:
     channel = socket.socket(fileno=control)
     child_locks.die_with(config["controller"])
     warm_up(config)
-    plain = plain_peak(config)
     channel.send(json.dumps({"op": "ready"}).encode())
-    Zygote(channel, config["entry"], plain).serve()
+    Zygote(channel, config["entry"]).serve()
 
 
 def warm_up(config: Mapping[str, Any]) -> None:
@@ -79,30 +83,18 @@ def warm_up(config: Mapping[str, Any]) -> None:
     torch.manual_seed(0)
     importlib.import_module(config["entry"]).warmup()
     gc.collect()
+    # What warming up left free would hide what a small training takes. Not in every C library.
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
     gc.freeze()
-
-
-def plain_peak(config: Mapping[str, Any]) -> int:
-    """Peak resident bytes of a child that does nothing but warm up: a fork begins with most pages of this
-    process, and maps the libraries' anew as it uses them.
-    """
-    pid = os.fork()
-    if pid == 0:
-        try:
-            importlib.import_module(config["entry"]).warmup()
-        finally:
-            os._exit(0)
-    _, _, usage = os.wait4(pid, 0)
-    return usage.ru_maxrss * 1024
 
 
 class Zygote:
     """Forks a child per request, stops those that strike a limit, and tells how each ended."""
 
-    def __init__(self, channel: socket.socket, entry: str, plain: int) -> None:
+    def __init__(self, channel: socket.socket, entry: str) -> None:
         self.channel = channel
         self.entry = entry
-        self.plain = plain
         self.children: dict[int, Child] = {}
         self.awake = time.monotonic()
         self.poller = select.poll()
@@ -145,6 +137,8 @@ class Zygote:
         said, _, resident = running.said.partition(b" ")
         if said == child.LOCKED:
             running.locked = True
+            if resident:  # what opening the device took is not the genome's
+                running.own_before = running.own_peak = _pages(str(running.pid))[1]
             running.rss_limit = max(running.rss_limit, int(resident or 0) + running.granted)
             running.deadline = time.monotonic() + running.wall
         self.poller.unregister(running.report)
@@ -194,7 +188,7 @@ class Zygote:
         started = time.monotonic()
         # Resident pages of the inputs are the task's, not the candidate's.
         granted = message["memory"] + message["inputs"]
-        allowed = _resident("self") + granted
+        resident, own = _pages("self")
         running = Child(
             id=message["id"],
             pid=pid,
@@ -203,9 +197,10 @@ class Zygote:
             started=started,
             wall=message["wall"],
             deadline=started + SETUP_SECONDS,
-            rss_limit=allowed,
-            inputs=message["inputs"],
+            rss_limit=resident + granted,
             granted=granted,
+            own_before=own,
+            own_peak=own,
         )
         self.children[pid] = running
         self.poller.register(pidfd, select.POLLIN)
@@ -215,7 +210,10 @@ class Zygote:
         for running in self.children.values():
             if now >= running.deadline:
                 self.stop(running, "evaluation.wall_clock")
-            elif _resident(str(running.pid)) > running.rss_limit:
+                continue
+            resident, own = _pages(str(running.pid))
+            running.own_peak = max(running.own_peak, own)
+            if resident > running.rss_limit:
                 self.stop(running, "evaluation.memory")
 
     def stop(self, running: Child, limit: str) -> None:
@@ -246,7 +244,7 @@ class Zygote:
             seconds=ended - running.started,
             cpu=usage.ru_utime + usage.ru_stime,
             rss=peak,
-            above=max(0, peak - self.plain - running.inputs),
+            above=running.own_peak - running.own_before,
         )
 
     def tell(self, **fields: object) -> None:
@@ -256,10 +254,13 @@ class Zygote:
             sys.exit(0)
 
 
-def _resident(pid: str) -> int:
-    """Resident bytes of a process, 0 when it is gone."""
+def _pages(pid: str) -> tuple[int, int]:
+    """Resident bytes of a process, and those of them that it allocated: no file's, and no shared memory, as
+    its inputs are. 0 when it is gone.
+    """
     try:
         with open(f"/proc/{pid}/statm", "rb") as stream:
-            return int(stream.read().split()[1]) * _PAGE
-    except (OSError, IndexError):
-        return 0
+            resident, shared = map(int, stream.read().split()[1:3])
+        return resident * _PAGE, (resident - shared) * _PAGE
+    except (OSError, ValueError):
+        return 0, 0

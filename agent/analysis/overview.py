@@ -31,7 +31,8 @@ class Overview:
 
     `examples` is the size of the validation split, 0 while unknown. `hypervolume` is of the front as it is
     now, over all training repeats, below the point `reference` and within `region`; `steps` are as it was
-    first scored, and empty where nobody draws them. `facts` are what the archive says of the task.
+    first scored, and empty where nobody draws them. `scalar`: parents are the best by -(params x error).
+    `facts` are what the archive says of the task.
     """
 
     status: Status
@@ -41,6 +42,7 @@ class Overview:
     recipe: str
     objectives: tuple[str, ...]
     region: Mapping[str, tuple[float, ...]]
+    scalar: bool
     reference: Mapping[str, float]
     hypervolume: float
     examples: int
@@ -114,6 +116,7 @@ def _settings(config: Config) -> dict[str, Any]:
         "recipe": config.evaluation.recipe,
         "objectives": tuple(goal.name for goal in objectives(config.selection)),
         "region": config.selection.region,
+        "scalar": config.rounds is not None or config.selection.method == "scalar",
     }
 
 

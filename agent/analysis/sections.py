@@ -42,7 +42,7 @@ class Section:
     """A part of an overview. `key`: its name in a page, unique.
 
     With `columns`, `rows` are those of a table; without, they are pairs of a label and a value. `sentences`
-    stand below.
+    stand below. `spare`: columns that a narrow view leaves out, in this order.
     """
 
     key: str
@@ -50,6 +50,7 @@ class Section:
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[Fact, ...], ...] = ()
     sentences: tuple[str, ...] = ()
+    spare: tuple[str, ...] = ()
 
     def numeric(self, column: int) -> bool:
         """Whether a column holds numbers, which are set to the right."""
@@ -64,7 +65,7 @@ def sections(overview: Overview) -> list[Section]:
         _found(overview),
         front(status),
         _seeds(overview),
-        Section("wins", "Against the seeds", sentences=tuple(win.words for win in status.wins)),
+        _wins(status),
         Section("rungs", "Rungs and filter", sentences=tuple(in_words(rung) for rung in status.rungs)),
         Section(
             "zero-cost",
@@ -115,6 +116,8 @@ def _numbers(overview: Overview) -> Section:
         _pair(f"LM tokens {label}", status.tokens[name], f"{STATUS}/tokens/{name}")
         for label, name in (("in", "prompt"), ("out", "completion"), ("lost", "lost"))
     ]
+    if status.planned:
+        rows.append(_pair("children of all rounds", status.planned, f"{STATUS}/planned"))
     if status.money:
         rows.append(_pair("money", status.money, f"{STATUS}/money"))
     said = []
@@ -132,25 +135,63 @@ def _numbers(overview: Overview) -> Section:
 
 
 def _found(overview: Overview) -> Section:
-    rows = [
+    """The best by each objective, with what it rests on; by the paper's scalar where the campaign has it."""
+    status = overview.status
+    rows: list[tuple[Fact, ...]] = [
         (Fact(f"region, {name}"), Fact(f"{low:,g} to {high:,g}"))
         for name, (low, high) in overview.region.items()
     ]
-    if best := overview.status.best:
+    if (best := status.best) and overview.scalar:
         rows += [
             (Fact("best by -(params x error)"), Fact(f"#{best.id} {best.operator}", candidate=best.id)),
             _pair("its error", best.error, f"{STATUS}/best/error"),
             _pair("its parameters", best.params, f"{STATUS}/best/params"),
-            _pair("hypervolume of the front", overview.hypervolume, "overview/hypervolume"),
         ]
+    if best:
+        rows.append(_pair("hypervolume of the front", overview.hypervolume, "overview/hypervolume"))
         rows += [
             _pair(f"reference point, {name}", value, f"overview/reference/{name}")
             for name, value in overview.reference.items()
         ]
-    return Section("found", "What was found", rows=tuple(rows))
+    said = []
+    if status.front:
+        names = " and ".join(overview.objectives)
+        said.append(f"{len(status.front)} models are on the front: none is beaten in {names} at once.")
+    for name in overview.objectives:
+        if lowest := lowest_of(status.front, name):
+            value = "" if name in ("error", "params") else f"{cell(lowest.metrics[name])}, "
+            said.append(f"Lowest {name}: {value}{in_one_sentence(lowest)}.")
+    return Section("found", "What was found", rows=tuple(rows), sentences=tuple(said))
+
+
+def lowest_of(front: Sequence[FrontPoint], name: str) -> FrontPoint | None:
+    """Who on the front has the lowest mean of the metric `name`; None where nobody has it."""
+    having = [point for point in front if name in point.metrics]
+    return min(having, key=lambda point: (point.metrics[name], point.id), default=None)
+
+
+def in_one_sentence(point: FrontPoint) -> str:
+    """Which candidate it is, its error with the interval, its size, and on how many trainings that rests."""
+    made = f"seed {point.name}" if point.operator == "seed" else point.operator
+    said = f"#{point.id} ({made})"
+    if point.error is not None:
+        span = f" (95% {point.interval.low:.4f} to {point.interval.high:.4f})" if point.interval else ""
+        said += f", error {point.error:.4f}{span}"
+    if point.params is not None:
+        said += f", {cell(int(point.params))} parameters"
+    return f"{said}, {point.seeds} training{'s' if point.seeds != 1 else ''}"
+
+
+def _wins(status: Status) -> Section:
+    """Each elite against each seed, and in words where nothing is sure."""
+    said = [win.words for win in status.wins]
+    if status.evaluations and status.front and not any(win.sure for win in status.wins):
+        said.append("No child is shown to be better than a seed: nothing here is more than noise.")
+    return Section("wins", "Against the seeds", sentences=tuple(said))
 
 
 _POINTS = ("id", "what", "parameters", "error", "95% low", "95% high", "training seeds")
+SPARE_POINTS = ("training seeds",)
 
 
 def front(status: Status) -> Section:
@@ -162,6 +203,7 @@ def front(status: Status) -> Section:
         _POINTS,
         _points(status.front, "front"),
         (said,) if status.provisional else (),
+        SPARE_POINTS,
     )
 
 
@@ -175,7 +217,7 @@ def _seeds(overview: Overview) -> Section:
     left = [each for each in overview.status.seeds if each.reason]
     unscored = [f"#{each.id} {each.name} {each.state}: {each.reason}" for each in left]
     sentences = (said, *unscored, *overview.status.same_seeds)
-    return Section("seeds", "Seeds", _POINTS, rows, sentences if rows else ())
+    return Section("seeds", "Seeds", _POINTS, rows, sentences if rows else (), SPARE_POINTS)
 
 
 def _points(points: Sequence[FrontPoint], key: str) -> tuple[tuple[Fact, ...], ...]:
@@ -206,7 +248,8 @@ def rounds(status: Status) -> Section:
         loss = "" if each.before is None else f"{each.before:.3f} -> {each.after:.3f}"
         counts = (each.number + 1, each.state, each.parents, each.proposed, *shares, each.scored)
         rows.append(_facts((*counts, each.trained_on, loss)))
-    return Section("rounds", "Rounds", (*columns, "trained on", "held-out loss"), tuple(rows))
+    spare = ("parents", "copied", "trained on", "parsed", "novel")
+    return Section("rounds", "Rounds", (*columns, "trained on", "held-out loss"), tuple(rows), spare=spare)
 
 
 _YIELDS = ("proposed", "parsed", "vetted", "new", "scored", "failed", "improved")
@@ -218,7 +261,8 @@ def operators(status: Status) -> Section:
         (Fact(name), *(Fact(of.get(key, 0), _yield_path(name, key)) for key in _YIELDS))
         for name, of in status.operators.items()
     ]
-    return Section("operators", "Operators", ("operator", *_YIELDS), tuple(rows))
+    spare = ("parsed", "failed", "vetted", "new")
+    return Section("operators", "Operators", ("operator", *_YIELDS), tuple(rows), spare=spare)
 
 
 def _costs(status: Status) -> Section:
@@ -241,7 +285,8 @@ def _costs(status: Status) -> Section:
         rows.append((Fact(name), *spent, *passed))
     said = "What a new valid child and an improvement cost: all attempts over the successes (cost-of-pass)."
     shown = rows if status.operators else []
-    return Section("costs", "Cost", tuple(columns), tuple(shown), (said,) if shown else ())
+    spare = [name for name in reversed(columns[1:]) if not name.startswith("CPU s")]
+    return Section("costs", "Cost", tuple(columns), tuple(shown), (said,) if shown else (), tuple(spare))
 
 
 def _failures(status: Status) -> Section:

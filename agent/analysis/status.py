@@ -66,6 +66,8 @@ class Status:
     state: str
     budget: int
     reason: str = ""
+    planned: int = 0
+    """Children that the rounds propose, 0 in a campaign without rounds."""
     proposals: int = 0
     rejected: int = 0
     duplicates: int = 0
@@ -173,6 +175,7 @@ def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
         state=state,
         reason=reason,
         budget=config.budget.evaluations,
+        planned=table.rounds * table.prompts * table.samples if (table := config.rounds) else 0,
         proposals=sum(counts.values()),
         rejected=counts.get(State.REJECTED, 0),
         duplicates=counts.get(State.DUPLICATE, 0),

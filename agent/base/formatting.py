@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from evoarch.sandbox.visible import visible
 
 
@@ -14,6 +16,11 @@ def cell(value: object) -> str:
             return f"{value:.3g}"
         return f"{value:,.0f}" if value >= 100 or value.is_integer() else f"{value:.4f}"
     return f"{value:,}" if isinstance(value, int) else visible(str(value))
+
+
+def command(*words: object) -> str:
+    """A command of evoarch's that a shell takes as it stands, such as `evoarch run 'my demo'`."""
+    return shlex.join(["evoarch", *map(str, words)])
 
 
 def printable(text: str) -> str:

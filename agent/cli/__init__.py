@@ -16,7 +16,7 @@ import click
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.base.formatting import printable
-from evoarch.agent.cli.common import INTERRUPTED
+from evoarch.agent.cli.common import INTERRUPTED, PRINTED, print_json
 from evoarch.archive.errors import ArchiveError
 from evoarch.evaluators.errors import TaskError
 
@@ -63,24 +63,38 @@ class Commands(click.Group):
         command: click.Command = getattr(found, cmd_name if cmd_name != "list" else "list_")
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click's; notes whether the command is asked for JSON, which its errors are then too."""
+        ctx.meta[_JSON] = "--json" in args
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> object:
         """Runs the command that the arguments name. Exits with the code of an expected error."""
         try:
             return super().invoke(ctx)
-        except UserError as error:
+        except (UserError, TaskError, ArchiveError) as error:
+            code = error.code if isinstance(error, UserError) else 2 if isinstance(error, TaskError) else 1
             click.echo(f"evoarch: {printable(str(error))}", err=True)
-            sys.exit(error.code)
-        except TaskError as error:
-            click.echo(f"evoarch: {printable(str(error))}", err=True)
-            sys.exit(2)
-        except ArchiveError as error:
-            click.echo(f"evoarch: {printable(str(error))}", err=True)
-            sys.exit(1)
+            _also(ctx, str(error), code)
+            sys.exit(code)
+        except click.ClickException as error:
+            _also(ctx, error.format_message(), error.exit_code)
+            raise
         except KeyboardInterrupt:
             click.echo("evoarch: stopped", err=True)
             sys.exit(INTERRUPTED + signal.SIGINT)
         except BrokenPipeError:
             sys.exit(0)
+
+
+_JSON = "evoarch.json"
+"""Of a context: whether the command was asked for JSON."""
+
+
+def _also(ctx: click.Context, message: str, code: int) -> None:
+    """An error as JSON on standard output, for a script that asked for JSON and has got none yet."""
+    if ctx.meta.get(_JSON) and PRINTED not in ctx.meta:
+        print_json("error", {"error": message, "code": code})
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

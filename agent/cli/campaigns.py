@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.base.formatting import printable
+from evoarch.agent.base.formatting import command, printable
 from evoarch.agent.cli.common import INTERRUPTED, folder_argument, json_option, print_json, tell
 from evoarch.agent.cli.trust import agree, trust_option
 from evoarch.agent.config.profiles import PROFILES, profile
@@ -106,10 +106,16 @@ def init(
         remember(folder, code)  # it was named here, and has run just now
     for note in getattr(task, "notes", ()):
         click.echo(printable(f"data: {note}"))
-    for path in written:
+    for path in written.paths:
         size = chosen_seeds.sizes.get(path.stem, "") if chosen_seeds else ""
         click.echo(f"wrote {path}{size and f': {size}'}")
-    click.echo(f"next: evoarch run {folder}")
+    for note in written.notes:
+        click.echo(f"profile {profile_name}: {note}")
+    if len(written.paths) == 1:
+        click.echo(f"task {task_name} brings no baselines: seeds/ is empty")
+        click.echo(f"next: {command('seed', 'add', folder, 'MODEL.py')}")
+        return
+    click.echo(f"next: {command('run', folder)}")
 
 
 @click.command()
@@ -169,9 +175,9 @@ def run(
         raise UserError("stopped at once; `evoarch run` goes on from here", code=stop.code) from None
     found = read_overview(open_archive(folder, write=False), settings.config, steps=False)
     if as_json:
-        print_json(found.status.as_json())
+        print_json("status", found.status.as_json())
     else:
-        summary(console(), found)
+        summary(console(), found, folder)
     if ending.error:
         raise UserError(ending.reason, code=1)
     if not ending.complete:
@@ -210,7 +216,7 @@ def _dry_run(folder: Path, overrides: tuple[str, ...], *, unsafe: bool, as_json:
 
     found = asyncio.run(dry_run_campaign(folder, overrides, unsafe=unsafe))
     if as_json:
-        print_json(found.as_json())
+        print_json("dry-run", found.as_json())
     else:
         forecast(console(), found)
 
@@ -218,12 +224,13 @@ def _dry_run(folder: Path, overrides: tuple[str, ...], *, unsafe: bool, as_json:
 async def _run(
     folder: Path, settings: Settings, replay: Path | None, unsafe: bool, stop: Stop, *, quiet: bool
 ) -> Ending:
-    from evoarch.agent.cli.live import live
+    from evoarch.agent.cli.live import live, opening
     from evoarch.agent.search.session import open_session
 
     async with open_session(folder, settings=settings, replay=replay, unsafe=unsafe) as session:
         if not quiet:
-            click.echo(f"evoarch: isolation level {session.level}", err=True)
+            for line in opening(session, folder):
+                click.echo(line, err=True)
         stop.watch(session)
         work = session.campaign.run()
         if quiet:
@@ -256,7 +263,7 @@ def status(folder: Path, as_json: bool) -> None:
     else:
         found = not_begun(folder, config)
     if as_json:
-        print_json(found.status.as_json())
+        print_json("status", found.status.as_json())
     else:
-        summary(console(), found)
+        summary(console(), found, folder)
     sys.stdout.flush()

@@ -14,7 +14,7 @@ from rich.tree import Tree
 from evoarch.agent.analysis.verdict import Judgement
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.base.formatting import cell, printable
-from evoarch.agent.cli.output import table
+from evoarch.agent.cli.output import FittedTable, table
 from evoarch.agent.config.load import Config
 from evoarch.agent.report.diff import DiffPiece, Row
 from evoarch.agent.statistics.intervals import in_words
@@ -57,7 +57,7 @@ def row(candidate: Candidate, noise: Noise) -> dict[str, object]:
     }
 
 
-def listed(store: Store, found: Sequence[Candidate], noise: Noise, front: set[int]) -> Table:
+def listed(store: Store, found: Sequence[Candidate], noise: Noise, front: set[int]) -> FittedTable:
     """Candidates as a table, a row each. `front`: the ids of the elites."""
     vetoed, pinned = store.verdicts.vetoed(), store.verdicts.pinned()
     cells = [
@@ -65,7 +65,7 @@ def listed(store: Store, found: Sequence[Candidate], noise: Noise, front: set[in
             c.id,
             c.name or c.operator,
             " ".join(f"#{p}" for p in c.parents),
-            Text(str(c.state), style=_colour(c)),
+            str(c.state),
             int(c.metrics["params"]) if "params" in c.metrics else None,
             c.metrics.get("error"),
             in_words(noise.interval(c.metrics.get("error"), c.seeds)),
@@ -77,8 +77,8 @@ def listed(store: Store, found: Sequence[Candidate], noise: Noise, front: set[in
         ]
         for c in found
     ]
-    columns = ["id", "operator", "parents", "state", "params", "error", "95%", "seeds", "depth", ""]
-    return table("", columns, cells)
+    columns = ["id", "operator", "parents", "state", "params", "error", "95%", "seeds", "depth", "mark"]
+    return table("", columns, cells, spare=("depth", "seeds", "parents", "mark", "state"))
 
 
 def _colour(candidate: Candidate) -> str:
@@ -146,7 +146,7 @@ def shown(
     lines += [Text(printable(line)) for line in said]
     lines += _judged(judgement)
     source = printable(candidate.source)
-    return [*lines, Syntax(source, "python", background_color="default", line_numbers=True)]
+    return [*lines, Syntax(source, "python", background_color="default", line_numbers=True, word_wrap=True)]
 
 
 def _traced(stored: Mapping[str, object] | None) -> list[str]:

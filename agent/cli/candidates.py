@@ -51,7 +51,7 @@ def list_(
     found = store.browse.page(chosen, order_by=sort, limit=-1 if limit is None else limit)
     noise = read_noise(store)
     if as_json:
-        print_json([row(candidate, noise) for candidate in found])
+        print_json("list", [row(candidate, noise) for candidate in found])
         return
     front = {elite.id for elite in elites(store, config)}
     paged(console(), listed(store, found, noise, front))
@@ -81,7 +81,7 @@ def show(folder: Path, identity: int, as_json: bool) -> None:
     noise = read_noise(store)
     judgement = judge(store, config, candidate, elites(store, config), noise)
     if as_json:
-        print_json(whole(store, candidate, evaluations, judgement, noise))
+        print_json("show", whole(store, candidate, evaluations, judgement, noise))
     else:
         paged(console(), *shown(store, candidate, evaluations, judgement, noise))
 
@@ -136,6 +136,6 @@ def lineage(folder: Path, identity: int | None, as_json: bool) -> None:
     family = {c.id: c for c in store.browse.ancestors(wanted, most=MOST_LISTED)}
     if as_json:
         noise = read_noise(store)
-        print_json([row(family[key], noise) for key in sorted(family)])
+        print_json("list", [row(family[key], noise) for key in sorted(family)])
         return
     paged(console(), tree(family, front, config))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -25,6 +25,37 @@ def tell(notes: Iterable[str]) -> None:
         click.echo(f"note: {printable(note)}", err=True)
 
 
-def print_json(value: object) -> None:
-    """Prints `value` with sorted keys; what JSON has no type for is printed as text."""
-    click.echo(json.dumps(value, indent=2, sort_keys=True, default=str))
+SCHEMAS: Mapping[str, int] = {
+    "check": 1,
+    "compare": 1,
+    "confirm": 1,
+    "doctor": 1,
+    "dry-run": 1,
+    "error": 1,
+    "evaluate": 1,
+    "list": 1,
+    "nodes": 1,
+    "report": 1,
+    "show": 1,
+    "status": 1,
+    "tasks": 1,
+    "zoo": 1,
+    "zoo-family": 1,
+}
+"""The shapes that `--json` prints and their versions: a key that goes or changes its meaning makes a new one.
+docs/json.md says what each holds."""
+
+
+PRINTED = "evoarch.printed"
+"""Of a context: JSON has been printed, so that an error that follows is told on stderr alone."""
+
+
+def print_json(shape: str, value: Mapping[str, object] | Sequence[object]) -> None:
+    """Prints an object with sorted keys: `schema`, "SHAPE/VERSION", beside the keys of `value`, or beside
+    `rows` where it is a list. What JSON has no type for is printed as text.
+    """
+    body = value if isinstance(value, Mapping) else {"rows": value}
+    whole = {"schema": f"{shape}/{SCHEMAS[shape]}", **body}
+    click.echo(json.dumps(whole, indent=2, sort_keys=True, default=str))
+    if context := click.get_current_context(silent=True):
+        context.meta[PRINTED] = True

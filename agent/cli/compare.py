@@ -75,7 +75,7 @@ def compare(
     comparison = compare_finished(folder, arms, runs)
     written = write(comparison, folder / FOLDER, load(folder).campaign.name)
     if as_json:
-        print_json(comparison.as_json())
+        print_json("compare", comparison.as_json())
     else:
         for sentence in comparison.words:
             click.echo(f"- {sentence}")

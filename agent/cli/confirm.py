@@ -75,9 +75,13 @@ def confirm(
         )
         rows = until_stopped(work)
     if as_json:
-        print_json([_json(row) for row in rows])
+        print_json("confirm", [_json(row) for row in rows])
     else:
         _print(rows, name)
+
+
+SPARE = ("FLOPs", "latency", "rate", "of one seed", "seeds", "opened")
+"""Columns that a narrow terminal does without, in this order."""
 
 
 def _say(line: str) -> None:
@@ -118,7 +122,7 @@ def _print(rows: list[Confirmed], recipe: str) -> None:
                 _opened(row),
             ]
         )
-    console().print(table(f"recipe {recipe}, best first by the selection split", columns, body))
+    console().print(table(f"recipe {recipe}, best first by the selection split", columns, body, SPARE))
     for row in rows:
         for line in filter(None, (row.reason, row.doubt)):  # too long for a cell
             click.echo(f"#{row.candidate.id}: {line}")

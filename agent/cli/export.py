@@ -7,8 +7,12 @@ from pathlib import Path
 
 import click
 
+from evoarch.agent.base.endings import refuse_other_ending
 from evoarch.agent.base.errors import UserError, files_told
 from evoarch.agent.cli.common import folder_argument, id_argument
+
+PYTHON, PATCH = (".py",), (".patch", ".diff")
+"""How the names of what is written end."""
 
 
 @click.command()
@@ -36,6 +40,9 @@ def export(folder: Path, identity: int, output: Path, whole: bool, weights: Path
     from evoarch.agent.report.export import copy_weights, model_file
     from evoarch.agent.seeding.lineage import patch_of
 
+    refuse_other_ending("-o", output, *((PYTHON, "a model file") if whole else (PATCH, "a patch")))
+    if weights:
+        refuse_other_ending("--weights", weights, (".safetensors",), "safetensors")
     if weights and os.path.realpath(weights) == os.path.realpath(output):
         raise UserError(f"--weights {weights}: expected another file than -o {output}")
     store, config = reading(folder)

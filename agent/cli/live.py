@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable
+from pathlib import Path
 
 import click
 from rich.columns import Columns
@@ -13,8 +14,9 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
-from evoarch.agent.analysis.sections import front, operators
+from evoarch.agent.analysis.sections import front, lowest_of, operators
 from evoarch.agent.analysis.status import Status, read_status
+from evoarch.agent.base.formatting import command, printable
 from evoarch.agent.cli.views import clock, section_table
 from evoarch.agent.search.components import Ending
 from evoarch.agent.search.session import Session
@@ -40,13 +42,14 @@ async def live(session: Session, work: Awaitable[Ending]) -> Ending:
 async def _show(session: Session, task: asyncio.Future[Ending]) -> None:
     screen = Console(stderr=True, markup=False, emoji=False)
     began = time.monotonic()
-    start = read_status(session.store, session.config, live=True).evaluations
+    start, _ = progress(read_status(session.store, session.config, live=True))
     last_line = 0.0
 
     def pace(status: Status) -> tuple[float, float | None]:
         minutes = (time.monotonic() - began) / 60
-        rate = (status.evaluations - start) / minutes if minutes else 0.0
-        left = (status.budget - status.evaluations) / rate * 60 if rate else None
+        done, total = progress(status)
+        rate = (done - start) / minutes if minutes else 0.0
+        left = (total - done) / rate * 60 if rate else None
         return rate, left
 
     if not screen.is_terminal:
@@ -64,16 +67,54 @@ async def _show(session: Session, task: asyncio.Future[Ending]) -> None:
             await asyncio.wait({task}, timeout=REFRESH)
 
 
-def plain(status: Status, rate: float, left: float | None) -> str:
-    """One line of progress for logs."""
-    best = status.best
-    return (
-        f"{status.evaluations}/{status.budget} evaluated, {status.proposals} proposed, "
-        f"{status.rejected} rejected, {status.duplicates} duplicates, {status.failed} failed, "
-        f"front {len(status.front)}, "
-        + (f"best #{best.id} error {best.error:.4f} params {best.params:,.0f}, " if best else "")
-        + f"{rate:.1f}/min, left {clock(left)}"
+def opening(session: Session, folder: Path) -> list[str]:
+    """What a run is about to do, for somebody who sees one for the first time."""
+    config = session.config
+    goals = " and ".join(config.selection.objectives)
+    trained, most = session.store.totals.entered_training(), config.budget.evaluations
+    begun = (
+        f"{trained} of at most {most} children are trained" if trained else f"then at most {most} children"
     )
+    seeds = ", ".join(Path(file).stem for file in config.seeds.files)
+    return [
+        f"{printable(config.campaign.name)}: looks for models of low {goals} on {config.campaign.task}",
+        f"first the seeds are trained ({printable(seeds)}), {begun}; isolation level {session.level}",
+        "error is what validation counts as wrong, from 0 to 1; on the front nobody is beaten in "
+        f"{goals} at once",
+        f"Ctrl-C stops, {command('run', folder)} goes on; {command('review', folder)} shows it in a browser",
+    ]
+
+
+def progress(status: Status) -> tuple[int, int]:
+    """How far the campaign is: children that came to an outcome and those that the rounds propose or, without
+    rounds, children that were trained and the budget.
+    """
+    if status.planned:
+        return sum(each.proposed for each in status.rounds), status.planned
+    return status.evaluations, status.budget
+
+
+def plain(status: Status, rate: float, left: float | None) -> str:
+    """One line of progress for logs. `rate`: children a minute, as `progress` counts them."""
+    done, total = progress(status)
+    waiting = sum(seed.state in ("queued", "running") for seed in status.seeds)
+    if waiting:
+        return f"seeds {len(status.seeds) - waiting}/{len(status.seeds)} trained"
+    said = f"{status.evaluations}/{status.budget} children trained"
+    if status.planned:
+        ends = sum(each.state == "complete" for each in status.rounds)
+        said = f"round {max(1, len(status.rounds))}, {ends} complete: {done}/{total} children made, "
+        said += f"{status.evaluations} trained"
+    said += (
+        f", {status.proposals} proposed ({status.rejected} rejected, {status.duplicates} duplicates, "
+        f"{status.failed} failed), front {len(status.front)}"
+    )
+    if lowest := lowest_of(status.front, "error"):
+        size = "" if lowest.params is None else f" with {lowest.params:,.0f} parameters"
+        said += f", lowest error {lowest.metrics['error']:.4f} (#{lowest.id}{size})"
+    if done >= total:
+        return f"{said}; now the front and the seeds are trained again, {status.repeats} times so far"
+    return f"{said}, {rate:.1f}/min, left {clock(left)}"
 
 
 def picture(status: Status, rate: float, left: float | None) -> RenderableType:
@@ -84,7 +125,8 @@ def picture(status: Status, rate: float, left: float | None) -> RenderableType:
         MofNCompleteColumn(),
         expand=False,
     )
-    bar.add_task(status.name, total=status.budget, completed=status.evaluations)
+    done, total = progress(status)
+    bar.add_task(status.name, total=total, completed=done)
     tokens = status.tokens
     line = Text(
         f"{rate:.1f} children/min · left {clock(left)} · {clock(status.elapsed_s)} gone · "

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -42,13 +44,32 @@ def tasks(as_json: bool) -> None:
         for task, origin in found
     ]
     if as_json:
-        print_json(rows)
+        print_json("tasks", rows)
         return
+    families = _families(rows)
     cells = [
-        [r["name"], _words(r["offers"]), _words(r["recipes"]), _words(r["seeds"]), r["origin"]] for r in rows
+        [name, *(_words(members[0][key]) for key in ("offers", "recipes", "seeds", "origin"))]
+        for name, members in families.items()
     ]
-    console().print(table("", ["task", "offers", "recipes", "baselines", "from"], cells))
+    columns = ["task", "offers", "recipes", "baselines", "from"]
+    console().print(table("", columns, cells, spare=("from", "offers", "baselines")))
+    for name, members in families.items():
+        if len(members) > 1:
+            each = ", ".join(str(row["name"]).partition("/")[2] for row in members)
+            console().print(f"{name}: {each}")
     console().print(f"and your own: --task {' or --task '.join(FORMS)}, docs/own-task.md")
+
+
+def _families(rows: Sequence[Mapping[str, object]]) -> dict[str, list[Mapping[str, object]]]:
+    """The tasks by name, those alone first; `group/NAME` stands for those of a group that offer the same."""
+    alike: dict[tuple[str, str], list[Mapping[str, object]]] = {}
+    for row in rows:
+        group, slash, _ = str(row["name"]).partition("/")
+        facts = repr([row[key] for key in ("offers", "recipes", "seeds", "origin")])
+        alike.setdefault((group, facts if slash else ""), []).append(row)
+    alone = {str(found[0]["name"]): found for found in alike.values() if len(found) == 1}
+    groups = {f"{group}/NAME": found for (group, _), found in alike.items() if len(found) > 1}
+    return alone | groups
 
 
 def _words(value: object) -> str:
@@ -81,7 +102,7 @@ def doctor(folder: Path, pool: bool, address: str | None, as_json: bool) -> None
         sys.exit(0 if show_nodes(nodes_of(folder, address), as_json=as_json) else 1)
     points = examine(folder)
     if as_json:
-        print_json([{"what": p.what, "ok": p.ok, "found": p.found, "advice": p.advice} for p in points])
+        print_json("doctor", [asdict(point) for point in points])
     else:
         for p in points:
             click.echo(

@@ -42,6 +42,7 @@ def check(files: tuple[Path, ...], task_name: str, as_json: bool) -> None:
     found = {str(path): findings_in(path, task.offers) for path in files}
     if as_json:
         print_json(
+            "check",
             [
                 {
                     "file": path,
@@ -53,7 +54,7 @@ def check(files: tuple[Path, ...], task_name: str, as_json: bool) -> None:
                 }
                 for path, findings in found.items()
                 for f in findings
-            ]
+            ],
         )
     else:
         for path, findings in found.items():
@@ -147,7 +148,7 @@ def evaluate(
     for finding in result.findings:
         click.echo(f"{file}:{printable(str(finding))}", err=True)
     if as_json:
-        print_json(_as_json(result))
+        print_json("evaluate", _as_json(result))
     else:
         for line in _lines(result, reference):
             click.echo(f"{file}: {line}")

@@ -14,7 +14,7 @@ from evoarch.evaluators.pools.seam import Node
 def show_nodes(nodes: Sequence[Node], *, as_json: bool) -> bool:
     """Prints one line a node; whether any of them can hold a slot."""
     if as_json:
-        print_json([_as_json(node) for node in nodes])
+        print_json("nodes", [_as_json(node) for node in nodes])
     else:
         cells = [
             [node.name, str(node.level or "?"), node.slots, _devices(node), _remark(node)] for node in nodes

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from evoarch.agent.base.endings import refuse_other_ending
 from evoarch.agent.base.errors import UserError, files_told
 from evoarch.agent.cli.common import folder_argument, json_option, print_json
 
@@ -39,10 +40,12 @@ def report(
     from evoarch.agent.cli.output import reading
     from evoarch.agent.report.document import as_html, as_markdown, read_report
 
+    if output and not form:
+        refuse_other_ending("-o", output, tuple(FORMATS.values()), "one of these (--format says which)")
     store, config = reading(folder)
     found = read_report(store, config)
     if as_json:
-        print_json(found.as_json())
+        print_json("report", found.as_json())
         return
     form = form or next((f for f, ending in FORMATS.items() if output and output.suffix == ending), "html")
     output = output or Path(f"report{FORMATS[form]}")

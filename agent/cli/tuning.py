@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from evoarch.agent.base.endings import refuse_other_ending
 from evoarch.agent.base.errors import files_told
 from evoarch.agent.cli.common import folder_argument
 
@@ -41,6 +42,7 @@ def export(folder: Path, output: Path, chat: bool, everyone: bool) -> None:
     from evoarch.agent.tuning.export import exported_data, json_lines
     from evoarch.evaluators.tasks import load_task
 
+    refuse_other_ending("-o", output, (".jsonl", ".ndjson", ".json"), "JSON Lines")
     store, config = reading(folder)
     offers = load_task(config.campaign.task, folder).offers
     data = exported_data(store, config, offers, everyone=everyone)

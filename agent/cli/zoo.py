@@ -34,7 +34,7 @@ def zoo(ctx: click.Context, word: str | None, as_json: bool) -> None:
     if not found and word:
         raise UserError(f"--search: no family has {word!r}", code=1)
     if as_json:
-        print_json([_facts(family) for family in found])
+        print_json("zoo", [_facts(family) for family in found])
         return
     from evoarch.agent.cli.output import console, table
 
@@ -42,7 +42,8 @@ def zoo(ctx: click.Context, word: str | None, as_json: bool) -> None:
         [family.name, str(family.paper.year), _kinds(family), _published(family), family.summary]
         for family in found
     ]
-    console().print(table("", ["family", "year", "takes", "published parameters", "what it is"], cells))
+    columns = ["family", "year", "takes", "published parameters", "what it is"]
+    console().print(table("", columns, cells, ("takes", "year")))
 
 
 @zoo.command()
@@ -57,7 +58,7 @@ def show(name: str, as_json: bool) -> None:
         raise UserError(f"expected a family of `evoarch zoo`, got {name!r}; {nearest(name, families)}")
     family = families[name]
     if as_json:
-        print_json(_facts(family))
+        print_json("zoo-family", _facts(family))
         return
     paper = family.paper
     arxiv = f", arXiv {paper.arxiv}" if paper.arxiv else ""

@@ -11,6 +11,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from evoarch.agent.base.errors import UserError, nearest
+from evoarch.agent.base.formatting import command
 from evoarch.agent.config.lm import LMSettings
 from evoarch.agent.config.loops import loop_of, unread
 from evoarch.agent.config.tables import (
@@ -150,7 +151,8 @@ def read_toml(folder: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; `evoarch init {folder} --task mnist1d` makes one") from None
+        makes = command("init", folder, "--task", "mnist1d")
+        raise UserError(f"{path}: no such file; `{makes}` makes one") from None
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

@@ -106,7 +106,7 @@ class ConstraintsTable(Table):
     `error`: the largest error of a scored candidate (none: the task's own). Checked before training:
     `params`; `flops` of one example, multiply and add counted as two; `latency` as a ratio to that of
     `reference`, the name of a seed file without its ending ("": the first of seeds.files). After it:
-    `memory` in MiB, the peak of a training process above what warming up takes; `seconds`: CPU time of a
+    `memory` in MiB, the most that a training process allocates; `seconds`: CPU time of a
     training. `metrics`: the largest value of each of `evaluation.metrics`, by the name that is recorded.
     """
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-import shlex
 import shutil
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 from evoarch.agent.base.errors import UserError, files_told
-from evoarch.agent.base.formatting import cell
+from evoarch.agent.base.formatting import cell, command
 from evoarch.agent.base.versions import versions
 from evoarch.agent.config.load import Config
 from evoarch.agent.evaluation.one_file import needs_campaign
@@ -65,7 +64,7 @@ def model_file(store: Store, config: Config, candidate: Candidate, weights: str 
     if candidate.state is not State.SCORED:
         raise UserError(
             f"#{candidate.id} is {candidate.state}; expected a scored candidate "
-            f"(`evoarch list {store.folder} --state scored`)",
+            f"(`{command('list', store.folder, '--state', 'scored')}`)",
             code=1,
         )
     evaluations = [each for each in store.evaluations(candidate.id) if each.rung == FULL]
@@ -126,7 +125,7 @@ def _again(store: Store, config: Config, candidate: Candidate) -> str:
     """The command that trains the exported file once more: by its options alone where they do, else with the
     campaign's folder, as it was named for the export.
     """
-    words = ["evoarch", "evaluate", "THIS_FILE"]
+    words = ["evaluate", "THIS_FILE"]
     if needs_campaign(config):
         words += ["--campaign", str(store.folder)]
     else:
@@ -142,7 +141,7 @@ def _again(store: Store, config: Config, candidate: Candidate) -> str:
         words += ["--vet", "report"]
     if store.last_event_detail("session").get("level") == Level.NONE:
         words += ["--unsafe"]
-    return shlex.join(words)
+    return command(*words)
 
 
 def _line(store: Store, candidate: Candidate) -> str:

@@ -26,7 +26,7 @@ method = "pareto"         # or "strata": each size alike; "scalar": the best by 
 objectives = ["error", "params"]    # all minimised
 
 [evaluation]
-recipe = "fast"           # of {recipes}
+recipe = {recipe}           # of {recipes}
 workers = 0               # 0: one per core, less one where an embedded LM needs it
 pool = "local"            # "ray": in the slots of a Ray cluster (docs/cluster.md)
 device = "cpu"            # or "cuda", "cuda:0,2": one slot per GPU (docs/evaluation.md, "Devices")

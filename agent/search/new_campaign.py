@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import tomlkit
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.config.load import FILE
+from evoarch.agent.base.formatting import command
+from evoarch.agent.config.load import FILE, LOCAL, Config, parse
 from evoarch.agent.config.loops import loop_of
 from evoarch.agent.config.overlay import overlaid
 from evoarch.agent.config.profiles import Profile
+from evoarch.agent.evaluation.bench import choose_recipe
+from evoarch.agent.evaluation.vetting import findings_of
 from evoarch.agent.operators.base import width
+from evoarch.agent.operators.registry import build_operators
 from evoarch.agent.search.campaign_template import (
     EVALUATIONS,
     LM_OPERATORS,
@@ -24,25 +29,59 @@ from evoarch.agent.search.campaign_template import (
     SYNTACTIC_OPERATORS,
     TEMPLATE,
 )
+from evoarch.agent.search.own_parts import open_metrics
 from evoarch.evaluators.task import Task
 
 
-def profiled(text: str, name: str, profile: Profile, evaluations: int | None, task: Task) -> str:
-    """The campaign.toml `text` under a profile; `evaluations` in the place of the profile's, if any.
+@dataclass(frozen=True)
+class NewCampaign:
+    """What was written: `paths`, campaign.toml first; `notes`: how a profile was fitted, a sentence each."""
 
-    Where `task` has no recipe of the profile's name, its own stands there, and the file says so.
+    paths: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
+
+
+def usual_recipe(task: Task) -> str:
+    """The recipe of a search on `task` where nobody says: "fast", else the first of its own."""
+    return "fast" if "fast" in task.recipes else min(task.recipes)
+
+
+def profiled(
+    text: str, name: str, profile: Profile, evaluations: int | None, task: Task
+) -> tuple[str, tuple[str, ...]]:
+    """The campaign.toml `text` under a profile, and how the profile was fitted to the task and the language
+    model, which the file says too. `evaluations`: in the place of the profile's, if any.
     """
     loop = loop_of(profile.overlay.get("rounds"))
     merged = overlaid(loop.pruned(tomllib.loads(text)), profile.overlay)
     merged["campaign"] = {**merged["campaign"], "profile": name}
     if evaluations is not None:
         merged["budget"] = {**merged["budget"], "evaluations": evaluations}
-    words, recipe = profile.words, merged["evaluation"]["recipe"]
+    notes, recipe = [], merged["evaluation"]["recipe"]
     if recipe not in task.recipes:
-        own = "fast" if "fast" in task.recipes else min(task.recipes)
+        own = usual_recipe(task)
         merged["evaluation"] = {**merged["evaluation"], "recipe": own}
-        words += f".\n# Fitted to the task, which has no recipe {recipe!r}: recipe {own!r}, of its own"
-    return PROFILED.format(name=name, words=words) + tomlkit.dumps(merged)
+        notes.append(f"fitted to the task, which has no recipe {recipe!r}: recipe {own!r}, of its own")
+    backend = merged["lm"][0]["backend"]
+    if merged.get("tuning", {}).get("enabled") and backend not in LOCAL:
+        merged["tuning"] = {"enabled": False}
+        notes.append(f"fitted to the language model, whose weights are elsewhere ({backend}): no soft prompt")
+    words = "".join([profile.words, *(f".\n# {note[0].upper()}{note[1:]}" for note in notes)])
+    return PROFILED.format(name=name, words=words) + tomlkit.dumps(merged), tuple(notes)
+
+
+def check_new(config: Config, task: Task, folder: Path, sources: Mapping[str, str]) -> None:
+    """Looks over what is about to be written as a run would, as far as that needs no walls.
+
+    `sources`: the seeds by file. Raises UserError or TaskError, one line but for findings in seeds.
+    """
+    choose_recipe(task, config.evaluation.recipe)
+    build_operators(config, folder=folder)
+    open_metrics(config, task, folder)
+    found = {file: findings_of(source, config, task.offers) for file, source in sources.items()}
+    lines = [f"{file}:{finding}" for file, findings in found.items() for finding in findings]
+    if lines:
+        raise UserError("\n".join(["a seed does not hold, nothing was written", *lines]), code=1)
 
 
 def _random_for(task: Task) -> str:
@@ -61,15 +100,18 @@ def write_campaign(
     lm: str,
     profile: tuple[str, Profile] | None = None,
     seeds: Mapping[str, str] | None = None,
-) -> list[Path]:
-    """Writes campaign.toml and seeds/ into `folder`; the paths written. Raises UserError if one is there.
+) -> NewCampaign:
+    """Writes campaign.toml and seeds/ into `folder`, once they were checked against the task.
+
+    Raises UserError if one is there, or for what could not be run.
 
     `task_name`: how campaign.toml names the task ("": by its own name). `seeds`: the first generation by
     name, in the place of the task's baselines.
     """
     config = folder / FILE
     if config.exists():
-        raise UserError(f"{config}: is there already; choose another folder, or `evoarch run {folder}`")
+        run = command("run", folder)
+        raise UserError(f"{config}: is there already; choose another folder, or `{run}`")
     place = folder / "seeds"
     chosen = task.seeds if seeds is None else seeds
     files = {place / f"{stem}.py": source for stem, source in sorted(chosen.items())}
@@ -82,10 +124,18 @@ def write_campaign(
         files=", ".join(f'"seeds/{path.name}"' for path in files),
         lm=LM_TABLES[lm],
         operators=(LM_OPERATORS if lm != "none" else "") + SYNTACTIC_OPERATORS + _random_for(task),
+        recipe=json.dumps(usual_recipe(task)),
         recipes=", ".join(sorted(task.recipes)),
     )
+    notes: tuple[str, ...] = ()
     if profile is not None:
-        text = profiled(text, *profile, evaluations, task)
+        text, notes = profiled(text, *profile, evaluations, task)
+    check_new(
+        parse(tomllib.loads(text), str(config)),
+        task,
+        folder,
+        {f"seeds/{stem}.py": source for stem, source in chosen.items()},
+    )
     try:
         # The configuration last: it says that the folder is whole.
         encoded = {path: content.encode() for path, content in {**files, config: text}.items()}
@@ -97,4 +147,4 @@ def write_campaign(
             path.write_bytes(content)
     except OSError as error:
         raise UserError(f"{error.filename or folder}: {error.strerror}", code=1) from None
-    return [config, *files]
+    return NewCampaign((config, *files), notes)

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from evoarch.agent.analysis.overview import Overview, read_overview
 from evoarch.agent.analysis.sections import Section, sections
-from evoarch.agent.analysis.status import Status
+from evoarch.agent.analysis.status import SAME_SEED, Status
 from evoarch.agent.cli.views import summary
 from evoarch.agent.config.load import load
 from evoarch.agent.evaluation.halving import Decision
@@ -75,6 +75,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with create(path, name="all of it", seed=3) as store:
         store.event("session", detail={"level": "full"})
         store.event("run", detail={"workers": 2})
+        store.event(SAME_SEED, detail={"words": "seeds/twin.py duplicate: it holds the code of #1 conv"})
         for name, error, params in (("conv", 0.3, 5000.0), ("mlp", 0.4, 15000.0)):
             seed = store.add_seed(name, f"# {name}\nx = 1\n", name)
             store.start(seed.id)
@@ -131,7 +132,7 @@ def plain(text: str) -> str:
 
 def terminal(folder: Path, overview: Overview) -> str:
     out = StringIO()
-    summary(Console(file=out, width=1000, markup=False, emoji=False, soft_wrap=True), overview)
+    summary(Console(file=out, width=1000, markup=False, emoji=False, soft_wrap=True), overview, folder)
     shown = out.getvalue()
     assert evoarch("status", str(folder)).output.split() == shown.split()
     return plain(shown)
@@ -202,6 +203,7 @@ TOLD_OTHERWISE = {
     "elites": "the rows of the front",
     "level": "as isolation",
     "provisional": "a sentence below the front",
+    "planned": "children of all rounds",
 }
 
 
@@ -214,6 +216,7 @@ def test_no_number_of_the_status_is_left_out(overview: Overview) -> None:
     paths = {fact.path for section in sections(overview) for row in section.rows for fact in row}
     sentences = {
         "raced": "of these raced",
+        "same_seeds": "seeds/twin.py duplicate: it holds the code of #1 conv",
         "wins": overview.status.wins[0].words,
         "rungs": "rung1: 7 arrived",
         "score_correlations": "naswot and accuracy",

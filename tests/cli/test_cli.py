@@ -33,7 +33,7 @@ def test_a_finished_campaign_reads_the_same_in_every_command(finished: Path, tmp
         "best", "tokens", "cpu_s", "elapsed_s", "seeds",
     }  # fmt: skip
     assert {seed["name"] for seed in status["seeds"]} == {"conv_base", "mlp"}
-    rows = json.loads(evoarch("list", str(finished), "--json").output)
+    rows = json.loads(evoarch("list", str(finished), "--json").output)["rows"]
     assert [row["id"] for row in rows] == list(range(1, len(rows) + 1))
     assert set(rows[0]) >= {
         "id", "operator", "parents", "state", "error", "params", "source_digest", "generation",
@@ -182,7 +182,7 @@ def test_check_prints_all_findings_and_exit_code_1(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert f"{bad}:1:" in result.output
     assert f"{bad}:2:" in result.output
-    found = json.loads(evoarch("check", str(bad), "--json").output)
+    found = json.loads(evoarch("check", str(bad), "--json").output)["rows"]
     assert {f["line"] for f in found} >= {1, 2}
     assert all(f["hint"] for f in found)
 
@@ -202,7 +202,7 @@ def test_evaluate_puts_one_file_through_the_pipeline(tmp_path: Path) -> None:
 
 
 def test_doctor_names_every_point() -> None:
-    points = {point["what"]: point for point in json.loads(evoarch("doctor", "--json").output)}
+    points = {point["what"]: point for point in json.loads(evoarch("doctor", "--json").output)["rows"]}
     assert set(points) >= {"isolation", "archive", "devices", "lm embedded", "lm openai"}
 
 

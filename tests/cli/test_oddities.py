@@ -117,4 +117,4 @@ def test_doctor_says_whether_an_archive_can_be_made(
 def test_doctor_of_a_file_ends_with_an_error(folder: Path) -> None:
     result = evoarch("doctor", str(folder / "file"), "--json")
     assert result.exit_code == 1
-    assert not next(point for point in json.loads(result.output) if point["what"] == "archive")["ok"]
+    assert not next(point for point in json.loads(result.output)["rows"] if point["what"] == "archive")["ok"]

@@ -12,7 +12,7 @@ from kit.command import evoarch, new_campaign, output_of
 
 
 def test_the_zoo_lists_every_family_and_finds_by_a_word() -> None:
-    listed = json.loads(output_of("zoo", "--json"))
+    listed = json.loads(output_of("zoo", "--json"))["rows"]
     assert [each["name"] for each in listed] == sorted(load_catalogue())
     assert "starnet" in output_of("zoo")
     found = output_of("zoo", "--search", "STAR OPERATION")
@@ -81,7 +81,7 @@ def test_a_campaign_that_begins_with_families_has_children_of_them(tmp_path: Pat
         config.read_text().replace("repeats = 3", "repeats = 1").replace("race = 20", "race = 0")
     )
     output_of("run", str(folder))
-    rows = json.loads(output_of("list", str(folder), "--json"))
+    rows = json.loads(output_of("list", str(folder), "--json"))["rows"]
     scored = [row for row in rows if row["state"] == "scored"]
     assert {row["name"] for row in scored if row["operator"] == "seed"} == {"mobileone", "starnet"}
     children = [row for row in scored if row["operator"].startswith("syntactic.")]

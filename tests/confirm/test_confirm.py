@@ -229,7 +229,7 @@ def test_confirm_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     command = ["confirm", str(folder), "--top", "1", "--seeds", "2", "--recipe", "fast"]
     done = evoarch(*command, "--json")
     assert done.exit_code == 0, done.output
-    rows = json.loads(done.stdout)
+    rows = json.loads(done.stdout)["rows"]
     assert {"conv_base", "mlp"} <= {row["name"] for row in rows}
     assert set(rows[0]["tests"]) == {"fresh", "public"}
     latency = {row["name"]: row["latency"] for row in rows}

@@ -255,7 +255,7 @@ def test_the_command_says_why_a_row_has_no_result(tmp_path: Path) -> None:
     done = evoarch("confirm", str(folder), "--show")
     assert "\n#2: its test failed: predict: a | b\n" in done.output
     done = evoarch("confirm", str(folder), "--show", "--json")
-    rows = json.loads(done.output)
+    rows = json.loads(done.output)["rows"]
     assert [row["reason"] for row in rows] == ["its test failed: predict: a | b", "", ""]
     assert [row["opening"]["recipe"] for row in rows] == ["full"] * 3
     page = "\n".join(confirmed("c", rows, {}))

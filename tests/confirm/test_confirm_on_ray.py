@@ -73,7 +73,7 @@ def test_trainings_and_tests_run_in_the_slots_of_the_pool(
         folder = campaign(tmp_path / "c", nodes.address)
         done = evoarch("confirm", str(folder), "--recipe", "tiny", "--seeds", "2", "--json")
     assert done.exit_code == 0, done.output
-    rows = {row["name"]: row for row in json.loads(done.stdout)}
+    rows = {row["name"]: row for row in json.loads(done.stdout)["rows"]}
     assert set(rows) == set(SEEDS)
     assert all(set(row["tests"]) == {"fresh", "public"} for row in rows.values())
     assert rows["conv_base"]["latency"]["ratio"] == 1.0

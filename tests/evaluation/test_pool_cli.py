@@ -64,7 +64,7 @@ def test_what_a_slot_takes_is_checked() -> None:
 def test_doctor_shows_the_local_pool(folder: Path) -> None:
     result = evoarch("doctor", str(folder), "--pool", "--json")
     assert result.exit_code == 0
-    (node,) = json.loads(result.stdout)
+    (node,) = json.loads(result.stdout)["rows"]
     assert node["level"] == detect().level
     assert node["slots"] == node["devices"]["cpus"] >= 1
     assert str(detect().level) in evoarch("doctor", str(folder), "--pool").stdout

@@ -79,7 +79,7 @@ def test_doctor_shows_a_node_below_the_level_which_gets_nothing(nodes: Nodes, ca
     finally:
         nodes.kill(bare)
     assert done.returncode == 0, done.stderr
-    shown = {node["id"]: node for node in json.loads(done.stdout)}
+    shown = {node["id"]: node for node in json.loads(done.stdout)["rows"]}
     assert shown[bare.node_id]["slots"] == 0
     assert shown[bare.node_id]["level"] == "landlock"
     assert "sandbox.level: expected at least full, it offers landlock" in shown[bare.node_id]["refused"]

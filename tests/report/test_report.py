@@ -64,7 +64,7 @@ def test_every_figure_of_the_report_equals_what_json_says(finished: Path, tmp_pa
     output_of("report", str(finished), "-o", str(target))
     said = json.loads(output_of("report", str(finished), "--json"))
     status = json.loads(output_of("status", str(finished), "--json"))
-    rows = {row["id"]: row for row in json.loads(output_of("list", str(finished), "--json"))}
+    rows = {row["id"]: row for row in json.loads(output_of("list", str(finished), "--json"))["rows"]}
     page = Numbers()
     page.feed(target.read_text(encoding="utf-8"))
     assert len(page.values) > 40
@@ -225,7 +225,7 @@ def test_the_terminal_shows_what_the_page_shows(finished: Path) -> None:
     assert said["comparisons"][0]["words"] in shown.replace("\n", "")
     assert "class Model" in output_of("diff", str(finished), str(child.id))
     assert f"#{child.parents[0]}" in output_of("lineage", str(finished), str(child.id))
-    family = json.loads(output_of("lineage", str(finished), str(child.id), "--json"))
+    family = json.loads(output_of("lineage", str(finished), str(child.id), "--json"))["rows"]
     assert {row["id"] for row in family} >= {child.id, *child.parents}
 
 

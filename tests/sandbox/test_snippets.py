@@ -260,5 +260,5 @@ def test_check_gives_the_findings_of_every_file(tmp_path: Path) -> None:
     assert f"{files[0]}: fine" in done.output
     assert f"{files[1]}:" in done.output
     assert "LibCST can't read it" in done.output.split(files[2])[1]
-    found = json.loads(CliRunner().invoke(main, ["check", "--json", *files]).output)
+    found = json.loads(CliRunner().invoke(main, ["check", "--json", *files]).output)["rows"]
     assert {each["file"] for each in found} == set(files[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
@@ -23,6 +24,7 @@ from evoarch.evaluators.inside.digest import function_digest
 from evoarch.evaluators.inside.flops import count_flops
 from evoarch.evaluators.inside.layers import layer_table
 from evoarch.evaluators.inside.losses import LOSSES
+from evoarch.evaluators.inside.lost_state import refuse_lost_state
 from evoarch.evaluators.inside.made_up import made_up_inputs, made_up_targets
 from evoarch.evaluators.inside.trace import trace_of
 
@@ -46,10 +48,12 @@ def dry_run(
     asked on the CPU alone.
 
     `options`: entry, offers, kwargs, loss. Raises what the genome raises, TypeError or ValueError for an
-    output of a wrong type or shape, FloatingPointError for numbers that are not finite.
+    output of a wrong type or shape, or state that prediction would lack, FloatingPointError for numbers that
+    are not finite.
     """
     announce("build")
     device = device_of(options)
+    drawn = random.getstate(), torch.get_rng_state()
     model = build(genome, options).to(device)
     announce("dry_run")
     offers, outputs = options["offers"], outputs_of(options)
@@ -78,6 +82,7 @@ def dry_run(
         for x in torch.split(inputs, list(BATCHES)):
             check_logits(model(x), len(x), outputs)
     state, ties = state_of(model)
+    _refuse_lost_state(genome, model, inputs[: BATCHES[0]], options, drawn)
     tensors = {name: value.clone() for name, value in state.items()}
     notes = {
         "ties": ties,
@@ -87,6 +92,24 @@ def dry_run(
     few = inputs[: BATCHES[0]]
     told = {"layers": layer_table(model, few), **_flops(model, few), **_trace(model, few[:2])}
     return tensors, {**notes, **told}
+
+
+def _refuse_lost_state(
+    genome: ModuleType | None,
+    model: nn.Module,
+    inputs: Tensor,
+    options: Mapping[str, Any],
+    drawn: tuple[Any, Tensor],
+) -> None:
+    """Builds the model once more from what was drawn for the first, as a prediction does."""
+    now = random.getstate(), torch.get_rng_state()
+    random.setstate(drawn[0])
+    torch.set_rng_state(drawn[1])
+    fresh = build(genome, options).to(inputs.device)
+    materialise(fresh, inputs[:2])
+    random.setstate(now[0])
+    torch.set_rng_state(now[1])
+    refuse_lost_state(model, fresh, inputs)
 
 
 def initial_state(

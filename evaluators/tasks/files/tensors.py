@@ -13,7 +13,7 @@ from pathlib import Path
 
 from evoarch.evaluators.tasks.files.named import NamedFile
 from evoarch.evaluators.tasks.files.task import FileData, FileTask, file_task
-from evoarch.evaluators.tasks.files.tensors_file import read_parts
+from evoarch.evaluators.tasks.files.tensors_file import notes_of, read_parts
 
 
 def tensors_task(named: NamedFile, path: Path) -> FileTask:
@@ -22,4 +22,4 @@ def tensors_task(named: NamedFile, path: Path) -> FileTask:
     parts, classes = read_parts(path)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return file_task(str(named), FileData(parts, classes, digest))
+    return file_task(str(named), FileData(parts, classes, digest, notes=notes_of(path, parts, classes)))

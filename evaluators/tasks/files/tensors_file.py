@@ -44,8 +44,89 @@ def read_parts(path: Path) -> tuple[dict[str, Split], int]:
         if present:
             parts[split] = _split(path, split, arrays[f"x_{split}"], arrays[f"y_{split}"])
     if "train" not in parts:
-        raise TaskError(f"{path}: expected x_train and y_train, got {', '.join(sorted(arrays)) or 'nothing'}")
+        raise TaskError(f"{path}: expected x_train and y_train, got {_found(path)}")
     return parts, _consistent(path, parts)
+
+
+MOST_NAMED = 8
+"""Arrays of other names that a message lists."""
+
+
+def _found(path: Path) -> str:
+    """The names of all arrays in a file, and which of them may be meant."""
+    if path.suffix == ".npz":
+        with zipfile.ZipFile(path) as file:
+            names = [name.removesuffix(".npy") for name in file.namelist()]
+    else:
+        from safetensors import safe_open
+
+        with safe_open(path, framework="numpy") as tensors:
+            names = list(tensors.keys())
+    if not names:
+        return "nothing"
+    said = ", ".join(names[:MOST_NAMED]) + (
+        f" and {len(names) - MOST_NAMED} more" if names[MOST_NAMED:] else ""
+    )
+    inputs = [name for name in names if name.lower() in ("x", "inputs", "data", "images", "features")]
+    targets = [name for name in names if name.lower() in ("y", "targets", "labels", "target", "label")]
+    if len(inputs) == len(targets) == 1:
+        said += (
+            f"; if {inputs[0]} and {targets[0]} are the training examples, save them as x_train and y_train"
+        )
+    return said
+
+
+CHANNELS = (1, 3, 4)
+"""Of an image: grey, RGB, RGBA."""
+
+
+def notes_of(path: Path, parts: Mapping[str, Split], classes: int) -> tuple[str, ...]:
+    """What the file at `path`, read as `parts`, was taken for, and what in it looks like something else; a
+    sentence each.
+    """
+    train = parts["train"]
+    shape, dtype = train.inputs.shape[1:], _dtype(path)
+    what = {1: f"vectors of {shape[0]} features"}.get(len(shape), f"{shape[0]} channels of {shape[1:]}")
+    aim = f"{classes} classes" if classes else f"a regression of {train.targets.shape[1]} numbers"
+    others = [name for name in ("val", "test", "selection") if name in parts]
+    said = [
+        f"{len(train.inputs):,} training examples ({dtype}) taken for {what}, each "
+        f"{'feature' if len(shape) == 1 else 'channel'} standardised, and for {aim}; "
+        f"beside them {', '.join(others) if others else 'no split: a fifth is drawn for validation'}"
+    ]
+    if len(shape) == 3 and shape[-1] in CHANNELS and shape[0] not in CHANNELS:
+        said.append(
+            f"x_train {(len(train.inputs), *shape)} looks like images with their channels last, and was "
+            f"taken for {shape[0]} channels: expected (n, C, H, W), as np.moveaxis(x, -1, 1) makes it"
+        )
+    if dtype.kind in "iu" and not (dtype.itemsize == 1 and len(shape) > 1):
+        low, high = int(train.inputs.min()), int(train.inputs.max())
+        said.append(
+            f"x_train holds whole numbers, {low} to {high}, taken for measurements and standardised: ids "
+            "(words, categories) need a task of your own (docs/own-task.md)"
+        )
+    if not classes and _whole(train.targets):
+        said.append(
+            "y_train holds whole numbers as floating point, taken for a regression: integers make classes"
+        )
+    return tuple(said)
+
+
+def _dtype(path: Path) -> np.dtype[Any]:
+    """The type of x_train as it is stored."""
+    if path.suffix == ".npz":
+        with zipfile.ZipFile(path) as file, file.open("x_train.npy") as stream:
+            read_magic(stream)
+            return read_array_header_1_0(stream)[2]
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as tensors:
+        return np.dtype(tensors.get_slice("x_train")[:1].dtype)
+
+
+def _whole(targets: Targets) -> bool:
+    values = np.asarray(targets)
+    return values.shape[1] == 1 and bool((values == np.round(values)).all()) and len(np.unique(values)) <= 100
 
 
 def _consistent(path: Path, parts: Mapping[str, Split]) -> int:

@@ -20,6 +20,7 @@ from evoarch.prompts.outline import assemble, merged, outline
 from evoarch.prompts.replies import Parsed
 from evoarch.prompts.span_replies import spanned
 from evoarch.prompts.spans import INSERT, SourceSpan, find, unused
+from evoarch.prompts.unnest import unnested
 from evoarch.sandbox.genome import strip_prose
 
 LINE_TOKENS = 96
@@ -36,7 +37,7 @@ class LMCrossover(LMOperator):
 
     async def propose(self, order: Order, rng: random.Random, complete: Complete | None) -> list[Draft]:
         """`order.count` drafts. Raises LMError when the call itself failed, never for what it answered."""
-        source, donor = (strip_prose(p.source) for p in (order.parents[0], order.parents[-1]))
+        source, donor = (unnested(strip_prose(p.source)) for p in (order.parents[0], order.parents[-1]))
         offered = blocks(donor, order.entry)
         if not offered:
             return refused(order, "expected a layer with its call to take over, the other parent has none")

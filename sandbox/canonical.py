@@ -13,16 +13,21 @@ import warnings
 from evoarch.sandbox.canonical_imports import ROOTS, settle_imports
 from evoarch.sandbox.canonical_names import rename
 from evoarch.sandbox.canonical_prose import without_prose
+from evoarch.sandbox.canonical_scopes import all_nodes
 from evoarch.sandbox.parsing import gate, parse_gated
 
 
-def canonical_form(source: str, entry: str) -> str:
-    """See `evoarch.sandbox.genome.canonical`. Raises GenomeError."""
+def canonical_form(source: str, entry: str, *, again: bool = False) -> str:
+    """See `evoarch.sandbox.genome.canonical`. Raises GenomeError.
+
+    `again`: `source` is such a form already, so that LibCST need not look at it once more.
+    """
     tree = gate(source)
-    module = parse_gated(source)
+    if not again:
+        parse_gated(source)
     tree.body = _tidy(tree.body, empty_ok=True)
     shadowed = typed = False
-    for node in ast.walk(tree):
+    for node in all_nodes(tree):
         if isinstance(node, ast.Constant):
             node.kind = None
         elif isinstance(node, ast.Name):
@@ -41,7 +46,7 @@ def canonical_form(source: str, entry: str) -> str:
             rename(tree, entry, attributes=False)
         settle_imports(tree, entry)
         rename(tree, entry, attributes=True)
-    return _write(tree) or without_prose(module).code
+    return _write(tree) or without_prose(parse_gated(source)).code
 
 
 def _tidy(block: list[ast.stmt], *, empty_ok: bool) -> list[ast.stmt]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from evoarch.sandbox.canonical_scopes import FUNCTION, Scope, Scopes, Site, Variable
@@ -58,15 +58,15 @@ class _Family:
 class SelfAttributes:
     """The attributes that are only ever reached through `self` or `super()` of a file's own classes."""
 
-    def __init__(self, tree: ast.Module, scopes: Scopes, strings: set[str]) -> None:
+    def __init__(self, nodes: Sequence[ast.AST], scopes: Scopes, strings: set[str]) -> None:
         self._scopes = scopes
-        self._classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+        self._classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
         self._variable = {self._scopes.of[node]: node for node in self._classes}
         self._blocked = MODULE_NAMES | strings
         self._family: dict[ast.ClassDef, _Family] = {}
-        self._possible = self._can_be_told(tree) and self._relate()
+        self._possible = self._can_be_told(nodes) and self._relate()
         if self._possible:
-            self._collect(tree)
+            self._collect(nodes)
 
     def groups(self) -> Iterator[list[Site]]:
         if not self._possible:
@@ -77,9 +77,9 @@ class SelfAttributes:
                 if family.own and safe:
                     yield sites
 
-    def _can_be_told(self, tree: ast.Module) -> bool:
+    def _can_be_told(self, nodes: Sequence[ast.AST]) -> bool:
         """Whether no name is handed over as a computed string, or a method called on a foreign object."""
-        for node in ast.walk(tree):
+        for node in nodes:
             if isinstance(node, ast.Name) and (node.id in NAMED or node.id.startswith("__")):
                 return False
             if isinstance(node, ast.alias) and node.name in NAMED:
@@ -128,7 +128,7 @@ class SelfAttributes:
             if family is second:
                 self._family[node] = first
 
-    def _collect(self, tree: ast.Module) -> None:
+    def _collect(self, nodes: Sequence[ast.AST]) -> None:
         for node, scope, order in self._scopes.attributes:
             owner = self._owner(node.value, scope)
             if owner is None:
@@ -145,7 +145,7 @@ class SelfAttributes:
                 family = self._family[node_of_class]
                 self._add(family, variable.name, variable.sites)
                 family.stored.add(variable.name)
-        for node_ in ast.walk(tree):
+        for node_ in nodes:
             if isinstance(node_, ast.MatchClass):
                 self._blocked |= set(node_.kwd_attrs)
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import ast
 import builtins
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from evoarch.sandbox.canonical_classes import SelfAttributes
-from evoarch.sandbox.canonical_scopes import FUNCTION, Scopes, Site, Variable, arguments
+from evoarch.sandbox.canonical_scopes import FUNCTION, Scopes, Site, Variable, all_nodes, arguments
 from evoarch.sandbox.words import words
 
 KEPT = frozenset({"RECIPE"})
@@ -37,28 +38,28 @@ class _Words:
 
 def rename(tree: ast.Module, entry: str, *, attributes: bool) -> None:
     """Renames variables, and attributes if wanted, in place."""
-    scopes = Scopes(tree)
-    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    scopes, nodes = Scopes(tree), all_nodes(tree)
+    used = {node.id for node in nodes if isinstance(node, ast.Name)}
     used |= {node.attr for node, _, _ in scopes.attributes}
-    used |= {node.name for node in ast.walk(tree) if isinstance(node, ast.alias)}
+    used |= {node.name for node in nodes if isinstance(node, ast.alias)}
     if used & LOOKUPS:
         return
-    words = _words(tree)
-    fixed = _entry_arguments(tree, entry)
+    words = _words(nodes)
+    fixed = _entry_arguments(nodes, entry)
     groups: list[tuple[str, list[Site]]] = []
     for variable in scopes.variables:
         if _is_free_to_rename(variable, entry, words, fixed):
             groups.append(("g" if variable.scope.kind == "module" else "v", variable.sites))
     if attributes:
-        groups += [("a", sites) for sites in SelfAttributes(tree, scopes, words.strings).groups()]
-    _number(tree, groups, words)
+        groups += [("a", sites) for sites in SelfAttributes(nodes, scopes, words.strings).groups()]
+    _number(nodes, groups, words)
 
 
-def _number(tree: ast.Module, groups: list[tuple[str, list[Site]]], words: _Words) -> None:
+def _number(nodes: Sequence[ast.AST], groups: list[tuple[str, list[Site]]], words: _Words) -> None:
     for _, sites in groups:
         for site in sites:
             site.write("")
-    taken = words.keywords | words.strings | _identifiers(tree)
+    taken = words.keywords | words.strings | _identifiers(nodes)
     count = {"g": 0, "v": 0, "a": 0}
     for prefix, sites in sorted(groups, key=lambda group: min(site.order for site in group[1])):
         while (name := f"{prefix}_{count[prefix]}") in taken:
@@ -68,19 +69,20 @@ def _number(tree: ast.Module, groups: list[tuple[str, list[Site]]], words: _Word
             site.write(name)
 
 
-def _identifiers(tree: ast.Module) -> set[str]:
+def _identifiers(nodes: Sequence[ast.AST]) -> set[str]:
     found: set[str] = set()
-    for node in ast.walk(tree):
-        for _, value in ast.iter_fields(node):
+    for node in nodes:
+        for name in node._fields:
+            value = getattr(node, name, None)
             for item in value if isinstance(value, list) else [value]:
                 if isinstance(item, str):
                     found.update(item.split("."))
     return found
 
 
-def _words(tree: ast.Module) -> _Words:
+def _words(nodes: Sequence[ast.AST]) -> _Words:
     words = _Words()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.keyword):
             words.spread = words.spread or node.arg is None
             words.keywords.add(node.arg or "")
@@ -128,10 +130,10 @@ def _in_class(variable: Variable) -> bool:
     return parent is not None and parent.kind == "class"
 
 
-def _entry_arguments(tree: ast.Module, entry: str) -> set[ast.arg] | None:
+def _entry_arguments(nodes: Sequence[ast.AST], entry: str) -> set[ast.arg] | None:
     """The parameters that the task fills by name. None: unknown, so every parameter may be one."""
     named: dict[str, list[FUNCTION | ast.ClassDef]] = {}
-    for statement in ast.walk(tree):
+    for statement in nodes:
         if isinstance(statement, FUNCTION | ast.ClassDef):
             named.setdefault(statement.name, []).append(statement)
     fixed: set[ast.arg] = set()

@@ -77,6 +77,10 @@ class Scopes(ast.NodeVisitor):
             self.visit(statement)
         self._resolve()
 
+    def generic_visit(self, node: ast.AST) -> None:
+        for child in child_nodes(node):
+            self.visit(child)
+
     # What binds and what reads
 
     def _use(self, name: str, kind: str, node: ast.AST, place: str, index: int | None = None) -> None:
@@ -257,5 +261,25 @@ def own_nodes(node: ast.AST) -> list[ast.AST]:
         node = todo.pop()
         found.append(node)
         if not isinstance(node, FUNCTION | ast.ClassDef | ast.Lambda):
-            todo.extend(ast.iter_child_nodes(node))
+            todo.extend(child_nodes(node))
+    return found
+
+
+def child_nodes(node: ast.AST) -> list[ast.AST]:
+    """As ast.iter_child_nodes, several times as fast, without contexts (Load, Store)."""
+    found: list[ast.AST] = []
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if type(value) is list:
+            found += [each for each in value if isinstance(each, ast.AST)]
+        elif isinstance(value, ast.AST) and not isinstance(value, ast.expr_context):
+            found.append(value)
+    return found
+
+
+def all_nodes(tree: ast.AST) -> list[ast.AST]:
+    """`tree` and all below it but contexts, level by level, as ast.walk has them."""
+    found = [tree]
+    for node in found:
+        found += child_nodes(node)
     return found

@@ -32,7 +32,7 @@ def canonical(source: str, entry: str = "Model") -> str:
     form = canonical_form(source, entry)
     for _ in range(_MOST_PASSES):
         # A new name can end a clash that kept another name as it was.
-        again = canonical_form(form, entry)
+        again = canonical_form(form, entry, again=True)
         if again == form:
             break
         form = again

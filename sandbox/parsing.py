@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import warnings
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from evoarch.sandbox.spacing import same_meaning, spaced
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 MAX_BYTES = 200_000
 """Size of the largest source that is looked at, in UTF-8 bytes."""
 
+
+_MOST_KEPT = 20_000
+"""The longest source, in characters, whose tree is kept for a while."""
 
 MAX_DEPTH = 200
 """Deepest nesting of syntax nodes. Hand-written model files stay below 40."""
@@ -103,6 +107,16 @@ def parse_gated(source: str) -> cst.Module:
 
 
 def _tree(source: str) -> cst.Module:
+    return _kept(source) if len(source) <= _MOST_KEPT else _read(source)
+
+
+@lru_cache(maxsize=8)
+def _kept(source: str) -> cst.Module:
+    """The trees of the last few sources: one child is edited, vetted and digested in a row."""
+    return _read(source)
+
+
+def _read(source: str) -> cst.Module:
     import libcst as cst
 
     try:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import libcst as cst
 import pytest
 import torch
 from hypothesis import given, settings
@@ -23,6 +24,8 @@ from evoarch.agent.operators.syntactic.dataflow import FlowContext
 from evoarch.agent.operators.syntactic.mutate import KINDS, MAX_CHARACTERS, SyntacticMutate
 from evoarch.agent.operators.syntactic.sizes import counted
 from evoarch.agent.operators.syntactic.view import completed, look, same
+from evoarch.agent.operators.syntactic.vocabulary import HELPERS
+from evoarch.agent.operators.syntactic.walking import walk
 from evoarch.evaluators.tasks import mnist1d
 from evoarch.sandbox.vet import vet
 from kit.proposing import proposed
@@ -138,6 +141,57 @@ def test_random_says_what_the_task_must_offer() -> None:
     drafts = asyncio.run(RandomDraw().propose(order, random.Random(0), None))
     assert len(drafts) == 2
     assert "expected offers input_shape" in drafts[0].problem
+
+
+class Seen(cst.CSTVisitor):
+    """What a walk calls, in order."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, cst.CSTNode]] = []
+
+    def visit_Call(self, node: cst.Call) -> None:  # noqa: N802
+        self.calls.append(("call", node))
+
+    def leave_Call(self, original_node: cst.Call) -> None:  # noqa: N802
+        self.calls.append(("left", original_node))
+
+    def visit_Name(self, node: cst.Name) -> None:  # noqa: N802
+        self.calls.append(("name", node))
+
+    def visit_Subscript(self, node: cst.Subscript) -> bool:  # noqa: N802
+        self.calls.append(("subscript", node))
+        return False
+
+
+ORDERED = """
+@first(1)
+def f(a: int = one(), /, b=two(), *rest, c: str = "x", **more) -> three():
+    try:
+        y = [p if q else r for p in s if t] + {**u, "k": v}
+    except (E, F) as error:
+        raise G(error) from error
+    with open(h) as i, j:
+        k = lambda l, m=2: l(m) if not n else -o[p(1) : q]
+    match a:
+        case Point(x=0) | [1, *z]:
+            pass
+    del w; assert a < b <= c, f"{d(e)!r} and {g}"
+
+
+@second
+class C(D, metaclass=M):
+    z: int = 3
+    async def h(self): return await (x := self.y(1)(2, k=3, *a, **b))
+"""
+
+
+@pytest.mark.parametrize("source", [*ALL.values(), ORDERED, *HELPERS.values()])
+def test_a_walk_calls_a_visitor_as_libcst_does(source: str) -> None:
+    module = cst.parse_module(source)
+    ours, theirs = Seen(), Seen()
+    walk(module, ours)
+    module.visit(theirs)
+    assert ours.calls == theirs.calls
 
 
 NET = """import torch.nn as nn

@@ -17,8 +17,9 @@ from evoarch.agent.operators.shape_repair.locate import (
     set_value,
     value_of,
 )
-from evoarch.agent.operators.syntactic.view import Edit, argument, code, layer_name, with_argument
+from evoarch.agent.operators.syntactic.view import argument, code, layer_name, with_argument
 from evoarch.agent.operators.syntactic.vocabulary import SPECS, expression
+from evoarch.agent.operators.syntactic.walking import Edit
 
 
 def _named(site: RepairSite) -> str:

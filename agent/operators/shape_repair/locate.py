@@ -11,7 +11,6 @@ from libcst.metadata import MetadataWrapper, PositionProvider
 
 from evoarch.agent.operators.syntactic.frames import CodeFrame, Locals, followed, parameters
 from evoarch.agent.operators.syntactic.view import (
-    Edit,
     Layer,
     View,
     argument,
@@ -22,6 +21,7 @@ from evoarch.agent.operators.syntactic.view import (
     with_items,
 )
 from evoarch.agent.operators.syntactic.vocabulary import SPECS
+from evoarch.agent.operators.syntactic.walking import Edit
 from evoarch.sandbox.outcome import Raised
 
 Edits = dict[cst.CSTNode, Edit | cst.CSTNode]

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from evoarch.agent.operators.shape_repair import code as by_code
 from evoarch.agent.operators.shape_repair import layers as by_layer
 from evoarch.agent.operators.shape_repair.locate import Fix, Trouble
-from evoarch.agent.operators.syntactic.view import View, completed, look, rewrite, same
+from evoarch.agent.operators.syntactic.view import View, completed, look, same
+from evoarch.agent.operators.syntactic.walking import rewrite
 from evoarch.sandbox.outcome import Raised
 from evoarch.sandbox.parsing import GenomeError
 

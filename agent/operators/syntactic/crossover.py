@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import random
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
+from functools import lru_cache
 
 import libcst as cst
 
@@ -15,7 +17,6 @@ from evoarch.agent.operators.syntactic.frames import CodeFrame, followed
 from evoarch.agent.operators.syntactic.layers import inserted
 from evoarch.agent.operators.syntactic.mutate import MAX_CHARACTERS
 from evoarch.agent.operators.syntactic.view import (
-    Edit,
     Layer,
     View,
     bound_names,
@@ -25,13 +26,13 @@ from evoarch.agent.operators.syntactic.view import (
     layer_name,
     literal,
     look,
-    rewrite,
-    same,
+    meaning,
     self_attribute,
     with_items,
 )
 from evoarch.agent.operators.syntactic.vocabulary import FUNCTIONALS, SPECS, expression, layer
-from evoarch.sandbox.parsing import GenomeError, parse
+from evoarch.agent.operators.syntactic.walking import Edit, rewrite, walk
+from evoarch.sandbox.parsing import GenomeError
 
 LONGEST = 4
 """Most layers of the donor that travel together."""
@@ -85,7 +86,7 @@ def parts(view: View, entry: str) -> list[_Part]:
     if forward is None:
         return [_part(view, found_layer.call, CodeFrame(None)) for found_layer in view.layers]
     order = _Order()
-    forward.body.visit(order)
+    walk(forward.body, order)
     for call in order.calls:
         attribute = self_attribute(call.func)
         defined = view.definitions.get((entry, attribute)) if attribute else None
@@ -109,14 +110,20 @@ def _part(view: View, node: cst.BaseExpression, frame: CodeFrame) -> _Part:
     return _Part(_standalone(node, frame), SPECS[name].kind if name in SPECS else name or "own")
 
 
-def _foreign(text: str, donor: cst.Module) -> set[str] | None:
-    """Top-level names of the donor that a layer needs, with what those need; None if it needs others."""
+@lru_cache(maxsize=4)
+def _top(module: cst.Module) -> tuple[Set[str], Mapping[str, Set[str]]]:
+    """The names that a file's top level binds, and of its classes and functions all names in them."""
     defined = {
-        node.name: ast.unparse(node)
-        for node in ast.parse(donor.code).body
+        node.name: {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+        for node in ast.parse(module.code).body
         if isinstance(node, ast.ClassDef | ast.FunctionDef)
     }
-    known = bound_names(donor)
+    return bound_names(module), defined
+
+
+def _foreign(text: str, donor: cst.Module) -> set[str] | None:
+    """Top-level names of the donor that a layer needs, with what those need; None if it needs others."""
+    known, defined = _top(donor)
     names = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
     if names - known - {"nn", "torch", "F", "True", "False", "None"}:
         return None
@@ -125,8 +132,7 @@ def _foreign(text: str, donor: cst.Module) -> set[str] | None:
     while pending:
         one = pending.pop()
         wanted.add(one)
-        inner = {n.id for n in ast.walk(ast.parse(defined.get(one, ""))) if isinstance(n, ast.Name)}
-        pending |= (inner & known) - wanted
+        pending |= (defined.get(one, set()) & known) - wanted
     return wanted
 
 
@@ -142,9 +148,11 @@ def _carried(
     base: cst.Module, donor: cst.Module, wanted: set[str]
 ) -> tuple[list[cst.BaseStatement | cst.SimpleStatementLine], dict[str, str]]:
     """The donor's top-level statements for `wanted` names, renamed where the base uses the name otherwise."""
-    taken, carried = bound_names(base), list[cst.BaseStatement | cst.SimpleStatementLine]()
+    carried, renames = list[cst.BaseStatement | cst.SimpleStatementLine](), dict[str, str]()
+    if not wanted:
+        return carried, renames
+    taken = _top(base)[0]
     texts = {code(statement) for statement in base.body}
-    renames: dict[str, str] = {}
     for statement in donor.body:
         names = bound_names(cst.Module([statement])) & wanted
         if not names or code(statement) in texts:
@@ -240,6 +248,7 @@ def cross(source: str, donor_source: str, rng: random.Random, context: FlowConte
     offered = parts(donor, context.entry)
     scores = {code(one.call) for one in donor.layers if one.spec.gives and gives_classes(donor, one, context)}
     offered = [part for part in offered if part.text not in scores]
+    parent = meaning(source)
     for _ in range(_TRIES if offered else 0):
         picked = _segment(rng, offered, donor.module)
         if picked is None:
@@ -252,8 +261,8 @@ def cross(source: str, donor_source: str, rng: random.Random, context: FlowConte
         change = _exchange(base, block, items, rng, context)
         if change is None:
             continue
-        child = completed(parse(_placed(change.module, carried).code))
-        if same(child, source) or len(child) > max(MAX_CHARACTERS, len(source)):
+        child = completed(_placed(change.module, carried))
+        if meaning(child) == parent or len(child) > max(MAX_CHARACTERS, len(source)):
             continue
         return Draft(child, change=" ".join(change.what.split())[:200])
     return Draft("", problem="nothing to exchange: no layer of one parent fits a place in the other")

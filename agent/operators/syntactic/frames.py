@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import libcst as cst
 
-from evoarch.agent.operators.syntactic.view import (
-    argument,
-)
+from evoarch.agent.operators.syntactic.view import argument
+from evoarch.agent.operators.syntactic.walking import walk
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def followed(expr: cst.BaseExpression, frame: CodeFrame) -> tuple[cst.BaseExpres
                 break
             return default, frame
         found = Locals()
-        function.body.visit(found)
+        walk(function.body, found)
         if name not in found.values:
             break
         expr = found.values[name]

@@ -15,16 +15,7 @@ from evoarch.agent.operators.syntactic.dataflow import (
     gives_classes,
     propagated,
 )
-from evoarch.agent.operators.syntactic.view import (
-    Edit,
-    Layer,
-    View,
-    code,
-    line_of,
-    literal,
-    rewrite,
-    with_items,
-)
+from evoarch.agent.operators.syntactic.view import Layer, View, code, line_of, literal, with_items
 from evoarch.agent.operators.syntactic.vocabulary import (
     activation,
     conv,
@@ -37,6 +28,7 @@ from evoarch.agent.operators.syntactic.vocabulary import (
     recurrent,
     star,
 )
+from evoarch.agent.operators.syntactic.walking import Edit, rewrite
 
 
 def fresh(view: View, owner: str, stem: str) -> str:

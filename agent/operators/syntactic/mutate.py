@@ -11,7 +11,7 @@ from evoarch.agent.operators.base import Draft, OperatorSettings, Order, operato
 from evoarch.agent.operators.syntactic import layers, resize, values
 from evoarch.agent.operators.syntactic import recipe as syntactic_recipe
 from evoarch.agent.operators.syntactic.dataflow import Change, FlowContext
-from evoarch.agent.operators.syntactic.view import View, completed, look, same
+from evoarch.agent.operators.syntactic.view import View, completed, look, meaning
 from evoarch.sandbox.parsing import GenomeError
 
 Kind = Callable[[View, random.Random, FlowContext], Change | None]
@@ -54,13 +54,14 @@ _TRIES = 40
 def mutate(source: str, rng: random.Random, context: FlowContext) -> Draft:
     """A changed copy of a model file, or a draft that says why there is none."""
     try:
-        look(source)
+        view = look(source)
     except GenomeError as error:
         return Draft("", problem=f"nothing to change: {error}")
     wanted = 1
     while wanted < MAX_CHANGES and rng.random() < MORE:
         wanted += 1
     child, done = source, list[str]()
+    parent = last = meaning(source)
     kinds = {**KINDS, **RECIPE} if context.recipe else KINDS
     names = list(kinds)
     weights = [kinds[name][1] for name in names]
@@ -68,17 +69,17 @@ def mutate(source: str, rng: random.Random, context: FlowContext) -> Draft:
         if len(done) == wanted:
             break
         kind = kinds[rng.choices(names, weights)[0]][0]
-        change = kind(look(child), rng, context)
+        change = kind(view, rng, context)
         if change is None:
             continue
         text = completed(change.module)
-        if len(text) > max(MAX_CHARACTERS, len(source)) or same(text, child) or same(text, source):
+        if len(text) > max(MAX_CHARACTERS, len(source)) or (now := meaning(text)) in (parent, last):
             continue
         try:
-            look(text)
+            view = look(text)
         except GenomeError:  # `*a, **k` hid an argument that the change gave again
             continue
-        child = text
+        child, last = text, now
         done.append(change.what)
     if not done:
         return Draft("", problem="nothing to change: no layer or size that a mutation knows")

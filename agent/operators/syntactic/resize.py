@@ -11,7 +11,8 @@ import libcst as cst
 
 from evoarch.agent.operators.syntactic.dataflow import Change, FlowContext, capped, gives_classes
 from evoarch.agent.operators.syntactic.sizes import elements, scale_for
-from evoarch.agent.operators.syntactic.view import Layer, View, literal, rewrite
+from evoarch.agent.operators.syntactic.view import Layer, View, literal
+from evoarch.agent.operators.syntactic.walking import rewrite
 
 _JUMP = (0.1, 0.6)
 """By how many decades a resized child is smaller or larger than its parent, at least and at most."""

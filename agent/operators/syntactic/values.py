@@ -15,15 +15,7 @@ from evoarch.agent.operators.syntactic.dataflow import (
     gives_classes,
     propagated,
 )
-from evoarch.agent.operators.syntactic.view import (
-    Layer,
-    View,
-    argument,
-    code,
-    functional_name,
-    literal,
-    rewrite,
-)
+from evoarch.agent.operators.syntactic.view import Layer, View, argument, code, functional_name, literal
 from evoarch.agent.operators.syntactic.vocabulary import (
     ACTIVATIONS,
     DILATIONS,
@@ -33,6 +25,7 @@ from evoarch.agent.operators.syntactic.vocabulary import (
     expression,
     layer,
 )
+from evoarch.agent.operators.syntactic.walking import rewrite, walk
 
 _FACTORS = (0.25, 0.33, 0.5, 0.6, 0.67, 0.75, 0.8, 0.9, 1.1, 1.25, 1.33, 1.5, 1.75, 2.0)
 
@@ -233,7 +226,7 @@ class _Numbers(cst.CSTVisitor):
 def number(view: View, rng: random.Random, context: FlowContext) -> Change | None:
     """Another number where the file names a size, a count or a rate outside the known layers."""
     collector = _Numbers(view, context)
-    view.module.visit(collector)
+    walk(view.module, collector)
     sites = collector.found
     for found in view.layers:
         for parameter in ("num_groups", "num_layers", "num_heads", "nhead", "dim_feedforward", "output_size"):

@@ -8,15 +8,15 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
+from functools import cache
 
 import libcst as cst
 
 from evoarch.agent.operators.syntactic.vocabulary import FUNCTIONALS, HELPERS, SPECS, Spec, expression
+from evoarch.agent.operators.syntactic.walking import walk
 from evoarch.sandbox.parsing import parse
-
-Edit = Callable[[cst.CSTNode], cst.CSTNode | cst.FlattenSentinel[cst.CSTNode] | cst.RemovalSentinel]
 
 _IMPORTS: Mapping[str, str] = {
     "nn": "from torch import nn",
@@ -180,7 +180,7 @@ def look(source: str) -> View:
     for statement in module.body:
         if isinstance(statement, cst.ClassDef):
             view.classes[statement.name.value] = statement
-    module.visit(_Collector(view))
+    walk(module, _Collector(view))
     return view
 
 
@@ -295,32 +295,6 @@ def with_items(call: cst.Call, items: Iterable[cst.BaseExpression]) -> cst.Call:
     return call.with_changes(args=args)
 
 
-class _Rewriter(cst.CSTTransformer):
-    def __init__(self, edits: Mapping[cst.CSTNode, Edit]) -> None:
-        self.edits = edits
-
-    def on_leave(  # type: ignore[override]
-        self, original_node: cst.CSTNode, updated_node: cst.CSTNode
-    ) -> cst.CSTNode | cst.FlattenSentinel[cst.CSTNode] | cst.RemovalSentinel:
-        edit = self.edits.get(original_node)
-        return updated_node if edit is None else edit(updated_node)
-
-
-def rewrite(module: cst.Module, edits: Mapping[cst.CSTNode, Edit | cst.CSTNode]) -> cst.Module:
-    """The module with nodes replaced, each by a node or by what a function makes of the node (its children
-    already edited). Nodes are told apart by identity."""
-
-    def constant(node: cst.CSTNode) -> Edit:
-        return lambda _: node
-
-    functions = {
-        node: constant(edit) if isinstance(edit, cst.CSTNode) else edit for node, edit in edits.items()
-    }
-    changed = module.visit(_Rewriter(functions))
-    assert isinstance(changed, cst.Module)
-    return changed
-
-
 def line_of(text: str) -> cst.SimpleStatementLine:
     """`text` as a statement line."""
     statement = cst.parse_statement(text)
@@ -330,8 +304,12 @@ def line_of(text: str) -> cst.SimpleStatementLine:
 
 def bound_names(module: cst.Module) -> set[str]:
     """Names that the top level of a file binds: imports, classes, functions, assignments."""
+    return _bound(ast.parse(module.code))
+
+
+def _bound(tree: ast.Module) -> set[str]:
     names: set[str] = set()
-    for node in ast.parse(module.code).body:
+    for node in tree.body:
         if isinstance(node, ast.Import | ast.ImportFrom):
             names |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ClassDef | ast.FunctionDef):
@@ -343,22 +321,28 @@ def bound_names(module: cst.Module) -> set[str]:
     return names
 
 
-def used_names(source: str) -> set[str]:
+def _used(tree: ast.Module) -> set[str]:
     """All names that a source reads or binds."""
-    return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+@cache
+def _helper(name: str) -> tuple[str, Set[str]]:
+    """A helper's text and the names that it uses."""
+    text = HELPERS[name].strip()
+    return text, _used(ast.parse(text))
 
 
 def completed(module: cst.Module) -> str:
     """The source with the helper classes and imports that it uses and doesn't yet have."""
     source = module.code
-    bound, used = bound_names(module), used_names(source)
-    helpers = [name for name in HELPERS if name in used - bound]
-    text = [HELPERS[name].strip() for name in helpers]
-    used = used.union(*(used_names(helper) for helper in text))
+    tree = ast.parse(source)
+    bound, used = _bound(tree), _used(tree)
+    helpers = [_helper(name) for name in HELPERS if name in used - bound]
+    used = used.union(*(names for _, names in helpers))
     wanted = [_IMPORTS[name] for name in ("torch", "F", "nn", "math") if name in used - bound]
     if not helpers and not wanted:
         return source
-    tree = ast.parse(source)
     imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     start = tree.body[0] if tree.body else None
     documented = isinstance(start, ast.Expr) and isinstance(start.value, ast.Constant)
@@ -366,7 +350,7 @@ def completed(module: cst.Module) -> str:
     lines = re.split("\r\n?|\n", source.removesuffix("\n"))
     first = tree.body[0].end_lineno if start is not None and documented else 0
     after = max([node.end_lineno or 0 for node in imports] or [first or 0])
-    middle = [*wanted, *(line for helper in text for line in ["", "", *helper.splitlines()])]
+    middle = [*wanted, *(line for text, _ in helpers for line in ["", "", *text.splitlines()])]
     tail = lines[after:]
     if helpers:
         while tail and not tail[0].strip():
@@ -375,6 +359,11 @@ def completed(module: cst.Module) -> str:
     return "\n".join([*lines[:after], *middle, *tail]) + "\n"
 
 
+def meaning(source: str) -> str:
+    """A text that two files share if they are the same program but for comments and layout."""
+    return ast.dump(ast.parse(source))
+
+
 def same(one: str, other: str) -> bool:
     """Whether two files are the same program but for comments and layout."""
-    return ast.dump(ast.parse(one)) == ast.dump(ast.parse(other))
+    return meaning(one) == meaning(other)

@@ -97,6 +97,19 @@ def hypervolume(
     return float(moocore.hypervolume(points, ref=limit))
 
 
+def attained(
+    fronts: Sequence[Sequence[Row]], objectives: Sequence[Objective], share: float = 50.0
+) -> list[dict[str, float]]:
+    """The points that at least `share` percent of the `fronts` attain, none of which dominates another:
+    a contour of the empirical attainment function (Fonseca et al. 2011). Each front has at least one row.
+    """
+    points = np.vstack([_matrix(rows, objectives) for rows in fronts])
+    runs = [number for number, rows in enumerate(fronts, 1) for _ in rows]
+    found = moocore.eaf(points, runs, percentiles=[share])
+    names = [objective.name for objective in objectives]
+    return [dict(zip(names, map(float, row[:-1]), strict=True)) for row in found]
+
+
 def fitness(metrics: Row) -> float:
     """The paper's scalar, to be maximised: -(params x error) (EvoPrompting, section 3)."""
     return -(metrics["params"] * metrics["error"])

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.results_confirmed import claim, command, confirmed
@@ -33,7 +33,8 @@ from benchmarks.results_kept import (
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.compare.comparison import Comparison
 from evoarch.agent.compare.curves import MEASURES, PRIMARY
-from evoarch.agent.compare.page import chart, style
+from evoarch.agent.compare.page import attainment, chart, style
+from evoarch.agent.compare.sizes import GRID, BySize
 from evoarch.agent.report.svg import draw
 from evoarch.archive.errors import ArchiveError
 
@@ -44,6 +45,7 @@ PICTURES = TOP / "docs" / "img"
 MODEL, CHANCE = "lm", "random"
 """The two arms of which the page's first paragraph speaks."""
 AXES = ("evaluations", "CPU seconds")
+ATTAINED = "attained"
 
 
 def page(results: Path) -> tuple[str, dict[str, str]]:
@@ -56,7 +58,7 @@ def page(results: Path) -> tuple[str, dict[str, str]]:
             first.append(claim(str(about["task"]), found))
             parts += [*confirmed(name, found, codes(path.parent)), *made(about, command(name, found))]
         elif runs := curves(path.parent):
-            result = comparison(about, runs)
+            result = comparison(about, runs, path.parent)
             first.append(headline(result, str(about["task"])))
             parts += arms(name, about, result)
             pictures |= drawn(name, result)
@@ -108,6 +110,7 @@ def arms(name: str, about: Mapping[str, object], result: Comparison) -> list[str
         lines.append(f"| {arm} | {words[arm]} | {len(found)} of {planned[arm]} | {cost} |")
     lines.append("")
     lines += [f"![{PRIMARY} by {axis}](img/{_picture(name, axis)})" for axis in AXES]
+    lines.append(f"![error attained by size](img/{_picture(name, ATTAINED)})")
     lines.append("")
     for table in result.tables:
         better = "more" if table.measure.up else "less"
@@ -117,7 +120,33 @@ def arms(name: str, about: Mapping[str, object], result: Comparison) -> list[str
             mean, low, high = table.summary(arm)
             lines.append(f"| {arm} | {mean:.3f} | {low:.3f} to {high:.3f} |")
         lines.append("")
+    lines += [line for found in result.sizes for line in sizes(found)]
     return [*lines, *made(about, f"cp -r results/{name} again && evoarch compare again {asked(about)}")]
+
+
+def sizes(found: BySize) -> list[str]:
+    """Two tables of one budget: the best error at three sizes, and the median attainment curve."""
+    at = f"at {found.budget:,.0f} {found.axis} (less is better)"
+
+    def table(heads: Sequence[int], rows: Mapping[str, Sequence[str]]) -> list[str]:
+        lines = [f"| arm | {' | '.join(f'{size:,}' for size in heads)} |", "|---" * (len(heads) + 1) + "|"]
+        return [*lines, *(f"| {arm} | {' | '.join(cells)} |" for arm, cells in rows.items()), ""]
+
+    best = {
+        arm: ["{:.3f} [{:.3f}, {:.3f}]".format(*found.summary(arm, limit)) for limit in found.limits]
+        for arm in found.values
+    }
+    half = {
+        arm: ["" if (error := found.at(arm, size)) is None else f"{error:.3f}" for size in GRID]
+        for arm in found.attained
+    }
+    return [
+        "lowest validation error with at most so many parameters (1 where a run has none), mean and 95% "
+        f"interval, {at}:\n",
+        *table(found.limits, best),
+        f"validation error that half of the runs attain with at most so many parameters, {at}:\n",
+        *table(GRID, half),
+    ]
 
 
 def differences(result: Comparison) -> list[str]:
@@ -142,7 +171,8 @@ def differences(result: Comparison) -> list[str]:
 def drawn(name: str, result: Comparison) -> dict[str, str]:
     """Curves of the primary measure with bands, one picture an axis."""
     measure = next(each for each in MEASURES if each.name == PRIMARY)
-    return {_picture(name, axis): str(draw(chart(result, measure, axis), style=style())) for axis in AXES}
+    found = {_picture(name, axis): str(draw(chart(result, measure, axis), style=style())) for axis in AXES}
+    return {**found, _picture(name, ATTAINED): str(draw(attainment(result), style=style()))}
 
 
 def _picture(name: str, axis: str) -> str:

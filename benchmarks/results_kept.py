@@ -32,6 +32,7 @@ from evoarch.agent.compare.runs import FOLDER, Run, configured, plan
 from evoarch.agent.config.load import FILE, load, parse
 from evoarch.agent.report.export import model_file
 from evoarch.agent.search.campaign_files import copy_file, copy_files
+from evoarch.agent.statistics.objectives import region_of
 from evoarch.archive.schema import FILE as DATABASE
 from evoarch.archive.store import open_archive
 
@@ -175,20 +176,22 @@ def unpack(packed: Path, folder: Path) -> Path:
 def curves(kept: Path) -> list[Curve]:
     """The curves of a kept comparison, read from its archives."""
     found = []
+    region = region_of(load(kept).selection)
     with tempfile.TemporaryDirectory() as scratch:
         for path in sorted(kept.glob("*/seed-*.db.xz")):
             arm, seed = path.parent.name, int(path.name.removeprefix("seed-").removesuffix(".db.xz"))
-            found.append(read(Run(arm, seed, unpack(path, Path(scratch) / arm / str(seed)))))
+            found.append(read(Run(arm, seed, unpack(path, Path(scratch) / arm / str(seed))), region))
     return sorted(found, key=lambda curve: (curve.arm, curve.seed))
 
 
-def comparison(about: Mapping[str, object], found: list[Curve]) -> Comparison:
+def comparison(about: Mapping[str, object], found: list[Curve], kept: Path) -> Comparison:
     """A kept comparison, with what is planned and not there yet."""
     planned, arms = about["planned"], about["arms"]
     assert isinstance(planned, dict)
     assert isinstance(arms, dict)
     missing = {arm: count - sum(curve.arm == arm for curve in found) for arm, count in planned.items()}
-    return compared(arms, found, missing)
+    region = region_of(load(kept).selection)
+    return compared(arms, found, missing, task=str(about["task"]), region=region)
 
 
 def machine() -> str:

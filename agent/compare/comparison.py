@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from evoarch.agent.compare.curves import MEASURES, PRIMARY, Curve, Measure
+from evoarch.agent.compare.sizes import BySize, by_size, limits_of
 from evoarch.agent.statistics.intervals import ALPHA
+from evoarch.agent.statistics.objectives import EVERYTHING, Region
 from evoarch.agent.statistics.tests import Difference, differences, interval, least_p
 
 
@@ -30,6 +32,7 @@ class Comparison:
     """`arms`: a name and what it is in words. `missing`: runs that are not finished, by arm.
 
     `claims`: a sentence for each pair of arms in the primary measure; `cautions`: what to keep in mind.
+    `sizes`: what the arms reach at given sizes, at each budget.
     """
 
     arms: Mapping[str, str]
@@ -38,11 +41,12 @@ class Comparison:
     tables: tuple[ArmsTable, ...]
     claims: tuple[str, ...]
     cautions: tuple[str, ...]
+    sizes: tuple[BySize, ...] = ()
 
     @property
     def words(self) -> tuple[str, ...]:
         """What can and what cannot be claimed, in sentences."""
-        return self.claims + self.cautions
+        return (*self.claims, *(each.words for each in self.sizes if each.limits), *self.cautions)
 
     def of(self, arm: str) -> list[Curve]:
         """The curves of one arm's finished runs."""
@@ -64,37 +68,54 @@ class Comparison:
                 }
                 for table in self.tables
             ],
+            "sizes": [each.as_json() for each in self.sizes],
         }
 
 
 def compared(
-    arms: Mapping[str, str], curves: Sequence[Curve], missing: Mapping[str, int] | None = None
+    arms: Mapping[str, str],
+    curves: Sequence[Curve],
+    missing: Mapping[str, int] | None = None,
+    *,
+    task: str = "",
+    region: Region = EVERYTHING,
 ) -> Comparison:
-    """The comparison of finished runs, at the budget that all of them spent. ValueError without any."""
+    """The comparison of finished runs, at the budget that all of them spent. ValueError without any.
+
+    `task`: its name, for the sizes that are looked at; `region`: the one that the hypervolume is of.
+    """
     if not curves:
         raise ValueError("expected at least one finished run, got none")
     present = {arm: words for arm, words in arms.items() if any(curve.arm == arm for curve in curves)}
     count = min(curve.points[-1].evaluations for curve in curves)
     seconds = min(curve.points[-1].cpu_seconds for curve in curves)
-    tables = []
+    tables, sizes, limits = list[ArmsTable](), list[BySize](), limits_of(task, curves)
     for axis, budget in (("evaluations", float(count)), ("CPU seconds", seconds)):
+        points = {
+            arm: [
+                curve.at_evaluations(count) if axis == "evaluations" else curve.at_seconds(budget)
+                for curve in curves
+                if curve.arm == arm
+            ]
+            for arm in present
+        }
         for measure in MEASURES:
             values = {
-                arm: tuple(
-                    (
-                        curve.at_evaluations(count) if axis == "evaluations" else curve.at_seconds(budget)
-                    ).value(measure.name)
-                    for curve in curves
-                    if curve.arm == arm
-                )
-                for arm in present
+                arm: tuple(point.value(measure.name) for point in found) for arm, found in points.items()
             }
             tests = tuple(differences(values, up=measure.up)) if len(values) > 1 else ()
             tables.append(ArmsTable(measure, axis, budget, values, tests))
+        sizes.append(by_size(points, axis, budget, limits))
     missing = {arm: number for arm, number in (missing or {}).items() if number}
     primary = [table for table in tables if table.measure.name == PRIMARY]
     claims = tuple(_claim(table, each) for table in primary for each in table.differences)
-    return Comparison(present, tuple(curves), missing, tuple(tables), claims, _cautions(missing))
+    cautions = (*_cautions(missing), *_region_said(region))
+    return Comparison(present, tuple(curves), missing, tuple(tables), claims, cautions, tuple(sizes))
+
+
+def _region_said(region: Region) -> tuple[str, ...]:
+    limits = ", ".join(f"{name} {low:,g} to {high:,g}" for name, (low, high) in region.limits.items())
+    return (f"The hypervolume counts the campaign's region alone: {limits}.",) if limits else ()
 
 
 def _cautions(missing: Mapping[str, int]) -> tuple[str, ...]:

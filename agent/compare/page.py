@@ -13,6 +13,7 @@ from evoarch.agent.base.errors import files_told
 from evoarch.agent.base.formatting import finalised
 from evoarch.agent.compare.comparison import Comparison
 from evoarch.agent.compare.curves import MEASURES, Curve, Measure
+from evoarch.agent.compare.sizes import GRID as GRID_OF_SIZES
 from evoarch.agent.report.svg import Axis, Band, Chart, Line, draw
 from evoarch.agent.statistics.tests import interval
 
@@ -59,6 +60,20 @@ def chart(comparison: Comparison, measure: Measure, axis: str) -> Chart:
     return Chart(f"{measure.name}-{axis}", f"{measure.words}, by {axis}", x, y, lines, bands=bands)
 
 
+def attainment(comparison: Comparison) -> Chart:
+    """The error that half of each arm's runs attain against size, at the budget in evaluations."""
+    found = comparison.sizes[0]
+    lines = [
+        Line(list(points), f"arm{number % len(COLOURS)}", steps=True, label=arm)
+        for number, (arm, points) in enumerate(found.attained.items())
+    ]
+    points = [point for line in lines for point in line.points]
+    x = Axis.over("parameters", [params for params, _ in points], log=True)
+    y = Axis.over("error", [error for _, error in points])
+    title = f"error that half of the runs attain, at {found.budget:,.0f} {found.axis}"
+    return Chart("attained", title, x, y, lines)
+
+
 def _sampled(curve: Curve, measure: Measure, grid: NDArray[np.float64], by_count: bool) -> list[float]:
     points = [curve.at_evaluations(int(x)) if by_count else curve.at_seconds(float(x)) for x in grid]
     return [point.value(measure.name) for point in points]
@@ -80,10 +95,12 @@ def write(comparison: Comparison, folder: Path, title: str) -> list[Path]:
         for measure in MEASURES:
             name = f"{measure.name}-{axis.replace(' ', '-')}.svg"
             pictures.append((name, draw(chart(comparison, measure, axis), style=style())))
+    pictures.append(("attained.svg", draw(attainment(comparison), style=style())))
     written = []
     for name, picture in pictures:
         written.append(_put(folder / name, str(picture)))
     context = {"title": title, "comparison": comparison, "pictures": pictures, "style": Markup(style())}
+    context["grid"] = GRID_OF_SIZES
     for form in ("md", "html"):
         text = environment.get_template(f"report.{form}.j2").render(context)
         written.append(_put(folder / f"report.{form}", text))

@@ -48,6 +48,10 @@ class Region:
         return sum(_beyond(row.get(name), name in SIZES, *ends) for name, ends in self.limits.items())
 
 
+EVERYTHING = Region()
+"""No limits."""
+
+
 def _beyond(value: float | None, size: bool, low: float, high: float) -> float:
     if value is None:
         return math.inf

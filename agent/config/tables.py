@@ -59,9 +59,13 @@ class PortfolioTable(Table):
 
 
 class SeedsTable(Table):
-    """`files`: model files relative to the campaign's folder; the first generation."""
+    """`files`: model files relative to the campaign's folder; the first generation. `grown`: they are sizes
+    of one model, the smallest first, and the first training of each begins with the weights of the one
+    before, grown (docs/scale.md); further training seeds begin anew, as with `evaluation.inherit`.
+    """
 
     files: tuple[str, ...] = ()
+    grown: bool = False
 
 
 class SelectionTable(Table):

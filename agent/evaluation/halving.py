@@ -22,6 +22,7 @@ from evoarch.archive.pareto import Objective, crowding, measured, ranks
 from evoarch.archive.records import FULL, Candidate, Evaluation, Failed, Scored
 from evoarch.archive.store import Store
 from evoarch.archive.weights import load_weights, remove_weights, save_weights
+from evoarch.evaluators.growing import Growing
 from evoarch.evaluators.segments import Segment
 from evoarch.evaluators.task import Evaluated, Recipe
 from evoarch.sandbox.outcome import Array
@@ -47,6 +48,8 @@ class Ladder:
     rungs: Sequence[Rung]
     steps: int
     classes: int | None = None
+    growing: Growing | None = None
+    """What grows the weights of one size into those of the next (`seeds.grown`)."""
 
     async def climb(
         self, candidate: Candidate, source: str, digest: str, kind: str, train: Train
@@ -54,10 +57,10 @@ class Ladder:
         """The rung on which the first training repeat ended, and how: `FULL`, or an earlier one where it
         failed. None: it was stopped there, and is settled.
         """
-        if not (self.rungs or self.config.evaluation.inherit):
+        if not (self.rungs or self.config.evaluation.inherit or self.growing):
             return FULL, await train(source, digest, 0, None)
         passed, start, state = self._reached(candidate)
-        inherited = _Inherited() if state else self._inherited(candidate, kind)
+        inherited = _Inherited() if state else await self._inherited(candidate, kind)
         if inherited.record:
             self.store.event("inherited", candidate.id, inherited.record)
         for rung in self.rungs[passed:]:
@@ -149,15 +152,31 @@ class Ladder:
     def _folder(self) -> Path:
         return Path(self.store.folder)
 
-    def _inherited(self, candidate: Candidate, kind: str) -> _Inherited:
-        """The first parent's weights of its first training repeat, and the steps that are in them."""
-        if not self.config.evaluation.inherit or kind != "search" or not candidate.parents:
+    def _elder(self, candidate: Candidate, kind: str) -> int | None:
+        """Whose weights it begins with: its first parent's, or those of the size before; None: it begins
+        anew.
+        """
+        if kind == "search" and self.config.evaluation.inherit and candidate.parents:
+            return candidate.parents[0]
+        if kind == "seed" and self.config.seeds.grown and candidate.id > 1:
+            return candidate.id - 1
+        return None
+
+    async def _inherited(self, candidate: Candidate, kind: str) -> _Inherited:
+        """The weights of the elder's first training repeat, and the steps that are in them."""
+        parent = self._elder(candidate, kind)
+        if parent is None:
             return _Inherited()
-        parent = candidate.parents[0]
         try:
-            tensors = load_weights(self._folder, parent, FULL, 0)
+            tensors: Mapping[str, Array] = load_weights(self._folder, parent, FULL, 0)
         except ArchiveError:
             return _Inherited()  # Nobody's fault: it begins anew, and its record says so by saying nothing.
+        if kind == "seed" and self.growing is not None:
+            grown = await self.growing.grow(candidate.source, self.store.candidate(parent).source, tensors)
+            if grown.inexact:
+                self.store.event("not grown", candidate.id, {"from": parent, "reason": grown.inexact})
+                return _Inherited()
+            tensors = grown.tensors
         own: Any = {}
         for each in self.store.evaluations(parent):
             if each.seed == 0 and "inherited" in each.detail:

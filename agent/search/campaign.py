@@ -27,6 +27,7 @@ from evoarch.agent.statistics.objectives import objectives
 from evoarch.archive.pareto import measured
 from evoarch.archive.records import Candidate, State
 from evoarch.archive.store import Store
+from evoarch.evaluators.growing import Growing
 from evoarch.evaluators.segments import ResumableEvaluator
 from evoarch.evaluators.trace import Tracer
 
@@ -140,9 +141,11 @@ class Campaign:
             self._store.start(seed.id)
             await self._grader.grade(self._store.candidate(seed.id), "seed")
 
+        # Each size grows from the one before, whose training has to be over.
+        grown = self._config.seeds.grown
         # In a replay the one whose turn it is must be under way, however many this machine runs at a time.
         waits = self._event_order.recorded or self._parts.pool is not None  # a pool has its own queue
-        slots = len(seeds) if waits else self._parts.workers
+        slots = 1 if grown else len(seeds) if waits else self._parts.workers
         await self._in_slots(grade, seeds, slots)
 
     def _finals(self) -> Reevaluation:
@@ -171,17 +174,18 @@ def _screen(store: Store, config: Config, parts: Components, event_order: EventO
 
 def _ladder(store: Store, config: Config, parts: Components, event_order: EventOrder) -> Ladder:
     """The rungs of the campaign's evaluator. Raises UserError where it has no such, or can't inherit."""
-    table = config.evaluation
-    if not (table.rungs or table.inherit):
+    table, evaluator = config.evaluation, parts.evaluator
+    if not (table.rungs or table.inherit or config.seeds.grown):
         return Ladder(store, config, event_order, (), 0)
-    if not isinstance(parts.evaluator, ResumableEvaluator):
-        key = "rungs" if table.rungs else "inherit"
+    growing = evaluator if config.seeds.grown and isinstance(evaluator, Growing) else None
+    if not isinstance(evaluator, ResumableEvaluator) or (config.seeds.grown and growing is None):
+        key = "evaluation.rungs" if table.rungs else "evaluation.inherit"
+        key = key if table.rungs or table.inherit else "seeds.grown"
         raise UserError(
-            f"evaluation.{key}: expected a task that is trained in parts; {config.campaign.task} brings its"
-            " own training"
+            f"{key}: expected a task that is trained in parts; {config.campaign.task} brings its own training"
         )
     classes = parts.offers.get("num_classes")
-    rungs = ladder(table.rungs, parts.evaluator.steps)
+    rungs = ladder(table.rungs, evaluator.steps)
     # Twice guessing among two or three is no bar: good models stand below it after some steps.
     known = classes if isinstance(classes, int) and classes > 3 else None
-    return Ladder(store, config, event_order, rungs, parts.evaluator.steps, known)
+    return Ladder(store, config, event_order, rungs, evaluator.steps, known, growing)

@@ -12,7 +12,7 @@ from evoarch.evaluators.task import Task
 from evoarch.evaluators.zoo.catalogue import load_catalogue
 from evoarch.evaluators.zoo.fit import FitError, fit
 
-_SUFFIXES = {"": 1, "k": 1_000, "m": 1_000_000}
+_SUFFIXES = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
 
 
 @dataclass(frozen=True)
@@ -23,17 +23,19 @@ class NamedSeeds:
     sizes: Mapping[str, str]
 
 
-def budget_of(text: str) -> int:
-    """A number of parameters, such as 5000, 50k or 1.5M. Raises UserError."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([kKmM]?)", text)
+def budget_of(text: str, option: str = "--params") -> int:
+    """The number that `option` was given, such as 5000, 50k or 1.5M. Raises UserError."""
+    found = re.fullmatch(r"(\d{1,15}(?:\.\d+)?)([kKmMgG]?)", text.strip())
     budget = round(float(found[1]) * _SUFFIXES[found[2].lower()]) if found else 0
     if budget < 1:
-        raise UserError(f"--params: expected a number such as 5000, 50k or 2M, got {text!r}")
+        raise UserError(f"{option}: expected a number such as 5000, 50k or 2M, got {text!r}")
     return budget
 
 
-def named_seeds(names: Sequence[str], task: Task, budget: int) -> NamedSeeds:
-    """The files that `names` stand for, families with about `budget` parameters. Raises UserError."""
+def named_seeds(names: Sequence[str], task: Task, budget: int, *, flops: bool = False) -> NamedSeeds:
+    """The files that `names` stand for, families with about `budget` parameters, or `flops` of one example.
+    Raises UserError.
+    """
     families = load_catalogue()
     sources: dict[str, str] = {}
     sizes: dict[str, str] = {}
@@ -45,11 +47,12 @@ def named_seeds(names: Sequence[str], task: Task, budget: int) -> NamedSeeds:
             sources[stem] = _text(Path(name))
         elif name in families:
             try:
-                fitted = fit(families[name], task.offers, budget)
+                fitted = fit(families[name], task.offers, budget, flops=flops)
             except FitError as error:
                 raise UserError(f"--seeds: {error}") from None
             sources[name] = fitted.source
-            sizes[name] = f"{fitted.parameters:,} parameters, {fitted.off:+.1%} of {budget:,}"
+            size = f"{fitted.size:,} FLOPs with " if flops else ""
+            sizes[name] = f"{size}{fitted.parameters:,} parameters, {fitted.off:+.1%} of {budget:,}"
         elif name in task.seeds:
             sources[name] = task.seeds[name]
         else:

@@ -224,6 +224,7 @@ def copy_campaign(source: Path, folder: Path, config: Config) -> None:
 _MEASURE = (
     ("campaign", "task"),
     ("campaign", "seed"),
+    ("seeds", "grown"),
     ("evaluation", "recipe"),
     ("evaluation", "rungs"),
     ("evaluation", "inherit"),
@@ -233,6 +234,7 @@ _MEASURE = (
     ("trainer", "command"),
 )
 _DEFAULTS: Mapping[str, object] = {
+    "grown": False,
     "rungs": [],
     "inherit": False,
     "recipe_search": False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from evoarch.evaluators.inside.device import open_device
 from evoarch.evaluators.inside.dry_run import dry_run, initial_state
+from evoarch.evaluators.inside.grow import grow
 from evoarch.evaluators.inside.latency import answer, serve
 from evoarch.evaluators.inside.predict import predict
 from evoarch.evaluators.inside.trace_batch import traces
@@ -14,6 +15,7 @@ from evoarch.evaluators.inside.zero_cost import zero_cost
 __all__ = [
     "answer",
     "dry_run",
+    "grow",
     "initial_state",
     "open_device",
     "predict",

@@ -1,14 +1,14 @@
-"""Fits a family of the zoo to a task's input and to a number of parameters, as one plain file.
+"""Fits a family of the zoo to a task's input and to a number of parameters or FLOPs, as one plain file.
 
-`width` is moved until the number of parameters is as near to the budget as it gets; where that is not near
-enough, one more knob is. The sizes are counted on torch's meta device, which holds no values.
+`width` is moved until the size is as near to the budget as it gets; where that is not near enough, one more
+knob is. The sizes are counted on torch's meta device, which holds no values.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -41,22 +41,26 @@ class FitError(ValueError):
 
 @dataclass(frozen=True)
 class Fitted:
-    """A family at one size: `source` is its file, `parameters` what it has where `budget` was asked for."""
+    """A family at one size: `source` is its file, `size` what it has where `budget` was asked for, in
+    parameters or FLOPs.
+    """
 
     source: str
     kwargs: Mapping[str, Any]
     parameters: int
+    size: int
     budget: int
 
     @property
     def off(self) -> float:
         """How far the size is from the budget, as a share of it; negative: smaller."""
-        return self.parameters / self.budget - 1
+        return self.size / self.budget - 1
 
 
-def fit(family: Family, offers: Mapping[str, object], budget: int) -> Fitted:
+def fit(family: Family, offers: Mapping[str, object], budget: int, *, flops: bool = False) -> Fitted:
     """The family's file for a task with these `offers`, with about `budget` parameters (trainable elements,
-    and others that are carried to the prediction; evaluators.params).
+    and others that are carried to the prediction; evaluators.params), or `flops` of one example
+    (evaluators.inside.flops).
 
     The knobs beside `width` are those of the catalogue's network whose input is most like the task's. The
     result has made a training pass over two blank examples. Raises FitError.
@@ -65,18 +69,19 @@ def fit(family: Family, offers: Mapping[str, object], budget: int) -> Fitted:
     make = _entry(source)
     reached: list[int] = []
     for base in _bases(family, shape):
-        size = _sizes(make, shape, count)
+        size = _sizes(make, shape, count, flops_of if flops else parameters_of)
         best = _nearest(size, base, budget)
         if best is None:
             continue
-        kwargs, parameters = best
-        reached.append(parameters)
-        if abs(parameters / budget - 1) > FAR:
+        kwargs, found = best
+        reached.append(found)
+        if abs(found / budget - 1) > FAR:
             continue
         written = with_defaults(source, kwargs)
         if _passes(_entry(written), shape, count):
-            return Fitted(written, kwargs, parameters, budget)
-    nearest = min(reached, key=lambda parameters: abs(parameters - budget), default=budget)
+            parameters = _sizes(make, shape, count, parameters_of)(kwargs) if flops else found
+            return Fitted(written, kwargs, parameters or 0, found, budget)
+    nearest = min(reached, key=lambda found: abs(found - budget), default=budget)
     if abs(nearest / budget - 1) <= FAR:
         raise FitError(f"{family.name}: does not take the task's input, {_words(shape)}")
     end = "smallest" if nearest > budget else "largest"
@@ -125,10 +130,15 @@ def _entry(source: str) -> Callable[..., nn.Module]:
 
 
 Size = Callable[[Mapping[str, Any]], int | None]
-"""The number of parameters with these knobs; None where no network can be made with them."""
+"""The size with these knobs; None where no network can be made with them."""
 
 
-def _sizes(make: Callable[..., nn.Module], shape: tuple[int, ...], outputs: int) -> Size:
+def _sizes(
+    make: Callable[..., nn.Module],
+    shape: tuple[int, ...],
+    outputs: int,
+    count: Callable[[nn.Module, tuple[int, ...]], int],
+) -> Size:
     import torch
 
     def size(kwargs: Mapping[str, Any]) -> int | None:
@@ -136,14 +146,23 @@ def _sizes(make: Callable[..., nn.Module], shape: tuple[int, ...], outputs: int)
             with torch.device("meta"), warnings.catch_warnings():
                 # A layer of no channels is no layer.
                 warnings.filterwarnings("error", "Initializing zero-element tensors")
-                return parameters_of(make(shape, outputs, **kwargs))
+                return count(make(shape, outputs, **kwargs), shape)
         except Exception:  # noqa: BLE001 - knobs that do not go together fail in many ways
             return None
 
     return size
 
 
-def parameters_of(model: nn.Module) -> int:
+def flops_of(model: nn.Module, shape: tuple[int, ...]) -> int:
+    """FLOPs of one example of this shape, of a model on the meta device."""
+    import torch
+
+    from evoarch.evaluators.inside.flops import count_flops
+
+    return count_flops(model, torch.zeros(2, *shape, device="meta"))
+
+
+def parameters_of(model: nn.Module, shape: tuple[int, ...] = ()) -> int:
     """What `evaluators.params` counts, of a model on any device, the meta device included."""
     state = model.state_dict(keep_vars=True)
     total, seen = 0, set()
@@ -181,19 +200,31 @@ def _others(kwargs: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
 
 
 def _by_width(size: Size, kwargs: Mapping[str, Any], budget: int) -> tuple[dict[str, Any], int] | None:
-    """The nearest to `budget` that `width` reaches beside `kwargs`: bisection, as more width is more size.
+    """The nearest to `budget` that `width` reaches beside `kwargs`. A width is written with four figures."""
+    looking = bisection(float(kwargs.get("width", 1.0)), budget)
+    width = next(looking)
+    while True:
+        try:
+            width = looking.send(size({**kwargs, "width": width}))
+        except StopIteration as done:
+            return done.value and ({**kwargs, "width": done.value[0]}, done.value[1])
 
-    A width is written with four figures. Where none can be made, it is too narrow.
+
+Best = tuple[float, int]
+
+
+def bisection(start: float, budget: int) -> Generator[float, int | None, Best | None]:
+    """Asks for the size at one width after another, about `start`, and returns the width and the size that
+    are nearest to `budget`; None where there was none. More width is more size; where there is no size
+    (None), the width is too small.
     """
-    start = float(kwargs.get("width", 1.0))
     low, high = start / WIDEST, start * WIDEST
-    best: tuple[dict[str, Any], int] | None = None
-
+    best: Best | None = None
     for _ in range(HALVINGS):
         middle = float(f"{math.sqrt(low * high):.4g}")
-        found = size({**kwargs, "width": middle})
+        found = yield middle
         if found is not None and (best is None or abs(found - budget) < abs(best[1] - budget)):
-            best = {**kwargs, "width": middle}, found
+            best = middle, found
             if abs(found / budget - 1) <= CLOSE:
                 break
         if found is None or found < budget:

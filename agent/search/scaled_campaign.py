@@ -114,7 +114,7 @@ def _as_there(tables: Any, config: Config, longer: float, *, grown: bool) -> Non
         tables["evaluation"][key] = (
             there[key] * longer if key in ("wall_clock", "cpu_seconds") else there[key]
         )
-    tables["sandbox"]["level"] = config.sandbox.level.value
+    tables["sandbox"]["level"] = config.sandbox.model_dump(mode="json")["level"]
     tables["sandbox"]["imports"] = list(config.sandbox.imports)
     if grown:
         tables["seeds"]["grown"] = True

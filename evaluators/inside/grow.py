@@ -19,13 +19,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from evoarch.evaluators.inside.build import Announce, Reply, build
 from evoarch.evaluators.inside.grow_layers import ApartError, Plan, Step, as_identity, by_shape, rule_of
 from evoarch.evaluators.inside.resume import part_of
 from evoarch.evaluators.inside.state import load_state, named_state
 
-EXAMPLES = 12
+EXAMPLES = 64
 """Random inputs of the run that finds the plan."""
 
 EXACT = 1e-9
@@ -76,7 +77,7 @@ def grown(small: nn.Module, large: nn.Module, inputs: Tensor, others: Tensor) ->
     """
     torch.backends.mha.set_fastpath_enabled(False)
     own = {name: value.clone() for name, value in named_state(small).items()}
-    _scramble(small)
+    scramble(small, inputs)
     plan = _planned(small, large, inputs)
     for name, value in named_state(small).items():
         value.copy_(own[name])
@@ -90,8 +91,8 @@ def grown(small: nn.Module, large: nn.Module, inputs: Tensor, others: Tensor) ->
     return apart
 
 
-def _scramble(model: nn.Module) -> None:
-    """Random weights with which no two channels are alike."""
+def scramble(model: nn.Module, inputs: Tensor) -> None:
+    """Random weights with which no two channels are alike on `inputs`, and none stays silent behind a norm."""
     draw = torch.Generator().manual_seed(2)
     for name, value in named_state(model).items():
         if not value.is_floating_point():
@@ -104,6 +105,14 @@ def _scramble(model: nn.Module) -> None:
         else:
             new *= 0.3
         value.copy_(new)
+    norms = [each for each in model.modules() if isinstance(each, _NormBase)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 1.0  # the statistics become those of these inputs
+    model.train()(inputs)
+    model.eval()
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
 
 
 def _planned(small: nn.Module, large: nn.Module, inputs: Tensor) -> Plan:
@@ -122,7 +131,11 @@ def _planned(small: nn.Module, large: nn.Module, inputs: Tensor) -> Plan:
             target[name].copy_(step(state))
 
     def remember(name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
-        return lambda _, given: seen.setdefault(name, given[0]) if given else None
+        def hook(_: nn.Module, given: tuple[Any, ...]) -> None:
+            if given:
+                seen.setdefault(name, given[0])
+
+        return hook
 
     def set_paired(name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
         def hook(module: nn.Module, given: tuple[Any, ...]) -> None:

@@ -63,7 +63,7 @@ vetting-docs: setup
 	$(BIN)/python -m sandbox.catalogue > docs/vetting.md
 
 zoo-docs: setup
-	$(BIN)/python -m evoarch.evaluators.zoo.page > docs/zoo.md
+	$(BIN)/python -m benchmarks.zoo
 
 results: setup
 	$(BIN)/python -m benchmarks.results

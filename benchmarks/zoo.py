@@ -22,13 +22,23 @@ from typing import Any
 import tomlkit
 
 from evoarch import State, open_archive, run_campaign
+from evoarch.agent.report.svg import Axis, Chart, Dot, Line, draw
 from evoarch.agent.search.new_campaign import write_campaign
 from evoarch.agent.statistics.noise import read_noise
 from evoarch.evaluators.tasks import load_task
 from evoarch.evaluators.zoo.catalogue import Family, load_catalogue
 from evoarch.evaluators.zoo.fit import FitError, fit
+from evoarch.evaluators.zoo.page import page
 
 TOP = Path(__file__).parents[1]
+PAGE, PICTURE = TOP / "docs" / "zoo.md", TOP / "docs" / "img" / "zoo.svg"
+STYLE = (
+    "svg.chart { font: 11px system-ui, sans-serif; max-width: 640px; } .grid { stroke: #e5e7eb; } "
+    ".tick, .label { fill: #374151; } .line { fill: none; opacity: 0.3; } "
+    ".digits { stroke: #2563eb; fill: #2563eb; } .mnist1d { stroke: #b45309; fill: #b45309; } "
+    ".line.digits, .line.mnist1d { fill: none; }"
+)
+"""Families on `digits` in blue, those on `mnist1d` in brown."""
 RESULTS = TOP / "results" / "zoo.json"
 SIZES = (5_000, 20_000, 50_000)
 TASKS = ("digits", "mnist1d")
@@ -108,6 +118,19 @@ def kept() -> Mapping[str, Mapping[str, Any]]:
     return rows
 
 
+def picture(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """Parameters against error of every seed that was scored, as an SVG file; a line joins a family's sizes."""
+    dots, lines = list[Dot](), list[Line]()
+    for name, row in rows.items():
+        points = [(float(params), float(error)) for params, error, _, _ in row["seeds"]]
+        lines.append(Line(points, row["task"], label=name))
+        dots += [Dot(x, y, f"{name}: {x:,.0f} parameters, error {y:.3f}", row["task"]) for x, y in points]
+    x = Axis.over("parameters", [dot.x for dot in dots], log=True)
+    y = Axis.over("validation error", [dot.y for dot in dots])
+    chart = Chart("zoo", "Families of the zoo: parameters against error", x, y, lines, dots)
+    return str(draw(chart, style=STYLE)) + "\n"
+
+
 def main() -> None:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -116,6 +139,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.campaigns:
         asyncio.run(measure(given.campaigns, [name for name in given.only.split(",") if name]))
+    PAGE.write_text(page(load_catalogue().values(), kept()), encoding="utf-8")
+    PICTURE.write_text(picture(kept()), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Scaling:
-    """The knobs of `source` that work: `depths` make more layers, `strides` larger maps, the earliest first."""
+    """The knobs of a source that work: `depths` make more layers, `strides` larger maps, the first first."""
 
     knobs: Knobs
     start: Form

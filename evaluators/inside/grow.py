@@ -92,7 +92,7 @@ def grown(small: nn.Module, large: nn.Module, inputs: Tensor, others: Tensor) ->
 
 
 def scramble(model: nn.Module, inputs: Tensor) -> None:
-    """Random weights with which no two channels are alike on `inputs`, and none stays silent behind a norm."""
+    """Random weights with which no two channels are alike on `inputs`, and none is silent behind a norm."""
     draw = torch.Generator().manual_seed(2)
     for name, value in named_state(model).items():
         if not value.is_floating_point():

@@ -1,11 +1,11 @@
-"""docs/zoo.md, made from the catalogue: `python -m evoarch.evaluators.zoo.page > docs/zoo.md`."""
+"""docs/zoo.md, made from the catalogue and from what benchmarks/zoo.py measured: `make zoo-docs`."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from evoarch.evaluators.zoo.catalogue import Family, Paper, load_catalogue
+from evoarch.evaluators.zoo.catalogue import Family, Paper
 
 _HEAD = """# The zoo
 
@@ -23,20 +23,44 @@ parameters and are left out: they are the business of a recipe.
     evoarch zoo                       # all families; --search WORD, --json
     evoarch zoo show starnet          # paper, published variants, how it scales
     evoarch init demo --task digits --seeds starnet,mobileone,regnet --params 50k
+    evoarch init demo --task digits --seeds starnet,mobileone,regnet --flops 5M
 
-`init --seeds` fits each family to the task's input and to the number of parameters, mostly by `width`, and
-writes plain files with the numbers in them, in the place of the task's baselines. On `digits` each family
-that takes images is within 5% of 5,000, of 20,000 and of 50,000 parameters; `init` says how far off each is.
+`init --seeds` fits each family to the task's input and to the number of parameters, or to the FLOPs of one
+example, mostly by `width`, and writes plain files with the numbers in them, in the place of the task's
+baselines. On `digits` each family that takes images is within 5% of 5,000, of 20,000 and of 50,000
+parameters, and of 500,000 and of 5 million FLOPs; `init` says how far off each is. What was found in a
+campaign grows by `evoarch scale` (docs/scale.md).
 For one-dimensional inputs the files of images are rewritten (`Conv2d` to `Conv1d` and so on); those that read
 both dimensions of an image (EfficientFormer, EfficientMod, EMO, ENet, EvoNorm, LowFormer, RIFormer) are
 refused in one line, and so is TDNN for images.
 
-This page is made from the catalogue, `evaluators/zoo/families/NAME.toml`: `make zoo-docs`.
+Each file is shown whole in a prompt of at most 3,000 tokens of the embedded language model.
+
+This page is made from the catalogue, `evaluators/zoo/families/NAME.toml`, and from results/zoo.json:
+`make zoo-docs`.
+"""
+
+_SIZES = """
+## Size and error
+
+![Parameters against error](img/zoo.svg)
+
+`python -m benchmarks.zoo --campaigns DIR` runs a campaign a family without a language model: its seeds are the
+family at about 5,000, 20,000 and 50,000 parameters, one training each by the recipe `fast`, and its children
+are made by the syntactic operators. Errors are of the validation examples, with 95% intervals over examples
+and training seeds. Chance is 0.9.
+"""
+
+Measured = Mapping[str, Mapping[str, Any]]
+"""By family: its `task`; `seeds`, each as parameters, error and the interval's ends; `children`, errors by
+operator; `failed`, the reasons of seeds that have no score.
 """
 
 
-def page(families: Iterable[Family]) -> str:
-    """The page: a table of all families, then each with its variants, how it scales and notes."""
+def page(families: Iterable[Family], measured: Measured) -> str:
+    """The page: a table of all families, one of what was measured, then each family with its variants, how it
+    scales and notes.
+    """
     known = list(families)
     exact = sum(family.status == "exact" for family in known)
     rows = [
@@ -51,7 +75,24 @@ def page(families: Iterable[Family]) -> str:
         "|---|---|---|---|---|",
         *rows,
     ]
-    return "\n".join([_HEAD, *table, *(_section(family) for family in known)]) + "\n"
+    sections = (_section(family) for family in known)
+    return "\n".join([_HEAD, *table, *_measured(known, measured), *sections]) + "\n"
+
+
+def _measured(known: Sequence[Family], measured: Measured) -> list[str]:
+    head = ["| family | task | parameters: error | children scored | their best error |", "|---|---|---|---|---|"]
+    rows = []
+    for family in known:
+        if not (row := measured.get(family.name)):
+            continue
+        seeds = [f"{n:,}: {error:.3f} [{low:.3f}, {high:.3f}]" for n, error, low, high in row["seeds"]]
+        seeds += [f"{name}: {reason}" for name, reason in row["failed"].items()]
+        errors = [error for some in row["children"].values() for error in some]
+        best = f"{min(errors):.3f}" if errors else ""
+        rows.append(f"| {family.title} | {row['task']} | {'; '.join(seeds)} | {len(errors)} | {best} |")
+    missing = [family.title for family in known if family.name not in measured]
+    note = [f"\nNot measured yet: {', '.join(missing)}."] if missing else []
+    return [_SIZES, *head, *rows, *note]
 
 
 def _section(family: Family) -> str:
@@ -99,7 +140,3 @@ def _short(value: float) -> str:
         if value >= size:
             return f"{value / size:g}{unit}"
     return f"{value:g}"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(page(load_catalogue().values()))

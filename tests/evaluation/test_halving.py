@@ -28,6 +28,7 @@ from evoarch.archive.pareto import Objective
 from evoarch.archive.records import FULL, Failed, Fault, Scored, State
 from evoarch.archive.store import Store
 from evoarch.evaluators.fakes import StubEvaluator
+from evoarch.evaluators.growing import Grown
 from evoarch.evaluators.segments import Segment, wrong_state
 from evoarch.evaluators.task import Evaluated, Recipe
 from evoarch.sandbox.genome import source_digest
@@ -362,3 +363,34 @@ def test_children_that_inherit_are_charged_and_confirmed_from_scratch(store: Sto
         assert elite.seeds == 2
         assert isinstance(scores[1], Scored)
         assert elite.error == scores[1].metrics["error"]
+
+
+@pytest.mark.parametrize("inexact", ["", "outputs differ by 0.1"])
+def test_a_seed_that_is_a_larger_size_begins_with_what_the_one_before_learnt(
+    store: Store, inexact: str
+) -> None:
+    class Growing(StubEvaluator):
+        """Leaves weights, and grows them, or says why it can't."""
+
+        given: ClassVar[list[list[str]]] = []
+
+        async def grow(self, source: str, parent: str, weights: Mapping[str, Any]) -> Grown:
+            assert list(weights) == ["layer.weight"]
+            return Grown(inexact=inexact) if inexact else Grown({"grown.weight": weights["layer.weight"]})
+
+        async def evaluate_segment(self, source: str, **asked: Any) -> Evaluated:
+            evaluated = await super().evaluate_segment(source, **asked)
+            self.given.append(list(asked["segment"].inherit))
+            weights = {"layer.weight": np.zeros((10, 40), np.float32)}
+            return replace(evaluated, weights=weights, detail={"inherited_share": 1.0})
+
+    Growing.given.clear()
+    larger = store.candidates()[0].source + "# larger\n"
+    store.add_seed("larger", larger, source_digest(larger + "1"))
+    config = config_of(1, evaluation={"repeats": 1, "race": 0}, seeds={"grown": True})
+    assert run(store, config, Growing()).complete
+    assert Growing.given[:3] == [[], [] if inexact else ["grown.weight"], []]
+    begun = store.evaluations(2)[0].detail.get("inherited")
+    assert (begun is None) == bool(inexact)
+    told = store.events(kind="not grown")
+    assert [event.detail["reason"] for event in told] == ([inexact] if inexact else [])

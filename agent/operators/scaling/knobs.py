@@ -134,6 +134,8 @@ def _widths(view: View, reach: Reach, context: FlowContext) -> list[cst.BaseNumb
     multipliers = [each for each in all_ if each.through == MULTIPLIER]
     if multipliers:
         all_ = [*multipliers, *(each for each in all_ if not each.through)]
+    elif plain := {each.node for each in all_ if each.plain}:  # the others are ratios
+        made, all_ = ([each for each in some if each.node in plain] for some in (made, all_))
     sizes = {literal(each.node) for each in made} - {1}
     makers = {each.node for each in made}
     return [

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
-from evoarch.agent.operators.syntactic.view import literal, self_attribute
+from evoarch.agent.operators.syntactic.view import dotted, literal, self_attribute
 
 Path = tuple[int | None, ...]
 """What of a value is meant: an item by its number, or each item (None), and so on inside of that."""
@@ -95,11 +95,41 @@ class _Names(cst.CSTVisitor):
 @dataclass(frozen=True)
 class Reached:
     """A number literal. `through`: the name whose default it is, or is part of; "": it stands in the place
-    itself.
+    itself. `plain`: it comes there as it is, and not only as a part of a calculation.
     """
 
     node: cst.BaseNumber
     through: str
+    plain: bool
+
+
+SAME = ("max", "min", "round", "int", "abs")
+"""Functions that leave a number about what it was; a literal among their arguments is a bound."""
+
+
+@dataclass(frozen=True)
+class _Step:
+    """An expression on the way back from a place. `named`: a literal there would be a value of its own, and
+    no part of a calculation or a bound.
+    """
+
+    place: Expression
+    through: str = ""
+    plain: bool = True
+    named: bool = True
+
+    def to(self, path: Path, nodes: Iterable[cst.BaseExpression], *, inside: bool = False) -> list[_Step]:
+        """Parts of this expression; `inside` a calculation."""
+        own = isinstance(self.place.node, cst.BinaryOperation | cst.Call)
+        return [
+            _Step(Expression(node, self.place.scope, path), self.through, self.plain and not inside, not own)
+            for node in nodes
+        ]
+
+    def via(self, name: str, value: Expression) -> _Step:
+        """What is bound to `name`, of which this expression is a part."""
+        place = Expression(value.node, value.scope, (*value.path, *self.place.path))
+        return _Step(place, name, self.plain)
 
 
 class Reach:
@@ -116,79 +146,75 @@ class Reach:
         return self._names.calls
 
     def of(self, places: Iterable[Expression]) -> list[Reached]:
-        """The number literals that reach `places`, each once. A number inside a calculation is a ratio, and
-        none of them: what is multiplied there may be.
+        """The number literals that reach `places`, each once. One that stands in a calculation itself, such
+        as the 2 of `2 * width`, is none of them.
         """
         found: dict[cst.CSTNode, Reached] = {}
-        seen: set[tuple[int, Path]] = set()
-        left = [(place, "", True) for place in places]
+        seen: set[tuple[int, Path, bool]] = set()
+        left = [_Step(place) for place in places]
         while left:
-            place, through, bare = left.pop()
-            node = place.node
-            if (id(node), place.path) in seen:
+            step = left.pop()
+            node = step.place.node
+            if (id(node), step.place.path, step.plain) in seen:
                 continue
-            seen.add((id(node), place.path))
-            if isinstance(node, cst.Integer | cst.Float) and literal(node) is not None:
-                if bare:
-                    found.setdefault(node, Reached(node, through))
+            seen.add((id(node), step.place.path, step.plain))
+            if isinstance(node, cst.Integer | cst.Float):
+                known = found.get(node)
+                if step.named and (known is None or step.plain):
+                    found[node] = Reached(node, step.through, step.plain)
                 continue
-            left += self._sources(place, through, bare=bare)
+            left += self._sources(step)
         return list(found.values())
 
-    def _sources(self, place: Expression, through: str, *, bare: bool) -> list[tuple[Expression, str, bool]]:
-        node, scope, path = place.node, place.scope, place.path
-
-        def same(*nodes: cst.BaseExpression, part: Path = path, alone: bool = bare):
-            return [(Expression(each, scope, part), through, alone) for each in nodes]
-
+    def _sources(self, step: _Step) -> list[_Step]:
+        """What an expression is made of: one step back."""
+        node, path = step.place.node, step.place.path
         if isinstance(node, cst.Name):
-            return self._named(node.value, scope, path)
+            return self._named(step, node.value)
         if attribute := self_attribute(node):
-            owner = f"self of {scope.partition('.')[0]}"
-            return [(_part(e, path), attribute, True) for e in self._names.bound.get((owner, attribute), ())]
+            owner = f"self of {step.place.scope.partition('.')[0]}"
+            return [step.via(attribute, each) for each in self._names.bound.get((owner, attribute), ())]
         if isinstance(node, cst.Tuple | cst.List):
             items = [element.value for element in node.elements if isinstance(element, cst.Element)]
-            step = path[0] if path else None
-            return same(*(items if step is None else items[step : step + 1]), part=path[1:])
+            chosen = path[0] if path else None
+            return step.to(path[1:], items if chosen is None else items[chosen : chosen + 1])
         if isinstance(node, cst.Subscript):
             index = node.slice[0].slice if len(node.slice) == 1 else None
-            number = literal(index.value) if isinstance(index, cst.Index) else None
-            chosen = number if isinstance(number, int) and number >= 0 else None
-            part = (chosen, *path) if isinstance(index, cst.Index) else path
-            return same(node.value, part=part)
+            if not isinstance(index, cst.Index):
+                return step.to(path, [node.value])
+            number = literal(index.value)
+            return step.to(((number if isinstance(number, int) else None), *path), [node.value])
         if isinstance(node, cst.IfExp):
-            return same(node.body, node.orelse)
+            return step.to(path, [node.body, node.orelse])
         if isinstance(node, cst.BinaryOperation):
-            return same(node.left, node.right, alone=False)
+            return step.to(path, [node.left, node.right], inside=True)
         if isinstance(node, cst.ListComp | cst.GeneratorExp):
-            return same(node.elt, part=path[1:])
-        if isinstance(node, cst.Call):
-            return self._called(node, scope, path, through)
-        return []
+            return step.to(path[1:], [node.elt])
+        return self._called(step, node) if isinstance(node, cst.Call) else []
 
-    def _called(
-        self, node: cst.Call, scope: str, path: Path, through: str
-    ) -> list[tuple[Expression, str, bool]]:
-        name = node.func.value if isinstance(node.func, cst.Name) else ""
+    def _called(self, step: _Step, node: cst.Call) -> list[_Step]:
+        name, path = dotted(node.func), step.place.path
         given = [arg.value for arg in node.args if not arg.star]
+        if name == "len":
+            return []
         if name == "enumerate" and len(path) > 1:
-            return [(Expression(given[0], scope, (None, *path[2:])), through, True)] if path[1] == 1 else []
+            return step.to((None, *path[2:]), given[:1]) if path[1] == 1 else []
         if name == "zip" and len(path) > 1 and path[1] is not None:
-            return [(Expression(e, scope, (None, *path[2:])), through, True) for e in given[path[1] :][:1]]
+            return step.to((None, *path[2:]), given[path[1] : path[1] + 1])
         if name in ("tuple", "list", "reversed", "sorted"):
-            return [(Expression(each, scope, path), through, True) for each in given[:1]]
-        return [(Expression(each, scope), through, False) for each in given]
+            return step.to(path, given[:1])
+        return step.to((), given, inside=name not in SAME)
 
-    def _named(self, name: str, scope: str, path: Path) -> list[tuple[Expression, str, bool]]:
-        names = self._names
+    def _named(self, step: _Step, name: str) -> list[_Step]:
+        names, scope = self._names, step.place.scope
         if name in self._offers:
             return []
         where = scope if (scope, name) in names.bound else ""
-        found = [(_part(each, path), name, True) for each in names.bound.get((where, name), ())]
+        found = list(names.bound.get((where, name), ()))
         for called, parameters in names.parameters.items():
             if names.bodies[called] == where and name in parameters:
-                found += [(_part(each, path), name, True) for each in self._given(called, name)]
-        return found
+                found += self._given(called, name)
+        return [step.via(name, each) for each in found]
 
     def _given(self, called: str, parameter: str) -> list[Expression]:
         """What calls of a function or class of the file hand over for a parameter."""
@@ -203,7 +229,3 @@ class Reach:
                 named += plain[place : place + 1]
             found += [Expression(arg.value, scope) for arg in named]
         return found
-
-
-def _part(value: Expression, path: Path) -> Expression:
-    return Expression(value.node, value.scope, (*value.path, *path))

@@ -119,7 +119,7 @@ def kept() -> Mapping[str, Mapping[str, Any]]:
 
 
 def picture(rows: Mapping[str, Mapping[str, Any]]) -> str:
-    """Parameters against error of every seed that was scored, as an SVG file; a line joins a family's sizes."""
+    """Parameters against error of every scored seed, as an SVG file; a line joins a family's sizes."""
     dots, lines = list[Dot](), list[Line]()
     for name, row in rows.items():
         points = [(float(params), float(error)) for params, error, _, _ in row["seeds"]]

@@ -45,8 +45,8 @@ _SIZES = """
 
 ![Parameters against error](img/zoo.svg)
 
-`python -m benchmarks.zoo --campaigns DIR` runs a campaign a family without a language model: its seeds are the
-family at about 5,000, 20,000 and 50,000 parameters, one training each by the recipe `fast`, and its children
+`python -m benchmarks.zoo --campaigns DIR` runs a campaign a family without a language model: its seeds are
+the family at about 5,000, 20,000 and 50,000 parameters, one training each by the recipe `fast`, and its children
 are made by the syntactic operators. Errors are of the validation examples, with 95% intervals over examples
 and training seeds. Chance is 0.9.
 """
@@ -80,7 +80,10 @@ def page(families: Iterable[Family], measured: Measured) -> str:
 
 
 def _measured(known: Sequence[Family], measured: Measured) -> list[str]:
-    head = ["| family | task | parameters: error | children scored | their best error |", "|---|---|---|---|---|"]
+    head = [
+        "| family | task | parameters: error | children scored | their best error |",
+        "|---|---|---|---|---|",
+    ]
     rows = []
     for family in known:
         if not (row := measured.get(family.name)):

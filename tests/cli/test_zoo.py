@@ -49,6 +49,13 @@ def test_seeds_stand_in_the_place_of_the_baselines(tmp_path: Path) -> None:
     assert "% of 5,000" in said
 
 
+def test_seeds_may_be_sized_by_flops(tmp_path: Path) -> None:
+    options = ("--task", "digits", "--lm", "none", "--seeds", "starnet", "--flops", "300k")
+    said = output_of("init", str(tmp_path / "c"), *options)
+    assert " FLOPs with " in said
+    assert "% of 300,000" in said
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -59,6 +66,9 @@ def test_seeds_stand_in_the_place_of_the_baselines(tmp_path: Path) -> None:
         (["--seeds", "mlp,mlp"], "--seeds: expected each name once, got 'mlp' twice"),
         (["--seeds", "no/such.py"], "no/such.py: No such file or directory"),
         (["--params", "5k"], "expected --seeds beside it"),
+        (["--flops", "5M"], "--flops is the size of families of the zoo: expected --seeds beside it"),
+        (["--seeds", "starnet", "--flops", "-1"], "--flops: expected a number such as 5000, 50k or 2M"),
+        (["--seeds", "starnet", "--flops", "1M", "--params", "5k"], "--params and --flops: expected one"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_nothing_is_written(

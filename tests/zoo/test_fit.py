@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from evoarch.evaluators.inside.flops import count_flops
 from evoarch.evaluators.params import count_params
 from evoarch.evaluators.zoo.catalogue import Family, load_catalogue
 from evoarch.evaluators.zoo.fit import NEAR, FitError, fit, parameters_of
@@ -65,6 +66,24 @@ def test_a_family_is_fitted_to_digits_within_five_per_cent(family: Family, budge
     assert fitted.source.count("\n") <= 150
     assert params(model_of(fitted.source, DIGITS)) == fitted.parameters
     trains(fitted.source, DIGITS)
+
+
+@pytest.mark.parametrize("budget", [500_000, pytest.param(5_000_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in ("starnet", "regnet", "hourglass_mlp") else pytest.mark.slow)
+        for name in CATALOGUE
+        if name not in NOT_FOR_IMAGES
+    ],
+)
+def test_a_family_is_fitted_to_flops_within_five_per_cent(name: str, budget: int) -> None:
+    fitted = fit(CATALOGUE[name], DIGITS, budget, flops=True)
+    assert abs(fitted.off) <= NEAR
+    model = model_of(fitted.source, DIGITS)
+    # Counted on real values too, by the count that a score has.
+    assert count_flops(model, torch.zeros(2, 1, 8, 8)) == fitted.size
+    assert params(model) == fitted.parameters
 
 
 @by_name

@@ -46,7 +46,7 @@ _SIZES = """
 ![Parameters against error](img/zoo.svg)
 
 `python -m benchmarks.zoo --campaigns DIR` runs a campaign a family without a language model: its seeds are
-the family at about 5,000, 20,000 and 50,000 parameters, one training each by the recipe `fast`, and its children
+the family at about 5,000, 20,000 and 50,000 parameters, one training each by the recipe `fast`. Its children
 are made by the syntactic operators. Errors are of the validation examples, with 95% intervals over examples
 and training seeds. Chance is 0.9.
 """

@@ -23,6 +23,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from evoarch.evaluators.inside.build import Announce, Reply, build
 from evoarch.evaluators.inside.grow_layers import ApartError, Plan, Step, as_identity, by_shape, rule_of
+from evoarch.evaluators.inside.made_up import made_up_inputs
 from evoarch.evaluators.inside.resume import part_of
 from evoarch.evaluators.inside.state import load_state, named_state
 
@@ -44,9 +45,8 @@ def grow(
     announce("build")
     parent = ModuleType("parent")
     exec(compile(options["parent"], "parent", "exec"), parent.__dict__)  # behind the walls, as any genome
-    shape = options["offers"]["input_shape"]
     draw = torch.Generator().manual_seed(1)
-    inputs = [torch.randn(EXAMPLES, *shape, generator=draw, dtype=torch.float64) for _ in range(2)]
+    inputs = [_made_up(options, draw) for _ in range(2)]
     small, large = (_ready(build(module, options), inputs[0]) for module in (parent, genome))
     if given := part_of(arrays, "inherit/"):
         load_state(small, {name: value.double() for name, value in given.items()})
@@ -59,6 +59,11 @@ def grow(
         return {}, {"inexact": f"{type(error).__name__}: {error}"[:300]}
     state = {name: value.detach() for name, value in named_state(large).items()}
     return {n: v.float() if v.is_floating_point() else v for n, v in state.items()}, {"apart": apart}
+
+
+def _made_up(options: Mapping[str, Any], draw: torch.Generator) -> Tensor:
+    inputs = made_up_inputs(options["offers"], EXAMPLES, draw)
+    return inputs.double() if inputs.is_floating_point() else inputs
 
 
 def _ready(model: nn.Module, inputs: Tensor) -> nn.Module:

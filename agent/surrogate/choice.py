@@ -10,7 +10,7 @@ import numpy as np
 
 from evoarch.agent.base.rng import stream
 from evoarch.agent.config.load import Config
-from evoarch.agent.statistics.objectives import objectives
+from evoarch.agent.statistics.objectives import objectives, region_of
 from evoarch.agent.surrogate.acquisition import Matrix, improvements
 from evoarch.agent.surrogate.labels import shares_of
 from evoarch.agent.surrogate.strata import nearest
@@ -43,7 +43,9 @@ class Choice:
 
 
 class Chooser:
-    """`reference`: the point, by objective, that hypervolumes are measured from."""
+    """`reference`: the point, by objective, that hypervolumes are measured from. What lies beyond the region
+    of `[selection]` does not count.
+    """
 
     def __init__(
         self, store: Store, config: Config, surrogate: Surrogate, reference: Mapping[str, float]
@@ -52,7 +54,10 @@ class Chooser:
         self._goals = objectives(config.selection)
         self._names = [goal.name for goal in self._goals]
         self._shares = shares_of(config.evaluation.rungs)
-        self._reference = np.array([[reference[name] for name in self._names]])
+        self._region = region_of(config.selection)
+        limit, floor = self._region.below(reference), self._region.floor
+        self._reference = np.array([[limit[name] for name in self._names]])
+        self._floor = np.array([floor.get(name, -np.inf) for name in self._names])
         self._under_way = self._still(store.predictions.all())
 
     def choose(self, slot: int, drafts: Sequence[Trace], *, unscreened: bool) -> Choice:
@@ -85,7 +90,9 @@ class Chooser:
 
     def _by_size(self, slot: int, drafts: Sequence[Trace]) -> int:
         offset = stream(self._seed, "strata").random()
-        return nearest([math.log10(1 + draft.params) for draft in drafts], slot, offset)
+        far = [self._region.distance({"params": each.params, "flops": each.flops or 0}) for each in drafts]
+        places = [place for place, distance in enumerate(far) if distance == min(far)]
+        return places[nearest([math.log10(1 + drafts[place].params) for place in places], slot, offset)]
 
     def _values(self, guesses: Matrix) -> Matrix:
         """What each draft is expected to add to the front's hypervolume."""
@@ -106,6 +113,7 @@ class Chooser:
 
     def _scaled(self, points: Matrix) -> Matrix:
         log = np.array([goal.log for goal in self._goals])
+        points = np.maximum(points, self._floor)
         return np.where(log, np.log10(np.maximum(points, 1.0)), points)
 
     def _expected(self, guesses: Matrix) -> dict[str, float]:

@@ -138,7 +138,7 @@ def _log(value: float) -> float:
 class Form:
     """What near-copies are known by: the structure, and every number that hangs on it."""
 
-    structure: tuple[tuple[str, tuple[int, ...]], ...]
+    structure: tuple[tuple[str, tuple[int, ...], tuple[str, ...]], ...]
     numbers: tuple[float, ...]
 
     def near(self, other: Form) -> bool:
@@ -150,11 +150,11 @@ class Form:
 
 
 def form(trace: Trace) -> Form:
-    """The form of a model: kinds and reads of its nodes; shapes, parameters, FLOPs and settings."""
-    structure = tuple((node.kind, node.reads) for node in trace.nodes)
+    """The form of a model: kinds, reads and kinds of settings of its nodes; shapes, sizes and settings."""
+    structure = tuple((node.kind, node.reads, tuple(sorted(node.hints))) for node in trace.nodes)
     numbers = [float(trace.params), float(trace.flops or 0), float(trace.activations)]
     for node in trace.nodes:
         numbers += [*node.shape, node.params, node.flops]
         numbers += [node.hints[name] for name in sorted(node.hints)]
-    # Structures that agree may still differ in the number of settings.
-    return Form((*structure, ("", (len(numbers),))), tuple(numbers))
+    # Structures that agree may still differ in the number of dimensions.
+    return Form((*structure, ("", (len(numbers),), ())), tuple(numbers))

@@ -38,7 +38,7 @@ def attempt(source: str) -> Raised | nn.Module:
             entry = genome["Model"]
             model = entry(**{k: v for k, v in OFFERS.items() if k in inspect.signature(entry).parameters})
             stage = "dry_run"
-            check_logits(model(torch.randn(4, 40)), 4, 10).sum().backward()
+            check_logits(model(torch.randn(4, 40)), 4, (10,)).sum().backward()
         except Exception as error:  # noqa: BLE001 - whatever a genome raises is what is tested
             report: Any = describe(error)["raised"]
             shapes = tuple(tuple(shape) for shape in report["shapes"])

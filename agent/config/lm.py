@@ -38,7 +38,7 @@ class LMSettings(BaseModel):
     Prices are money per million tokens; `timeout` seconds per attempt.
 
     For endpoints that differ: `token_limit` is the name under which `max_tokens` is sent, `omit` names what
-    is not sent, `extra` is added to each request.
+    is not sent ("system": its text stands in the user's first message), `extra` is added to each request.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,7 +57,7 @@ class LMSettings(BaseModel):
     price_prompt: float = Field(default=0.0, ge=0)
     price_completion: float = Field(default=0.0, ge=0)
     token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    omit: tuple[Literal["n", "temperature", "top_p", "seed", "stop"], ...] = ()
+    omit: tuple[Literal["n", "temperature", "top_p", "seed", "stop", "system"], ...] = ()
     extra: dict[str, Any] = Field(default_factory=dict)
     max_tokens: int = Field(default=4096, ge=1)
     """The most tokens one sample may take: requests above it are lowered."""

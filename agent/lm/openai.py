@@ -203,7 +203,11 @@ class OpenAILM:
         if n > 1:  # some servers refuse the name itself
             body["n"] = n
         kept = {name: value for name, value in body.items() if name not in self.settings.omit}
-        asked = {"messages": _messages(request)} if self.chat else {"prompt": request.prompt}
+        asked = (
+            {"messages": _messages(request, system="system" not in self.settings.omit)}
+            if self.chat
+            else {"prompt": request.prompt}
+        )
         return {"model": self.settings.model, **asked, **kept, **self.settings.extra}
 
     def _limit(self, request: LMRequest) -> int:
@@ -283,7 +287,12 @@ class OpenAILM:
         return printable(" ".join(self.settings.without_key(text).split()))[:300]
 
 
-def _messages(request: LMRequest) -> Any:
-    if request.messages:
-        return [dict(each) for each in request.messages]
+def _messages(request: LMRequest, *, system: bool) -> Any:
+    """As a server wants them; without `system`, that message's text begins the next one."""
+    messages = [dict(each) for each in request.messages]
+    if not system and len(messages) > 1 and messages[0]["role"] == "system":
+        first, second, *others = messages
+        messages = [{**second, "content": f"{first['content']}\n\n{second['content']}"}, *others]
+    if messages:
+        return messages
     return [{"role": "user", "content": request.prompt}]

@@ -188,13 +188,31 @@ def _message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _text(choice: Mapping[str, Any]) -> str:
-    """A choice's text, whole or in parts; a part that is no answer (what the model thought) is left out."""
+    """A choice's text, whole or in parts; a part that is no answer (what the model thought) is left out.
+
+    Without a text, code that the model handed to a tool which nobody offered.
+    """
     content = _message(choice).get("content", choice.get("text"))
     texts = [
         part.get("text") if isinstance(part, dict) and part.get("type", "text") in TEXT else part
         for part in (content if isinstance(content, list) else [content])
     ]
-    return "".join(text for text in texts if isinstance(text, str))
+    said = "".join(text for text in texts if isinstance(text, str))
+    return said if said.strip() else _handed_code(_message(choice)) or said
+
+
+def _handed_code(message: Mapping[str, Any]) -> str:
+    """The longest text of several lines in the arguments of a message's tool calls, "" for none."""
+    calls = message.get("tool_calls")
+    rows = calls if isinstance(calls, list) else []
+    rows = [each.get("function") for each in rows if isinstance(each, dict)]
+    found = [""]
+    for row in (*rows, message.get("function_call")):
+        given = row.get("arguments") if isinstance(row, dict) else None
+        values = _parsed(given.encode("utf-8", "replace")) if isinstance(given, str) else given
+        if isinstance(values, dict):
+            found += [each for each in values.values() if isinstance(each, str) and "\n" in each]
+    return max(found, key=len)
 
 
 TEXT = ("text", "output_text")

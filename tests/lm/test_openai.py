@@ -204,6 +204,16 @@ def test_what_an_endpoint_does_not_take_is_left_out_and_named_by_the_check(serve
     assert server.bodies[0]["max_completion_tokens"] == 9
 
 
+def test_without_a_system_message_its_text_begins_the_next_one(server: Server) -> None:
+    messages = ({"role": "system", "content": "Be brief."}, {"role": "user", "content": "x ="})
+    for omit, roles in (((), ["system", "user"]), (("system",), ["user"])):
+        server.bodies = []
+        ask(server, LMRequest("", messages), chat=True, omit=omit)
+        sent = server.bodies[0]["messages"]
+        assert [each["role"] for each in sent] == roles
+    assert sent[0]["content"] == "Be brief.\n\nx ="
+
+
 def test_a_password_in_a_url_is_refused_in_the_file_and_kept_out_of_errors(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

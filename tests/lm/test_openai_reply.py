@@ -195,6 +195,15 @@ def test_an_answer_that_stands_elsewhere_is_named_with_what_to_set(
     assert KEY not in problem
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_code_that_was_handed_to_a_tool_is_the_answer(server: Server, whole: bool) -> None:
+    code = "class Model(nn.Module):\n    pass\n"
+    arguments: Any = {"path": "model.py", "content": code}
+    call = {"name": "write_file", "arguments": json.dumps(arguments) if whole else arguments}
+    server.script = [in_place("tool_calls", content=None, tool_calls=[{"id": "1", "function": call}])]
+    assert ask(server, request(True), chat=True).texts == (code,)
+
+
 def test_each_empty_text_says_its_own_and_the_others_are_read(server: Server) -> None:
     server.script = [in_place(refusal="No."), shaped(["nn.ReLU()"]), in_place(reasoning="hm")]
     reply = ask(server, request(True, n=3), chat=True, concurrency=1)

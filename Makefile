@@ -22,7 +22,7 @@ ORACLES := torchvision==0.28.0 timm==1.0.31 effdet==0.4.1 segmentation-models-py
 ORACLES += omegaconf==2.4.0 pycocotools==2.0.11 hyperpyyaml==1.2.3 ruamel.yaml==0.18.17 ruamel.yaml.clib==0.2.15 \
 	sentencepiece==0.2.3 colt5-attention==0.11.2 local-attention==1.11.2 hyper-connections==0.4.11
 
-.PHONY: setup demo test test-slow check bench results browser clean vetting-docs security-table zoo-oracle \
+.PHONY: setup demo readme test test-slow check bench results browser clean vetting-docs security-table zoo-oracle \
 	zoo-docs
 
 setup: $(VENV)/.ready
@@ -39,6 +39,11 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 demo: setup
 	test -e $(DEMO)/campaign.toml || $(BIN)/evoarch init $(DEMO) --task mnist1d --evaluations 64
 	$(BIN)/evoarch run $(DEMO)
+
+# After `make demo`: README's transcript and pictures, by the version that stands here (`make browser` first).
+readme: setup
+	$(BIN)/python -m benchmarks.readme $(DEMO)
+	$(BIN)/python benchmarks/screenshots.py $(DEMO)
 
 test: setup
 	$(OFFLINE) $(BIN)/pytest -n 2 --dist worksteal -m "not slow"

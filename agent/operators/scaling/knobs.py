@@ -16,11 +16,10 @@ from evoarch.agent.operators.syntactic.view import (
     code,
     literal,
     look,
-    rewrite,
     with_items,
 )
 from evoarch.agent.operators.syntactic.vocabulary import expression
-from evoarch.agent.operators.syntactic.walking import Edit
+from evoarch.agent.operators.syntactic.walking import Edit, rewrite
 
 MULTIPLIER = "width"
 """A parameter of the entry with this name multiplies all widths, as in the zoo: then it alone is moved."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from evoarch.archive.database import Database
 from evoarch.archive.queries import event_of
 from evoarch.archive.records import Event
-from evoarch.archive.schema import UNSCREENED
+from evoarch.archive.schema import ENTERED, UNSCREENED
 
 _ENDS = ("settled", "duplicate", "requeued", "held", "rung")
 _MARKS = ("run", "stop", "recovered")
@@ -117,6 +117,25 @@ class Yields:
             found[arm]["cpu_s"] += seconds
             found[arm] |= {"tokens": int(tokens), "money": money}
         return found
+
+    def screening(self) -> dict[str, dict[str, int]]:
+        """By operator, where anything was picked from drafts: `drafts` (what it made of all kinds), `picked`,
+        and `trained`, those of the picked that entered training.
+        """
+        rows = self._db.rows(
+            f"""
+            SELECT p.operator AS operator, count(*) AS drafts, count(f.candidate) AS picked,
+                total(f.candidate IS NOT NULL AND EXISTS (
+                    SELECT 1 FROM evaluations WHERE candidate = c.id AND {ENTERED}
+                )) AS trained
+            FROM proposals AS p JOIN candidates AS c ON c.id = p.candidate
+            LEFT JOIN predictions AS f ON f.candidate = c.id
+            WHERE c.state <> 'proposed' AND EXISTS (SELECT 1 FROM predictions)
+            GROUP BY p.operator ORDER BY p.operator
+            """
+        )
+        counted = ("drafts", "picked", "trained")
+        return {row["operator"]: {name: int(row[name]) for name in counted} for row in rows}
 
     def slot_events(self) -> Sequence[Event]:
         """When runs began and ended, and bred candidates took and left an evaluation slot, in order."""

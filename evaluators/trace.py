@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from evoarch.archive.records import Failed
+from evoarch.sandbox.outcome import Raised
 
 MOST_NODES = 300
 """Calls that a trace lists; a model that makes more is `cut` there, its sums are of all."""
@@ -104,6 +105,13 @@ class Trace:
             cut=cut,
             output=_place(of.get("output", INPUT), len(rows), "output"),
         )
+
+
+@dataclass(frozen=True)
+class Untraced(Failed):
+    """A source whose code raised, with what it raised, so that it may be mended."""
+
+    raised: Raised = field(kw_only=True)
 
 
 @dataclass(frozen=True)

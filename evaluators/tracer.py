@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from evoarch.archive.records import Failed
 from evoarch.evaluators.failures import failure_of
 from evoarch.evaluators.flow import DRY_RUN_SEED
-from evoarch.evaluators.trace import Trace, Traced, TraceError
+from evoarch.evaluators.trace import Trace, Traced, TraceError, Untraced
 from evoarch.sandbox.job import Job, Runner
 from evoarch.sandbox.limits import Limits
 from evoarch.sandbox.outcome import Broken, ChildOutcome, Finished, Usage
@@ -99,7 +99,9 @@ def _answer(said: object) -> Result:
             return Failed("dry_run", f"the child's trace: {error}")
     stage = "build" if said.get("stage") == "build" else "dry_run"
     if isinstance(raised := said.get("raised"), dict):
-        return failure_of(raised_of(stage, raised, Usage()))
+        outcome = raised_of(stage, raised, Usage())
+        failed = failure_of(outcome)
+        return Untraced(failed.stage, failed.reason, raised=outcome)
     if said.get("late"):
         return Failed(stage, f"stopped after {SECONDS:g} s of CPU time for a few examples")
     return Failed(stage, "it needed more memory than a child may take")

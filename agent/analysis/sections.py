@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from evoarch.agent.analysis.early_stopping import correlation_in_words, in_words
 from evoarch.agent.analysis.overview import Overview
+from evoarch.agent.analysis.screening import COUNTED
 from evoarch.agent.analysis.status import FrontPoint, Status
 from evoarch.agent.analysis.utilisation import SUCCESSES, UNITS
 from evoarch.agent.base.formatting import cell
@@ -74,6 +75,7 @@ def sections(overview: Overview) -> list[Section]:
         ),
         rounds(status),
         operators(status),
+        screening(status),
         _costs(status),
         _failures(status),
         _doubts(status),
@@ -263,6 +265,18 @@ def operators(status: Status) -> Section:
     ]
     spare = ("parsed", "failed", "vetted", "new")
     return Section("operators", "Operators", ("operator", *_YIELDS), tuple(rows), spare=spare)
+
+
+def screening(status: Status) -> Section:
+    """What became of each operator's drafts, and whether what was foretold came true."""
+    found = status.screening
+    if found is None:
+        return Section("screening", "Screening")
+    rows = [
+        (Fact(name), *(Fact(of[key], f"{STATUS}/screening/operators/{_key(name)}/{key}") for key in COUNTED))
+        for name, of in found.operators.items()
+    ]
+    return Section("screening", "Screening", ("operator", *COUNTED), tuple(rows), found.words)
 
 
 def _costs(status: Status) -> Section:

@@ -13,6 +13,7 @@ from evoarch.agent.analysis.early_stopping import (
 )
 from evoarch.agent.analysis.memorised import Memorised, memorised
 from evoarch.agent.analysis.rounds import RoundStatus, round_statuses
+from evoarch.agent.analysis.screening import ScreeningStatus, screening_status
 from evoarch.agent.analysis.utilisation import Costs, Idle, costs_of, idle_of
 from evoarch.agent.analysis.wins import Win, wins
 from evoarch.agent.config.load import Config
@@ -93,6 +94,8 @@ class Status:
     """Of the front against each seed; none in a live view."""
     rungs: Sequence[RungStatus] = ()
     score_correlations: Sequence[ScoreCorrelation] = ()
+    screening: ScreeningStatus | None = None
+    """None where nothing was picked from drafts."""
     inherited: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(("candidates", "steps"), 0))
     """Bred candidates that began with a parent's weights, and the training steps in these."""
     rounds: Sequence[RoundStatus] = ()
@@ -197,6 +200,7 @@ def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
         wins=[] if live else wins(store, on_front, seeds, noise, among=counts.get(State.SCORED, 0)),
         rungs=rung_statuses(store, [c.id for c in on_front]),
         score_correlations=score_correlations(store),
+        screening=screening_status(store, config, [c.id for c in on_front], live=live),
         inherited=dict(zip(("candidates", "steps"), store.totals.ancestral_steps(), strict=True)),
         rounds=round_statuses(store, config),
         tokens={"prompt": tokens.prompt, "completion": tokens.completion, "lost": tokens.lost},

@@ -106,7 +106,9 @@ class Campaign:
                 f"surrogate.drafts: expected a task whose models can be traced; {self._config.campaign.task}"
                 " brings its own training: expected 0"
             )
-        screening = await open_screening(self._store, self._config, tracer, self._parts.ceiling)
+        screening = await open_screening(
+            self._store, self._config, tracer, self._parts.offers, self._parts.ceiling
+        )
         return ScreenedSteadyState(breeder, screening)
 
     def _nothing_to_breed_from(self) -> Ending:

@@ -251,13 +251,17 @@ class ScreenedSteadyState(SteadyState):
         ids = [guest.built.candidate for guest in guests]
         self._visits.update(ids)
         leaving = [identity for identity in ids if self._visits[identity] >= VISITS]
-        candidate = self._screening.settle(self._pools.pop(slot), [g.built for g in guests], leaving)
+        pool = self._pools.pop(slot)
+        candidate = self._screening.settle(pool, [guest.built for guest in guests], leaving)
         for identity in ids:
             if self._store.candidate(identity).state is not State.PROPOSED:
                 del self._guests[identity]
         self._event_order.done(("picked", slot))
         if candidate is None:
-            self._breeder.patience.settled(trained=False)
+            if pool.lost:
+                self._breeder.patience.lost(pool.lost)
+            else:
+                self._breeder.patience.settled(trained=False)
             self._slot_is_settled()
         else:
             self._picked.add(candidate)

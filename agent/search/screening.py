@@ -7,7 +7,7 @@ crash leaves a slot either with all its drafts, which are then made again, or se
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from evoarch.agent.base.rng import stream
 from evoarch.agent.config.load import Config
 from evoarch.agent.evaluation.claims import CLAIM, claim_of, differs
 from evoarch.agent.evaluation.constraints import excess
+from evoarch.agent.evaluation.drafts import build_drafts
 from evoarch.agent.search.variation import Accepted, Child, Rejected, Unanswered, record_rejected
 from evoarch.agent.statistics.objectives import objectives
 from evoarch.agent.surrogate.choice import Choice, Chooser
@@ -24,7 +25,7 @@ from evoarch.agent.surrogate.features import Form, form
 from evoarch.agent.surrogate.labels import traces_of
 from evoarch.agent.surrogate.surrogate import EXACT, Surrogate, exactly
 from evoarch.agent.surrogate.transfer import foreign_labels
-from evoarch.archive.records import Prediction, State
+from evoarch.archive.records import Fault, Prediction, State
 from evoarch.archive.store import Store
 from evoarch.evaluators.trace import Trace, Tracer
 
@@ -53,6 +54,7 @@ class Built:
 class Pool:
     """The drafts of one slot. `built` stand in the order of their draws; `faulty` can't be trained, and the
     text says why; `unread` brought no source. `cpu_seconds`: what making and building them took.
+    `lost`: what the infrastructure said over drafts that it lost.
     """
 
     slot: int
@@ -60,6 +62,7 @@ class Pool:
     faulty: Sequence[tuple[Accepted, str]] = ()
     unread: Sequence[Rejected | Unanswered] = ()
     cpu_seconds: float = 0.0
+    lost: str = ""
 
     @property
     def candidates(self) -> list[int]:
@@ -71,8 +74,11 @@ class Pool:
 class Screening:
     """The screening of one run; all that it knows is read back from the archive."""
 
-    def __init__(self, store: Store, config: Config, tracer: Tracer, chooser: Chooser) -> None:
+    def __init__(
+        self, store: Store, config: Config, tracer: Tracer, offers: Mapping[str, object], chooser: Chooser
+    ) -> None:
         self._store, self._config, self._table = store, config, config.surrogate
+        self._offers = offers
         self._tracer, self._chooser = tracer, chooser
         self._picks = store.predictions.all()
         self._forms: dict[object, list[tuple[int, Form]]] = {}
@@ -96,17 +102,19 @@ class Screening:
     async def build(self, slot: int, children: Sequence[Child], cpu_seconds: float = 0.0) -> Pool:
         """Builds the drafts that were read, all in one child. `cpu_seconds`: what they took so far."""
         read = [child for child in children if isinstance(child, Accepted)]
-        traced = await self._tracer.traces([child.source for child in read])
-        built, faulty = list[Built](), list[tuple[Accepted, str]]()
+        sources = [child.source for child in read]
+        traced = await build_drafts(self._tracer, self._config.evaluation, self._offers, sources)
+        built, faulty, lost = list[Built](), list[tuple[Accepted, str]](), ""
         for child, result in zip(read, traced.results, strict=True):
             if not isinstance(result, Trace):
+                lost = lost or (result.reason if result.fault is Fault.INFRASTRUCTURE else "")
                 faulty.append((child, f"{result.stage}: {result.reason}"))
             elif problem := self._limits(result):
                 faulty.append((child, problem))
             else:
                 built.append(Built(child, result))
         unread = [child for child in children if not isinstance(child, Accepted)]
-        return Pool(slot, built, faulty, unread, cpu_seconds + traced.cpu_seconds)
+        return Pool(slot, built, faulty, unread, cpu_seconds + traced.cpu_seconds, lost)
 
     def _limits(self, trace: Trace) -> str:
         """Which limits that are checked before training it would break, "" where none."""
@@ -239,18 +247,20 @@ SAME = "same source"
 """How a draft repeats another one: the digests of their sources agree."""
 
 
-async def open_screening(store: Store, config: Config, tracer: Tracer, ceiling: float) -> Screening:
+async def open_screening(
+    store: Store, config: Config, tracer: Tracer, offers: Mapping[str, object], ceiling: float
+) -> Screening:
     """The screening of a run, with the labels of other campaigns where it is to learn from any.
 
-    `ceiling`: the error above which a child fails. Raises UserError for archives that can't be read.
+    `offers`: the task's arguments by name. `ceiling`: the error above which a child fails. Raises UserError
+    for archives that can't be read.
     """
     goals = [goal.name for goal in objectives(config.selection)]
     seeds = [each.metrics for each in store.candidates(operator="seed", sources=False)]
     reference = reference_point(store.facts(), goals, seeds)
     if "error" in reference:
         reference["error"] = min(reference["error"], ceiling)
-    foreign = await foreign_labels(
-        Path(store.folder), config.surrogate.archives, config.campaign.seed, tracer
-    )
+    archives = config.surrogate.archives
+    foreign = await foreign_labels(Path(store.folder), archives, config.campaign.seed, tracer)
     surrogate = Surrogate(store, config, ceiling, foreign)
-    return Screening(store, config, tracer, Chooser(store, config, surrogate, reference))
+    return Screening(store, config, tracer, offers, Chooser(store, config, surrogate, reference))

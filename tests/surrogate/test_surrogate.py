@@ -1,0 +1,186 @@
+"""The model of a campaign over an archive that is written by hand: when it is fitted, and from what."""
+
+import asyncio
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evoarch.agent.base.errors import UserError
+from evoarch.agent.config.tables import RungTable
+from evoarch.agent.surrogate.forest import Row
+from evoarch.agent.surrogate.labels import Labels, shares_of
+from evoarch.agent.surrogate.surrogate import Surrogate
+from evoarch.agent.surrogate.transfer import foreign_labels, helps
+from evoarch.archive.records import Evaluation, Failed, Fault, Scored
+from evoarch.archive.store import Store, create, open_archive
+from evoarch.evaluators.fakes import StubTracer
+from evoarch.evaluators.trace import Node, Trace
+from kit.campaigns import config_of
+
+RUNGS = (RungTable(share=0.1), RungTable(share=0.25))
+
+
+def archive(folder: Path, seed: int = 5) -> Store:
+    return create(folder, name="c", seed=seed)
+
+
+def trace(params: int) -> Trace:
+    return Trace((Node("a", "Linear", (10,), params, 2 * params, (-1,)),), params, 2 * params, 10)
+
+
+def begun(store: Store, params: int, *, traced: bool = True) -> int:
+    (drawn,) = store.draw("random", [], 1, {})
+    store.arrive(drawn.candidate, f"size = {params}", f"{drawn.candidate}")
+    store.start(drawn.candidate)
+    if traced:
+        store.traces.put(drawn.candidate, trace(params).as_json())
+    return drawn.candidate
+
+
+def scored(store: Store, candidate: int, error: float, rung: str = "full", note: str = "") -> None:
+    outcome = Scored({"error": error, "params": 10.0})
+    detail = {} if rung == "full" else {"decision": "stopped" if note else "promoted"}
+    evaluation = Evaluation(candidate, rung, 0, outcome, 1.0, 1.0, detail=detail)
+    if rung == "full":
+        store.settle(evaluation)
+    else:
+        store.reach(evaluation, str(detail["decision"]), note=note)
+
+
+def filled(store: Store, count: int, seed: int = 0, *, traced: bool = True) -> None:
+    rng = random.Random(seed)
+    for _ in range(count):
+        params = int(10 ** rng.uniform(2, 5))
+        scored(store, begun(store, params, traced=traced), 10 ** (0.2 - 0.3 * len(str(params))))
+
+
+def labels(store: Store) -> Labels:
+    found = Labels(store, shares_of(RUNGS), 0.5)
+    found.read()
+    return found
+
+
+def test_every_rung_is_a_row_and_what_was_trained_in_vain_counts_with_the_ceiling(tmp_path: Path) -> None:
+    store = archive(tmp_path)
+    climbed, stopped, failed, lost = (begun(store, size) for size in (100, 200, 300, 400))
+    scored(store, climbed, 0.4, "rung1")
+    scored(store, stopped, 0.45, "rung1", note="rung1: weak")
+    store.settle(Evaluation(failed, "full", 0, Failed("constraint", "above"), 1.0, 1.0))
+    store.settle(Evaluation(lost, "full", 0, Failed("train", "gone", Fault.INFRASTRUCTURE), 1.0, 1.0))
+    scored(store, climbed, 0.2)
+    found = labels(store)
+    assert len(found.ended) == 3
+    rows = found.rows(found.known(3), "error")
+    assert [(row.share, row.value) for row in rows] == [(0.1, 0.4), (0.1, 0.45), (1.0, 0.5), (1.0, 0.2)]
+    assert [row.value for row in found.rows(found.known(1), "error")] == [0.4, 0.45]
+
+
+def test_it_is_fitted_at_moments_that_follow_from_the_archive(tmp_path: Path) -> None:
+    store = archive(tmp_path)
+    config = config_of(surrogate={"drafts": 8, "start": 4, "refit": 3})
+    surrogate = Surrogate(store, config, 0.5)
+    rows: list[Any] = []
+    for _ in range(11):
+        model = surrogate.model()
+        rows.append(model and model.rows)
+        fresh = Surrogate(store, config, 0.5).model()
+        assert (fresh and fresh.rows) == rows[-1]
+        if model and fresh:
+            asked = [trace(500)], ["error"]
+            assert (model.guesses(*asked) == fresh.guesses(*asked)).all()
+        filled(store, 1, seed=len(rows))
+    assert rows == [None] * 4 + [4] * 3 + [7] * 3 + [10]
+
+
+def test_sizes_are_exact_and_errors_are_guessed(tmp_path: Path) -> None:
+    store = archive(tmp_path)
+    filled(store, 30)
+    config = config_of(
+        surrogate={"drafts": 8, "start": 4}, selection={"objectives": ["params", "error", "flops"]}
+    )
+    model = Surrogate(store, config, 0.5).model()
+    assert model is not None
+    guesses = model.guesses([trace(500)], ["params", "error", "flops"])[0]
+    assert set(guesses[:, 0]) == {500.0}
+    assert set(guesses[:, 2]) == {1000.0}
+    assert len(set(guesses[:, 1])) > 1
+
+
+def foreign(folder: Path, archives: list[str], seed: int = 5) -> Any:
+    return asyncio.run(foreign_labels(folder, archives, seed, StubTracer(lambda source: trace(77))))
+
+
+def test_other_archives_are_read_and_their_models_traced_where_they_were_not(tmp_path: Path) -> None:
+    with archive(tmp_path / "a" / "one", seed=1) as store:
+        filled(store, 4)
+    with archive(tmp_path / "a" / "own", seed=5) as store:
+        filled(store, 3, traced=False)
+    (tmp_path / "here").mkdir()
+    before = {path: path.read_bytes() for path in (tmp_path / "a").rglob("archive.db")}
+    assert len(foreign(tmp_path / "here", ["../a/one/archive.db"])) == 4
+    # Of a pattern, a campaign of the same seed has the same validation examples.
+    assert len(foreign(tmp_path / "here", ["../a/*"])) == 4
+    assert len(foreign(tmp_path / "here", ["../a/*"], seed=6)) == 7
+    named = foreign(tmp_path / "here", ["../a/own"])
+    assert len(named) == 3
+    assert {round(10 ** each.features[0]) for each in named} == {78}
+    assert before == {path: path.read_bytes() for path in (tmp_path / "a").rglob("archive.db")}
+
+
+@pytest.mark.parametrize("name", ["../nowhere", "../no/*/archive.db"])
+def test_an_archive_that_is_not_there_is_refused_in_one_line(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match=r"surrogate\.archives: expected"):
+        foreign(tmp_path, [name])
+    (tmp_path / "archive.db").write_text("no database")
+    with pytest.raises(UserError, match=r"surrogate\.archives: "):
+        foreign(tmp_path, ["archive.db"])
+
+
+def test_other_campaigns_pick_from_the_beginning_and_are_dropped_where_they_do_not_help(
+    tmp_path: Path,
+) -> None:
+    with archive(tmp_path / "good", seed=1) as store:
+        filled(store, 60)
+    with archive(tmp_path / "bad", seed=2) as store:
+        rng = random.Random(3)
+        for _ in range(60):  # There larger models have the larger error.
+            params = int(10 ** rng.uniform(2, 5))
+            scored(store, begun(store, params), 10 ** (-2 + 0.3 * len(str(params))))
+    config = config_of(surrogate={"drafts": 8, "start": 10, "refit": 5})
+    for name, kept in (("good", True), ("bad", False)):
+        own = archive(tmp_path / f"own-{name}")
+        other = foreign(tmp_path, [name])
+        first = Surrogate(own, config, 0.5, other).model()
+        assert first is not None
+        assert first.rows == 60
+        filled(own, 10, seed=9)
+        later = Surrogate(own, config, 0.5, other).model()
+        assert later is not None
+        if kept is False:
+            assert later.rows == 10
+            assert later.name == "forest"
+
+
+def test_transfer_helps_where_it_ranks_better_than_a_size() -> None:
+    rng = random.Random(1)
+
+    def rows(count: int) -> list[Row]:
+        flags = [float(rng.random() < 0.5) for _ in range(count)]
+        return [
+            Row((3.0 + 0.01 * n, 4.0, 1.0, f), 0.1, 0.2 - 0.1 * f + 0.0001 * n) for n, f in enumerate(flags)
+        ]
+
+    assert helps(rows(10), rows(80), 1)
+    assert not helps(rows(10), [], 1)
+    assert not helps(rows(3), rows(80), 1)
+    sized = [Row((float(n), 4.0, 1.0, 0.0), 0.1, 0.5 / (n + 1)) for n in range(10)]
+    assert not helps(sized, sized, 1)
+
+
+def test_a_stopped_store_is_only_read(tmp_path: Path) -> None:
+    with archive(tmp_path) as store:
+        filled(store, 2)
+    with open_archive(tmp_path, write=False) as reader:
+        assert len(labels(reader).ended) == 2

@@ -18,7 +18,7 @@ COUNT = LEAST + 2
 
 
 def judged(mean: float, value: float, params: float) -> Judged:
-    return Judged(mean, 0.8 * mean, 1.2 * mean, value, params, 100 * params)
+    return Judged(mean, 0.75 * mean, 1.25 * mean, value, params, 100 * params)
 
 
 GOOD = [judged(0.01 * n, 0.01 * n, 1000.0) for n in range(1, COUNT + 1)]

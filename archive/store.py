@@ -222,7 +222,8 @@ class Store(Queries):
         change: str = "",
         note: str = "another draft was worth more",
     ) -> None:
-        """It was built, and another draft is trained in its place: proposed -> screened. `trace` is kept."""
+        """It was built, and another draft is trained in its place: proposed -> screened. `source_digest` may
+        be "": it is taken of what is picked alone. `trace` is kept."""
         with self._db.transaction():
             self._expect(candidate, "to be screened", State.PROPOSED)
             if trace is not None:
@@ -232,7 +233,7 @@ class Store(Queries):
                 "screened",
                 state=State.SCREENED,
                 source=as_text(source),
-                source_digest=source_digest,
+                source_digest=source_digest or None,
                 change=as_text(change),
                 note=as_text(f"screened: {note}"),
             )

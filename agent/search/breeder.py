@@ -15,7 +15,15 @@ from evoarch.agent.lm.base import LMError
 from evoarch.agent.lm.budget import LMBudget, OutOfBudgetError
 from evoarch.agent.search.components import REPLAYED, STOPPED, Components, Ending
 from evoarch.agent.search.stopping import Patience
-from evoarch.agent.search.variation import Child, ProposalWriter, Unanswered
+from evoarch.agent.search.variation import (
+    Accepted,
+    AsDrafted,
+    Child,
+    ProposalWriter,
+    Rejected,
+    Unanswered,
+    Unvetted,
+)
 from evoarch.agent.seeding.lineage import EditableRegions
 from evoarch.archive.records import Proposal, State
 from evoarch.archive.store import Store
@@ -84,9 +92,20 @@ class Breeder:
         [] where no call may be sent, or none can work: the batch stays as it was drawn, for a later run.
         Raises LMError in a replay whose record lacks the answer.
         """
+        return [
+            self.vetted(each) if isinstance(each, Unvetted) else each
+            for each in await self.draft(batch, table)
+        ]
+
+    def vetted(self, draft: Unvetted) -> Accepted | Rejected:
+        """The draft as it is let in, or what keeps it out."""
+        return self._writer.vetted(draft)
+
+    async def draft(self, batch: Sequence[Proposal], table: int) -> list[AsDrafted]:
+        """As `write`, before vetting."""
         lm = self.config.operators[table].lm
         try:
-            children = await self._writer.write(
+            children = await self._writer.draft(
                 batch, self.parts.operators[table], self.parts.lms[lm] if lm else None
             )
         except OutOfBudgetError:

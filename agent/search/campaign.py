@@ -107,7 +107,7 @@ class Campaign:
                 " brings its own training: expected 0"
             )
         screening = await open_screening(
-            self._store, self._config, tracer, self._parts.offers, self._parts.ceiling
+            self._store, self._config, tracer, self._parts.offers, breeder.vetted, self._parts.ceiling
         )
         return ScreenedSteadyState(breeder, screening)
 

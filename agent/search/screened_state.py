@@ -20,7 +20,7 @@ from evoarch.agent.search.breeder import Breeder
 from evoarch.agent.search.scheduler import Plan
 from evoarch.agent.search.screening import Built, Pool, Screening
 from evoarch.agent.search.steady_state import MOST_CALLS, SteadyState
-from evoarch.agent.search.variation import Child, Rejected, admit
+from evoarch.agent.search.variation import AsDrafted, Child, Rejected, Unvetted, admit
 from evoarch.archive.records import Proposal, State
 
 VISITS = 8
@@ -138,27 +138,33 @@ class ScreenedSteadyState(SteadyState):
         self._building[asyncio.create_task(self._built(slot, batches, cpu_seconds))] = slot
 
     async def _built(self, slot: int, batches: Sequence[Sequence[Proposal]], cpu_seconds: float) -> Pool:
-        children: list[Child] = []
+        children: list[AsDrafted] = []
         for batch in batches:
             await asyncio.sleep(0)  # Whoever waits for this process has a turn between two drafts.
             before = time.process_time()
-            children += await self._children(batch)
+            children += await self._drafted(batch)
             cpu_seconds += time.process_time() - before
         return await self._screening.build(slot, children, cpu_seconds)
 
-    async def _children(self, batch: Sequence[Proposal]) -> Sequence[Child]:
+    async def _drafted(self, batch: Sequence[Proposal]) -> Sequence[AsDrafted]:
         index = self._table_of(batch[0])
         if index is None:
             reason = f"{batch[0].operator} is no longer among the campaign's operators"
             return [Rejected(proposal, "", reason=reason) for proposal in batch]
-        return await self._breeder.write(batch, index)
+        return await self._breeder.draft(batch, index)
 
     def _write(self, batch: Sequence[Proposal]) -> None:
         """Asks for the children of one call, which will be guests."""
         context = ProposalContext.from_json(batch[0].context)
-        task = asyncio.create_task(self._built(context.slot, [batch], 0.0))
+        task = asyncio.create_task(self._asked_for(context.slot, batch))
         self._writing[task] = (self._table_of(batch[0]) or 0, len(batch))
         self._asked[task] = context.slot
+
+    async def _asked_for(self, slot: int, batch: Sequence[Proposal]) -> Pool:
+        """The children of a call, vetted: what is found in them may stand in the next prompt."""
+        drafted = await self._drafted(batch)
+        children = [self._breeder.vetted(each) if isinstance(each, Unvetted) else each for each in drafted]
+        return await self._screening.build(slot, children)
 
     def _collect(self, done: Collection[asyncio.Task[Any]]) -> None:
         for task in [task for task in self._building if task in done]:
@@ -173,6 +179,7 @@ class ScreenedSteadyState(SteadyState):
         for built in came.built:
             self._guests[built.candidate] = _Guest(built, slot)
         for child in [*(child for child, _ in came.faulty), *came.unread]:
+            assert not isinstance(child, Unvetted), "children of a call are vetted when they come"
             self._beside[child.proposal.candidate] = child
         if came.candidates:
             self._store.add_cpu(came.candidates[0], came.cpu_seconds)

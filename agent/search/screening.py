@@ -7,7 +7,7 @@ crash leaves a slot either with all its drafts, which are then made again, or se
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,14 @@ from evoarch.agent.config.load import Config
 from evoarch.agent.evaluation.claims import CLAIM, claim_of, differs
 from evoarch.agent.evaluation.constraints import excess
 from evoarch.agent.evaluation.drafts import build_drafts
-from evoarch.agent.search.variation import Accepted, Child, Rejected, Unanswered, record_rejected
+from evoarch.agent.search.variation import (
+    Accepted,
+    AsDrafted,
+    Rejected,
+    Unanswered,
+    Unvetted,
+    record_rejected,
+)
 from evoarch.agent.statistics.objectives import objectives
 from evoarch.agent.surrogate.choice import Choice, Chooser
 from evoarch.agent.surrogate.features import Form, form
@@ -41,7 +48,7 @@ _LET_IN = (
 class Built:
     """A draft that could be built, with what its child said of it."""
 
-    child: Accepted
+    child: Unvetted | Accepted
     trace: Trace
 
     @property
@@ -59,7 +66,7 @@ class Pool:
 
     slot: int
     built: Sequence[Built] = ()
-    faulty: Sequence[tuple[Accepted, str]] = ()
+    faulty: Sequence[tuple[Unvetted | Accepted, str]] = ()
     unread: Sequence[Rejected | Unanswered] = ()
     cpu_seconds: float = 0.0
     lost: str = ""
@@ -71,14 +78,41 @@ class Pool:
         return sorted(child.proposal.candidate for child in children)
 
 
+@dataclass(frozen=True)
+class _Duplicate:
+    """A draft whose source `first` has, a candidate that was let in."""
+
+    child: Accepted
+    first: int
+
+
+Faulty = Rejected | _Duplicate | str
+"""Why a draft is not trained: it does not hold, was there before, or a reason in words."""
+
+
+@dataclass(frozen=True)
+class _Pick:
+    built: Built
+    child: Accepted
+    choice: Choice
+
+
 class Screening:
-    """The screening of one run; all that it knows is read back from the archive."""
+    """The screening of one run; all that it knows is read back from the archive. `offers`: the task's
+    arguments by name. `vetted` lets a draft in, or says what keeps it out.
+    """
 
     def __init__(
-        self, store: Store, config: Config, tracer: Tracer, offers: Mapping[str, object], chooser: Chooser
+        self,
+        store: Store,
+        config: Config,
+        tracer: Tracer,
+        offers: Mapping[str, object],
+        vetted: Callable[[Unvetted], Accepted | Rejected],
+        chooser: Chooser,
     ) -> None:
         self._store, self._config, self._table = store, config, config.surrogate
-        self._offers = offers
+        self._offers, self._vetted = offers, vetted
         self._tracer, self._chooser = tracer, chooser
         self._picks = store.predictions.all()
         self._forms: dict[object, list[tuple[int, Form]]] = {}
@@ -99,12 +133,14 @@ class Screening:
         """Whether the slot takes its first sound draft whatever is foretold of it."""
         return stream(self._config.campaign.seed, "unscreened", slot).random() < self._table.unscreened
 
-    async def build(self, slot: int, children: Sequence[Child], cpu_seconds: float = 0.0) -> Pool:
+    async def build(
+        self, slot: int, children: Sequence[AsDrafted | Accepted], cpu_seconds: float = 0.0
+    ) -> Pool:
         """Builds the drafts that were read, all in one child. `cpu_seconds`: what they took so far."""
-        read = [child for child in children if isinstance(child, Accepted)]
+        read = [child for child in children if isinstance(child, Unvetted | Accepted)]
         sources = [child.source for child in read]
         traced = await build_drafts(self._tracer, self._config.evaluation, self._offers, sources)
-        built, faulty, lost = list[Built](), list[tuple[Accepted, str]](), ""
+        built, faulty, lost = list[Built](), list[tuple[Unvetted | Accepted, str]](), ""
         for child, result in zip(read, traced.results, strict=True):
             if not isinstance(result, Trace):
                 lost = lost or (result.reason if result.fault is Fault.INFRASTRUCTURE else "")
@@ -113,7 +149,7 @@ class Screening:
                 faulty.append((child, problem))
             else:
                 built.append(Built(child, result))
-        unread = [child for child in children if not isinstance(child, Accepted)]
+        unread = [child for child in children if isinstance(child, Rejected | Unanswered)]
         return Pool(slot, built, faulty, unread, cpu_seconds + traced.cpu_seconds, lost)
 
     def _limits(self, trace: Trace) -> str:
@@ -123,50 +159,52 @@ class Screening:
     def settle(self, pool: Pool, guests: Sequence[Built] = (), leaving: Collection[int] = ()) -> int | None:
         """Picks for the slot and records what becomes of each draft; the candidate to train, None where no
         draft can be. `guests` are compared with the drafts; of those that lose, the ones in `leaving` are
-        screened, the others stay.
+        settled, and those that can't be trained; the others stay.
         """
         before = time.process_time()
-        unscreened = self.unscreened(pool.slot)
-        first = unscreened or self._deceived()
+        first = self.unscreened(pool.slot) or self._deceived()
         compared = [*pool.built, *(() if first else guests)]
-        repeats = self._repeats(compared)
-        fresh = [each for each in compared if each.candidate not in repeats]
-        choice = None
-        if fresh:
-            choice = self._chooser.choose(pool.slot, [each.trace for each in fresh], unscreened=first)
-        picked = fresh[choice.place] if choice else None
-        losers = [each for each in pool.built if each is not picked]
+        out: dict[int, Faulty] = self._copies(compared)
+        pick = self._pick(pool.slot, compared, out, first=first)
+        picked = pick.built.candidate if pick else None
+        losers = [each for each in pool.built if each.candidate != picked]
         losers += [
             each
             for each in guests
-            if each is not picked and (each.candidate in leaving or each.candidate in repeats)
+            if each.candidate != picked and (each.candidate in leaving or each.candidate in out)
         ]
-        settled = {*pool.candidates, *(each.candidate for each in losers)}
+        settled = {*pool.candidates, *(each.candidate for each in losers), *([picked] if picked else [])}
+        detail = {"slot": pool.slot, "settled": sorted(settled)}
         with self._store.transaction():
-            self._store.event(
-                "picked",
-                picked.candidate if picked else None,
-                {
-                    "slot": pool.slot,
-                    "settled": sorted(settled | ({picked.candidate} if picked else set())),
-                    "guests": [each.candidate for each in guests],
-                },
-            )
-            if picked and choice:
-                self._admit(picked, choice, pool.slot, first)
+            self._store.event("picked", picked, {**detail, "guests": [each.candidate for each in guests]})
+            if pick:
+                self._admit(pick, pool.slot, unscreened=first)
             for each in losers:
-                self._lost(each, repeats.get(each.candidate))
+                self._lost(each.child, out.get(each.candidate, "another draft was worth more"), each.trace)
             for child, reason in pool.faulty:
-                self._store.screen(
-                    child.proposal.candidate, child.source, child.digest, trace=None, change=child.change,
-                    note=reason,
-                )  # fmt: skip
+                self._lost(child, reason)
             for unread in pool.unread:
                 record_rejected(self._store, unread)
-            charged = picked.candidate if picked else min(pool.candidates, default=None)
+            charged = picked or min(pool.candidates, default=None)
             if charged is not None:
                 self._store.add_cpu(charged, pool.cpu_seconds + time.process_time() - before)
-        return picked.candidate if picked else None
+        return picked
+
+    def _pick(
+        self, slot: int, compared: Sequence[Built], out: dict[int, Faulty], *, first: bool
+    ) -> _Pick | None:
+        """The best of those that are not `out`, where what turns out not to be trainable is put."""
+        while fresh := [each for each in compared if each.candidate not in out]:
+            choice = self._chooser.choose(slot, [each.trace for each in fresh], unscreened=first)
+            built = fresh[choice.place]
+            child = self._vetted(built.child) if isinstance(built.child, Unvetted) else built.child
+            if isinstance(child, Rejected):
+                out[built.candidate] = child
+            elif (known := self._store.find_source(child.digest, exclude=built.candidate)) is not None:
+                out[built.candidate] = _Duplicate(child, known)
+            else:
+                return _Pick(built, child, choice)
+        return None
 
     def _deceived(self) -> bool:
         """Whether a pick since the last unscreened one was not what its child had claimed. Then no claim
@@ -181,13 +219,12 @@ class Screening:
                 return True
         return False
 
-    def _admit(self, picked: Built, choice: Choice, slot: int, unscreened: bool) -> None:
-        child = picked.child
-        self._store.arrive(picked.candidate, child.source, child.digest, child.change)
-        self._store.traces.put(picked.candidate, picked.trace.as_json())
-        told = choice.told
+    def _admit(self, pick: _Pick, slot: int, *, unscreened: bool) -> None:
+        built, child, choice, told = pick.built, pick.child, pick.choice, pick.choice.told
+        self._store.arrive(built.candidate, child.source, child.digest, child.change)
+        self._store.traces.put(built.candidate, built.trace.as_json())
         prediction = Prediction(
-            picked.candidate,
+            built.candidate,
             slot,
             choice.model,
             choice.rows,
@@ -196,64 +233,58 @@ class Screening:
             high=told.high if told else None,
             value=choice.value,
             unscreened=unscreened,
-            detail={**choice.detail, CLAIM: claim_of(picked.trace)},
+            detail={**choice.detail, CLAIM: claim_of(built.trace)},
         )
         self._store.predictions.put(prediction)
         self._chooser.picked(prediction)
         self._picks.append(prediction)
-        self._remember(picked.candidate, form(picked.trace))
+        self._remember(built.candidate, form(built.trace))
 
-    def _lost(self, draft: Built, repeat: tuple[int, str] | None) -> None:
-        """A draft that was known before is a duplicate of what was let in, or of another draft."""
-        child, note = draft.child, "another draft was worth more"
-        if repeat:
-            first, how = repeat
-            if how == SAME and self._store.candidate(first).state in _LET_IN:
-                self._store.duplicate(
-                    draft.candidate, of=first, source=child.source, source_digest=child.digest, reason=how
-                )
-                return
-            note = f"{how} as candidate {first}"
-        self._store.screen(
-            draft.candidate, child.source, child.digest, trace=draft.trace.as_json(), change=child.change,
-            note=note,
-        )  # fmt: skip
+    def _lost(self, draft: Unvetted | Accepted, why: Faulty, trace: Trace | None = None) -> None:
+        """Records a draft that is not trained."""
+        identity = draft.proposal.candidate
+        if isinstance(why, Rejected):
+            record_rejected(self._store, why)
+        elif isinstance(why, _Duplicate):
+            source, digest = why.child.source, why.child.digest
+            self._store.duplicate(
+                identity, of=why.first, source=source, source_digest=digest, reason="same source"
+            )
+        else:
+            kept = None if trace is None else trace.as_json()
+            digest = draft.digest if isinstance(draft, Accepted) else ""
+            self._store.screen(identity, draft.source, digest, trace=kept, change=draft.change, note=why)
 
-    def _repeats(self, compared: Sequence[Built]) -> dict[int, tuple[int, str]]:
-        """Of those that were there before, in source or nearly so: as which one, and how."""
-        found: dict[int, tuple[int, str]] = {}
-        sources: dict[str, int] = {}
+    def _copies(self, compared: Sequence[Built]) -> dict[int, Faulty]:
+        """Those of the drafts that are nearly what was let in, or what stands before them: of whom."""
+        found: dict[int, Faulty] = {}
         here: dict[object, list[tuple[int, Form]]] = {}
         for each in compared:
             mine = form(each.trace)
-            known = self._store.find_source(each.child.digest, exclude=each.candidate)
-            known = known or sources.get(each.child.digest)
             others = [*self._forms.get(mine.structure, ()), *here.get(mine.structure, ())]
             close = min((identity for identity, other in others if mine.near(other)), default=None)
-            if known is not None:
-                found[each.candidate] = (known, SAME)
-            elif close is not None:
-                found[each.candidate] = (close, "nearly the same model")
-            else:
-                sources[each.child.digest] = each.candidate
+            if close is None:
                 here.setdefault(mine.structure, []).append((each.candidate, mine))
+            else:
+                found[each.candidate] = f"nearly the same model as candidate {close}"
         return found
 
     def _remember(self, candidate: int, mine: Form) -> None:
         self._forms.setdefault(mine.structure, []).append((candidate, mine))
 
 
-SAME = "same source"
-"""How a draft repeats another one: the digests of their sources agree."""
-
-
 async def open_screening(
-    store: Store, config: Config, tracer: Tracer, offers: Mapping[str, object], ceiling: float
+    store: Store,
+    config: Config,
+    tracer: Tracer,
+    offers: Mapping[str, object],
+    vetted: Callable[[Unvetted], Accepted | Rejected],
+    ceiling: float,
 ) -> Screening:
     """The screening of a run, with the labels of other campaigns where it is to learn from any.
 
-    `offers`: the task's arguments by name. `ceiling`: the error above which a child fails. Raises UserError
-    for archives that can't be read.
+    `offers` and `vetted`: as Screening has them. `ceiling`: the error above which a child fails. Raises
+    UserError for archives that can't be read.
     """
     goals = [goal.name for goal in objectives(config.selection)]
     seeds = [each.metrics for each in store.candidates(operator="seed", sources=False)]
@@ -263,4 +294,4 @@ async def open_screening(
     archives = config.surrogate.archives
     foreign = await foreign_labels(Path(store.folder), archives, config.campaign.seed, tracer)
     surrogate = Surrogate(store, config, ceiling, foreign)
-    return Screening(store, config, tracer, offers, Chooser(store, config, surrogate, reference))
+    return Screening(store, config, tracer, offers, vetted, Chooser(store, config, surrogate, reference))

@@ -40,6 +40,18 @@ class Accepted:
 
 
 @dataclass(frozen=True)
+class Unvetted:
+    """A draft that was read. Of many that are compared only the one that is picked is vetted. `text`: as the
+    operator wrote it; `source`: the whole model file.
+    """
+
+    proposal: Proposal
+    text: str
+    source: str
+    change: str = ""
+
+
+@dataclass(frozen=True)
 class Rejected:
     """A child that can't be run. `text`: as the operator wrote it. `findings`: what vetting found; none where
     no source could be read, and `reason` says why.
@@ -67,6 +79,9 @@ class Unanswered:
 
 Child = Accepted | Rejected | Unanswered
 """What came of one proposal."""
+
+AsDrafted = Unvetted | Rejected | Unanswered
+"""What came of one draft so far."""
 
 
 def order_of(
@@ -133,6 +148,16 @@ class ProposalWriter:
     async def write(self, batch: Sequence[Proposal], operator: Operator, lm: LM | None) -> list[Child]:
         """The batch's children, in its order. A call that fails costs its children, not the run.
 
+        Raises as `draft` does.
+        """
+        return [
+            self.vetted(each) if isinstance(each, Unvetted) else each
+            for each in await self.draft(batch, operator, lm)
+        ]
+
+    async def draft(self, batch: Sequence[Proposal], operator: Operator, lm: LM | None) -> list[AsDrafted]:
+        """The batch's children, in its order, as they are before vetting.
+
         Raises LMError (not retriable) when no further call can work either, OutOfBudgetError where none
         may be sent.
         """
@@ -143,8 +168,11 @@ class ProposalWriter:
         changed = (parents[0], openings[0]) if parents and openings[0] else None
         entry = openings[0].target(first.batch) if openings and openings[0] else "Model"
 
-        def check(source: str) -> str:
-            return in_one_line(self._vetted(source, entry, changed)[1])
+        def check(text: str) -> str:
+            source, findings = _merged(text, entry, changed)
+            opening = changed[1] if changed else None
+            found = findings or findings_of(source, self.config, self.offers, opening=opening)
+            return in_one_line(found)
 
         order = order_of(batch, parents, self.offers, openings, broken, self.card, check)
         complete = LoggedCalls(self.store, lm, first.batch, self.lm_budget) if lm else None
@@ -158,16 +186,23 @@ class ProposalWriter:
             raise
         except Exception as error:  # noqa: BLE001 an operator's fault costs its children; raised, it would meet every rerun
             return [Rejected(p, "", reason=clean(f"{operator.name} failed: {error!r}")) for p in batch]
-        return [self._guarded(p, drafts[p.ordinal], order.entry, changed) for p in batch]
+        return [self._read(p, drafts[p.ordinal], order.entry, changed) for p in batch]
 
-    def _guarded(
-        self, proposal: Proposal, draft: Draft, entry: str, changed: tuple[Candidate, Opening | None] | None
-    ) -> Child:
+    def vetted(self, draft: Unvetted) -> Accepted | Rejected:
+        """The draft as it is let in, or what keeps it out."""
+        proposal, text, source = draft.proposal, draft.text, draft.source
         try:
-            return self._read(proposal, draft, entry, changed)
+            opening = self.openings.of(proposal.parents[0]) if proposal.parents else None
+            if not self.accepted(proposal.candidate) and (
+                findings := findings_of(source, self.config, self.offers, opening=opening)
+            ):
+                return Rejected(proposal, text, findings, change=draft.change)
+            return Accepted(proposal, source, source_digest(source), draft.change)
+        except GenomeError as error:
+            return Rejected(proposal, text, reason=str(error), change=draft.change)
         except Exception as error:  # noqa: BLE001 - the last resort: a parser's fault costs this child alone
             reason = last_resort.note(self.store, proposal.candidate, error)
-            return Rejected(proposal, clean(draft.source or draft.text), reason=reason, change=draft.change)
+            return Rejected(proposal, text, reason=reason, change=draft.change)
 
     def _broken(self, proposal: Proposal, openings: Sequence[Opening | None]) -> BrokenParent | None:
         """The child that a proposal is to mend, as its operator wrote it: of a frozen file, the open part."""
@@ -185,35 +220,28 @@ class ProposalWriter:
 
     def _read(
         self, proposal: Proposal, draft: Draft, entry: str, changed: tuple[Candidate, Opening | None] | None
-    ) -> Child:
+    ) -> Unvetted | Rejected:
         text = clean(draft.source or draft.text)
         if draft.problem:
             return Rejected(proposal, text, reason=clean(draft.problem), change=draft.change)
-        source, findings = self._vetted(
-            draft.source, entry, changed, vets=not self.accepted(proposal.candidate)
-        )
+        try:
+            source, findings = _merged(draft.source, entry, changed)
+        except Exception as error:  # noqa: BLE001 - the last resort: a parser's fault costs this child alone
+            reason = last_resort.note(self.store, proposal.candidate, error)
+            return Rejected(proposal, text, reason=reason, change=draft.change)
         if findings:
             return Rejected(proposal, text, findings, change=draft.change)
-        try:
-            return Accepted(proposal, source, source_digest(source), draft.change)
-        except GenomeError as error:
-            return Rejected(proposal, text, reason=str(error), change=draft.change)
+        return Unvetted(proposal, text, source, draft.change)
 
-    def _vetted(
-        self,
-        text: str,
-        entry: str,
-        changed: tuple[Candidate, Opening | None] | None,
-        *,
-        vets: bool = True,
-    ) -> tuple[str, list[Finding]]:
-        """The whole source of a draft's text, and what is found in it."""
-        source, findings, opening = text, list[Finding](), None
-        if changed and (opening := changed[1]):
-            source, findings = opening.merged(text, changed[0].source, entry)
-        if not findings and vets:
-            findings = findings_of(source, self.config, self.offers, opening=opening)
-        return source, findings
+
+def _merged(
+    text: str, entry: str, changed: tuple[Candidate, Opening | None] | None
+) -> tuple[str, list[Finding]]:
+    """The whole source of a draft's text, and what touches frozen code in it."""
+    if changed and (opening := changed[1]):
+        source, findings = opening.merged(text, changed[0].source, entry)
+        return source, list(findings)
+    return text, []
 
 
 MOST_KEPT = 20_000

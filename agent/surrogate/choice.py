@@ -31,7 +31,8 @@ class Choice:
 
     `told` and `value`: what the model foretells of it, and what it is expected to add to the front's
     hypervolume; None without a model.
-    `detail`: for the archive: what is expected of each objective, and the error on each rung.
+    `detail`: for the archive: what is expected of each objective, the chance of a score, and the error on
+    each rung.
     """
 
     place: int
@@ -66,7 +67,9 @@ class Chooser:
         if model is None:
             return Choice(0 if unscreened else self._by_size(slot, drafts))
         guesses = model.guesses(drafts, self._names)
-        values = self._values(guesses)
+        chances = model.chances(drafts)
+        # Only who comes to a score adds anything; who comes there is better than those that were stopped.
+        values = self._values(guesses) * chances
         place = 0 if unscreened else int(np.argmax(values))
         if not unscreened and not (model.trusted and values[place] > 0):
             # Nothing is expected of any of them, or nothing believed: what is left to learn is of sizes.
@@ -80,6 +83,7 @@ class Chooser:
             float(values[place]),
             {
                 "expected": self._expected(guesses[place]),
+                "chance": float(chances[place]),
                 "rungs": self._on_rungs(model, drafts[place], predicted),
             },
         )

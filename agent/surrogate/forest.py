@@ -40,20 +40,24 @@ class Row:
 
 @dataclass(frozen=True)
 class Forest:
-    """A fitted forest. `columns`: how many features it looks at. `rows`: how many it was fitted to."""
+    """A fitted forest. `columns`: how many features it looks at. `rows`: how many it was fitted to. `log`:
+    whether it was fitted to the log of the values.
+    """
 
     trees: Sequence[Any]
     columns: int
     rows: int
+    log: bool = True
 
     def guesses(self, features: Sequence[Features], share: float = 1.0) -> Matrix:
         """What each tree guesses for each model after a `share` of its training: (models, trees)."""
         asked = _matrix([(each, share) for each in features], self.columns).astype(np.float32)
-        return np.asarray(np.exp(np.stack([tree.predict(asked)[:, 0] for tree in self.trees], axis=1)))
+        found = np.stack([tree.predict(asked)[:, 0] for tree in self.trees], axis=1)
+        return np.asarray(np.exp(found) if self.log else found)
 
 
-def fit(rows: Sequence[Row], seed: int) -> Forest:
-    """A forest on the log of the rows' values. `seed` (0 to 2**32 - 1) draws its trees.
+def fit(rows: Sequence[Row], seed: int, *, log: bool = True) -> Forest:
+    """A forest on the log of the rows' values, or on the values. `seed` (0 to 2**32 - 1) draws its trees.
 
     Of more than MOST_ROWS rows the newest half of that number is taken, and a draw by `seed` of the others.
     Raises ValueError without rows.
@@ -64,16 +68,17 @@ def fit(rows: Sequence[Row], seed: int) -> Forest:
     if not rows:
         raise ValueError("expected at least one row, got none")
     chosen = _subsample(rows, seed)
+    values = np.array([row.value for row in chosen])
     columns = len(chosen[0].features) if len(chosen) >= RICH_FROM else SIZES
     forest = ExtraTreesRegressor(
         TREES, min_samples_leaf=2, max_features=0.5, bootstrap=True, n_jobs=1, random_state=seed
     ).fit(
         _matrix([(row.features, row.share) for row in chosen], columns),
-        np.log([row.value for row in chosen]),
+        np.log(values) if log else values,
         sample_weight=[row.weight for row in chosen],
     )
     # The estimators' own `predict` checks its input anew for each tree, which takes most of the time.
-    return Forest([estimator.tree_ for estimator in forest.estimators_], columns, len(chosen))
+    return Forest([estimator.tree_ for estimator in forest.estimators_], columns, len(chosen), log)
 
 
 def _subsample(rows: Sequence[Row], seed: int) -> Sequence[Row]:

@@ -72,6 +72,25 @@ class Labels:
         return found
 
 
+def arrivals(labelled: Sequence[Labelled], weight: float = 1.0) -> list[Row]:
+    """Of each bred candidate whose training ended, whether it came to a score (1) or not (0): what a rung
+    turned away counts as turned away, also where it was trained on as an audit.
+    """
+    audited = {each.label.candidate for each in labelled if each.label.audited}
+    return [
+        Row(
+            each.features,
+            1.0,
+            float(
+                each.label.rung == FULL and bool(each.label.metrics) and each.label.candidate not in audited
+            ),
+            weight,
+        )
+        for each in labelled
+        if each.label.ended and each.label.bred
+    ]
+
+
 def traces_of(store: Store, candidates: Sequence[int]) -> dict[int, Trace]:
     """The traces of those that have one which can be read, by candidate."""
     found = {}

@@ -15,7 +15,7 @@ from evoarch.agent.statistics.objectives import objectives
 from evoarch.agent.surrogate.calibration import calibration, judged_on
 from evoarch.agent.surrogate.features import features
 from evoarch.agent.surrogate.forest import Forest, Row, fit
-from evoarch.agent.surrogate.labels import Labelled, Labels, shares_of
+from evoarch.agent.surrogate.labels import Labelled, Labels, arrivals, shares_of
 from evoarch.agent.surrogate.transfer import OWN_WEIGHT, helps
 from evoarch.archive.store import Store
 from evoarch.evaluators.trace import Trace
@@ -41,12 +41,14 @@ class Foretold:
 @dataclass(frozen=True)
 class Model:
     """Forests by the metric that each predicts. `name`: in words; `rows`: of labels in the first forest.
+    `arrival`: predicts whether a child comes to a score at all, None where no child has ended yet.
     `trusted`: whether it has not shown to be no better than a size alone.
     """
 
     name: str
     rows: int
     forests: Mapping[str, Forest]
+    arrival: Forest | None = None
     trusted: bool = True
 
     def guesses(self, traces: Sequence[Trace], goals: Sequence[str], share: float = 1.0) -> Matrix:
@@ -63,6 +65,19 @@ class Model:
                 exact = np.array([exactly(trace, goal) for trace in traces])
                 columns.append(np.repeat(exact[:, None], count, axis=1))
         return np.stack(columns, axis=2)
+
+    def chances(self, traces: Sequence[Trace]) -> Matrix:
+        """Of each trace, the chance that its child comes to a score: that no rung stops it, and its error is
+        below the ceiling. Never 0, since little may be known.
+        """
+        if self.arrival is None:
+            return np.ones(len(traces))
+        found = self.arrival.guesses([features(trace) for trace in traces]).mean(axis=1)
+        return np.asarray(np.clip(found + LEAST_CHANCE, 0.0, 1.0))
+
+
+LEAST_CHANCE = 0.02
+"""Added to each chance of a score."""
 
 
 def exactly(trace: Trace, goal: str) -> float:
@@ -128,7 +143,9 @@ class Surrogate:
         if not forests:
             return None
         name = "forest of this and other campaigns" if warm else "forest"
-        return Model(name, next(iter(forests.values())).rows, forests, self._trusted(own))
+        ended = [*(arrivals(self._foreign) if warm else []), *arrivals(own, OWN_WEIGHT if warm else 1.0)]
+        arrival = fit(ended, self._draw(cut), log=False) if ended else None
+        return Model(name, next(iter(forests.values())).rows, forests, arrival, self._trusted(own))
 
     def _trusted(self, own: Sequence[Labelled]) -> bool:
         """As its predictions for the first rung turned out: there most children can be judged by."""

@@ -88,6 +88,13 @@ def test_limits_can_be_read_and_not_set(machine: str, prlimit: int) -> None:
     assert decide(machine, prlimit, (1, 9, 0, 4096)) == REFUSE
 
 
+@pytest.mark.parametrize(("machine", "setitimer"), [("x86_64", 38), ("aarch64", 103)])
+def test_an_alarm_goes_by_its_own_cpu_time_alone(machine: str, setitimer: int) -> None:
+    assert decide(machine, setitimer, (2, 4096, 0)) == ALLOW
+    for clock in (0, 1, 3, 2 + (1 << 32)):
+        assert decide(machine, setitimer, (clock, 4096, 0)) == REFUSE
+
+
 @pytest.mark.parametrize("machine", AUDIT)
 def test_new_calls_do_not_exist_and_foreign_tables_kill(machine: str) -> None:
     assert decide(machine, 435) == 0x00050000 | errno.ENOSYS

@@ -16,6 +16,7 @@ from evoarch.evaluators.evaluation import Evaluator
 from evoarch.evaluators.program import inside_program
 from evoarch.evaluators.task import Recipe
 from evoarch.evaluators.tasks import load_task
+from evoarch.evaluators.trace import Trace
 from evoarch.sandbox.limits import Limits
 from evoarch.sandbox.runner import start
 from kit.campaigns import archive_of, campaign_of, config_of, finished, run
@@ -80,6 +81,9 @@ def test_each_bad_child_fails_alone_at_a_named_stage(tmp_path: Path) -> None:
     by_source = {c.source: c for c in store.candidates()}
     for source in good:
         assert by_source[source].state is State.SCORED
+        trace = store.traces.get(by_source[source].id)
+        assert trace is not None
+        assert Trace.from_json(trace).params == by_source[source].metrics["params"]
     graded = 0
     for source, (_, stage, words) in zip(bad, ATTACKS.values(), strict=True):
         candidate: Candidate | None = by_source.get(source)
@@ -91,6 +95,7 @@ def test_each_bad_child_fails_alone_at_a_named_stage(tmp_path: Path) -> None:
         assert (outcome.stage, outcome.fault) == (stage, Fault.CANDIDATE)
         assert words in outcome.reason
         assert not candidate.metrics
+        assert store.traces.get(candidate.id) is None
     assert graded >= len(ATTACKS) - 4
     status = read_status(store, config)
     assert status.best is not None

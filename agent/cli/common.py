@@ -36,6 +36,7 @@ SCHEMAS: Mapping[str, int] = {
     "list": 1,
     "nodes": 1,
     "report": 1,
+    "scale": 1,
     "show": 1,
     "status": 1,
     "tasks": 1,

@@ -80,7 +80,9 @@ def scale(
         if code := code_of(load(target), target):
             remember(target, code)  # it was agreed to above
     if as_json:
-        print_json({"id": identity, "knobs": _knobs(scaling), "sizes": [_json(size) for size in sizes]})
+        print_json(
+            "scale", {"id": identity, "knobs": _knobs(scaling), "sizes": [_json(size) for size in sizes]}
+        )
         return
     for name, words in _knobs(scaling).items():
         click.echo(f"{name}: {words}")

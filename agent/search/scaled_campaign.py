@@ -105,7 +105,7 @@ def write_sizes(
     known = [form.flops for form in (forms[0], forms[-1]) if form.flops]
     longer = min(LONGEST, max(1.0, known[1] / known[0])) if len(known) == 2 else LONGEST
     write(target / FILE, edited(target / FILE, lambda tables: _as_there(tables, config, longer, grown=grown)))
-    return written
+    return list(written.paths)
 
 
 def _as_there(tables: Any, config: Config, longer: float, *, grown: bool) -> None:

@@ -53,6 +53,7 @@ ASKED = {
     ("list",): ("list", "DIR"),
     ("report",): ("report", "DIR"),
     ("run",): ("run", "DIR"),
+    ("scale",): ("scale", "DIR", "1"),
     ("show",): ("show", "DIR", "1"),
     ("status",): ("status", "DIR"),
     ("tasks",): ("tasks",),
@@ -95,6 +96,7 @@ def test_the_keys_are_those_that_are_documented(
 
 
 NESTED = {
+    "scale/1": {"params", "flops", "budget", "width", "repairs", "apart", "inexact"},
     "status/1": {"id", "operator", "error", "params", "interval", "low", "high", "metrics"}
     | {"elite", "baseline", "words", "sure", "among", "found", "available", "busy", "share"}
     | {"prompt", "completion"},

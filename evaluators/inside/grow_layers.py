@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ Step = Callable[[Mapping[str, Tensor]], Tensor]
 Plan = Mapping[str, Step]
 """Steps by the name of the larger network's tensor."""
 
-Rule = Callable[[nn.Module, nn.Module, str, str, Tensor, Tensor], Plan]
+Rule = Callable[[Any, Any, str, str, Tensor, Tensor], Plan]
 """The plan of a layer, from the smaller and the larger layer, their names, and what each of them reads."""
 
 ALIKE = 1e-7
@@ -45,7 +46,7 @@ def repeated(old: Tensor, new: Tensor, dim: int, name: str) -> Tensor:
     # Where two old channels are alike, the one that stands in this place.
     usual = spread(len(few), len(many))
     places = torch.where(near[torch.arange(len(many)), usual], usual, near.int().argmax(1))
-    if len(places.unique()) < len(few):
+    if len(set(places.tolist())) < len(few):
         raise ApartError(f"{name}: a channel is no longer read")
     return places
 
@@ -65,7 +66,7 @@ def rows(old: str, places: Tensor) -> Step:
     return lambda state: state[old][places]
 
 
-def by_shape(small: nn.Module, large: nn.Module, old: str, new: str) -> Plan:
+def by_shape(small: Any, large: Any, old: str, new: str) -> Plan:
     """The tensors that a module holds itself, repeated in order along each dimension that grew."""
     plan: dict[str, Step] = {}
     theirs = {**small._parameters, **small._buffers}
@@ -98,9 +99,9 @@ def _join(module: str, key: str) -> str:
     return f"{module}.{key}" if module else key
 
 
-def _per_channel(small: nn.Module, large: nn.Module, old: str, new: str, places: Tensor) -> Plan:
+def _per_channel(small: Any, large: Any, old: str, new: str, places: Tensor) -> Plan:
     """Every tensor of the layer that has one number a channel."""
-    count = len(places.unique())
+    count = len(set(places.tolist()))
     own = {**small._parameters, **small._buffers}
     return {
         _join(new, key): rows(_join(old, key), places)
@@ -109,15 +110,15 @@ def _per_channel(small: nn.Module, large: nn.Module, old: str, new: str, places:
     }
 
 
-def _norm(small: nn.Module, large: nn.Module, old: str, new: str, before: Tensor, after: Tensor) -> Plan:
+def _norm(small: Any, large: Any, old: str, new: str, before: Tensor, after: Tensor) -> Plan:
     return _per_channel(small, large, old, new, repeated(before, after, 1, new))
 
 
-def _last_norm(small: nn.Module, large: nn.Module, old: str, new: str, before: Tensor, after: Tensor) -> Plan:
+def _last_norm(small: Any, large: Any, old: str, new: str, before: Tensor, after: Tensor) -> Plan:
     return _per_channel(small, large, old, new, repeated(before, after, -1, new))
 
 
-def _linear(small: nn.Module, large: nn.Module, old: str, new: str, before: Tensor, after: Tensor) -> Plan:
+def _linear(small: Any, large: Any, old: str, new: str, before: Tensor, after: Tensor) -> Plan:
     reads = repeated(before, after, -1, new)
     gives = spread(small.out_features, large.out_features)
     return {
@@ -131,7 +132,7 @@ def _matrix(name: str, gives: Tensor, reads: Tensor, factor: float = 1.0) -> Ste
     return lambda state: state[name][gives][:, reads] * part
 
 
-def _conv(small: nn.Module, large: nn.Module, old: str, new: str, before: Tensor, after: Tensor) -> Plan:
+def _conv(small: Any, large: Any, old: str, new: str, before: Tensor, after: Tensor) -> Plan:
     """A convolution of any number of groups: each new output repeats one whose inputs its group reads."""
     reads = repeated(before, after, 1, new)
     inner, width = small.in_channels // small.groups, large.in_channels // large.groups
@@ -139,9 +140,8 @@ def _conv(small: nn.Module, large: nn.Module, old: str, new: str, before: Tensor
     gives, local, part = [], [], []
     for group in range(large.groups):
         given = reads[group * width : (group + 1) * width]
-        whole = [
-            int(p) for p in (given // inner).unique() if len(given[given // inner == p].unique()) == inner
-        ]
+        groups = (given // inner).tolist()
+        whole = [p for p in sorted(set(groups)) if len(set(given[given // inner == p].tolist())) == inner]
         if not whole:
             raise ApartError(f"{new}: no group reads what a group read before")
         outputs = torch.tensor([p * outer + i for p in whole for i in range(outer)])
@@ -166,7 +166,7 @@ def _conv(small: nn.Module, large: nn.Module, old: str, new: str, before: Tensor
     return {_join(new, "weight"): weight, **bias}
 
 
-def _recurrent(small: nn.Module, large: nn.Module, old: str, new: str, before: Tensor, after: Tensor) -> Plan:
+def _recurrent(small: Any, large: Any, old: str, new: str, before: Tensor, after: Tensor) -> Plan:
     """GRU, LSTM and RNN: gates stand one below the other; a further layer reads both directions."""
     few, many = small.hidden_size, large.hidden_size
     hidden, gates = spread(few, many), small.weight_hh_l0.shape[0] // few
@@ -186,7 +186,7 @@ def _recurrent(small: nn.Module, large: nn.Module, old: str, new: str, before: T
     return plan
 
 
-def _attention(small: nn.Module, large: nn.Module, old: str, new: str, before: Tensor, after: Tensor) -> Plan:
+def _attention(small: Any, large: Any, old: str, new: str, before: Tensor, after: Tensor) -> Plan:
     """Queries are scaled, because a dot product over repeats is as many times as large."""
     few, many = small.embed_dim, large.embed_dim
     reads, inner = repeated(before, after, -1, new), spread(few, many)
@@ -205,7 +205,7 @@ def _attention(small: nn.Module, large: nn.Module, old: str, new: str, before: T
     return plan
 
 
-def _slopes(small: nn.Module, large: nn.Module, old: str, new: str, before: Tensor, after: Tensor) -> Plan:
+def _slopes(small: Any, large: Any, old: str, new: str, before: Tensor, after: Tensor) -> Plan:
     return _norm(small, large, old, new, before, after) if small.num_parameters > 1 else {}
 
 
@@ -255,8 +255,11 @@ def _same(block: nn.Module, given: Tensor) -> bool:
 
 
 def _constants(block: nn.Module) -> Plan:
-    kept = {name: value.clone() for name, value in block.state_dict().items()}
-    return {name: (lambda _, value=value: value) for name, value in kept.items()}
+    return {name: _constant(value.clone()) for name, value in block.state_dict().items()}
+
+
+def _constant(value: Tensor) -> Step:
+    return lambda _: value
 
 
 def _pass_on(layer: nn.Module) -> None:
@@ -269,7 +272,7 @@ def _pass_on(layer: nn.Module) -> None:
             value.copy_(torch.eye(len(value)))
         elif key == "weight" and value.ndim > 2:
             nn.init.dirac_(value, getattr(layer, "groups", 1))
-    if isinstance(layer, _NormBase) and layer.running_var is not None:
+    if isinstance(layer, _NormBase) and layer.running_var is not None and layer.running_mean is not None:
         layer.running_mean.zero_()
         layer.running_var.fill_(1.0)
         if layer.weight is not None:

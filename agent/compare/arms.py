@@ -29,6 +29,14 @@ ARMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         "mutation and crossover by rule, parents drawn uniformly from all that were scored",
         {"lm": [], "operators": _SYNTACTIC, "selection": {"method": "uniform"}},
     ),
+    "syntactic-strata": (
+        "as `syntactic`, parents of each size alike, and a share of random draws",
+        {
+            "lm": [],
+            "operators": [*_SYNTACTIC, {"name": "random", "weight": 2.0}],
+            "selection": {"method": "strata"},
+        },
+    ),
     "random": (
         "every child drawn from nothing, from the layer vocabulary",
         {"lm": [], "operators": _RANDOM},

@@ -234,6 +234,33 @@ def test_lists_filter_sort_search_and_page(client: TestClient, folder: Path) -> 
             store.browse.page(Filter(), order_by="name")
 
 
+def test_thousands_of_screened_drafts_are_on_no_page_but_their_own(client: TestClient, folder: Path) -> None:
+    def shown(page: str) -> list[str]:
+        text = client.get(page).text
+        return [
+            f"/candidates/{identity}" for identity in range(1, 3000) if f'"/candidates/{identity}"' in text
+        ]
+
+    pages = (
+        "/candidates",
+        "/candidates?operator=syntactic.mutate",
+        "/candidates?text=x",
+        "/lineage/3",
+        "/queue",
+    )
+    before = [shown(page) for page in pages]
+    with open_archive(folder, write=True) as store, store.transaction():
+        drafts = store.draw("syntactic.mutate", [3], 2000, {})
+        for draft in drafts:
+            store.screen(draft.candidate, "x = 3\n", f"draft {draft.number}", trace=None)
+    assert [shown(page) for page in pages] == before
+    assert len(shown("/candidates?state=screened")) >= 50
+    overview = client.get("/").text
+    assert "screened drafts" in overview
+    assert "2000" in overview or "2,000" in overview
+    assert client.get(f"/candidates/{drafts[0].candidate}").status_code == 200
+
+
 def test_a_finding_is_one_item_whatever_its_message_holds(client: TestClient, folder: Path) -> None:
     message = "<u>one</u>; 2:0 entry: or two; or three"
     with open_archive(folder, write=True) as store:

@@ -27,6 +27,7 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
     with one_line(path):
         connection = _open(path, write=write)
         try:
+            _refuse_programs(connection, path)
             version = _version(connection, path)
             if version > VERSION:
                 raise ArchiveError(
@@ -66,6 +67,13 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
         if "no such" in str(error):
             raise ArchiveError(f"{path}: not an evoarch archive ({error})") from error
         raise
+
+
+def _refuse_programs(connection: sqlite3.Connection, path: Path) -> None:
+    """Raises ArchiveError for views and triggers: no archive has any, and reading them runs what they say."""
+    found = connection.execute("SELECT type, name FROM sqlite_master WHERE type IN ('view', 'trigger')")
+    if row := found.fetchone():
+        raise ArchiveError(f"{path}: not an evoarch archive (it has a {row[0]}, {str(row[1])[:40]!r})")
 
 
 def _stand_in(connection: sqlite3.Connection) -> None:

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from evoarch.sandbox.outcome import Array
+from evoarch.sandbox.own_time import own_time
 
 _MEAN, _VAR = "running_mean", "running_var"
 
 
+@own_time()
 def count_params(weights: Mapping[str, Array], ties: object = None) -> int:
     """Elements of the floating point tensors in `weights` (name to array).
 

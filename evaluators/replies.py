@@ -13,6 +13,7 @@ from evoarch.evaluators.signature import Signature, signature_of
 from evoarch.evaluators.task import Recipe
 from evoarch.evaluators.trace import Trace, TraceError
 from evoarch.sandbox.outcome import Array, Finished, Usage
+from evoarch.sandbox.own_time import own_time
 
 MOST_LAYERS = 201
 """Rows of a layer table that are kept."""
@@ -53,6 +54,7 @@ class Weights:
     state: Mapping[str, Array]
 
 
+@own_time()
 def sound_of(outcome: Finished, source_params: int = 0) -> DryRunPassed:
     """What a dry run that finished found. `source_params`: parameters that stand in the source as data."""
     digest, flops = outcome.notes.get("function_digest"), outcome.notes.get("flops")
@@ -78,6 +80,7 @@ def checkpoints_of(recipe: Recipe, segment: Segment) -> int:
     return sum(mark > segment.start for mark in marks)
 
 
+@own_time()
 def weights_of(
     outcome: Finished, count: int, goes_on: bool = False, signature: Signature | None = None
 ) -> Weights | Failed:

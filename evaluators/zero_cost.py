@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from evoarch.sandbox.outcome import Array, Finished
+from evoarch.sandbox.own_time import own_time
 
 NASWOT, GRADSIGN, PARAMS = "naswot", "gradsign", "params"
 
@@ -68,6 +69,7 @@ def gradsign(histogram: Array) -> float:
     return float(np.dot(np.arange(len(histogram), dtype=np.float64), np.asarray(histogram, np.float64)))
 
 
+@own_time()
 def scores_of(outcome: Finished, wanted: tuple[str, ...], examples: int) -> ZeroCost:
     """What a child that finished sent about `examples` examples, as scores."""
     values: dict[str, float] = {}

@@ -26,6 +26,9 @@ from typing import Any
 TICK_SECONDS = 0.1
 """How often limits are looked at."""
 
+STALLED_SECONDS = 1.0
+"""How late this process may wake up, as in zygote.py."""
+
 _SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -44,13 +47,17 @@ class Keeper:
         """Starts the program and keeps it until its end."""
         ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, ctypes.c_ulong(1), 0, 0, 0)
         problem = self.start(control)
-        deadline = time.monotonic() + self.spec["wall"]
+        awake = time.monotonic()
+        deadline = awake + self.spec["wall"]
         poller = select.poll()
         poller.register(control, select.POLLIN)
         while not problem and self.status is None and not self.struck:
-            if poller.poll(1000 * TICK_SECONDS) or os.getppid() != self.spec["parent"]:
+            told = poller.poll(1000 * TICK_SECONDS)
+            now = time.monotonic()
+            awake, deadline = now, deadline + stalled(awake, now)
+            if told or os.getppid() != self.spec["parent"]:
                 self.struck = "cancelled"
-            elif time.monotonic() >= deadline:
+            elif now >= deadline:
                 self.struck = "wall_clock"
             else:
                 self.watch()
@@ -122,6 +129,14 @@ class Keeper:
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
             time.sleep(0.005)
+
+
+def stalled(before: float, now: float) -> float:
+    """Seconds for which this process stood still between two looks, its program with it: a machine that was
+    suspended, a container that was paused. They are on nobody's clock. 0 where it was only a bit late.
+    """
+    late = now - before - TICK_SECONDS
+    return late if late > STALLED_SECONDS else 0.0
 
 
 def descendants() -> dict[int, int]:

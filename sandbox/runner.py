@@ -38,6 +38,7 @@ from evoarch.sandbox.level import LevelReport, SandboxUnavailableError, around_o
 from evoarch.sandbox.limits import Level, Limits
 from evoarch.sandbox.mounts import SYSTEM
 from evoarch.sandbox.outcome import Array, Broken, ChildOutcome, Finished, Killed, Raised, Usage
+from evoarch.sandbox.own_time import OwnTimeError, own_time
 from evoarch.sandbox.parcel import Parcels
 from evoarch.sandbox.talk import Talk
 from evoarch.sandbox.zygote_link import ZygoteLink, ZygoteLostError
@@ -174,8 +175,11 @@ class ZygoteRunner:
             request = {**_request(job.limits, self.level, size), "device": self._device(job.device)}
             request |= {"talk": len(theirs)}
             ended = await link.run(request, [parcel, answer, *shared, *theirs])
-            found = outcome(job.limits, ended, answer, job.device)
+            with own_time():
+                found = outcome(job.limits, ended, answer, job.device)
             return replace(found, line=runs.line(found.line)) if isinstance(found, Raised) else found
+        except OwnTimeError as error:
+            return Killed("answer", f"answer refused: {error}")
         except (ZygoteLostError, OSError) as error:
             return Broken(str(error))
         finally:

@@ -50,11 +50,11 @@ class Talk:
             try:
                 rest = rest[os.write(self._ask, rest) :]
             except BlockingIOError:
-                self._wait(self._asking, deadline)
+                deadline = self._wait(self._asking, deadline)
             except BrokenPipeError:
                 raise TalkError("the child is gone") from None
         while len(answer) < size:
-            self._wait(self._hearing, deadline)
+            deadline = self._wait(self._hearing, deadline)
             part = os.read(self._hear, size - len(answer))
             if not part:
                 raise TalkError(
@@ -91,11 +91,20 @@ class Talk:
         self.release()
         os.close(self._hear)
 
-    def _wait(self, poller: select.poll, deadline: float) -> None:
+    def _wait(self, poller: select.poll, deadline: float) -> float:
+        """Waits until something comes; the deadline, put off by what this process stood still for."""
+        awake = time.monotonic()
         while not poller.poll(LOOK):
-            if self._stopped or time.monotonic() > deadline:
+            now = time.monotonic()
+            late = now - awake - LOOK / 1000
+            awake, deadline = now, deadline + (late if late > STALLED_SECONDS else 0.0)
+            if self._stopped or now > deadline:
                 raise TalkError("expected an answer in time, got none")
+        return deadline
 
+
+STALLED_SECONDS = 1.0
+"""How late this process may wake up, as in zygote.py."""
 
 LOOK = 200
 """Milliseconds between two looks at the clock while waiting."""

@@ -7,10 +7,12 @@ its body.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import click
 
@@ -72,6 +74,7 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Runs the command that the arguments name. Exits with the code of an expected error."""
+        words = [*ctx._protected_args, *ctx.args]
         try:
             return super().invoke(ctx)
         except (UserError, TaskError, ArchiveError) as error:
@@ -87,6 +90,27 @@ class Commands(click.Group):
             sys.exit(INTERRUPTED + signal.SIGINT)
         except BrokenPipeError:
             sys.exit(0)
+        except Exception:  # nothing is hidden: what no damaged archive explains is raised on
+            if not (problem := _damage_in(words)):
+                raise
+            click.echo(f"evoarch: {printable(problem)}", err=True)
+            sys.exit(1)
+
+
+def _damage_in(words: Sequence[str]) -> str:
+    """What is wrong with the archive of a folder that a command line names; "" where nothing is."""
+    from evoarch.archive.damage import damage
+    from evoarch.archive.schema import FILE
+
+    for path in [Path(word) / FILE for word in words if not word.startswith("-")]:
+        with contextlib.suppress(OSError, ValueError):
+            if path.is_file():
+                try:
+                    if problem := damage(path):
+                        return problem
+                except ArchiveError as error:
+                    return str(error)
+    return ""
 
 
 _JSON = "evoarch.json"

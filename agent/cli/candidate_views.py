@@ -24,6 +24,9 @@ from evoarch.archive.records import Candidate, Evaluation, Failed, Outcome, Stat
 from evoarch.archive.store import Store
 from evoarch.evaluators.trace import Trace
 
+COLOURED = 100_000
+"""Characters of a source that are coloured; a longer one is printed plainly, which takes no time."""
+
 COLOURS = {"changed": "yellow", "removed": "red", "added": "green", "same": ""}
 
 
@@ -146,6 +149,8 @@ def shown(
     lines += [Text(printable(line)) for line in said]
     lines += _judged(judgement)
     source = printable(candidate.source)
+    if len(source) > COLOURED:
+        return [*lines, Text(source)]
     return [*lines, Syntax(source, "python", background_color="default", line_numbers=True, word_wrap=True)]
 
 

@@ -53,10 +53,14 @@ PRINTED = "evoarch.printed"
 
 def print_json(shape: str, value: Mapping[str, object] | Sequence[object]) -> None:
     """Prints an object with sorted keys: `schema`, "SHAPE/VERSION", beside the keys of `value`, or beside
-    `rows` where it is a list. What JSON has no type for is printed as text.
+    `rows` where it is a list. It is ASCII without control characters; what JSON has no type for is printed as
+    text, a number that it can't say as null.
     """
+    from evoarch.archive.database import finite
+
     body = value if isinstance(value, Mapping) else {"rows": value}
     whole = {"schema": f"{shape}/{SCHEMAS[shape]}", **body}
-    click.echo(json.dumps(whole, indent=2, sort_keys=True, default=str))
+    text = json.dumps(finite(whole), indent=2, sort_keys=True, default=str, allow_nan=False)
+    click.echo(text.replace("\x7f", "\\u007f"))
     if context := click.get_current_context(silent=True):
         context.meta[PRINTED] = True

@@ -13,6 +13,7 @@ from click.core import ParameterSource
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.cli.common import json_option, print_json, tell
+from evoarch.agent.cli.trust import agree, trust_option
 
 if TYPE_CHECKING:
     from evoarch.agent.evaluation.one_file import FileResult
@@ -97,6 +98,7 @@ def check(files: tuple[Path, ...], task_name: str, as_json: bool) -> None:
 @click.option(
     "--unsafe", is_flag=True, help="Run where the system has no isolation to offer. Trusted code only."
 )
+@trust_option
 @json_option
 @click.pass_context
 def evaluate(
@@ -110,6 +112,7 @@ def evaluate(
     reference: Path | None,
     vetting: str | None,
     unsafe: bool,
+    trust: bool,
     as_json: bool,
 ) -> None:
     """Put one model file through the whole pipeline: vet, dry run, train, predict, score.
@@ -124,6 +127,7 @@ def evaluate(
     """
     from evoarch.agent.base.formatting import printable
     from evoarch.agent.config.recorded import settings_of
+    from evoarch.agent.config.trust import code_of
     from evoarch.agent.evaluation.bench import on_this_machine
     from evoarch.agent.evaluation.one_file import evaluate_file, plain_settings
     from evoarch.archive.records import Failed
@@ -132,6 +136,7 @@ def evaluate(
         _refuse_beside(context, campaign)
         settings = settings_of(campaign)
         tell(settings.notes)
+        agree(campaign, code_of(settings.config, campaign), trust=trust)
         config = on_this_machine(settings.config)
     else:
         config = plain_settings(task_name, recipe, seed, imports)

@@ -10,6 +10,7 @@ import click
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.cli.common import folder_argument
+from evoarch.agent.cli.trust import agree, trust_option
 
 
 @click.group()
@@ -32,6 +33,7 @@ def seed() -> None:
     "--kwargs", "given", multiple=True, metavar="K=V", help="A fixed argument of the entry; repeatable."
 )
 @click.option("--name", default="", metavar="N", help="The seed's name; the file's, if not given.")
+@trust_option
 @click.option("--accept", is_flag=True, help="Take a proposed adapter without asking.")
 @click.option(
     "--unsafe", is_flag=True, help="Run where the system has no isolation to offer. Trusted code only."
@@ -42,6 +44,7 @@ def add(
     evolve: tuple[str, ...],
     given: tuple[str, ...],
     name: str,
+    trust: bool,
     accept: bool,
     unsafe: bool,
 ) -> None:
@@ -54,10 +57,13 @@ def add(
     Example:
       evoarch seed add demo ~/project/net/model.py:Net --evolve Block --kwargs depth=3
     """
+    from evoarch.agent.config.recorded import settings_for_run
+    from evoarch.agent.config.trust import code_of
     from evoarch.agent.evaluation.fitting import fitted_seed
     from evoarch.agent.seeding.add import ENTRY, Wanted, write_seed
     from evoarch.agent.seeding.arguments import arguments
 
+    agree(folder, code_of(settings_for_run(folder).config, folder), trust=trust)
     path, _, entry = target.rpartition(":") if ":" in Path(target).name else (target, "", "")
     wanted = Wanted(Path(path), entry or ENTRY, evolve, arguments(given), name)
     fitted = asyncio.run(fitted_seed(folder, wanted, unsafe=unsafe))

@@ -29,7 +29,7 @@ UNSENT = (
 )
 """Errors after which no server has seen the request."""
 
-MOST_BYTES = 64 << 20
+MOST_BYTES = 16 << 20
 """Bytes of an answer after decompression: 64 samples of a long context stay far below."""
 
 _COUNT: ContextVar[Attempts | None] = ContextVar("attempts", default=None)

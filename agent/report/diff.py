@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ SIMILAR = 0.4
 """Two statements at the same place are one that changed from this ratio of shared words on."""
 MOST_ALIGNED = 120
 """A replaced block of more statements than this is not aligned statement by statement."""
+MOST_PAIRS = 4_000_000
+"""Pairs of statements that are looked at; of larger files only what they begin and end with alike is
+found."""
 _WORDS = re.compile(r"\w+|\s+|[^\w\s]")
 
 
@@ -45,6 +49,8 @@ class Row:
 def compare(left: str, right: str) -> list[Row]:
     """Rows from the first statement to the last. A text that is no Python file is compared by line."""
     before, after = statements(left), statements(right)
+    if len(before) * len(after) > MOST_PAIRS:
+        return _apart(before, after)
     rows: list[Row] = []
     matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
     for tag, i, j, k, m in matcher.get_opcodes():
@@ -53,6 +59,18 @@ def compare(left: str, right: str) -> list[Row]:
         else:
             rows += _replaced(before[i:j], after[k:m])
     return rows
+
+
+def _apart(before: Sequence[str], after: Sequence[str]) -> list[Row]:
+    """What both begin and end with, and between that all of the one and all of the other."""
+    start = next((k for k, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), None)
+    start = min(len(before), len(after)) if start is None else start
+    ends = zip(reversed(before[start:]), reversed(after[start:]), strict=False)
+    end = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], ends))
+    rows = [Row("same", _whole(text), _whole(text)) for text in before[:start]]
+    rows += [Row("removed", _whole(text), ()) for text in before[start : len(before) - end]]
+    rows += [Row("added", (), _whole(text)) for text in after[start : len(after) - end]]
+    return rows + [Row("same", _whole(text), _whole(text)) for text in before[len(before) - end :]]
 
 
 def statements(source: str) -> list[str]:

@@ -66,6 +66,26 @@ def test_a_script_runs_no_foreign_code_unless_it_says_so(command: str, tmp_path:
     assert "expected a class 'Own'" in "".join([done.stderr, *logs])
 
 
+OTHERS: dict[str, tuple[str, ...]] = {
+    "seed add": ("seed", "add", "{folder}", "{folder}/seeds/mlp.py"),
+    "tuning export": ("tuning", "export", "{folder}", "-o", "{folder}/out.jsonl"),
+    "evaluate": ("evaluate", "{folder}/seeds/mlp.py", "--campaign", "{folder}"),
+}
+
+
+@pytest.mark.parametrize("words", OTHERS.values(), ids=OTHERS)
+def test_whatever_loads_a_foreign_task_asks(words: tuple[str, ...], tmp_path: Path) -> None:
+    folder = foreign(tmp_path)
+    create(folder, name="c", seed=0).close()
+    command = [word.format(folder=folder) for word in words]
+    done = evoarch(*command)
+    assert done.exit_code == 2, done.output
+    assert "--trust" in done.stderr
+    assert not ran(folder)
+    evoarch(*command, "--trust")
+    assert ran(folder)
+
+
 def test_a_dry_run_and_a_replay_ask_too(tmp_path: Path) -> None:
     folder = foreign(tmp_path)
     done = evoarch("run", str(folder), "--dry-run")

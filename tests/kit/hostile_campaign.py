@@ -34,9 +34,11 @@ from evoarch.evaluators.task import Recipe  # noqa: E402
 from evoarch.evaluators.tasks.mnist1d import Mnist1d  # noqa: E402
 from evoarch.sandbox.limits import Limits  # noqa: E402
 from evoarch.sandbox.runner import start  # noqa: E402
-from kit.campaigns import archive_of, campaign_of, config_of, finished  # noqa: E402
+from kit.campaigns import archive_of, campaign_of, config_of  # noqa: E402
 
 SEED = 0
+PATIENCE = 1800.0
+"""Seconds after which a run hangs."""
 PARAMS = 409
 """The campaign's limit. A hostile model of the count needs at least 410, which it would like to hide."""
 
@@ -180,7 +182,8 @@ async def run(folder: Path, number: int, only_honest: bool = False, dies: int = 
     evaluator = Fragile(Evaluator(Mnist1d(), recipe, runner, limits=limits, ceiling=0.87), dies)
     script = Script(children(number, only_honest=only_honest))
     try:
-        ending = await finished(campaign_of(store, config(number), evaluator, [script], workers=2))
+        campaign = campaign_of(store, config(number), evaluator, [script], workers=2)
+        ending = await asyncio.wait_for(campaign.run(), PATIENCE)
     finally:
         await runner.close()
         store.close()

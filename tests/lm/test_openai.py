@@ -132,7 +132,7 @@ def test_an_answer_that_unpacks_to_more_than_memory_is_given_up(server: Server) 
     server.script = [bomb]
     tracemalloc.start()
     try:
-        with pytest.raises(LMError, match="an answer of more than 64 MiB"):
+        with pytest.raises(LMError, match="an answer of more than 16 MiB"):
             ask(server, retries=0)
         assert tracemalloc.get_traced_memory()[1] < 200 << 20
     finally:

@@ -310,7 +310,7 @@ def data_file(rng: random.Random, place: Path) -> None:
     path = place / "data.npz"
     path.write_bytes(data)
     try:
-        load_task(str(path)).splits(0)  # type: ignore[attr-defined]
+        load_task(f"tensors:{path}").splits(0)  # type: ignore[attr-defined]
     except TaskError:
         return
 

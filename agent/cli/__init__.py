@@ -90,10 +90,13 @@ class Commands(click.Group):
             sys.exit(INTERRUPTED + signal.SIGINT)
         except BrokenPipeError:
             sys.exit(0)
+        except (click.exceptions.Exit, click.Abort):
+            raise
         except Exception:  # nothing is hidden: what no damaged archive explains is raised on
             if not (problem := _damage_in(words)):
                 raise
             click.echo(f"evoarch: {printable(problem)}", err=True)
+            _also(ctx, problem, 1)
             sys.exit(1)
 
 

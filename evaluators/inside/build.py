@@ -58,6 +58,8 @@ def check_logits(logits: object, batch: int, outputs: tuple[int, ...]) -> Tensor
     expected = (batch, *outputs)
     if not isinstance(logits, Tensor):
         raise TypeError(f"forward must return a tensor {expected}, got {type(logits).__name__}")
+    if type(logits) is not Tensor:  # a class of the genome's own would be asked what each operation does
+        raise TypeError(f"forward must return a plain tensor, got a {type(logits).__name__}")
     if tuple(logits.shape) != expected:
         raise ValueError(f"forward returned shape {tuple(logits.shape)}, expected {expected}")
     if not logits.is_floating_point():

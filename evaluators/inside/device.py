@@ -70,6 +70,11 @@ def casting(options: Mapping[str, Any]) -> AbstractContextManager[object]:
     )
 
 
+def in_full(outputs: Tensor) -> Tensor:
+    """Outputs that were cast, in the precision that a loss is computed in."""
+    return outputs.float() if outputs.dtype is torch.bfloat16 else outputs
+
+
 def random_states(options: Mapping[str, Any]) -> dict[str, Tensor]:
     """The state of each generator that a genome may draw from, as uint8 on the CPU: `rng`, and beside the
     CPU also `rng_device`.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -14,3 +15,39 @@ LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 """Each takes the outputs (batch, k) and the targets, (batch,) int64 class numbers or (batch, k) float32, and
 returns a scalar. `next_token`: outputs (batch, context, vocabulary), targets (batch, context) int64."""
+
+_LOG_SOFTMAX = torch.ops.aten._log_softmax.default
+_LOG_SOFTMAX_BACKWARD = torch.ops.aten._log_softmax_backward_data.default
+_NLL, _NLL_BACKWARD = torch.ops.aten.nll_loss_forward.default, torch.ops.aten.nll_loss_backward.default
+_MSE_BACKWARD = torch.ops.aten.mse_loss_backward.default
+_MEAN, _IGNORED = 1, -100
+"""torch's defaults: the mean over examples, and the target that stands for none."""
+
+
+def _cross_entropy(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    logs = _LOG_SOFTMAX(outputs, 1, False)
+    loss, weight = _NLL(logs, targets, None, _MEAN, _IGNORED)
+    gradient = _NLL_BACKWARD(torch.ones_like(loss), logs, targets, None, _MEAN, _IGNORED, weight)
+    return loss, _LOG_SOFTMAX_BACKWARD(gradient, logs, 1, outputs.dtype)
+
+
+def _mean_squared_error(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    loss = functional.mse_loss(outputs, targets)
+    return loss, _MSE_BACKWARD(torch.ones_like(loss), outputs, targets, _MEAN)
+
+
+def _next_token(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    loss, gradient = _cross_entropy(outputs.flatten(0, 1), targets.flatten())
+    return loss, gradient.view_as(outputs)
+
+
+GRADIENTS: Mapping[str, Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]] = {
+    "cross_entropy": _cross_entropy,
+    "mean_squared_error": _mean_squared_error,
+    "next_token": _next_token,
+}
+"""Each loss of LOSSES, and its gradient by the outputs, bit for bit as torch's own backward pass gives them.
+
+Outputs (detached) and targets as there. No graph is built, so that nothing in it saves the targets: a genome
+may look at what torch saves for a backward pass. It costs less than a graph of its own, too.
+"""

@@ -19,8 +19,8 @@ from evoarch.evaluators.inside.build import (
     outputs_of,
     state_of,
 )
-from evoarch.evaluators.inside.device import casting, device_of, placed
-from evoarch.evaluators.inside.losses import LOSSES
+from evoarch.evaluators.inside.device import casting, device_of, in_full, placed
+from evoarch.evaluators.inside.losses import GRADIENTS
 from evoarch.evaluators.inside.resume import inherit, part_of, restore, snapshot
 from evoarch.evaluators.inside.schedule import scheduler
 
@@ -53,7 +53,7 @@ def train(
     materialise(model, inputs[:2])
     inherit(model, part_of(arrays, "inherit/"))
     outputs = outputs_of(options)
-    loss_of = LOSSES[options["loss"]]
+    loss_of = GRADIENTS[options["loss"]]
     optimiser = _optimiser(model, recipe)
     before_step = scheduler(optimiser, recipe, start)
     # Its own generator: how often a model draws must not change which examples it sees; on the CPU, so that
@@ -72,14 +72,12 @@ def train(
         batch = drawn.to(inputs.device)
         with casting(options):
             logits = check_logits(model(inputs.index_select(0, batch)), len(batch), outputs)
-            # On a copy: nothing that a model can hold leads to the targets.
-            seen = logits.detach().requires_grad_()
-            loss = loss_of(seen, targets.index_select(0, batch))
+        # Beside the model's graph: nothing that a model can hold leads to the targets.
+        loss, gradient = loss_of(in_full(logits.detach()), targets.index_select(0, batch))
         losses.append(loss.item())
         if not math.isfinite(losses[-1]):
             raise FloatingPointError(f"the training loss became {losses[-1]} at step {step + 1}")
-        autograd.backward(loss)
-        autograd.backward(logits, seen.grad)
+        autograd.backward(logits, gradient.to(logits.dtype))
         optimiser.step()
         if step + 1 in marks:
             state, ties = state_of(model)

@@ -267,7 +267,7 @@ def _with_bad_values(path: Path, rng: random.Random) -> None:
                     db.execute(f"UPDATE {table} SET {column} = ? WHERE {where}", (value,))
                 except sqlite3.IntegrityError:
                     continue
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):  # a damaged name in SQLite's own message
         return
     finally:
         db.close()

@@ -13,7 +13,7 @@ CORPUS := vit-pytorch==1.26.11 pytorchcv==0.0.74
 TORCH := $(shell sed -n 's/^\(torch==.*\)$$/\1/p' constraints.txt)
 
 # The other scripts there need a second installation, draw pictures or take long; each says so in its first lines.
-BENCHMARKS := startup description pipeline isolation throughput scaling kill fuzz review seeding_corpus
+BENCHMARKS := startup description gate pipeline isolation throughput scaling kill fuzz review seeding_corpus
 
 # What the zoo is compared with. Apart, and without what they require: a second torch, and packages that are there.
 ORACLES := torchvision==0.28.0 timm==1.0.31 effdet==0.4.1 segmentation-models-pytorch==0.6.0 speechbrain==1.1.2 \

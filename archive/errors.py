@@ -23,7 +23,5 @@ def one_line(path: Path) -> Iterator[None]:
         raise ArchiveError(f"{path}: {error.strerror or error}") from error
     except OverflowError as error:
         raise ArchiveError(f"{path}: expected a number that SQLite can hold ({error})") from error
-    except UnicodeError as error:
-        raise ArchiveError(
-            f"{path}: expected UTF-8 text, got {getattr(error, 'object', '')[:60]!r}"
-        ) from error
+    except (UnicodeEncodeError, UnicodeDecodeError) as error:
+        raise ArchiveError(f"{path}: expected UTF-8 text, got {error.object[:60]!r}") from error

@@ -22,7 +22,7 @@ BAD = {
     "nested without end": ("evaluations", f"detail = '{'[' * 100_000}'"),
     "an unknown fault": ("evaluations", "kind = 'x', stage = 7, detail = '[]'"),
     "events of no time": ("events", "time = 'late', detail = '3'"),
-    "a note of bytes": ("candidates", "note = x'ff00', name = x'ff'"),
+    "a note of bytes": ("candidates", "note = x'ff00'"),
     "a source of numbers": ("candidates", "source = 5"),
     "costs without end": ("evaluations", "seconds = 9e999, cpu_seconds = -9e999, correct = 'text'"),
     "calls that cost text": ("evaluations", "cpu_seconds = 'much', params = 'many'"),

@@ -97,10 +97,10 @@ def hostile(number: int) -> list[str]:
     """
     linear = "self.linear = nn.Linear(40, 10)"
     models = [each.source for each in count.ATTACKS]
-    # The dry run turns away weights that get no gradient, before the attack begins.
+    # The dry run turns away weights that get no gradient, and the function of another, before they attack.
     models += [
-        each.source.replace(linear, SMALL).replace("self.linear(x) * 0", "self.linear(x) * 1e-9")
-        for each in (*data.ATTACKS, *others.ATTACKS)
+        each.source.replace(linear, SMALL).replace("self.linear(x) * 0", f"self.linear(x) * {scale / 1000}")
+        for scale, each in enumerate((*data.ATTACKS, *others.ATTACKS), 1)
     ]
     walls = sorted((TESTS / "corpus" / "attacks").glob("*.py"))
     quick = [path for path in walls if not path.stem.startswith(("cpu_", "memory_", "output_"))]

@@ -90,8 +90,8 @@ def grown(small: nn.Module, large: nn.Module, inputs: Tensor, others: Tensor) ->
     for name, step in plan.items():
         state[name].copy_(step(own))
     wanted, got = small(others), large(others)
-    apart = (wanted - got).abs().max().item()
-    if not apart <= EXACT * max(1.0, wanted.abs().max().item()):
+    apart = float((wanted - got).abs().max())
+    if not apart <= EXACT * max(1.0, float(wanted.abs().max())):
         raise ApartError(f"outputs differ by {apart:.2g}")
     return apart
 

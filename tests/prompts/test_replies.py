@@ -173,12 +173,13 @@ def test_two_entries_or_none_in_an_answer_are_a_problem() -> None:
 
 
 def test_spans_are_layers_statements_and_places_for_new_layers() -> None:
-    spans = find(SOURCE, "Model")
-    layers = {span.lead for span in spans if span.kind == LAYER}
-    assert {"self.conv1 = nn.", "self.conv1 = nn.Conv1d(1,", "self.block ="} <= layers
-    assert not any("self.norm" in lead or "self.head" in lead for lead in layers)
-    assert "x = F." in {span.lead for span in spans if span.kind == STATEMENT}
-    assert "self.conv1_pool = nn." in {span.lead for span in spans if span.kind == INSERT}
+    for dotted, nn, functional in ((False, "", ""), (True, " nn.", " F.")):
+        spans = find(SOURCE, "Model", dotted=dotted)
+        layers = {span.lead for span in spans if span.kind == LAYER}
+        assert {f"self.conv1 ={nn}", "self.conv1 = nn.Conv1d(1,", "self.block ="} <= layers
+        assert not any("self.norm" in lead or "self.head" in lead for lead in layers)
+        assert f"x ={functional}" in {span.lead for span in spans if span.kind == STATEMENT}
+        assert f"self.conv1_pool ={nn}" in {span.lead for span in spans if span.kind == INSERT}
 
 
 def test_every_span_can_be_filled_with_what_it_says() -> None:
@@ -193,8 +194,10 @@ def test_every_span_can_be_filled_with_what_it_says() -> None:
 
 def test_a_new_layer_is_called_behind_the_layer_it_follows() -> None:
     span = next(span for span in find(SOURCE, "Model") if span.name == "block_act")
-    source = spanned(SOURCE, span, "GELU()  \n        self.more = 1", "Model").source
-    assert "        self.block = Block(8)\n        self.block_act = nn.GELU()\n" in source
+    for reply in (" nn.GELU()  \n        self.more = 1", "nn.GELU()", " \\\n            nn.GELU()"):
+        source = spanned(SOURCE, span, reply, "Model").source
+        wanted = "self.block = Block(8) self.block_act = nn.GELU() self.norm"
+        assert wanted in " ".join(source.replace("\\", "").split())
     assert "        x = self.norm(self.block(x))\n        x = self.block_act(x)\n" in source
 
 
@@ -209,7 +212,7 @@ def test_a_span_takes_one_logical_line_and_refuses_the_rest() -> None:
 
 
 def test_a_chat_answer_for_a_span_is_read_from_its_fence() -> None:
-    span = next(span for span in find(SOURCE, "Model") if span.lead == "self.conv1 = nn.")
+    span = next(span for span in find(SOURCE, "Model") if span.lead == "self.conv1 =")
     reply = "Wider:\n```python\n        self.conv1 = nn.Conv1d(1, 16, 3)\n```"
     assert "nn.Conv1d(1, 16, 3)" in span_answered(SOURCE, span, reply, "Model").source
     assert span_answered(SOURCE, span, "No thanks, it is fine.", "Model").problem
@@ -240,12 +243,12 @@ def test_a_base_model_writes_the_call_behind_the_layer() -> None:
     span = span_of(CALLED_LAYER, "conv1")
     assert "nn.Conv1d(1, 8, 3)  # x = F.relu(self.conv1(x.unsqueeze(1)))" in with_calls(SOURCE, (span,))
     both = spanned(
-        SOURCE, span, "Conv1d(1, 8, 5)  # x = F.silu(self.conv1(x.unsqueeze(1)))\n  x = 1", "Model"
+        SOURCE, span, " nn.Conv1d(1, 8, 5)  # x = F.silu(self.conv1(x.unsqueeze(1)))\n  x = 1", "Model"
     )
     assert "F.silu(self.conv1(" in both.source
     assert "# " not in both.source
     for odd in ("", "  # see above", "  # x = (", "  # x = self.other(x)"):
-        alone = spanned(SOURCE, span, f"Conv1d(1, 8, 5){odd}", "Model")
+        alone = spanned(SOURCE, span, f" nn.Conv1d(1, 8, 5){odd}", "Model")
         assert "nn.Conv1d(1, 8, 5)\n" in alone.source
         assert "F.relu(self.conv1(" in alone.source
 

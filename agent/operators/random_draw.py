@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from evoarch.agent.lm.base import Complete
 from evoarch.agent.operators.base import Draft, Order, operator, width
 from evoarch.agent.operators.syntactic.sizes import counted, scale_for, target
-from evoarch.agent.operators.syntactic.view import completed
+from evoarch.agent.operators.syntactic.view import completed_text
 from evoarch.agent.operators.syntactic.vocabulary import (
     LARGEST,
     RATES,
@@ -23,7 +23,6 @@ from evoarch.agent.operators.syntactic.vocabulary import (
     squeeze_excite,
     star,
 )
-from evoarch.sandbox.parsing import parse
 
 MAX_BLOCKS = 4
 """Most convolution blocks of one draw."""
@@ -231,7 +230,7 @@ def draw(rng: random.Random, shape: Sequence[int], classes: int, entry: str = "M
         low, high = (counted(text(scale)) for scale in _SCALES)
         if low <= wanted * _NEAR and high >= wanted / _NEAR:
             break
-    return completed(parse(text(scale_for(lambda scale: counted(text(scale)), wanted, *_SCALES))))
+    return completed_text(text(scale_for(lambda scale: counted(text(scale)), wanted, *_SCALES)))
 
 
 @operator

@@ -26,6 +26,9 @@ from evoarch.archive.records import Proposal, State
 VISITS = 8
 """Slots for which a guest is compared with the drafts; if it is never picked, it is screened."""
 
+TURN = 4
+"""Drafts that are made before whoever else waits for this process has a turn."""
+
 
 @dataclass
 class _Guest:
@@ -139,10 +142,11 @@ class ScreenedSteadyState(SteadyState):
 
     async def _built(self, slot: int, batches: Sequence[Sequence[Proposal]], cpu_seconds: float) -> Pool:
         children: list[AsDrafted] = []
-        for batch in batches:
-            await asyncio.sleep(0)  # Whoever waits for this process has a turn between two drafts.
+        for first in range(0, len(batches), TURN):
+            await asyncio.sleep(0)
             before = time.process_time()
-            children += await self._drafted(batch)
+            for batch in batches[first : first + TURN]:
+                children += await self._drafted(batch)
             cpu_seconds += time.process_time() - before
         return await self._screening.build(slot, children, cpu_seconds)
 

@@ -12,6 +12,7 @@ from evoarch.agent.base.rng import stream
 from evoarch.agent.config.load import Config
 from evoarch.agent.statistics.objectives import objectives, region_of
 from evoarch.agent.surrogate.acquisition import Matrix, improvements
+from evoarch.agent.surrogate.features import Features, features
 from evoarch.agent.surrogate.labels import shares_of
 from evoarch.agent.surrogate.strata import nearest
 from evoarch.agent.surrogate.surrogate import EXACT, Foretold, Model, Surrogate, foretold
@@ -66,8 +67,9 @@ class Chooser:
         model = self._surrogate.model()
         if model is None:
             return Choice(0 if unscreened else self._by_size(slot, drafts))
-        guesses = model.guesses(drafts, self._names)
-        chances = model.chances(drafts)
+        rows = [features(draft) for draft in drafts]
+        guesses = model.guesses(drafts, rows, self._names)
+        chances = model.chances(rows)
         # Only who comes to a score adds anything; who comes there is better than those that were stopped.
         values = self._values(guesses) * chances
         place = 0 if unscreened else int(np.argmax(values))
@@ -84,7 +86,7 @@ class Chooser:
             {
                 "expected": self._expected(guesses[place]),
                 "chance": float(chances[place]),
-                "rungs": self._on_rungs(model, drafts[place], predicted),
+                "rungs": self._on_rungs(model, drafts[place], rows[place], predicted),
             },
         )
 
@@ -124,9 +126,9 @@ class Chooser:
         means = np.exp(np.log(np.maximum(guesses, 1e-12)).mean(axis=0))
         return dict(zip(self._names, map(float, means), strict=True))
 
-    def _on_rungs(self, model: Model, draft: Trace, predicted: str) -> dict[str, list[float]]:
+    def _on_rungs(self, model: Model, draft: Trace, row: Features, predicted: str) -> dict[str, list[float]]:
         found = {}
         for rung, share in self._shares.items():
-            told = foretold(model.guesses([draft], [predicted], share)[0, :, 0])
+            told = foretold(model.guesses([draft], [row], [predicted], share)[0, :, 0])
             found[rung] = [told.mean, told.low, told.high]
         return found

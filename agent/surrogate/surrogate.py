@@ -13,7 +13,7 @@ from evoarch.agent.base.rng import stream
 from evoarch.agent.config.load import Config
 from evoarch.agent.statistics.objectives import objectives
 from evoarch.agent.surrogate.calibration import calibration, judged_on
-from evoarch.agent.surrogate.features import features
+from evoarch.agent.surrogate.features import Features
 from evoarch.agent.surrogate.forest import Forest, Row, fit
 from evoarch.agent.surrogate.labels import Labelled, Labels, arrivals, shares_of
 from evoarch.agent.surrogate.transfer import OWN_WEIGHT, helps
@@ -51,11 +51,12 @@ class Model:
     arrival: Forest | None = None
     trusted: bool = True
 
-    def guesses(self, traces: Sequence[Trace], goals: Sequence[str], share: float = 1.0) -> Matrix:
-        """What each tree guesses for each trace: (traces, trees, goals). Parameters and FLOPs are what the
-        trace says; FLOPs that were not counted are infinite.
+    def guesses(
+        self, traces: Sequence[Trace], rows: Sequence[Features], goals: Sequence[str], share: float = 1.0
+    ) -> Matrix:
+        """What each tree guesses for each trace: (traces, trees, goals). `rows`: the features of the traces.
+        Parameters and FLOPs are what the trace says; FLOPs that were not counted are infinite.
         """
-        rows = [features(trace) for trace in traces]
         columns = []
         count = len(next(iter(self.forests.values())).trees)
         for goal in goals:
@@ -66,13 +67,13 @@ class Model:
                 columns.append(np.repeat(exact[:, None], count, axis=1))
         return np.stack(columns, axis=2)
 
-    def chances(self, traces: Sequence[Trace]) -> Matrix:
-        """Of each trace, the chance that its child comes to a score: that no rung stops it, and its error is
+    def chances(self, rows: Sequence[Features]) -> Matrix:
+        """By features, the chance that its child comes to a score: that no rung stops it, and its error is
         below the ceiling. Never 0, since little may be known.
         """
         if self.arrival is None:
-            return np.ones(len(traces))
-        found = self.arrival.guesses([features(trace) for trace in traces]).mean(axis=1)
+            return np.ones(len(rows))
+        found = self.arrival.guesses(rows).mean(axis=1)
         return np.asarray(np.clip(found + LEAST_CHANCE, 0.0, 1.0))
 
 

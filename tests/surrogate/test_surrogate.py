@@ -9,6 +9,7 @@ import pytest
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.tables import RungTable
+from evoarch.agent.surrogate.features import features
 from evoarch.agent.surrogate.forest import Row
 from evoarch.agent.surrogate.labels import Labels, shares_of
 from evoarch.agent.surrogate.surrogate import Surrogate
@@ -88,7 +89,7 @@ def test_it_is_fitted_at_moments_that_follow_from_the_archive(tmp_path: Path) ->
         fresh = Surrogate(store, config, 0.5).model()
         assert (fresh and fresh.rows) == rows[-1]
         if model and fresh:
-            asked = [trace(500)], ["error"]
+            asked = [trace(500)], [features(trace(500))], ["error"]
             assert (model.guesses(*asked) == fresh.guesses(*asked)).all()
         filled(store, 1, seed=len(rows))
     assert rows == [None] * 4 + [4] * 3 + [7] * 3 + [10]
@@ -102,7 +103,7 @@ def test_sizes_are_exact_and_errors_are_guessed(tmp_path: Path) -> None:
     )
     model = Surrogate(store, config, 0.5).model()
     assert model is not None
-    guesses = model.guesses([trace(500)], ["params", "error", "flops"])[0]
+    guesses = model.guesses([trace(500)], [features(trace(500))], ["params", "error", "flops"])[0]
     assert set(guesses[:, 0]) == {500.0}
     assert set(guesses[:, 2]) == {1000.0}
     assert len(set(guesses[:, 1])) > 1

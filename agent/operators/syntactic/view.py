@@ -335,7 +335,11 @@ def _helper(name: str) -> tuple[str, Set[str]]:
 
 def completed(module: cst.Module) -> str:
     """The source with the helper classes and imports that it uses and doesn't yet have."""
-    source = module.code
+    return completed_text(module.code)
+
+
+def completed_text(source: str) -> str:
+    """The same for a source that was never read into a tree."""
     tree = ast.parse(source)
     bound, used = _bound(tree), _used(tree)
     helpers = [_helper(name) for name in HELPERS if name in used - bound]

@@ -132,7 +132,7 @@ def large(count: int) -> None:
                     store.settle(Evaluation(drawn.candidate, "full", 0, outcome, 1.0, 1.0))
         drafts = [trace_of(int(10 ** rng.uniform(2, 5)), rng) for _ in range(32)]
         began = time.process_time()
-        chooser = Chooser(store, config, Surrogate(store, config, 0.5), {"error": 0.5, "params": 1e6})
+        chooser = Chooser(store, config, Surrogate(store, config), {"error": 0.5, "params": 1e6})
         chooser.choose(0, drafts, unscreened=False)
         print(
             f"{count} labels read for the first time, fit and pick: {time.process_time() - began:.2f} CPU s"

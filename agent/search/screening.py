@@ -293,5 +293,5 @@ async def open_screening(
         reference["error"] = min(reference["error"], ceiling)
     archives = config.surrogate.archives
     foreign = await foreign_labels(Path(store.folder), archives, config.campaign.seed, tracer)
-    surrogate = Surrogate(store, config, ceiling, foreign)
+    surrogate = Surrogate(store, config, foreign)
     return Screening(store, config, tracer, offers, vetted, Chooser(store, config, surrogate, reference))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,12 +31,10 @@ class Labelled:
 
 
 class Labels:
-    """The labels of one archive, in the order they came. `shares`: of training, by rung. `worst`: the error
-    that a child counts with which was trained and came to none, because it diverged or missed the ceiling.
-    """
+    """The labels of one archive, in the order they came. `shares`: of training, by rung."""
 
-    def __init__(self, store: Store, shares: Mapping[str, float], worst: float) -> None:
-        self._store, self._shares, self._worst = store, shares, worst
+    def __init__(self, store: Store, shares: Mapping[str, float]) -> None:
+        self._store, self._shares = store, shares
         self._all: list[Labelled] = []
         self._last = 0
         self.ended: list[int] = []
@@ -61,15 +61,56 @@ class Labels:
             return self._all[: self.ended[ended - 1]]
         return [each for each in self._all[: self.ended[0] if self.ended else None] if not each.label.bred]
 
-    def rows(self, labelled: Sequence[Labelled], metric: str, weight: float = 1.0) -> list[Row]:
-        """Rows for a forest that predicts `metric`; a label without it is left out."""
-        found = []
-        for each in labelled:
-            value = self._worst if not each.label.metrics and metric == "error" else None
-            value = each.label.metrics.get(metric, value)
-            if value is not None and value > 0:
-                found.append(Row(each.features, each.share, value, weight))
-        return found
+
+def measured_rows(labelled: Sequence[Labelled], metric: str, weight: float = 1.0) -> list[Row]:
+    """One row for each rung that a candidate reached with a score."""
+    return [
+        Row(each.features, each.share, each.label.metrics[metric], weight)
+        for each in labelled
+        if each.label.metrics.get(metric, 0.0) > 0
+    ]
+
+
+def expected_rows(labelled: Sequence[Labelled], metric: str, weight: float = 1.0) -> list[Row]:
+    """For each candidate that was stopped, or failed later, what its last rung lets expect at the end.
+
+    Without these a forest would know the end of those alone that rungs let through, the better ones.
+    """
+    lines = _lines(labelled, metric)
+    ended = {each.label.candidate for each in labelled if each.label.ended}
+    last = {each.label.candidate: each for each in labelled if each.label.metrics.get(metric, 0.0) > 0}
+    rows = []
+    for candidate, each in last.items():
+        if candidate in ended and each.label.rung in lines:
+            slope, level, least = lines[each.label.rung]
+            reached = each.label.metrics[metric]
+            # Training on makes nothing worse, and nobody is expected to be better than all that were seen.
+            expected = min(reached, max(least, math.exp(level + slope * math.log(reached))))
+            rows.append(Row(each.features, 1.0, expected, weight))
+    return rows
+
+
+def _lines(labelled: Sequence[Labelled], metric: str) -> dict[str, tuple[float, float, float]]:
+    """By rung before the last, the line (slope, level) from the log of what was reached there to the log of
+    what the same candidates reached at the end, and the least of these; none of fewer than LEAST_PAIRS.
+    """
+    ends = {each.label.candidate: each.label.metrics.get(metric) for each in labelled if each.share == 1.0}
+    pairs: dict[str, list[tuple[float, float]]] = {}
+    for each in labelled:
+        reached, end = each.label.metrics.get(metric), ends.get(each.label.candidate)
+        if each.share < 1.0 and reached and end and min(reached, end) > 0:
+            pairs.setdefault(each.label.rung, []).append((math.log(reached), math.log(end)))
+    found = {}
+    for rung, points in pairs.items():
+        if len(points) >= LEAST_PAIRS and len({x for x, _ in points}) > 1:
+            line = statistics.linear_regression(*zip(*points, strict=True))
+            least = math.exp(min(end for _, end in points))
+            found[rung] = (max(0.0, line.slope), line.intercept, least)
+    return found
+
+
+LEAST_PAIRS = 4
+"""Candidates that reached the end, from which on a rung's scores say what they let expect."""
 
 
 def arrivals(labelled: Sequence[Labelled], weight: float = 1.0) -> list[Row]:

@@ -15,7 +15,7 @@ from evoarch.agent.statistics.objectives import objectives
 from evoarch.agent.surrogate.calibration import calibration, judged_on
 from evoarch.agent.surrogate.features import Features
 from evoarch.agent.surrogate.forest import Forest, Row, fit
-from evoarch.agent.surrogate.labels import Labelled, Labels, arrivals, shares_of
+from evoarch.agent.surrogate.labels import Labelled, Labels, arrivals, expected_rows, measured_rows, shares_of
 from evoarch.agent.surrogate.transfer import OWN_WEIGHT, helps
 from evoarch.archive.store import Store
 from evoarch.evaluators.trace import Trace
@@ -92,17 +92,13 @@ EXACT = ("params", "flops")
 
 
 class Surrogate:
-    """`ceiling`: the error that a child counts with which was trained in vain. `foreign`: labels of other
-    campaigns; with any, the model begins with them instead of with size strata.
-    """
+    """`foreign`: labels of other campaigns; with any, the model begins with them instead of size strata."""
 
-    def __init__(
-        self, store: Store, config: Config, ceiling: float, foreign: Sequence[Labelled] = ()
-    ) -> None:
+    def __init__(self, store: Store, config: Config, foreign: Sequence[Labelled] = ()) -> None:
         self._table, self._seed = config.surrogate, config.campaign.seed
         self._goals = [goal.name for goal in objectives(config.selection)]
         self._store, self._shares = store, shares_of(config.evaluation.rungs)
-        self._labels = Labels(store, self._shares, ceiling)
+        self._labels = Labels(store, self._shares)
         self._foreign = foreign
         self._fitted: tuple[int, bool] | None = None
         self._model: Model | None = None
@@ -122,13 +118,10 @@ class Surrogate:
 
     def _transfers(self) -> bool:
         return helps(
-            self._rows(self._labels.known(CHECKED), "error"),
-            self._rows(self._foreign, "error"),
+            measured_rows(self._labels.known(CHECKED), "error"),
+            measured_rows(self._foreign, "error"),
             self._draw(0),
         )
-
-    def _rows(self, labelled: Sequence[Labelled], metric: str, weight: float = 1.0) -> list[Row]:
-        return self._labels.rows(labelled, metric, weight)
 
     def _fit(self, cut: int, warm: bool) -> Model | None:
         own = self._labels.known(cut)
@@ -136,8 +129,8 @@ class Surrogate:
         for goal in self._goals:
             if goal in EXACT:
                 continue
-            rows = self._rows(own, goal, OWN_WEIGHT if warm else 1.0)
-            rows = [*(self._rows(self._foreign, goal) if warm else []), *rows]
+            rows = [*_rows(self._foreign, goal, 1.0)] if warm else []
+            rows += _rows(own, goal, OWN_WEIGHT if warm else 1.0)
             if not rows:
                 return None
             forests[goal] = fit(rows, self._draw(cut))
@@ -157,6 +150,11 @@ class Surrogate:
 
     def _draw(self, cut: int) -> int:
         return stream(self._seed, "forest", cut).randrange(1 << 32)
+
+
+def _rows(labelled: Sequence[Labelled], goal: str, weight: float) -> list[Row]:
+    """What was measured, and at half the weight what is expected of who did not come to the end."""
+    return [*measured_rows(labelled, goal, weight), *expected_rows(labelled, goal, weight / 2)]
 
 
 def foretold(guesses: NDArray[np.float64]) -> Foretold:

@@ -50,11 +50,13 @@ ERRORS = [0.43, 0.45, 0.2, 0.19, 0.1]
 def test_what_is_smaller_than_the_region_is_worth_no_more_for_it(
     tmp_path: Path, region: Sequence[float], picked: int
 ) -> None:
-    def guesses(drafts: Sequence[Trace], names: Sequence[str], share: float = 1.0) -> Any:
+    def guesses(drafts: Sequence[Trace], rows: object, names: Sequence[str], share: float = 1.0) -> Any:
         known = [{"params": each.params, "error": ERRORS[SIZES.index(each.params)]} for each in drafts]
         return np.array([[[row[name] for name in names]] for row in known], dtype=float)
 
-    model = SimpleNamespace(guesses=guesses, trusted=True, name="m", rows=9)
+    model = SimpleNamespace(
+        guesses=guesses, chances=lambda rows: np.ones(len(rows)), trusted=True, name="m", rows=9
+    )
     assert chosen(tmp_path / "c", model, region, [1]) == {picked}
 
 

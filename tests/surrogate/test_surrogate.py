@@ -11,7 +11,7 @@ from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.tables import RungTable
 from evoarch.agent.surrogate.features import features
 from evoarch.agent.surrogate.forest import Row
-from evoarch.agent.surrogate.labels import Labels, shares_of
+from evoarch.agent.surrogate.labels import Labels, arrivals, expected_rows, measured_rows, shares_of
 from evoarch.agent.surrogate.surrogate import Surrogate
 from evoarch.agent.surrogate.transfer import foreign_labels, helps
 from evoarch.archive.records import Evaluation, Failed, Fault, Scored
@@ -58,12 +58,12 @@ def filled(store: Store, count: int, seed: int = 0, *, traced: bool = True) -> N
 
 
 def labels(store: Store) -> Labels:
-    found = Labels(store, shares_of(RUNGS), 0.5)
+    found = Labels(store, shares_of(RUNGS))
     found.read()
     return found
 
 
-def test_every_rung_is_a_row_and_what_was_trained_in_vain_counts_with_the_ceiling(tmp_path: Path) -> None:
+def test_every_rung_is_a_row_and_a_child_that_failed_says_only_that_it_did(tmp_path: Path) -> None:
     store = archive(tmp_path)
     climbed, stopped, failed, lost = (begun(store, size) for size in (100, 200, 300, 400))
     scored(store, climbed, 0.4, "rung1")
@@ -73,20 +73,41 @@ def test_every_rung_is_a_row_and_what_was_trained_in_vain_counts_with_the_ceilin
     scored(store, climbed, 0.2)
     found = labels(store)
     assert len(found.ended) == 3
-    rows = found.rows(found.known(3), "error")
-    assert [(row.share, row.value) for row in rows] == [(0.1, 0.4), (0.1, 0.45), (1.0, 0.5), (1.0, 0.2)]
-    assert [row.value for row in found.rows(found.known(1), "error")] == [0.4, 0.45]
+    rows = measured_rows(found.known(3), "error")
+    assert [(row.share, row.value) for row in rows] == [(0.1, 0.4), (0.1, 0.45), (1.0, 0.2)]
+    assert [row.value for row in measured_rows(found.known(1), "error")] == [0.4, 0.45]
+    assert [row.value for row in arrivals(found.known(3))] == [0.0, 0.0, 1.0]
+
+
+def test_of_who_was_stopped_the_last_rung_says_what_to_expect(tmp_path: Path) -> None:
+    store = archive(tmp_path)
+    early, late = begun(store, 100), begun(store, 200)
+    scored(store, early, 0.8, "rung1", note="rung1: weak")
+    scored(store, late, 0.4, "rung1", note="rung1: weak")
+    for error in (0.1, 0.2, 0.4):
+        candidate = begun(store, 300)
+        scored(store, candidate, error, "rung1")
+        scored(store, candidate, error**2)
+    found = labels(store)
+    assert expected_rows(found.known(5), "error") == []
+    candidate = begun(store, 300)
+    scored(store, candidate, 0.3, "rung1")
+    scored(store, candidate, 0.09)
+    found.read()
+    rows = expected_rows(found.known(6), "error")
+    assert [round(row.value, 6) for row in rows] == [0.64, 0.16]
+    assert {row.share for row in rows} == {1.0}
 
 
 def test_it_is_fitted_at_moments_that_follow_from_the_archive(tmp_path: Path) -> None:
     store = archive(tmp_path)
     config = config_of(surrogate={"drafts": 8, "start": 4, "refit": 3})
-    surrogate = Surrogate(store, config, 0.5)
+    surrogate = Surrogate(store, config)
     rows: list[Any] = []
     for _ in range(11):
         model = surrogate.model()
         rows.append(model and model.rows)
-        fresh = Surrogate(store, config, 0.5).model()
+        fresh = Surrogate(store, config).model()
         assert (fresh and fresh.rows) == rows[-1]
         if model and fresh:
             asked = [trace(500)], [features(trace(500))], ["error"]
@@ -101,7 +122,7 @@ def test_sizes_are_exact_and_errors_are_guessed(tmp_path: Path) -> None:
     config = config_of(
         surrogate={"drafts": 8, "start": 4}, selection={"objectives": ["params", "error", "flops"]}
     )
-    model = Surrogate(store, config, 0.5).model()
+    model = Surrogate(store, config).model()
     assert model is not None
     guesses = model.guesses([trace(500)], [features(trace(500))], ["params", "error", "flops"])[0]
     assert set(guesses[:, 0]) == {500.0}
@@ -153,11 +174,11 @@ def test_other_campaigns_pick_from_the_beginning_and_are_dropped_where_they_do_n
     for name, kept in (("good", True), ("bad", False)):
         own = archive(tmp_path / f"own-{name}")
         other = foreign(tmp_path, [name])
-        first = Surrogate(own, config, 0.5, other).model()
+        first = Surrogate(own, config, other).model()
         assert first is not None
         assert first.rows == 60
         filled(own, 10, seed=9)
-        later = Surrogate(own, config, 0.5, other).model()
+        later = Surrogate(own, config, other).model()
         assert later is not None
         if kept is False:
             assert later.rows == 10

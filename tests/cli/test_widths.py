@@ -40,6 +40,7 @@ PLAIN = {
     "lm": "lines of pip's",
     "report": "one line a file",
     "review": "two lines, then a server",
+    "scale": "lines of sentences and a file",
     "seed": "lines of text",
     "tuning": "one line a file",
 }

@@ -117,7 +117,7 @@ def _dtype(path: Path) -> np.dtype[Any]:
     if path.suffix == ".npz":
         with zipfile.ZipFile(path) as file, file.open("x_train.npy") as stream:
             read_magic(stream)
-            return read_array_header_1_0(stream)[2]
+            return np.dtype(read_array_header_1_0(stream)[2])
     from safetensors import safe_open
 
     with safe_open(path, framework="numpy") as tensors:
@@ -126,7 +126,7 @@ def _dtype(path: Path) -> np.dtype[Any]:
 
 def _whole(targets: Targets) -> bool:
     values = np.asarray(targets)
-    return values.shape[1] == 1 and bool((values == np.round(values)).all()) and len(np.unique(values)) <= 100
+    return values.shape[1] == 1 and not np.any(values % 1) and len(np.unique(values)) <= 100
 
 
 def _consistent(path: Path, parts: Mapping[str, Split]) -> int:

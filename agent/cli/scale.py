@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from evoarch.agent.base.errors import UserError
+from evoarch.agent.base.formatting import command
 from evoarch.agent.cli.common import folder_argument, json_option, print_json
 from evoarch.agent.cli.trust import agree, trust_option
 
@@ -89,7 +90,7 @@ def scale(
     for size in sizes:
         click.echo(_line(size))
     if sizes:
-        click.echo(f"next: evoarch run {target}, then evoarch confirm {target} --top 0")
+        click.echo(f"next: {command('run', target)}, then {command('confirm', target, '--top', '0')}")
 
 
 def _times(text: str) -> float:

@@ -99,7 +99,9 @@ class SteadyState:
             candidate = states[proposal.candidate]
             span = ProposalContext.from_json(proposal.context).span
             taken[span.slot] = span.count
-            if candidate.state is State.PROPOSED:
+            if span.drafts and candidate.state is not State.QUEUED:
+                self._pass_over(candidate, span.slot)
+            elif candidate.state is State.PROPOSED:
                 pending.setdefault(proposal.batch, []).append(proposal)
             elif candidate.state is State.QUEUED:
                 self._ready[span.slot + proposal.ordinal] = self._store.candidate(candidate.id)
@@ -110,6 +112,13 @@ class SteadyState:
             self._write(batch)
         self._pass(0)
         return self._planned(taken)
+
+    def _pass_over(self, draft: Candidate, slot: int) -> None:
+        """A draft of a run with screening, which is switched off now: nobody will pick it."""
+        if draft.state is State.PROPOSED:
+            self._store.screen(draft.id, "", "", trace=None, note="screening was switched off")
+        self._settled += slot not in self._done
+        self._done.add(slot)
 
     def _planned(self, taken: Mapping[int, int]) -> Plan:
         """The plan of the slots that were not `taken`, which are by first slot and count."""

@@ -218,6 +218,20 @@ def test_a_run_that_was_killed_anywhere_ends_as_one_that_was_not(
     assert settled(store) == settled(whole)
 
 
+def test_screening_can_be_switched_off_in_the_middle(tmp_path: Path) -> None:
+    store = archive_of(tmp_path, *SEEDS)
+    with pytest.MonkeyPatch.context() as patch:
+        _die_at_event(patch, 60)
+        with suppress(_Killed):
+            campaigns.run(store, screened(10), Traceable(), [Scale()])
+    drafts = store.candidates(state=State.PROPOSED)
+    assert drafts
+    plain = config_of(budget={"evaluations": 10}, evaluation={"race": 0})
+    assert campaigns.run(store, plain, Traceable(), [Scale()]).complete
+    assert store.totals.entered_training() == 10
+    assert all(store.candidate(each.id).state is State.SCREENED for each in drafts)
+
+
 def _die_at_event(patch: pytest.MonkeyPatch, number: int) -> None:
     """From the event of this number on nothing is written: the transaction that it is in never was."""
     counted = iter(range(1, number))

@@ -73,15 +73,20 @@ def page(results: Path) -> tuple[str, dict[str, str]]:
 
 
 def headline(result: Comparison, task: str) -> str:
-    """Whether the language model's arm beats random search, in the primary measure and on both axes."""
+    """Whether the language model's arm, or else the first one, beats random search, in the primary measure and
+    on both axes.
+    """
+    names = list(result.arms)
+    arm = MODEL if MODEL in names else names[0]
+    who = f"arm `{arm}`" if arm != MODEL else "the arm of the language model (SmolLM2-135M)"
     words = []
     for table in result.tables:
         if table.measure.name != PRIMARY:
             continue
         for each in table.differences:
-            if {each.first, each.second} != {MODEL, CHANCE}:
+            if {each.first, each.second} != {arm, CHANCE}:
                 continue
-            sign = 1 if each.first == MODEL else -1
+            sign = 1 if each.first == arm else -1
             gain, bounds = sign * each.mean, sorted((sign * each.low, sign * each.high))
             beats = each.told_apart and (gain > 0) is table.measure.up
             worse = each.told_apart and not beats
@@ -92,8 +97,8 @@ def headline(result: Comparison, task: str) -> str:
                 f"p = {each.corrected:.3g})"
             )
     if not words:
-        return f"{task}: nothing can be said yet of the language model against random search."
-    return f"**{task}, the arm of the language model (SmolLM2-135M):** {'; '.join(words)}."
+        return f"{task}: nothing can be said yet of {who} against random search."
+    return f"**{task}, {who}:** {'; '.join(words)}; {len(result.of(arm))} and {len(result.of(CHANCE))} runs."
 
 
 def arms(name: str, about: Mapping[str, object], result: Comparison) -> list[str]:

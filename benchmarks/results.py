@@ -73,8 +73,8 @@ def page(results: Path) -> tuple[str, dict[str, str]]:
 
 
 def headline(result: Comparison, task: str) -> str:
-    """Whether the language model's arm, or else the first one, beats random search, in the primary measure and
-    on both axes.
+    """Whether the language model's arm, or else the first one, beats random search, in the primary measure
+    and on both axes.
     """
     names = list(result.arms)
     arm = MODEL if MODEL in names else names[0]

@@ -101,7 +101,8 @@ def test_a_comparison_is_taken_in_and_its_page_reads_its_archives(tmp_path: Path
     page, pictures = results.page(tmp_path / "results")
     assert "| random | every child drawn from nothing, from the layer vocabulary | 1 of 2 |" in page
     assert "Not all runs are finished (random: 1 to go)" in page
-    assert set(pictures) == {"results-c-evaluations.svg", "results-c-cpu-seconds.svg"}
+    names = ("evaluations", "cpu-seconds", "attained")
+    assert set(pictures) == {f"results-c-{name}.svg" for name in names}
     assert json.loads((tmp_path / "results" / "c" / "about.json").read_text())["task"] == "mnist1d"
     again = tmp_path / "again"
     assert restore(tmp_path / "results" / "c", again) == 1

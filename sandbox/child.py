@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import torch
 
-from evoarch.sandbox import child_locks, child_report, wire
+from evoarch.sandbox import child_locks, child_report, frozen_loader, wire
 from evoarch.sandbox.limits import Level
 
 LOCKED = b"locked"
@@ -134,9 +134,11 @@ def _run(
         module = None
         if header["genome"]:
             announce("build")
-            module = load(header["genome"])
+            module = load(header["genome"], header.get("frozen"))
         function = getattr(importlib.import_module(entry), header["function"])
         tensors, notes = function(module, arrays, header["options"], announce, *talk)
+        if held := frozen_loader.finder:
+            frozen_loader.check(held)
         frames = _frames(tensors, notes)
     except BaseException as error:  # noqa: BLE001 - a genome may raise anything at all; it becomes the answer
         frames = [wire.result_record(child_report.describe(error, has_driver))]
@@ -144,8 +146,13 @@ def _run(
         _write(frame)
 
 
-def load(source: str) -> types.ModuleType:
-    """The genome as a module of its own, known to tracebacks and to `inspect`."""
+def load(source: str, frozen: Mapping[str, Any] | None = None) -> types.ModuleType:
+    """The genome as a module of its own, known to tracebacks and to `inspect`. `frozen`: the modules that
+    have its open definitions in their place.
+    """
+    held = frozen_loader.finder
+    if held and frozen:
+        held.replace(frozen["modules"], frozen["lines"])
     module = types.ModuleType(GENOME)
     module.__file__ = child_report.FILENAME
     linecache.cache[child_report.FILENAME] = (
@@ -157,6 +164,8 @@ def load(source: str) -> types.ModuleType:
     sys.modules[GENOME] = module
     code = compile(source, child_report.FILENAME, "exec", dont_inherit=True)
     builtins.exec(code, module.__dict__)
+    if held:
+        frozen_loader.remember(held)
     return module
 
 

@@ -7,7 +7,7 @@ import types
 import torch
 from torch import nn
 
-from evoarch.sandbox import device_faults, wire
+from evoarch.sandbox import device_faults, frozen_loader, wire
 
 FILENAME = "<genome>"
 _CALLS = ("_call_impl", "_wrapped_call_impl")
@@ -30,6 +30,9 @@ def describe(error: BaseException, has_driver: bool = False) -> dict[str, object
         return {"memory": message}
     frames = _stack(error)
     module, shapes = _failing_module(frames)
+    held = frozen_loader.finder
+    if held and (place := held.place(error)) and not held.is_open(place):
+        message = f"{message[: wire.MAX_TEXT - len(place) - 3]} ({place})"
     return {
         "raised": {
             "kind": type(error).__name__,
@@ -62,7 +65,12 @@ def _stack(error: BaseException) -> list[tuple[types.FrameType, int]]:
 def _line(error: BaseException, frames: list[tuple[types.FrameType, int]]) -> int:
     if isinstance(error, SyntaxError) and error.filename == FILENAME:
         return error.lineno or 0
-    lines = [line for frame, line in frames if frame.f_code.co_filename == FILENAME]
+    held = frozen_loader.finder
+    lines = []
+    for frame, line in frames:
+        file = frame.f_code.co_filename
+        own = line if file == FILENAME else held.genome_line(file, line) if held else 0
+        lines += [own] if own else []
     return lines[-1] if lines else 0
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 OLDEST = (3, 11)
 """The oldest Python that the code inside the walls runs on."""
@@ -71,16 +72,26 @@ class Environment:
         return tuple(found)
 
     def _search(self, root: str) -> str:
-        known = (
-            importlib.metadata.Distribution.discover(path=list(self.site))
-            if self.site
-            else importlib.metadata.distributions()
-        )
-        for distribution in known:
-            tops = {re.split(r"[./\\]", str(file))[0] for file in distribution.files or ()}
-            if root in tops:
-                return str(distribution.name)
-        raise importlib.metadata.PackageNotFoundError(root)
+        if root not in (known := _tops(self.site)):
+            raise importlib.metadata.PackageNotFoundError(root)
+        return known[root]
+
+
+@lru_cache(maxsize=4)
+def _tops(site: tuple[str, ...]) -> dict[str, str]:
+    """The distribution that each top-level name comes from, in the folders `site` or on this process's
+    path.
+    """
+    distributions = (
+        importlib.metadata.Distribution.discover(path=list(site))
+        if site
+        else importlib.metadata.distributions()
+    )
+    found: dict[str, str] = {}
+    for distribution in distributions:
+        for file in distribution.files or ():
+            found.setdefault(re.split(r"[./\\]", str(file))[0], str(distribution.name))
+    return found
 
 
 def own() -> Environment:

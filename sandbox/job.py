@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -28,12 +28,22 @@ class Program:
 
 
 @dataclass(frozen=True)
+class FrozenTexts:
+    """Frozen modules with a genome's open definitions in their place: `modules` by name, and by file the
+    pairs of its line and the genome's, so that failures tell the genome's.
+    """
+
+    modules: Mapping[str, str]
+    lines: Mapping[str, Sequence[tuple[int, int]]]
+
+
+@dataclass(frozen=True)
 class Job:
     """One child. `arrays` cross as raw frames; `options` as JSON; `seed` seeds torch and random.
 
     On a `device` with a driver, `open_device(request)` of the program is called before the child's last locks
     and before any line of the genome (`request` as Device.request), and the options hold `device` (torch's
-    type) and `autocast`.
+    type) and `autocast`. `frozen`: where the genome's open definitions stand in frozen modules.
     """
 
     function: str
@@ -43,6 +53,7 @@ class Job:
     seed: int = 0
     limits: Limits = field(default_factory=Limits)
     device: Device = CPU
+    frozen: FrozenTexts | None = None
 
 
 class Runner(Protocol):

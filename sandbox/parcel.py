@@ -45,12 +45,14 @@ class Parcels:
                 data = _bytes(array)
                 blobs.append(data + b"\0" * (-len(data) % wire.ALIGN))
                 offset += len(blobs[-1])
-        body = {
+        body: dict[str, object] = {
             "function": job.function,
             "genome": job.genome,
             "options": dict(job.options),
             "seed": job.seed % 2**63,
         }
+        if job.frozen:
+            body["frozen"] = {"modules": dict(job.frozen.modules), "lines": dict(job.frozen.lines)}
         header = wire.pack_header({**body, "arrays": entries})
         # The header's length moves the arrays, and their offsets are in the header: reserve a round place.
         start = (len(header) + 16 * len(entries) + wire.ALIGN) // wire.ALIGN * wire.ALIGN

@@ -32,7 +32,8 @@ import numpy as np
 from evoarch.sandbox import wire, zygote_launch
 from evoarch.sandbox.device import CPU, Device
 from evoarch.sandbox.environment import InterpreterError, environment_of
-from evoarch.sandbox.executable import executable
+from evoarch.sandbox.executable import Executable, executable
+from evoarch.sandbox.frozen import FrozenImportError, FrozenModules
 from evoarch.sandbox.job import Job, Program
 from evoarch.sandbox.level import LevelReport, SandboxUnavailableError, around_of, choose
 from evoarch.sandbox.limits import Level, Limits
@@ -46,7 +47,14 @@ from evoarch.sandbox.zygote_link import ZygoteLink, ZygoteLostError
 DEVICE_MEMORY = "evaluation.device_memory"
 _DRIVER_PACKAGES = ("torch", "nvidia", "triton")
 
-__all__ = ["InterpreterError", "SandboxUnavailableError", "ZygoteLostError", "ZygoteRunner", "start"]
+__all__ = [
+    "FrozenImportError",
+    "InterpreterError",
+    "SandboxUnavailableError",
+    "ZygoteLostError",
+    "ZygoteRunner",
+    "start",
+]
 
 
 async def start(
@@ -58,6 +66,7 @@ async def start(
     preload: Sequence[str] = (),
     python: str = "",
     devices: Sequence[Device] = (),
+    frozen: FrozenModules | None = None,
 ) -> ZygoteRunner:
     """Starts a zygote and waits until it is warm (seconds: it imports torch and calls `warmup`).
 
@@ -67,10 +76,11 @@ async def start(
     the jobs: the kernel ties the zygote's life to the thread that started it.
 
     python: the interpreter of another environment, whose torch and packages the children then have.
-    devices: those that jobs may name beside the CPU.
+    devices: those that jobs may name beside the CPU. frozen: users' own modules, which are run once behind
+    the zygote's locks.
 
     Raises SandboxUnavailableError, ZygoteLostError (the zygote's own last words), InterpreterError,
-    PackageNotFoundError.
+    PackageNotFoundError, FrozenImportError.
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError(
@@ -81,7 +91,7 @@ async def start(
         raise SandboxUnavailableError("isolation container shows no device; expected full or landlock")
     environment = await asyncio.to_thread(environment_of, python)
     found = zygote_launch.installed([*zygote_launch.PACKAGES, *packages], environment)
-    runner = ZygoteRunner(program, report, found, tuple(preload), tuple(devices))
+    runner = ZygoteRunner(program, report, found, tuple(preload), tuple(devices), frozen)
     await runner.warm()
     return runner
 
@@ -101,12 +111,14 @@ class ZygoteRunner:
         packages: zygote_launch.Packages,
         preload: tuple[str, ...],
         devices: tuple[Device, ...] = (),
+        frozen: FrozenModules | None = None,
     ) -> None:
         self.report = report
         self._program = program
         self._packages = packages
         self._preload = preload
         self._devices = devices
+        self._frozen = frozen
         self._parcels = Parcels()
         self._link: ZygoteLink | None = None
         self._starting = asyncio.Lock()
@@ -126,7 +138,13 @@ class ZygoteRunner:
                     await self._link.close()
                 around = around_of(self.level)
                 self._link = await ZygoteLink.start(
-                    self.level, self._program, self._packages, self._preload, around, self._devices
+                    self.level,
+                    self._program,
+                    self._packages,
+                    self._preload,
+                    around,
+                    self._devices,
+                    self._frozen,
                 )
             return self._link
 
@@ -166,7 +184,8 @@ class ZygoteRunner:
         fds: list[int] = []
         try:
             link = await self.warm()
-            runs = executable(job.genome)
+            # What stands in frozen modules was made so already, and has its lines from there.
+            runs = Executable(job.genome, True, ()) if job.frozen else executable(job.genome)
             parcel, shared, size = self._parcels.pack(replace(job, genome=runs.text))
             fds.append(parcel)
             answer = os.memfd_create("answer", os.MFD_CLOEXEC)
@@ -180,7 +199,7 @@ class ZygoteRunner:
             return replace(found, line=runs.line(found.line)) if isinstance(found, Raised) else found
         except OwnTimeError as error:
             return Killed("answer", f"answer refused: {error}")
-        except (ZygoteLostError, OSError) as error:
+        except (ZygoteLostError, FrozenImportError, OSError) as error:
             return Broken(str(error))
         finally:
             for fd in fds:

@@ -67,6 +67,45 @@ _DEVICE: dict[str, tuple[int, int]] = {
 }
 """What a driver in user space goes on calling: it opens its device nodes anew for each mapping. Which paths
 those are is for Landlock to say."""
+_NEVER: dict[str, tuple[int, int]] = {
+    "socket": (41, 198),
+    "connect": (42, 203),
+    "bind": (49, 200),
+    "listen": (50, 201),
+    "accept": (43, 202),
+    "accept4": (288, 242),
+    "socketpair": (53, 199),
+    "execve": (59, 221),
+    "execveat": (322, 281),
+    "ptrace": (101, 117),
+    "process_vm_readv": (310, 270),
+    "process_vm_writev": (311, 271),
+    "pidfd_getfd": (438, 438),
+    "io_uring_setup": (425, 425),
+    "io_uring_enter": (426, 426),
+    "io_uring_register": (427, 427),
+    "unshare": (272, 97),
+    "setns": (308, 268),
+    "mount": (165, 40),
+    "umount2": (166, 39),
+    "pivot_root": (155, 41),
+    "chroot": (161, 51),
+    "open_tree": (428, 428),
+    "move_mount": (429, 429),
+    "fsopen": (430, 430),
+    "bpf": (321, 280),
+    "perf_event_open": (298, 241),
+    "add_key": (248, 217),
+    "request_key": (249, 218),
+    "keyctl": (250, 219),
+    "userfaultfd": (323, 282),
+    "open_by_handle_at": (304, 265),
+    "init_module": (175, 105),
+    "finit_module": (313, 273),
+    "kexec_load": (246, 104),
+    "reboot": (169, 142),
+}
+"""What a zygote with frozen code gives up. It keeps the calls that make, watch and end children."""
 _ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 _KILL = (62, 129)
 _TGKILL = (234, 131)
@@ -131,15 +170,40 @@ def assemble(machine: str, pid: int, device: bool = False) -> bytes:
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
 
 
+def assemble_zygote(machine: str) -> bytes:
+    """The BPF program of a zygote: everything but `_NEVER`, and no foreign table of calls."""
+    column, architecture = _ARCHITECTURES[machine]
+    refuse = [(_RETURN, 0, 0, _ERRNO | errno.EPERM)]
+    code = [
+        (_LOAD, 0, 0, _ARCH),
+        (_JEQ, 1, 0, architecture),
+        (_RETURN, 0, 0, _KILL_PROCESS),
+        (_LOAD, 0, 0, _NR),
+    ]
+    if machine == "x86_64":
+        code += [(_JGE, 0, 1, _X32), *refuse]
+    for numbers in _NEVER.values():
+        code += [(_JEQ, 0, 1, numbers[column]), *refuse]
+    code += [(_RETURN, 0, 0, _ALLOW)]
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
+
+
+def restrict_zygote() -> None:
+    """Installs the filter of a zygote on this process. Needs no_new_privs. Raises OSError."""
+    _install(assemble_zygote(platform.machine()), 0)
+
+
 def restrict(device: bool = False) -> None:
     """Installs the filter on this process. Needs no_new_privs. Raises OSError where the kernel refuses.
 
     `device`: with a driver's calls, and on all threads, since a driver and torch's backward pass have some.
     """
+    _install(assemble(platform.machine(), os.getpid(), device), _ALL_THREADS if device else 0)
+
+
+def _install(program: bytes, flags: int) -> None:
     machine = platform.machine()
-    program = assemble(machine, os.getpid(), device)
     pointer = _Program(len(program) // 8, program)
-    flags = _ALL_THREADS if device else 0
     if _libc.syscall(_SECCOMP[machine], _SET_MODE_FILTER, flags, ctypes.byref(pointer)):
         raise OSError(ctypes.get_errno(), "the seccomp filter was refused")
 

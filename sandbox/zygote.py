@@ -1,12 +1,12 @@
-"""The warm process that every child is forked from. It imports and warms up, then only waits: it holds
-no data, reads no job, and runs no genome. It also keeps the time: it alone knows its children by parenthood,
-so it can stop them without ever hitting another process.
+"""The warm process that every child is forked from. It imports and warms up, then only waits: it holds no
+data, reads no job, and runs no genome. It also keeps the time: it alone knows its children by
+parenthood, so it can stop them without ever hitting another process.
 
 Messages are JSON over a SOCK_SEQPACKET pair. In: `{"op": "run", "id", "level", "wall", "memory", "inputs",
-"device"}`
-with descriptors (parcel, answer, arrays...), or `{"op": "kill", "id", "limit"}`. Out: `{"op": "ready"}`, and
-for each run one `{"op": "ended", "id", "status", "struck", "locked", "problem", "seconds", "cpu", "rss",
-"above"}`.
+"device"}` with descriptors (parcel, answer, arrays...), or `{"op": "kill", "id", "limit"}`. Out: `{"op":
+"ready"}` (or, of frozen code that can't be imported, `{"op": "refused", "place", "message", "missing"}`),
+and for each run one `{"op": "ended", "id", "status", "struck", "locked", "problem", "seconds", "cpu",
+"rss", "above"}`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evoarch.sandbox import child, child_locks
+from evoarch.sandbox import child, child_locks, zygote_frozen
 
 MAX_DESCRIPTORS = 250
 MAX_MESSAGE = 65_536
@@ -68,6 +68,12 @@ def main(control: int, config: Mapping[str, Any]) -> None:
     channel = socket.socket(fileno=control)
     child_locks.die_with(config["controller"])
     warm_up(config)
+    if config.get("frozen"):
+        problem = zygote_frozen.hold(config["frozen"], channel.fileno())
+        if problem:
+            channel.send(json.dumps({"op": "refused", **problem}).encode())
+            return
+    settle()
     channel.send(json.dumps({"op": "ready"}).encode())
     Zygote(channel, config["entry"]).serve()
 
@@ -82,6 +88,10 @@ def warm_up(config: Mapping[str, Any]) -> None:
         importlib.import_module(name)
     torch.manual_seed(0)
     importlib.import_module(config["entry"]).warmup()
+
+
+def settle() -> None:
+    """Tidies memory before any fork."""
     gc.collect()
     # What warming up left free would hide what a small training takes. Not in every C library.
     with contextlib.suppress(OSError, AttributeError):

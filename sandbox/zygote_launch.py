@@ -53,10 +53,12 @@ _INSIDE = (
     "child_locks",
     "child_report",
     "device_faults",
+    "frozen_loader",
     "landlock",
     "limits",
     "seccomp",
     "wire",
+    "zygote_frozen",
 )
 _NOBODY = "65534"
 
@@ -128,8 +130,16 @@ def interpreter() -> str:
     return own().executable
 
 
-def config(program: Program, packages: Packages, preload: Sequence[str], controller: int) -> bytes:
-    """What the boot code reads. `controller`: the pid of the zygote's parent, 0 in namespaces."""
+def config(
+    program: Program,
+    packages: Packages,
+    preload: Sequence[str],
+    controller: int,
+    frozen: Mapping[str, object] | None = None,
+) -> bytes:
+    """What the boot code reads. `controller`: the pid of the zygote's parent, 0 in namespaces. `frozen`: what
+    zygote_frozen.hold takes, None where no code of a user travels.
+    """
     here = Path(__file__).parent
     files = {f"evoarch.sandbox.{name}": (here / f"{name}.py").read_text(encoding="utf-8") for name in _INSIDE}
     files["evoarch.sandbox"] = ""
@@ -151,6 +161,7 @@ def config(program: Program, packages: Packages, preload: Sequence[str], control
             "preload": [*PRELOAD, *preload],
             "entry": program.entry,
             "controller": controller,
+            "frozen": frozen,
         }
     ).encode()
 

@@ -15,11 +15,13 @@ from typing import IO
 
 from evoarch.sandbox import container, zygote_launch
 from evoarch.sandbox.device import Device
+from evoarch.sandbox.frozen import FrozenImportError, FrozenModules
 from evoarch.sandbox.job import Program
 from evoarch.sandbox.limits import Level
+from evoarch.sandbox.mounts import SYSTEM
 
 WARM_SECONDS = 180.0
-"""How long a zygote may take to import torch and warm up."""
+"""How long a zygote may take to import torch and warm up, with frozen code five times as long."""
 
 GRACE_SECONDS = 60.0
 """How long after a child's deadline its end may be reported, before the zygote itself counts as lost."""
@@ -42,6 +44,7 @@ class ZygoteLink:
         around: zygote_launch.Around,
     ) -> None:
         self.lost = ""
+        self.refused: FrozenImportError | None = None
         self.around = around
         self._process = process
         self._channel = channel
@@ -61,15 +64,24 @@ class ZygoteLink:
         preload: tuple[str, ...],
         around: zygote_launch.Around,
         devices: Sequence[Device] = (),
+        frozen: FrozenModules | None = None,
     ) -> ZygoteLink:
-        """Starts a zygote and waits until it is warm. Raises ZygoteLostError with what it said."""
+        """Starts a zygote and waits until it is warm. Raises ZygoteLostError with what it said, and
+        FrozenImportError where `frozen` can't be imported.
+        """
         controller = os.getpid() if Level.LANDLOCK.at_least(level) else 0
-        config = zygote_launch.config(program, packages, preload, controller)
+        held = None
+        if frozen and frozen.modules:
+            drivers = {"files": [f for d in devices for f in d.files], "reads": [*_driver_reads(devices)]}
+            held = {**frozen.as_json(), "level": level.value, **drivers}
+        config = zygote_launch.config(program, packages, preload, controller, held)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the zygote
         config_fd = os.memfd_create("config")
         try:
-            os.write(config_fd, config)
+            rest = memoryview(config)
+            while rest:
+                rest = rest[os.write(config_fd, rest) :]
             os.lseek(config_fd, 0, os.SEEK_SET)
             process = subprocess.Popen(
                 zygote_launch.command(level, theirs.fileno(), config_fd, packages, around, devices),
@@ -93,13 +105,17 @@ class ZygoteLink:
         ours.setblocking(False)
         link = cls(process, ours, errors, around)
         try:
-            await asyncio.wait_for(asyncio.shield(link._ready), WARM_SECONDS)
+            patience = WARM_SECONDS * (5 if held else 1)
+            await asyncio.wait_for(asyncio.shield(link._ready), patience)
         except TimeoutError:
-            link._lose(f"the zygote was not warm after {WARM_SECONDS:g} s")
+            link._lose(f"the zygote was not warm after {patience:g} s")
         except BaseException:  # whatever it was: cleaned up after, then raised on
             link._lose("cancelled while it warmed up")
             await link.close()
             raise
+        if link.refused:
+            await link.close()
+            raise link.refused
         if link.lost:
             await link.close()
             raise ZygoteLostError(link.lost)
@@ -168,6 +184,10 @@ class ZygoteLink:
             message = json.loads(data)
             if message["op"] == "ready":
                 self._ready.set_result(None)
+            elif message["op"] == "refused":
+                self.refused = FrozenImportError(message["place"], message["message"], message["missing"])
+                self._ready.set_result(None)
+                return
             else:
                 future = self._waiting.get(message["id"])
                 if future is not None and not future.done():
@@ -192,3 +212,8 @@ class ZygoteLink:
         self._errors.seek(max(0, size - 2_000))
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else ""
+
+
+def _driver_reads(devices: Sequence[Device]) -> Sequence[str]:
+    """What children of a locked zygote may still read for their drivers."""
+    return [*{path: None for device in devices for path in device.reads}, *(SYSTEM if devices else ())]

@@ -28,7 +28,8 @@ PYTHON, PATCH = (".py",), (".patch", ".diff")
 def export(folder: Path, identity: int, output: Path, whole: bool, weights: Path | None) -> None:
     """Write a candidate's model file, which runs without evoarch, under a header that says what it is.
 
-    With --patch: what it changes in the repository that its seed was added from (`evoarch seed add`).
+    With --patch: what it changes in the repository that its seed was added from (`evoarch seed add`). The
+    model of such a seed is many files: -o NAME.zip.
 
     \b
     Example:
@@ -37,8 +38,8 @@ def export(folder: Path, identity: int, output: Path, whole: bool, weights: Path
     """
     from evoarch.agent.cli.candidate_views import find
     from evoarch.agent.cli.output import reading
-    from evoarch.agent.report.export import copy_weights, model_file
-    from evoarch.agent.seeding.lineage import patch_of
+    from evoarch.agent.report.export import copy_weights, model_archive, model_file
+    from evoarch.agent.seeding.lineage import patch_of, repository_of
 
     refuse_other_ending("-o", output, *((PYTHON, "a model file") if whole else (PATCH, "a patch")))
     if weights:
@@ -47,14 +48,23 @@ def export(folder: Path, identity: int, output: Path, whole: bool, weights: Path
         raise UserError(f"--weights {weights}: expected another file than -o {output}")
     store, config = reading(folder)
     candidate = find(store, identity)
-    if whole:
-        text = model_file(store, config, candidate, weights.name if weights else "")
+    seed = repository_of(store, folder, config, candidate)
+    if not whole:
+        data = patch_of(store, folder, config, candidate)
+    elif seed is None:
+        data = model_file(store, config, candidate, weights.name if weights else "").encode()
+    elif output.suffix == ".zip":
+        data = model_archive(store, config, candidate, seed, weights.name if weights else "")
     else:
-        text = patch_of(store, folder, config, candidate)
+        raise UserError(
+            f"#{identity} is a model of {len(seed.record.modules)} files: -o NAME.zip takes them all, "
+            "--patch what it changes",
+            code=1,
+        )
     # The weights first: there may be none, and the model's header names them.
     if weights:
         copy_weights(store, candidate, weights)
         click.echo(f"wrote {weights}")
     with files_told(output):
-        output.write_text(text, encoding="utf-8")
+        output.write_bytes(data)
     click.echo(f"wrote {output}")

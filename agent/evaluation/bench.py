@@ -16,10 +16,12 @@ from pathlib import Path
 from evoarch.agent.base.errors import UserError, nearest
 from evoarch.agent.config.load import Config
 from evoarch.agent.evaluation.devices import devices_of, worker_count
-from evoarch.agent.evaluation.external_trainer import whole, with_trainer
+from evoarch.agent.evaluation.external_trainer import trains_by_command, whole, with_trainer
 from evoarch.agent.evaluation.halving import held
 from evoarch.agent.evaluation.ray_pool import open_ray
 from evoarch.agent.evaluation.walls import choose_level, open_walls
+from evoarch.agent.seeding.record import FrozenSeed, frozen_seeds
+from evoarch.agent.seeding.runner import over
 from evoarch.evaluators.latency import Timing
 from evoarch.evaluators.metrics.base import Metric
 from evoarch.evaluators.pools.slots import SlotPool
@@ -28,6 +30,7 @@ from evoarch.evaluators.task import Recipe, SupervisedTask, Task
 from evoarch.evaluators.tasks import load_task
 from evoarch.sandbox.description import Description, most_of
 from evoarch.sandbox.device import Device
+from evoarch.sandbox.frozen import FrozenModules, merged
 from evoarch.sandbox.job import InteractiveRunner, Runner
 from evoarch.sandbox.level import detect
 from evoarch.sandbox.limits import Level, Limits
@@ -51,6 +54,8 @@ class BenchPlan:
     metrics: Sequence[Metric] = ()
     exempt: Description | None = None
     """The data that the campaign's own seeds hold, which is free (sandbox/description.py)."""
+    seeds: Sequence[FrozenSeed] = ()
+    """The seeds from repositories, whose frozen modules children have."""
     fresh_seed: int | None = None
     """What draws the examples that show a table of the validation labels; None: no such check."""
 
@@ -58,6 +63,14 @@ class BenchPlan:
     def limits(self) -> Limits:
         """The limits of each child."""
         return self.config.evaluation.limits()
+
+    @property
+    def frozen(self) -> FrozenModules | None:
+        """What zygotes hold of users' code. Raises UserError for two modules of one name."""
+        try:
+            return merged(seed.modules for seed in self.seeds) if self.seeds else None
+        except ValueError as error:
+            raise UserError(f"seeds.files: {error}; a campaign holds one of them", code=1) from None
 
     def evaluator(self, runner: Runner) -> Measuring:
         """What measures this task's genomes by this recipe, in children of `runner`."""
@@ -124,7 +137,16 @@ def plan_bench(config: Config, folder: Path, *, recipe: str = "", files: Path | 
     if config.evaluation.rungs and not recipe:
         chosen = held(chosen, config.evaluation.rungs)
     exempt = _held_by_seeds(folder, config)
-    return BenchPlan(config, files or folder, task, chosen, devices_of(config.evaluation), exempt=exempt)
+    seeds = frozen_seeds(folder, config.seeds.files)
+    if seeds and trains_by_command(config, task):
+        raise UserError(
+            f"seeds.files: {seeds[0].record.name} comes from a repository, and the program of [trainer] "
+            "takes one file; train it with the common loop",
+            code=1,
+        )
+    return BenchPlan(
+        config, files or folder, task, chosen, devices_of(config.evaluation), exempt=exempt, seeds=seeds
+    )
 
 
 def _held_by_seeds(folder: Path, config: Config) -> Description:
@@ -150,7 +172,8 @@ async def open_bench(plan: BenchPlan, *, runs: Path | None, unsafe: bool = False
         pool: SlotPool | None = None
         children: Runner
         if config.evaluation.pool == "ray":
-            children = pool = await open_ray(stack, config, plan.task, unsafe=unsafe)
+            pool = await open_ray(stack, config, plan.task, unsafe=unsafe, frozen=plan.frozen)
+            children = over(pool, plan.seeds)
         else:
             children = await _open_here(stack, plan, unsafe=unsafe)
         runner = children
@@ -177,9 +200,9 @@ async def _open_here(stack: AsyncExitStack, plan: BenchPlan, *, unsafe: bool) ->
     """A warm runner on this machine, which `stack` closes."""
     sandbox = plan.config.sandbox
     level = choose_level(detect(), sandbox.level, unsafe=unsafe)
-    runner = await open_walls(level, plan.task, sandbox, plan.devices)
+    runner = await open_walls(level, plan.task, sandbox, plan.devices, plan.frozen)
     stack.push_async_callback(runner.close)
-    return runner
+    return over(runner, plan.seeds)
 
 
 def on_this_machine(config: Config, **more: object) -> Config:

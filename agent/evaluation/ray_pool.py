@@ -19,6 +19,7 @@ from evoarch.evaluators.pools.seam import Need, Node, PoolError, Walls
 from evoarch.evaluators.pools.slots import SlotPool
 from evoarch.evaluators.registry import program_for
 from evoarch.evaluators.task import Task
+from evoarch.sandbox.frozen import FrozenModules
 from evoarch.sandbox.job import Program
 from evoarch.sandbox.level import detect
 from evoarch.sandbox.limits import Level
@@ -29,13 +30,22 @@ def need_of(table: SlotTable) -> Need:
     return Need(table.cpus, table.gpus, table.memory << 20, dict(table.resources), dict(table.labels))
 
 
-async def open_ray(stack: contextlib.AsyncExitStack, config: Config, task: Task, *, unsafe: bool) -> SlotPool:
-    """A pool with at least one warm slot, which is closed with `stack`. Raises UserError."""
+async def open_ray(
+    stack: contextlib.AsyncExitStack,
+    config: Config,
+    task: Task,
+    *,
+    unsafe: bool,
+    frozen: FrozenModules | None = None,
+) -> SlotPool:
+    """A pool with at least one warm slot, which is closed with `stack`; its zygotes hold `frozen`. Raises
+    UserError.
+    """
     table, sandbox = config.evaluation, config.sandbox
     modules = (*sandbox.imports, *sandbox.preload)
     least = Level(sandbox.level)
     exactly = Level.NONE if unsafe and least is Level.NONE else None
-    walls = Walls(program_for(task), least, unsafe, exactly, modules, sandbox.python)
+    walls = Walls(program_for(task), least, unsafe, exactly, modules, sandbox.python, frozen)
     # What Ray has to say of nodes it prints, and a command's standard output is its result.
     stack.enter_context(contextlib.redirect_stdout(sys.stderr))
     try:

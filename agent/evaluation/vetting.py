@@ -10,9 +10,10 @@ from pathlib import Path
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.load import FILE, Config
 from evoarch.agent.config.recorded import settings_of
-from evoarch.agent.seeding.add import opening_of
+from evoarch.agent.seeding.add import own_findings
 from evoarch.agent.seeding.frozen import Opening
-from evoarch.agent.seeding.record import load_record
+from evoarch.agent.seeding.record import frozen_seeds
+from evoarch.agent.seeding.splice import opening_of
 from evoarch.archive.database import as_text
 from evoarch.archive.records import State
 from evoarch.archive.store import Store
@@ -42,16 +43,17 @@ def findings_of(
     `offers`: the task's arguments by name; `opening`: what may change, of a genome with frozen code. Where
     the campaign only reports (sandbox.vet), just what touches frozen code.
     """
-    found: list[Finding] = []
-    if config.sandbox.vet != "report":
-        found = vet(
-            source,
-            entry=entry,
-            offers=offers,
-            imports=config.sandbox.imports,
-            recipe=config.evaluation.recipe_search,
-        )
-    return found if opening is None else opening.findings(source, found)
+
+    def vetted(text: str) -> list[Finding]:
+        if config.sandbox.vet == "report":
+            return []
+        imports, recipe = config.sandbox.imports, config.evaluation.recipe_search
+        return vet(text, entry=entry, offers=offers, imports=imports, recipe=recipe)
+
+    found = vetted(source)
+    if opening is None:
+        return found
+    return opening.findings(source, found, own_findings(vetted(opening.seed)))
 
 
 def findings_in(
@@ -64,12 +66,12 @@ def findings_in(
     what its campaign allows. Raises UserError for a file that isn't UTF-8.
     """
     source = read_source(path)
-    record = load_record(path)
+    seeds = frozen_seeds(path.parent, [path.name])
     folder = path.resolve().parent.parent
-    if record is not None and (folder / FILE).is_file():
+    if seeds and (folder / FILE).is_file():
         imports = (*imports, *settings_of(folder).config.sandbox.imports)
     found = vet(source, entry="Model", offers=offers, imports=imports, recipe=recipe)
-    return found if record is None else opening_of(record, source).findings(source, found)
+    return opening_of(seeds[0]).findings(source, found, own_findings(found)) if seeds else found
 
 
 def in_one_line(findings: Sequence[Finding]) -> str:

@@ -11,6 +11,7 @@ from evoarch.evaluators.registry import program_for
 from evoarch.evaluators.task import Task
 from evoarch.sandbox.device import Device
 from evoarch.sandbox.environment import InterpreterError, environment_of
+from evoarch.sandbox.frozen import FrozenImportError, FrozenModules
 from evoarch.sandbox.job import Runner
 from evoarch.sandbox.level import LevelReport
 from evoarch.sandbox.limits import Level
@@ -36,10 +37,14 @@ def choose_level(report: LevelReport, wanted: str, *, unsafe: bool) -> Level:
 
 
 async def open_walls(
-    level: Level, task: Task, table: SandboxTable | None = None, devices: Sequence[Device] = ()
+    level: Level,
+    task: Task,
+    table: SandboxTable | None = None,
+    devices: Sequence[Device] = (),
+    frozen: FrozenModules | None = None,
 ) -> Runner:
-    """A warm zygote at `level` that holds the task's inside program and the modules that are allowed; its
-    children take turns on the slots of `devices`, if there are any.
+    """A warm zygote at `level` that holds the task's inside program, the modules that are allowed and the
+    `frozen` ones; its children take turns on the slots of `devices`, if there are any.
     """
     table = table or SandboxTable()
     if devices and level is Level.CONTAINER:
@@ -51,16 +56,20 @@ async def open_walls(
         level = Level.LANDLOCK
     try:
         modules = (*table.imports, *table.preload)
+        asked = (*modules, *(frozen.imports if frozen else ()))
         runner = await start(
             program_for(task),
             level=level,
             unsafe=level is Level.NONE,
-            packages=environment_of(table.python).providers(modules),
+            packages=environment_of(table.python).providers(asked),
             preload=modules,
             python=table.python,
             devices=devices,
+            frozen=frozen,
         )
         return OnDevices(runner, devices) if devices else runner
+    except FrozenImportError as error:
+        raise UserError(str(error), code=1) from error
     except InterpreterError as error:
         raise UserError(f"sandbox.{error}") from None
     except (SandboxUnavailableError, ZygoteLostError) as error:

@@ -14,8 +14,8 @@ from evoarch.agent.base.formatting import cell, command
 from evoarch.agent.base.versions import versions
 from evoarch.agent.config.load import Config
 from evoarch.agent.evaluation.one_file import needs_campaign
-from evoarch.agent.seeding.lineage import EditableRegions
-from evoarch.agent.seeding.record import records
+from evoarch.agent.seeding.patch import changed_files
+from evoarch.agent.seeding.record import FrozenSeed, packed
 from evoarch.agent.statistics.noise import read_noise
 from evoarch.archive.records import FULL, Candidate, Evaluation, Scored, State
 from evoarch.archive.store import Store
@@ -69,6 +69,28 @@ def model_file(store: Store, config: Config, candidate: Candidate, weights: str 
         )
     evaluations = [each for each in store.evaluations(candidate.id) if each.rung == FULL]
     return "\n".join(_header(store, config, candidate, evaluations, weights)) + "\n" + clean(candidate.source)
+
+
+MODEL = "evoarch_model"
+"""The module of an exported archive that has `Model`."""
+
+
+def model_archive(
+    store: Store, config: Config, candidate: Candidate, seed: FrozenSeed, weights: str = ""
+) -> bytes:
+    """A candidate of a repository as a zip archive that Python imports from: the frozen modules, with its
+    open definitions in their place, and `evoarch_model.py`. Raises UserError as `model_file`.
+    """
+    header = model_file(store, config, candidate, weights).split(clean(candidate.source))[0]
+    changed = changed_files(seed, candidate.source)
+    files = {}
+    for name, (path, package) in seed.record.modules.items():
+        place = name.replace(".", "/") + ("/__init__.py" if package else ".py")
+        files[place] = changed.get(path, seed.contents.get(path, b""))
+    lines = [header.rstrip(), "import torch", *seed.record.program, "", "", seed.record.adapter]
+    lines[0] += "\n# Use: sys.path.insert(0, THIS_FILE); from evoarch_model import Model\n"
+    files[f"{MODEL}.py"] = "\n".join(lines).encode()
+    return packed(files)
 
 
 def _own_recipe(config: Config, candidate: Candidate) -> list[str]:
@@ -135,9 +157,7 @@ def _again(store: Store, config: Config, candidate: Candidate) -> str:
         for name in config.sandbox.imports:
             if re.search(rf"\b{name.rpartition('.')[2]}\b", candidate.source):
                 words += ["--import", name]
-    # Code that came from a repository was vetted with the record of its seed, which an export leaves behind.
-    openings = EditableRegions(store, records(Path(store.folder), config.seeds.files))
-    if config.sandbox.vet == "report" or openings.record_of(openings.seed_of(candidate)):
+    if config.sandbox.vet == "report":
         words += ["--vet", "report"]
     if store.last_event_detail("session").get("level") == Level.NONE:
         words += ["--unsafe"]

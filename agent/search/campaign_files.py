@@ -8,13 +8,14 @@ from pathlib import Path
 
 from evoarch.agent.base.errors import UserError, files_told, nearest
 from evoarch.agent.config.load import FILE, Config
-from evoarch.agent.seeding.record import beside
+from evoarch.agent.seeding.record import archive_of, beside, weights_of
 from evoarch.prompts.render import SUFFIX, Override, PromptError, Templates, names
 from evoarch.prompts.samples import SAMPLES
 
 
 def own_files(folder: Path, config: Config) -> list[str]:
-    """The files of a campaign, as paths from `folder`: seeds, records of inlined seeds, prompt templates.
+    """The files of a campaign, as paths from `folder`: seeds, what came with those from repositories,
+    prompt templates.
 
     Raises UserError where the folder of templates that `config` names is not there.
     """
@@ -58,7 +59,7 @@ def differing(source: Path, folder: Path, config: Config) -> list[str]:
 
 def _found(folder: Path, config: Config) -> list[str]:
     """Records and templates that are there."""
-    records = [beside(Path(file)) for file in config.seeds.files]
+    records = [p(Path(file)) for file in config.seeds.files for p in (beside, archive_of, weights_of)]
     templates = sorted((folder / (config.prompts.folder or FOLDER)).glob(f"*{SUFFIX}"))
     return [
         *(str(record) for record in records if (folder / record).is_file()),

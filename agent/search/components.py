@@ -9,7 +9,7 @@ from evoarch.agent.evaluation.pipeline import EvaluatorSeam
 from evoarch.agent.lm.base import LM
 from evoarch.agent.operators.base import Operator
 from evoarch.agent.search.selection import SelectionMethod
-from evoarch.agent.seeding.record import SeedRecord
+from evoarch.agent.seeding.record import FrozenSeed
 from evoarch.agent.tuning.tuner import Tuner
 from evoarch.evaluators.pools.seam import Pool
 from evoarch.prompts.contexts import NO_CARD, TaskCard
@@ -29,7 +29,7 @@ class Components:
     operators: Sequence[Operator]
     lms: Mapping[str, LM]
     workers: int
-    seeds: Mapping[str, SeedRecord] = field(default_factory=dict)
+    seeds: Mapping[str, FrozenSeed] = field(default_factory=dict)
     cores: int = 0
     tuner: Tuner | None = None
     pool: Pool | None = None

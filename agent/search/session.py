@@ -17,7 +17,7 @@ from evoarch.agent.config.load import FILE, Config
 from evoarch.agent.config.recorded import Settings, settings_for_run, settings_of_replay
 from evoarch.agent.evaluation.bench import BenchPlan, open_bench, plan_bench, refuse_untimed
 from evoarch.agent.evaluation.constraints import wanted
-from evoarch.agent.evaluation.vetting import read_source
+from evoarch.agent.evaluation.vetting import findings_of, read_source
 from evoarch.agent.lm.base import LM, LMError
 from evoarch.agent.lm.budget import LMBudget
 from evoarch.agent.lm.calls import check
@@ -33,9 +33,9 @@ from evoarch.agent.search.own_parts import NO_PARTS, GivenParts, open_metrics, w
 from evoarch.agent.search.replay import recorded_order, replayed
 from evoarch.agent.search.selection import own_method
 from evoarch.agent.search.task_card import task_card
-from evoarch.agent.seeding.add import opening_of
 from evoarch.agent.seeding.lineage import check_unchanged
-from evoarch.agent.seeding.record import SeedRecord, records
+from evoarch.agent.seeding.record import FrozenSeed, records
+from evoarch.agent.seeding.splice import opening_of
 from evoarch.agent.statistics.objectives import deciding
 from evoarch.agent.tuning.tuner import build_tuner
 from evoarch.archive.filesystem import wal_problem
@@ -49,7 +49,6 @@ from evoarch.evaluators.task import Task
 from evoarch.prompts.contexts import NO_CARD, TaskCard
 from evoarch.sandbox.genome import source_digest
 from evoarch.sandbox.limits import Level
-from evoarch.sandbox.vet import vet
 
 
 @dataclass(frozen=True)
@@ -96,8 +95,8 @@ async def open_session(
     if not sources and not (folder / DATABASE).exists():
         place = settings.place("seeds.files")
         raise UserError(f"{place}: seeds.files: expected at least one model file, got none")
-    seeds = records(folder, config.seeds.files)
-    check_unchanged(seeds, sources)
+    check_unchanged(records(folder, config.seeds.files), sources)
+    seeds = {seed.record.name: seed for seed in plan.seeds}
     _vet_seeds(sources, config, task, seeds)
     if problem := wal_problem(folder):
         raise UserError(problem)
@@ -261,19 +260,13 @@ def _refuse_other_measure(store: Store, config: Config, settings: Settings) -> N
 
 
 def _vet_seeds(
-    sources: Mapping[str, str], config: Config, task: Task, seeds: Mapping[str, SeedRecord]
+    sources: Mapping[str, str], config: Config, task: Task, seeds: Mapping[str, FrozenSeed]
 ) -> None:
     found: dict[str, list[str]] = {}
+    enforced = config.model_copy(update={"sandbox": config.sandbox.model_copy(update={"vet": "enforce"})})
     for file, source in sources.items():
-        findings = vet(
-            source,
-            entry="Model",
-            offers=task.offers,
-            imports=config.sandbox.imports,
-            recipe=config.evaluation.recipe_search,
-        )
-        if record := seeds.get(Path(file).stem):
-            findings = opening_of(record, source).findings(source, findings)
+        seed = seeds.get(Path(file).stem)
+        findings = findings_of(source, enforced, task.offers, opening=opening_of(seed) if seed else None)
         found[file] = [str(finding) for finding in findings]
     _refuse(found)
 

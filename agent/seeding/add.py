@@ -1,60 +1,84 @@
-"""`seed add` step by step: resolve and inline, name what may change, fit the task, vet, and write it down."""
+"""`seed add` step by step: find what travels, name what may change, fit the task, and write it down."""
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.edit import append, edited, rewrite
 from evoarch.agent.config.load import FILE, load
-from evoarch.agent.seeding.adapter import Adapter, Layout, adapter, check_kwargs, layouts
-from evoarch.agent.seeding.frozen import Opening
-from evoarch.agent.seeding.inline import Inlined, Piece, find_entry, inline
-from evoarch.agent.seeding.record import SeedRecord, beside, text_digest
-from evoarch.agent.seeding.resolve import Repository, near
-from evoarch.agent.seeding.units import SeedError
+from evoarch.agent.seeding.adapter import Adapter, Entry, Fit
+from evoarch.agent.seeding.opened import OpenPart, choose, find_entry, open_part
+from evoarch.agent.seeding.record import (
+    FrozenSeed,
+    SeedRecord,
+    archive_of,
+    beside,
+    frozen_digest,
+    packed,
+    text_digest,
+    weights_of,
+)
+from evoarch.agent.seeding.repository import Reach, Repository, SeedError, SourceFile, reach
+from evoarch.agent.seeding.splice import ENTRY, opening_of
+from evoarch.sandbox.environment import Environment, own
 from evoarch.sandbox.outcome import Finding
 from evoarch.sandbox.rules.imports import ALLOWED
 from evoarch.sandbox.vet import vet
 
-ENTRY = "Model"
+MOST_DATA = 4 << 20
+"""Bytes of the data files of one seed."""
+
+_FREE = frozenset([*ALLOWED, "numpy", "functorch", "typing_extensions"])
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the user asked for."""
+    """What the user asked for. `data`: files that modules read when they are imported; `weights`: a
+    checkpoint; `more`: modules of the repository, or installed ones, that turned out to be imported by
+    name.
+    """
 
     path: Path
     entry: str = ENTRY
     evolve: tuple[str, ...] = ()
-    kwargs: Mapping[str, object] | None = None
+    kwargs: Mapping[str, object] = field(default_factory=dict)
     name: str = ""
+    data: tuple[Path, ...] = ()
+    weights: Path | None = None
+    more: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Seed:
-    """A genome with its record, not yet written."""
+    """A seed with its frozen files, not yet written."""
 
-    genome: str
-    record: SeedRecord
+    frozen: FrozenSeed
     adapter: Adapter
-    layout: Layout
+    fit: Fit
     places: tuple[tuple[int, str, int], ...]
+    weights: bytes = b""
 
     @property
-    def opening(self) -> Opening:
-        """What may change in this seed and its descendants."""
-        return opening_of(self.record, self.genome)
+    def genome(self) -> str:
+        """The text of what is open."""
+        return self.frozen.genome
+
+    @property
+    def record(self) -> SeedRecord:
+        """What is remembered of it."""
+        return self.frozen.record
 
     def place(self, line: int) -> str:
         """`file:line` of the user's own file that a line of the genome came from."""
         found = [place for place in self.places if place[0] <= line]
-        if not found:
+        if not found or line > self.genome.count("\n", 0, len(self.genome) - len(self.adapter.text)):
             return f"seeds/{self.record.name}.py:{line}"
         first, file, origin = found[-1]
         return f"{file}:{origin + line - first}"
@@ -62,164 +86,151 @@ class Seed:
 
 @dataclass(frozen=True)
 class Prepared:
-    """An inlined entry, before it is fitted to a task."""
+    """An entry with all that travels, before it is fitted to a task."""
 
     wanted: Wanted
     repository: Repository
-    inlined: Inlined
-    place: str
-    line: int
-    evolve: tuple[str, ...]
+    reached: Reach
+    entry: Entry
+    part: OpenPart
+    installed: tuple[str, ...]
+    contents: Mapping[str, bytes]
+    data: tuple[str, ...]
 
-    def seeds(self, offers: Mapping[str, object]) -> Iterator[Seed]:
-        """One seed for each way to hand the task's examples to the entry. Raises SeedError."""
-        kwargs = dict(self.wanted.kwargs or {})
-        shape = offers.get("input_shape", ())
-        for layout in layouts(shape if isinstance(shape, list | tuple) else (), kwargs):
-            yield self.seed(offers, layout)
+    @property
+    def third_parties(self) -> list[str]:
+        """Packages of the interpreter that frozen code imports, beside those that every genome may."""
+        roots = {name.partition(".")[0] for name in self.installed} - sys.stdlib_module_names - _FREE
+        return sorted(roots)
 
-    def seed(self, offers: Mapping[str, object], layout: Layout) -> Seed:
-        """The seed whose adapter hands over examples as `layout` says. `offers`: the arguments of the task.
+    def seed(self, offers: Mapping[str, object], fit: Fit) -> Seed:
+        """The seed whose adapter calls the entry as `fit` says. `offers`: the arguments of the task.
 
         Raises SeedError.
         """
-        kwargs = dict(self.wanted.kwargs or {})
-        made = adapter(self.inlined, kwargs, offers, layout, self.place, self.line)
-        genome, places = self.inlined.laid_out(made.text)
-        if "torch." in made.text and not re.search(r"^import torch$", genome, re.MULTILINE):
-            future = genome.startswith("from __future__")
-            at = genome.index("\n") + 1 if future else 0
-            genome = genome[:at] + "import torch\n" + genome[at:]
-            places = [(first + 1, file, line) for first, file, line in places]
-        files = {
-            place: text_digest(self.repository.source(self.repository.root / place).text)
-            for place in self.inlined.files
-        }
+        made = self.entry.adapter(offers, fit)
+        modules = {n: (m.place, m.package) for n, m in self.reached.modules.items()}
+        part = self.part
+        if made.text and self.entry.name == ENTRY:
+            part = open_part(self.repository, self._chosen(), (ENTRY,))
+        called = (made.text, *made.program)
+        digest = frozen_digest(modules, self.contents, part.definitions, called)
+        genome, places = part.genome(digest, made.text, made.program)
         record = SeedRecord(
             name=self.wanted.name,
             repository=str(self.repository.root),
-            file=self.place,
-            entry=self.wanted.entry,
-            inner=self.inlined.entry,
-            kwargs=kwargs,
-            evolve=self.evolve,
+            file=self.entry.source.place,
+            line=self.entry.line,
+            entry=self.entry.name,
+            module=self.entry.source.name,
+            kwargs=dict(self.wanted.kwargs),
+            named=bool(self.wanted.evolve),
+            opened=part.definitions,
+            header=part.header,
+            spelled=part.spelled,
+            signatures=part.signatures,
             adapter=made.text,
+            program=made.program,
+            modules=modules,
+            installed=self.installed,
+            data=self.data,
+            frozen=digest,
             digest=text_digest(genome),
-            files=files,
-            pieces=self.inlined.pieces,
-            imports=tuple(text for text, _ in self.inlined.imports),
+            weights=self.wanted.weights is not None,
         )
-        return Seed(genome, record, made, layout, tuple(places))
+        weights = self.wanted.weights.read_bytes() if self.wanted.weights else b""
+        return Seed(FrozenSeed(record, genome, self.contents), made, fit, tuple(places), weights)
+
+    def _chosen(self) -> Any:
+        found = (self.entry.source, self.entry.name)
+        return choose(self.repository, [*self.reached.modules.values()], found, self.wanted.evolve)
 
 
-def prepare(wanted: Wanted, imports: Sequence[str] = ()) -> Prepared:
-    """Resolves and inlines. `imports`: third-party modules that the campaign allows.
+def prepare(wanted: Wanted, environment: Environment | None = None) -> Prepared:
+    """Finds what travels and what is open. `environment`: whose packages frozen code may import.
 
-    Raises SeedError or UserError.
+    Raises UserError with a line for each obstacle.
     """
     path = wanted.path.resolve()
     if not path.is_file():
         raise UserError(f"{wanted.path}: no such file", code=1)
     repository = Repository.around(path)
-    source = repository.source(path)
-    entry = find_entry(repository, source, wanted.entry)
-    plain = wanted.entry == ENTRY and not wanted.kwargs
-    inlined = inline(repository, source, wanted.entry, () if plain else (ENTRY, "torch"))
-    check_imports(inlined, imports)
-    line = next(u.line for u in entry.source.binding(entry.name))
-    check_kwargs(inlined, wanted.kwargs or {}, entry.source.place, line)
-    evolve = tuple(dict.fromkeys(open_name(inlined, name) for name in wanted.evolve))
-    named = Wanted(path, wanted.entry, wanted.evolve, wanted.kwargs, wanted.name or path.stem)
-    return Prepared(named, repository, inlined, entry.source.place, line, evolve)
+    source, name = find_entry(repository, repository.entry(path), wanted.entry)
+    local = [m for m in wanted.more if repository.find(m)]
+    reached = reach(repository, source, local)
+    line = next((n.lineno for n in source.tree.body if getattr(n, "name", "") == name), 1)
+    entry = Entry(repository, source, name, line, wanted.kwargs)
+    problems = list(reached.problems)
+    installed = _installed(
+        reached, environment or own(), problems, [m for m in wanted.more if m not in local]
+    )
+    problems += entry.problems()
+    part = None
+    try:
+        chosen = choose(repository, [*reached.modules.values()], (source, name), wanted.evolve)
+        part = open_part(repository, chosen)
+    except SeedError as error:
+        problems.append(str(error))
+    contents = {m.place: m.content.data for m in reached.modules.values() if m.content.data or not m.package}
+    data = _data(repository, wanted.data, contents, problems)
+    if problems or part is None:
+        raise UserError("\n".join(dict.fromkeys(problems)), code=1)
+    named = replace(wanted, path=path, entry=name, name=wanted.name or path.stem)
+    return Prepared(named, repository, reached, entry, part, installed, contents, data)
 
 
-def check_imports(inlined: Inlined, imports: Sequence[str]) -> None:
-    """Raises UserError, a line for each third-party import that isn't allowed by name."""
-    lines = []
-    for _, external in inlined.imports:
-        root = external.module.partition(".")[0]
-        path = external.path
-        granted = any(path == name or path.startswith(f"{name}.") for name in imports)
-        if root not in (*ALLOWED, "__future__") and not granted:
-            lines.append(
-                f"{external.place}:{external.line}: imports {external.module}, which is not allowed; "
-                f"name it: [sandbox] imports = [{root!r}]"
+def _installed(
+    reached: Reach, environment: Environment, problems: list[str], more: Sequence[str]
+) -> tuple[str, ...]:
+    """The modules from outside that are there. Those that are sure to be missed are problems."""
+    there: dict[str, bool] = {}
+    said: set[str] = set()
+    found = []
+    for module, (place, line, sure) in [*reached.installed.items(), *((m, ("", 0, False)) for m in more)]:
+        root = module.partition(".")[0]
+        if root not in there:
+            try:
+                there[root] = bool(environment.providers([root])) or root in sys.stdlib_module_names
+            except PackageNotFoundError:
+                there[root] = False
+        if there[root]:
+            found.append(module)
+        elif sure and root not in said:
+            said.add(root)
+            problems.append(
+                f"{place}:{line}: imports {root}, which is not installed beside torch; install it, or name "
+                "the interpreter that has it: [sandbox] python"
             )
-    if lines:
-        raise UserError("\n".join(lines), code=1)
+    return tuple(dict.fromkeys(found))
 
 
-def open_name(inlined: Inlined, name: str) -> str:
-    """The genome's name of a definition that may change: `NAME`, or `FILE:NAME` where two files have it.
-
-    Raises SeedError where it can't be opened.
-    """
-    file, _, rest = name.rpartition(":")
-    head, _, member = rest.partition(".")
-    defined = [p for p in inlined.pieces if p.kind in ("class", "function")]
-    found = [p for p in defined if head in (*p.names, *p.original) and p.file.endswith(file)]
-    entry = next(p for p in defined if inlined.entry in p.names)
-    if len(found) > 1:
-        names = " or ".join(f"{p.file}:{head}" for p in found)
-        raise SeedError(found[1].file, found[1].line, f"--evolve {name} names more than one; say {names}")
-    if not found:
-        hint = near(head, [p.names[0] for p in defined])
-        raise SeedError(
-            entry.file, entry.line, f"--evolve {name}: the entry uses no class or function of that name{hint}"
-        )
-    piece = found[0]
-    methods, bases = _class_of(piece)
-    if member and member in methods:
-        raise SeedError(piece.file, piece.line, f"--evolve {name}: expected a class or function; open {head}")
-    if member or (piece.kind == "class" and not methods):
-        owner = next((p for p in defined if p.names[0] in bases), None)
-        where = f"{owner.names[0]} ({owner.file}:{owner.line})" if owner else ", ".join(bases) or "nothing"
-        raise SeedError(
-            piece.file,
-            piece.line,
-            f"--evolve {name} is frozen by inheritance: {head} has no {member or 'method'} of its own, "
-            f"it comes from {where}",
-        )
-    return piece.names[0]
+def _data(
+    repository: Repository, paths: Sequence[Path], contents: dict[str, bytes], problems: list[str]
+) -> tuple[str, ...]:
+    """Reads the declared data files into `contents`."""
+    found = []
+    for path in paths:
+        full = path.resolve()
+        if not full.is_file() or not full.is_relative_to(repository.root):
+            problems.append(f"--data {path}: expected a file below {repository.root}")
+            continue
+        found.append(repository.place(full))
+        contents[found[-1]] = full.read_bytes()
+    if sum(len(contents[place]) for place in found) > MOST_DATA:
+        problems.append(f"--data: expected at most {MOST_DATA >> 20} MiB in all")
+    return tuple(found)
 
 
-def _class_of(piece: Piece) -> tuple[set[str], list[str]]:
-    node = ast.parse(piece.text).body[0]
-    if not isinstance(node, ast.ClassDef):
-        return set(), []
-    methods = {m.name for m in node.body if isinstance(m, ast.FunctionDef)}
-    return methods, [ast.unparse(base) for base in node.bases]
+def seed_findings(seed: Seed, offers: Mapping[str, object]) -> list[str]:
+    """What keeps a seed from being a parent, each as one line with the user's own file and line."""
+    found = vet(seed.genome, entry=ENTRY, offers=offers)
+    opening = opening_of(seed.frozen)
+    return [_at(seed, finding) for finding in opening.findings(seed.genome, found, own_findings(found))]
 
 
-def opening_of(record: SeedRecord, genome: str) -> Opening:
-    """What may change in the descendants of a seed."""
-    return Opening(genome, record.evolve, ENTRY if record.adapter else "", record.inner)
-
-
-def seed_findings(seed: Seed, offers: Mapping[str, object], imports: Sequence[str]) -> list[str]:
-    """What keeps a seed from running, each as one line with the user's own file and line."""
-    found = vet(seed.genome, entry=ENTRY, offers=offers, imports=imports)
-    lines = [_at(seed, _allowable(seed.genome, f)) for f in seed.opening.findings(seed.genome, found)]
-    spans = [(first, p) for (first, _, _), p in zip(_pieces(seed), seed.record.pieces, strict=True)]
-    for finding in found:
-        inside = [p for first, p in spans if first <= finding.line <= first + p.end - p.start]
-        if finding.rule == "module-work" and inside and inside[-1].kind == "assign":
-            lines.append(
-                f"{seed.place(finding.line)}: code runs at import: {finding.message} ({finding.hint})"
-            )
-    return lines
-
-
-def _allowable(genome: str, finding: Finding) -> Finding:
-    """A finding about an import of a closed part of a library, with the way to open it."""
-    line = genome.splitlines()[finding.line - 1].split()
-    if finding.rule != "library-name" or line[0] not in ("from", "import"):
-        return finding
-    return replace(finding, hint=f"or allow it by name: [sandbox] imports = [{line[1]!r}]")
-
-
-def _pieces(seed: Seed) -> list[tuple[int, str, int]]:
-    return list(seed.places[len(seed.places) - len(seed.record.pieces) :])
+def own_findings(found: Sequence[Finding]) -> list[Finding]:
+    """What vetting says of a seed that is held against nobody: it is the user's own code."""
+    return [finding for finding in found if not finding.rule.startswith(("entry", "syntax", "size"))]
 
 
 def _at(seed: Seed, finding: Finding) -> str:
@@ -228,23 +239,26 @@ def _at(seed: Seed, finding: Finding) -> str:
 
 def check_free(folder: Path, name: str) -> Path:
     """Where the seed will stand. Raises UserError where something is there already."""
-    if not re.fullmatch(r"[A-Za-z0-9_][\w.-]*", name):
+    if not re.fullmatch(r"[^\W][\w.-]*", name):
         raise UserError(f"--name {name}: expected letters, digits, dots, dashes and underscores")
     path = folder / "seeds" / f"{name}.py"
-    if path.exists() or beside(path).exists():
+    if any(place.exists() for place in (path, beside(path), archive_of(path))):
         raise UserError(f"{path}: is there already; choose another --name", code=1)
     return path
 
 
 def write_seed(folder: Path, seed: Seed) -> Path:
-    """Writes seeds/<name>.py and its record, and names it in campaign.toml. Raises UserError before it
-    has written anything."""
+    """Writes the seed with its record and its frozen files, and names it in campaign.toml. Raises UserError
+    before it has written anything."""
     path = check_free(folder, seed.record.name)
     config = folder / FILE
     changed = with_seed(config, f"seeds/{path.name}")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(seed.genome, encoding="utf-8")
     seed.record.save(beside(path))
+    archive_of(path).write_bytes(packed(seed.frozen.contents))
+    if seed.weights:
+        weights_of(path).write_bytes(seed.weights)
     rewrite(config, changed)
     load(folder)
     return path
@@ -260,3 +274,16 @@ def with_seed(path: Path, file: str) -> str:
         append(seeds["files"], file)
 
     return edited(path, add)
+
+
+__all__ = [
+    "Prepared",
+    "Seed",
+    "SourceFile",
+    "Wanted",
+    "check_free",
+    "own_findings",
+    "prepare",
+    "seed_findings",
+    "write_seed",
+]

@@ -10,7 +10,8 @@ from evoarch.agent.base.errors import UserError
 
 
 def arguments(given: Iterable[str]) -> dict[str, object]:
-    """`name=value` texts by name. A value is a Python literal; anything else is text.
+    """`name=value` texts by name; a name may have dots, for a part of a configuration. A value is a Python
+    literal; anything else is text.
 
     Raises UserError, one line, for a text that is no such pair, and for a value that a seed's record can't
     hold: it is JSON.
@@ -18,7 +19,7 @@ def arguments(given: Iterable[str]) -> dict[str, object]:
     found: dict[str, object] = {}
     for text in given:
         key, equals, value = text.partition("=")
-        if not equals or not key.isidentifier():
+        if not equals or not all(part.isidentifier() for part in key.split(".")):
             raise UserError(f"--kwargs {text}: expected name=value, e.g. --kwargs depth=3")
         try:
             found[key] = ast.literal_eval(value)

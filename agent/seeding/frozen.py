@@ -6,8 +6,8 @@ Statements are compared by what they do: comments, docstrings and layout don't m
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 import libcst as cst
@@ -18,6 +18,9 @@ from evoarch.sandbox.outcome import Finding
 from evoarch.sandbox.parsing import GenomeError, parse
 
 RULE = "frozen"
+MARKER = "FROZEN"
+"""The constant of a genome that names its frozen modules by their digest."""
+
 STRICT = ("import", "entry", "syntax", "size")
 """Rules (by their beginning) that hold for a user's own code too."""
 
@@ -29,13 +32,19 @@ _HINT = "change only what is open"
 
 @dataclass(frozen=True)
 class Opening:
-    """What may change in the descendants of one seed. `evolve` empty: all but the adapter `frozen_entry`
-    ("" where there is none); then imports may be added too."""
+    """What may change in the descendants of one seed: `evolve`, and neither the adapter `frozen_entry` (""
+    where there is none) nor anything else. `signatures`: of frozen definitions elsewhere that open code
+    names. `named`: the user named what is open; then no import may be added either. `splices`: what
+    keeps a genome from being put into the user's files.
+    """
 
     seed: str
     evolve: tuple[str, ...]
     frozen_entry: str = ""
     inner: str = "Model"
+    signatures: Mapping[str, str] = field(default_factory=dict)
+    named: bool = True
+    splices: Callable[[str], Sequence[Finding]] = lambda source: ()
 
     @cached_property
     def units(self) -> tuple[Unit, ...]:
@@ -46,18 +55,17 @@ class Opening:
     def frozen(self) -> dict[str, Unit]:
         """Frozen definitions and constants of the seed, by each name that they bind."""
         kept = {n: u for u in self.units if u.kind not in ("import", "prose") for n in u.names}
-        if self.evolve:
-            return {n: u for n, u in kept.items() if not set(u.names) & set(self.evolve)}
-        return {n: u for n, u in kept.items() if n == self.frozen_entry}
+        return {n: u for n, u in kept.items() if not set(u.names) & set(self.evolve)}
 
     def target(self, number: int) -> str:
         """The open definition that an operator which writes one is to write, in turn."""
-        return self.evolve[number % len(self.evolve)] if self.evolve else self.inner
+        return self.evolve[number % len(self.evolve)] if self.named else self.inner
 
     def view(self, source: str) -> str:
         """A parent as operators see it: open parts in full, frozen ones as signatures, within SIGNATURES."""
-        units = units_of(source)
+        units = [u for u in units_of(source) if MARKER not in u.names]
         named = {n for u in units if not self._is_frozen(u) for n in u.reads}
+        elsewhere = [units_of(text)[0] for n, text in self.signatures.items() if text and n in named]
         stubs = {u.start: stub(u) for u in units if self._is_frozen(u)}
         left = SIGNATURES
         shown: set[int] = set()
@@ -65,8 +73,16 @@ class Opening:
             if len(stubs[unit.start]) <= left or set(unit.names) & named:
                 left -= len(stubs[unit.start])
                 shown.add(unit.start)
+        parts = [(u, stubs.get(u.start, u.text)) for u in units if u.start not in stubs or u.start in shown]
+        at = next((n for n, (u, _) in enumerate(parts) if u.kind not in ("import", "prose")), len(parts))
+        told: set[str] = set()
+        for unit in elsewhere:
+            if len(unit.text) <= left:
+                left -= len(unit.text)
+                told.update(unit.names)
+                parts.insert(at, (unit, unit.text))
         return _joined(
-            [(u, stubs.get(u.start, u.text)) for u in units if u.start not in stubs or u.start in shown]
+            [(u, t) for u, t in parts if u.kind != "import" or not u.names or not told >= set(u.names)]
         )
 
     def merged(self, draft: str, parent: str, entry: str) -> tuple[str, list[Finding]]:
@@ -89,24 +105,33 @@ class Opening:
             findings.append(Finding(line, 0, RULE, f"the open {entry} {what}", "keep the names of open code"))
         if findings:
             return draft, findings
-        return self._restored(units, units_of(parent)), []
+        own = [u for u in units if not set(u.names) & self.signatures.keys() or u.kind == "import"]
+        return self._restored(own, units_of(parent)), []
 
-    def findings(self, source: str, found: Sequence[Finding] = ()) -> list[Finding]:
-        """Findings about a whole child: `found` less those in code that is the seed's own and unchanged,
-        plus what it may not do."""
+    def findings(
+        self, source: str, found: Sequence[Finding] = (), seed: Sequence[Finding] = ()
+    ) -> list[Finding]:
+        """Findings about a whole child: `found` less those in code that is the seed's own and unchanged, and
+        those that the `seed` has as well; plus what it may not do.
+        """
         try:
             units = units_of(source)
         except GenomeError:
             return list(found)
+        known = {(f.rule, f.message) for f in seed}
         own = {n: canonical(u.text) for u in self.units for n in u.names}
         same = [u for u in units if u.names and all(own.get(n) == canonical(u.text) for n in u.names)]
         kept = [
             f
             for f in found
-            if f.rule.startswith(STRICT)
-            or not any(u.start <= f.line <= u.end for u in same if u.kind != "import")
+            if (f.rule, f.message) not in known
+            and (
+                f.rule.startswith(STRICT)
+                or not any(u.start <= f.line <= u.end for u in same if u.kind != "import")
+            )
         ]
-        return [*kept, *self._missing(units), *self._touched(units, stubs=False)]
+        wrong = [*self._missing(units), *self._touched(units, stubs=False), *self._writes(units)]
+        return [*kept, *(wrong or self.splices(source))]
 
     def _is_frozen(self, unit: Unit) -> bool:
         return any(name in self.frozen for name in unit.names)
@@ -123,25 +148,40 @@ class Opening:
                 line = new.line if new else 1
                 yield Finding(line, 0, RULE, f"the {kind} {name} {what}", "keep the names of the seed")
 
+    def _writes(self, units: Sequence[Unit]) -> Iterator[Finding]:
+        """Assignments into what the seed imports: a frozen class, a registry, a module."""
+        imported = {i.bound for u in self.units for i in u.imports}
+        own = {name: set(_written(u.text)) for u in self.units for name in u.names}
+        for unit in units:
+            if unit.kind == "import":
+                continue
+            known = own.get(unit.names[0], set()) if unit.names else set()
+            for name, line in _written(unit.text).items():
+                if name.partition(".")[0] in imported and name not in known:
+                    yield Finding(unit.start + line - 1, 0, RULE, f"changes the frozen {name}", _HINT)
+
     def _touched(self, units: Sequence[Unit], *, stubs: bool) -> Iterator[Finding]:
         imports = {(i.module, i.level, i.name, i.bound) for u in self.units for i in u.imports}
         bound_by_imports = {i[3] for i in imports}
         kinds = {n: u.kind for u in self.units for n in u.names}
         for unit in units:
             for found in (*unit.imports, *unit.stars):
-                if self.evolve and (found.module, found.level, found.name, found.bound) not in imports:
+                if self.named and (found.module, found.level, found.name, found.bound) not in imports:
                     text = unit.text.strip()
                     yield Finding(unit.line, 0, RULE, f"adds an import: {text}", "use what the file imports")
             if unit.kind == "import":
                 continue
             for name in unit.names:
                 was = self.frozen.get(name)
-                if was is not None:
+                if stubs and self.signatures.get(name):
+                    if canonical(unit.text) != canonical(self.signatures[name]):
+                        yield Finding(unit.line, 0, RULE, f"changes the frozen {name}", _HINT)
+                elif was is not None:
                     allowed = [was.text, stub(was)] if stubs else [was.text]
                     if canonical(unit.text) not in [canonical(text) for text in allowed]:
                         line = unit.line + changed_line(was.text, unit.text) - _offset(unit)
                         yield Finding(line, 0, RULE, f"changes the frozen {name}", _HINT)
-                elif self.evolve and name in bound_by_imports:
+                elif name in bound_by_imports:
                     yield Finding(unit.line, 0, RULE, f"rebinds the import {name}", _HINT)
                 elif name in self.evolve and unit.kind != kinds[name]:
                     yield Finding(unit.line, 0, RULE, f"makes a {unit.kind} of the open {name}", _HINT)
@@ -150,7 +190,7 @@ class Opening:
         new = {n: u for u in draft if u.kind != "import" for n in u.names}
         known = {n for u in parent for n in u.names}
         added = [u for u in draft if u.names and u.kind != "import" and not set(u.names) & known]
-        extra = [] if self.evolve else [u for u in draft if u.kind == "import"]
+        extra = [] if self.named else [u for u in draft if u.kind == "import"]
         parts: list[tuple[Unit, str]] = []
         placed = False
         for unit in parent:
@@ -231,6 +271,19 @@ def _key(node: ast.stmt) -> str:
             values = value if isinstance(value, list) else [value]
             parts.append(" ".join(ast.dump(v) if isinstance(v, ast.AST) else repr(v) for v in values))
     return "|".join(parts)
+
+
+def _written(text: str) -> dict[str, int]:
+    """Dotted paths below a name that a statement assigns to, or deletes, with the line (from 1)."""
+    found: dict[str, int] = {}
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load):
+            root: ast.expr = node
+            while isinstance(root, ast.Attribute | ast.Subscript):
+                root = root.value
+            if isinstance(root, ast.Name):
+                found.setdefault(ast.unparse(node), node.lineno)
+    return found
 
 
 def _offset(unit: Unit) -> int:

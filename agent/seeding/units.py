@@ -5,22 +5,14 @@ from __future__ import annotations
 import ast
 import symtable
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import libcst as cst
 
-from evoarch.agent.base.errors import UserError
-from evoarch.sandbox.parsing import GenomeError, parse
-from evoarch.sandbox.rules.base import below, dotted
-
-
-class SeedError(UserError):
-    """What keeps a model file from becoming a seed: one line with file and line."""
-
-    def __init__(self, place: str, line: int, message: str) -> None:
-        super().__init__(f"{place}:{line}: {message}", code=1)
+from evoarch.agent.seeding.texts import lines_of
+from evoarch.sandbox.parsing import parse
+from evoarch.sandbox.rules.base import dotted
 
 
 @dataclass(frozen=True)
@@ -40,8 +32,7 @@ class Imported:
 class Unit:
     """One top-level statement. Lines count from 1 and are inclusive; `start` takes in the comments above.
 
-    `kind`: import, class, function, assign, guarded (an if or try that only binds), typing (under
-    TYPE_CHECKING), prose, main, or work (runs at import). `text` ends with a newline.
+    `kind`: import, class, function, assign, prose, or work (anything else). `text` ends with a newline.
     """
 
     kind: str
@@ -53,50 +44,7 @@ class Unit:
     node: cst.BaseStatement | cst.BaseCompoundStatement
     imports: tuple[Imported, ...] = ()
     stars: tuple[Imported, ...] = ()
-    inner: tuple[Imported, ...] = ()
-    """Imports inside a function or class body."""
     reads: frozenset[str] = frozenset()
-
-    @property
-    def defines(self) -> bool:
-        """Whether it defines a class or a function."""
-        return self.kind in ("class", "function")
-
-
-@dataclass(frozen=True)
-class Source:
-    """A parsed file. `place` is its path as messages show it."""
-
-    path: Path
-    place: str
-    text: str
-    units: tuple[Unit, ...]
-    identifiers: frozenset[str] = field(repr=False, default=frozenset())
-
-    def binding(self, name: str) -> list[Unit]:
-        """The statements that bind `name`, in order."""
-        return [unit for unit in self.units if name in unit.names]
-
-    @property
-    def future(self) -> bool:
-        """Whether the file imports from __future__."""
-        return any(i.module == "__future__" for unit in self.units for i in unit.imports)
-
-
-def read_source(path: Path, place: str) -> Source:
-    """Reads and parses a file. Raises SeedError for text that is no Python."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        raise SeedError(place, 1, f"expected UTF-8 text, got byte {error.object[error.start]:#x}") from None
-    except OSError as error:
-        raise SeedError(place, 1, f"can't be read: {error.strerror}") from None
-    try:
-        units = units_of(text)
-    except GenomeError as error:
-        raise SeedError(place, error.line, error.message) from None
-    names = frozenset(node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name))
-    return Source(path, place, text, units, names)
 
 
 @lru_cache(maxsize=128)
@@ -116,7 +64,7 @@ def _split(module: cst.Module) -> Iterator[Unit]:
             blank += 1
         comments = len(node.leading_lines) - blank
         length = code.count("\n")
-        text = "".join(code.splitlines(keepends=True)[blank:])
+        text = "".join(lines_of(code)[blank:])
         start = line + blank
         yield _unit(node, text, start, start + comments, line + length - 1)
         line += length
@@ -126,21 +74,10 @@ def _unit(
     node: cst.BaseStatement | cst.BaseCompoundStatement, text: str, start: int, line: int, end: int
 ) -> Unit:
     def made(kind: str, names: tuple[str, ...] = (), **more: tuple[Imported, ...]) -> Unit:
-        inner = more.pop("inner", ())
-        return Unit(kind, names, text, start, line, end, node, **more, inner=inner, reads=reads(text))
+        return Unit(kind, names, text, start, line, end, node, **more, reads=reads(text))
 
     if isinstance(node, cst.ClassDef | cst.FunctionDef):
-        kind = "class" if isinstance(node, cst.ClassDef) else "function"
-        inner = tuple(i for child in below(node) for i in imported(child, line))
-        return made(kind, (node.name.value,), inner=inner)
-    if isinstance(node, cst.If):
-        test = dotted(node.test)
-        if test in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
-            return made("typing", _bound(text))
-        if "__name__" in {n.value for n in below(node.test) if isinstance(n, cst.Name)}:
-            return made("main")
-    if isinstance(node, cst.If | cst.Try):
-        return made("guarded" if _only_binds(node) else "work", _bound(text))
+        return made("class" if isinstance(node, cst.ClassDef) else "function", (node.name.value,))
     if not isinstance(node, cst.SimpleStatementLine):
         return made("work", _bound(text))
     imports = tuple(i for small in node.body for i in imported(small, line))
@@ -189,19 +126,6 @@ def _is_names(target: cst.CSTNode) -> bool:
     return isinstance(target, cst.Name)
 
 
-def _only_binds(node: cst.BaseCompoundStatement) -> bool:
-    """Whether an if or try does nothing but import, assign, define and raise."""
-    calm = (cst.Import, cst.ImportFrom, cst.Pass, cst.Raise)
-    for statement in below(node):
-        if isinstance(statement, cst.For | cst.While | cst.With | cst.Del | cst.Assert):
-            return False
-        if isinstance(statement, cst.BaseSmallStatement) and not (
-            isinstance(statement, calm) or _binds_names(statement)
-        ):
-            return False
-    return True
-
-
 def _bound(text: str) -> tuple[str, ...]:
     """Names that a statement binds at the top level, in order."""
     table = symtable.symtable(text, "<unit>", "exec")
@@ -226,13 +150,3 @@ def reads(text: str) -> frozenset[str]:
         if annotation is not None:
             found |= {name.id for name in ast.walk(annotation) if isinstance(name, ast.Name)}
     return frozenset(found)
-
-
-def string_list(unit: Unit) -> list[str] | None:
-    """The value of `__all__ = [...]`, None where it is anything but a list of strings."""
-    statement = ast.parse(unit.text).body[0]
-    try:
-        value = ast.literal_eval(getattr(statement, "value", None))  # type: ignore[arg-type]
-    except (ValueError, TypeError):
-        return None
-    return [str(item) for item in value] if isinstance(value, list | tuple) else None

@@ -69,17 +69,24 @@ class SlotHost:
     def warm(self) -> tuple[Level | None, str]:
         """Starts the zygote: (its level, ""), or (None, why not)."""
         walls = self._walls
+        installed = walls.frozen.imports if walls.frozen else ()
         try:
             start = runner.start(
                 walls.program,
                 level=walls.level,
                 unsafe=walls.unsafe,
-                packages=environment_of(walls.python).providers(walls.modules),
+                packages=environment_of(walls.python).providers((*walls.modules, *installed)),
                 preload=walls.modules,
                 python=walls.python,
+                frozen=walls.frozen,
             )
             self._runner = self._loop.run(start)
-        except (InterpreterError, SandboxUnavailableError, runner.ZygoteLostError) as error:
+        except (
+            InterpreterError,
+            SandboxUnavailableError,
+            runner.FrozenImportError,
+            runner.ZygoteLostError,
+        ) as error:
             return None, str(error)
         except importlib.metadata.PackageNotFoundError as error:
             return None, f"sandbox.imports: {error} is not installed there"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from evoarch.sandbox.frozen import FrozenModules
 from evoarch.sandbox.job import Program, Runner
 from evoarch.sandbox.limits import Level
 
@@ -19,7 +20,7 @@ class Walls:
     """What the zygote of a slot is started with. `least`: the isolation that a node must offer, unless
     `unsafe`; it then gives the best it has, or just `level`. `modules`: imported before any fork; their
     distributions are looked up on the node. `python`: the interpreter that children have there ("": the
-    node's own).
+    node's own). `frozen`: users' own modules.
     """
 
     program: Program
@@ -28,6 +29,7 @@ class Walls:
     level: Level | None = None
     modules: tuple[str, ...] = ()
     python: str = ""
+    frozen: FrozenModules | None = None
 
 
 @dataclass(frozen=True)

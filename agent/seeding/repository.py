@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from evoarch.agent.base.errors import UserError
@@ -47,6 +47,15 @@ class Import:
 
 
 @dataclass(frozen=True)
+class Facts:
+    """What a file imports and binds at its top level. `dynamic`: it may have more names."""
+
+    imports: tuple[Import, ...]
+    names: frozenset[str]
+    dynamic: bool
+
+
+@dataclass(frozen=True)
 class SourceFile:
     """One file as a module. `place` is its path from the repository's root, with slashes."""
 
@@ -65,29 +74,39 @@ class SourceFile:
         except ValueError as error:
             raise SeedError(self.place, 1, str(error)) from None
 
-    @cached_property
+    @property
+    def facts(self) -> Facts:
+        """What its imports are about. Raises SeedError for text that is no Python."""
+        try:
+            return _facts(self.content.data, self.name if self.package else self.name.rpartition(".")[0])
+        except (SyntaxError, ValueError):
+            _ = self.tree
+            raise
+
+    @property
     def imports(self) -> tuple[Import, ...]:
         """What it imports, in the order of the text; relative ones as absolute names."""
-        return tuple(_imports(self.tree, self.name if self.package else self.name.rpartition(".")[0]))
+        return self.facts.imports
 
-    @cached_property
+    @property
     def names(self) -> frozenset[str]:
-        """What its top level binds."""
-        return frozenset(_bound(self.tree.body))
+        """What its top level binds; `*` for a star import."""
+        return self.facts.names
 
     @property
     def future(self) -> bool:
         """Whether it imports annotations from __future__."""
         return any(i.module == "__future__" and i.name == "annotations" for i in self.imports)
 
-    @cached_property
-    def answers_any(self) -> bool:
-        """Whether it may have names that its text doesn't show."""
-        dynamic = {"__getattr__", "*"}
-        calls = {
-            n.func.id for n in ast.walk(self.tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
-        }
-        return bool(self.names & dynamic or calls & {"globals", "locals", "vars", "setattr", "exec"})
+
+@lru_cache(maxsize=4096)
+def _facts(data: bytes, package: str) -> Facts:
+    """Of a file's bytes. The tree is let go: those of a whole repository take much memory."""
+    tree = ast.parse(data)
+    names = frozenset(_bound(tree.body))
+    calls = {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
+    dynamic = bool(names & {"__getattr__", "*"} or calls & {"globals", "locals", "vars", "setattr", "exec"})
+    return Facts(tuple(_imports(tree, package)), names, dynamic)
 
 
 @dataclass
@@ -274,7 +293,7 @@ def _follow(
         part = repository.find(below) if below and target.package else None
         if part is not None:
             yield below, certain
-        elif certain and below and each.name not in target.names and not target.answers_any:
+        elif certain and below and each.name not in target.names and not target.facts.dynamic:
             hint = near(each.name, {n for n in target.names if not n.startswith("__")})
             text = f"import can't be resolved: {target.place} has no {each.name}{hint}"
             found.problems.append(f"{module.place}:{each.line}: {text}")

@@ -249,10 +249,11 @@ def _laid(old: Sequence[str], text: str, end: str, genome: int) -> list[_Line]:
         if tag == "equal":
             made += [_Line(line) for line in old[i:j]]
             last = end_of(old[j - 1]) or last
-        else:
-            made += [
-                _Line(line + last, genome + n if genome else 0) for n, line in enumerate(new[k:m], start=k)
-            ]
+            continue
+        for n, line in enumerate(new[k:m]):
+            # A line that takes another's place ends as that one.
+            last = (end_of(old[i + n]) if i + n < j else "") or last
+            made.append(_Line(line + last, genome + k + n if genome else 0))
     # Only the last line of a file may lack its end, and keeps lacking it.
     bare = bool(old) and not end_of(old[-1])
     made = [line if end_of(line.text) else _Line(line.text + last, line.genome) for line in made]

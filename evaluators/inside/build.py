@@ -73,8 +73,10 @@ def state_of(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]:
     ties: dict[str, str] = {}
     first: dict[tuple[int, torch.Size, tuple[int, ...]], str] = {}
     for name, value in named_state(model).items():
-        if value.is_complex() or value.dtype is torch.bfloat16:
-            raise TypeError(f"state {name!r} must be float16, float32, float64 or integer, got {value.dtype}")
+        if value.dtype is torch.bfloat16:
+            raise TypeError(
+                f"state {name!r} must be float16, float32, float64, complex or integer, got {value.dtype}"
+            )
         state[name] = value.detach()
         place = (value.data_ptr(), value.shape, value.stride())
         if value.numel() and first.setdefault(place, name) != name:

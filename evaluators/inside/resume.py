@@ -24,8 +24,13 @@ def snapshot(
     """`model/<name>`, `optimiser/<parameter>/<moment>` and `rng`: training goes on from it bit by bit."""
     held = {f"model/{name}": value.detach().clone() for name, value in named_state(model).items()}
     for number, moments in optimiser.state_dict()["state"].items():
-        held |= {f"optimiser/{number}/{name}": value.detach().clone() for name, value in moments.items()}
+        held |= {f"optimiser/{number}/{name}": _real(value).clone() for name, value in moments.items()}
     return held | random_states(options)
+
+
+def _real(value: Tensor) -> Tensor:
+    """As it crosses: complex numbers as pairs."""
+    return torch.view_as_real(value.detach()) if value.is_complex() else value.detach()
 
 
 def restore(
@@ -37,9 +42,14 @@ def restore(
     """The inverse of `snapshot`. Raises ValueError where the tensors are not those of this model."""
     load_state(model, part_of(held, "model/"), constants=True)
     state: dict[int, dict[str, Any]] = {}
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
     for path, value in part_of(held, "optimiser/").items():
         number, _, name = path.partition("/")
-        state.setdefault(int(number), {})[name] = value.clone()
+        own = parameters[int(number)]
+        paired = own.is_complex() and value.shape[:-1] == own.shape
+        state.setdefault(int(number), {})[name] = (
+            torch.view_as_complex(value.clone()) if paired else value.clone()
+        )
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
     set_random_states(held, options)
 

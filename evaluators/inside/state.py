@@ -21,14 +21,15 @@ MOST_LEVELS = 64
 def named_state(model: nn.Module) -> dict[str, Tensor]:
     """Parameters and persistent buffers by dotted name, in the order of torch's own `state_dict`.
 
-    A module that is reached twice is named twice. Raises TypeError for what is no tensor, ValueError for a
+    A module that is reached twice is named twice. Complex numbers are shown as pairs of real ones, in a last
+    dimension of their own, and written through it. Raises TypeError for what is no tensor, ValueError for a
     module that holds itself or more than MOST_TENSORS tensors.
     """
     found: dict[str, Tensor] = {}
     for name, value in _walk(model, "", 0):
         if not isinstance(value, Tensor):
             raise TypeError(f"state {name!r} must be a tensor, got {type(value).__name__}")
-        found[name] = value
+        found[name] = torch.view_as_real(value.detach()) if value.is_complex() else value
         if len(found) > MOST_TENSORS:
             raise ValueError(f"expected a model of at most {MOST_TENSORS} tensors")
     return found

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from evoarch.agent.seeding.add import Wanted, prepare
 from evoarch.agent.seeding.frozen import canonical
 from evoarch.agent.seeding.units import units_of
 from evoarch.archive.records import State
 from evoarch.archive.store import open_archive
-from evoarch.sandbox.genome import source_digest
 from kit.command import evoarch, new_campaign
 from kit.paths import FIXTURES
+from kit.seeds import seed_of
 
 REPOSITORY = FIXTURES / "seeding" / "repo"
 
@@ -75,14 +74,22 @@ def test_a_campaign_on_one_open_block_ends_in_a_patch_that_the_repository_takes(
     assert tests.returncode == 0, tests.stdout
     assert (repository / "nets" / "model.py").read_text() == before
 
-    # The patched repository is the winner: inlined again it is the same source.
-    prepared = prepare(Wanted(repository / "nets" / "model.py", "Net", (), {"width": 6}))
-    again = next(prepared.seeds({"input_shape": (40,), "num_classes": 10}))
-    assert source_digest(again.genome) == winner.source_digest
+    # The patched repository is the winner: added again its open code is the same.
+    again = seed_of(repository / "nets" / "model.py", "Net", ("Block",), width=6)
+    blocks = [
+        u.text for genome in (again.genome, winner.source) for u in units_of(genome) if "Block" in u.names
+    ]
+    assert canonical(blocks[0]) == canonical(blocks[1])
 
-    one = tmp_path / "winner.py"
+    refused = evoarch("export", str(folder), str(winner.id), "--file", "-o", str(tmp_path / "winner.py"))
+    assert refused.exit_code == 1
+    assert "is a model of 6 files: -o NAME.zip takes them all" in refused.stderr
+    one = tmp_path / "winner.zip"
     assert evoarch("export", str(folder), str(winner.id), "--file", "-o", str(one)).exit_code == 0
-    assert evoarch("check", str(one)).exit_code == 0
+    use = "import sys, torch; sys.path.insert(0, sys.argv[1]); from evoarch_model import Model; "
+    use += "print(tuple(Model(num_classes=10)(torch.zeros(2, 40)).shape))"
+    ran = run(sys.executable, "-c", use, str(one))
+    assert ran.stdout == "(2, 10)\n", ran.stderr
 
     edited = folder / "seeds" / "net.py"
     edited.write_text(edited.read_text() + "\n# changed by hand\n")

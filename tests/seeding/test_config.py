@@ -8,8 +8,9 @@ import pytest
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.load import load
 from evoarch.agent.search.new_campaign import write_campaign
-from evoarch.agent.seeding.add import Wanted, prepare, with_seed, write_seed
+from evoarch.agent.seeding.add import with_seed, write_seed
 from evoarch.evaluators.tasks import load_task
+from kit.seeds import seed_of
 from kit.small_net import NET
 
 
@@ -67,9 +68,7 @@ def test_a_list_that_can_not_be_added_to_is_said_before_anything_is_written(tmp_
     before = config.read_text()
     repository.mkdir()
     (repository / "net.py").write_text(NET)
-    seed = next(
-        prepare(Wanted(repository / "net.py", "Net")).seeds({"input_shape": (40,), "num_classes": 10})
-    )
+    seed = seed_of(repository / "net.py")
     with pytest.raises(UserError, match=r"campaign\.toml: expected tables and lists as"):
         write_seed(folder, seed)
     assert config.read_text() == before

@@ -1,15 +1,14 @@
 """Model files nobody here wrote become seeds without a hand's help, and compute what the originals do."""
 
+from __future__ import annotations
+
 import importlib.util
 import sys
-import warnings
 from types import ModuleType
 
 import pytest
-import torch
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.seeding.add import Wanted, prepare
 from kit.paths import BENCHMARKS
 
 
@@ -25,33 +24,36 @@ def _corpus() -> ModuleType:
 
 
 corpus = _corpus()
-QUICK = [case for case in corpus.cases() if case.quick]
+QUICK = corpus.first(quick=True)
 
 
 def test_the_corpus_is_as_large_as_it_says() -> None:
-    assert sum(case.file.startswith("vit_pytorch") for case in QUICK) >= 40
-    assert sum(case.file.startswith("pytorchcv") for case in QUICK) >= 60
+    assert len(corpus.first()) == 165
+    assert sum(case.package == "vit_pytorch" for case in QUICK) >= 40
+    assert sum(case.package == "pytorchcv" for case in QUICK) >= 60
+    few = corpus.listed()
+    assert sum(map(len, few.values())) >= 75
+    assert len(few) + len(corpus.BUILDERS) >= 14
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the originals use what newer versions warn about
 @pytest.mark.parametrize("package", ["vit_pytorch", "pytorchcv"])
-def test_genomes_are_identical_to_their_originals(package: str) -> None:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the originals use what newer versions warn about
-            found = {c.file: corpus.compare(c) for c in QUICK if c.file.startswith(package)}
-    finally:
-        torch.set_num_threads(threads)
-    assert {file: problem for file, problem in found.items() if problem} == {}
+def test_seeds_are_identical_to_their_originals(package: str) -> None:
+    found = dict(corpus.compare([case for case in QUICK if case.package == package]))
+    assert {case.file: what for case, what in found.items() if what != corpus.SAME} == {}
 
 
-@pytest.mark.parametrize("file", corpus.REFUSED)
-def test_what_can_not_become_a_seed_is_refused_with_its_cause(file: str) -> None:
-    entry, cause = corpus.REFUSED[file]
-    case = corpus.Case(file, entry, {}, (1,), quick=True)
+@pytest.mark.parametrize(
+    ("file", "entry", "cause"),
+    [
+        ("vit_pytorch/dino.py", "Dino", "imports torchvision, which is not installed beside torch"),
+        ("vit_pytorch/vaat.py", "VAAT", "imports torchaudio, which is not installed beside torch"),
+        ("vit_pytorch/simple_vit.py", "SimpleVit", "there is no entry SimpleVit; nearest known: SimpleViT"),
+    ],
+)
+def test_what_can_not_become_a_seed_is_refused_with_its_cause(file: str, entry: str, cause: str) -> None:
     with pytest.raises(UserError) as caught:
-        prepare(Wanted(case.path, entry), corpus.IMPORTS)
+        corpus.seed_of(corpus.Case("vit_pytorch", file, entry))
     assert cause in str(caught.value)
-    assert str(caught.value).startswith(f"{file}:")
+    assert file in str(caught.value)

@@ -21,7 +21,15 @@ from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.recorded import settings_for_run
 from evoarch.agent.evaluation.bench import Bench, BenchPlan, on_this_machine, open_bench, plan_bench
 from evoarch.agent.seeding.adapter import Fit, layouts
-from evoarch.agent.seeding.add import Prepared, Seed, Wanted, check_free, prepare, seed_findings
+from evoarch.agent.seeding.add import (
+    Prepared,
+    Seed,
+    Wanted,
+    check_free,
+    fitting_share,
+    prepare,
+    seed_findings,
+)
 from evoarch.agent.seeding.runner import over
 from evoarch.evaluators.evaluation import Evaluator
 from evoarch.evaluators.failures import failure_of
@@ -116,7 +124,8 @@ async def _searched(
     whole = replace(plan, seeds=(*plan.seeds, first.frozen))
     try:
         async with open_bench(whole, runs=None, unsafe=unsafe) as bench:
-            seed = await _fitting(bench, prepared, fits)
+            seed, passed = await _fitting(bench, prepared, fits)
+            _check_weights(seed, passed, wanted=prepared.wanted)
             return seed, await _asked(bench, seed, "proof")
     except UserError as error:
         cause = error.__cause__
@@ -125,7 +134,7 @@ async def _searched(
         raise
 
 
-async def _fitting(bench: Bench, prepared: Prepared, fits: Sequence[Fit]) -> Seed:
+async def _fitting(bench: Bench, prepared: Prepared, fits: Sequence[Fit]) -> tuple[Seed, DryRunPassed]:
     offers = bench.plan.task.offers
     first, refused = "", set[tuple[str, ...]]()
     tried: list[str] = []
@@ -141,7 +150,7 @@ async def _fitting(bench: Bench, prepared: Prepared, fits: Sequence[Fit]) -> See
                 if isinstance(result, DryRunPassed):
                     break
         if isinstance(result, DryRunPassed):
-            return seed
+            return seed, result
         said = result.message if isinstance(result, Raised) else ""
         if missing := _MISSING.search(said):
             raise _MissingError(missing[1], f"{prepared.entry.source.place}:1: {said}")
@@ -153,6 +162,19 @@ async def _fitting(bench: Bench, prepared: Prepared, fits: Sequence[Fit]) -> See
         tried.append(fit.layout.name)
     ways = ", ".join(dict.fromkeys(tried))
     raise UserError(f"{first}; examples were handed over {ways}", code=1)
+
+
+def _check_weights(seed: Seed, passed: DryRunPassed, *, wanted: Wanted) -> None:
+    """Raises UserError for a checkpoint that fits nowhere."""
+    if wanted.weights and passed.signature:
+        state = {name: shape for name, (_, shape) in passed.signature.tensors.items()}
+        if not fitting_share(seed.frozen.weights, state):
+            has, wants = next(iter(seed.frozen.weights), "nothing"), next(iter(state))
+            raise UserError(
+                f"--weights {wanted.weights}: fits nowhere: it has {has}, the model wants {wants} "
+                f"of shape {state[wants]}",
+                code=1,
+            )
 
 
 async def _dry_run(bench: Bench, seed: Seed) -> DryRunPassed | ChildOutcome:

@@ -50,6 +50,8 @@ class Ladder:
     classes: int | None = None
     growing: Growing | None = None
     """What grows the weights of one size into those of the next (`seeds.grown`)."""
+    checkpoints: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
+    """What seeds with a user's own checkpoint begin at, by the seed's name."""
 
     async def climb(
         self, candidate: Candidate, source: str, digest: str, kind: str, train: Train
@@ -57,7 +59,7 @@ class Ladder:
         """The rung on which the first training repeat ended, and how: `FULL`, or an earlier one where it
         failed. None: it was stopped there, and is settled.
         """
-        if not (self.rungs or self.config.evaluation.inherit or self.growing):
+        if not (self.rungs or self.config.evaluation.inherit or self.growing or self.checkpoints):
             return FULL, await train(source, digest, 0, None)
         passed, start, state = self._reached(candidate)
         inherited = _Inherited() if state else await self._inherited(candidate, kind)
@@ -163,10 +165,12 @@ class Ladder:
         return None
 
     async def _inherited(self, candidate: Candidate, kind: str) -> _Inherited:
-        """The weights of the elder's first training repeat, and the steps that are in them."""
+        """The weights of the elder's first training repeat, and the steps that are in them; without an
+        elder, the checkpoint that its seed came with.
+        """
         parent = self._elder(candidate, kind)
         if parent is None:
-            return _Inherited()
+            return self._checkpoint(candidate)
         try:
             tensors: Mapping[str, Array] = load_weights(self._folder, parent, FULL, 0)
         except ArchiveError:
@@ -182,6 +186,14 @@ class Ladder:
             if each.seed == 0 and "inherited" in each.detail:
                 own = each.detail["inherited"]
         return _Inherited(tensors, {"from": parent, "steps": self.steps + int(own.get("steps", 0))})
+
+    def _checkpoint(self, candidate: Candidate) -> _Inherited:
+        while self.checkpoints and candidate.parents:
+            candidate = self.store.candidate(candidate.parents[0])
+        tensors = self.checkpoints.get(candidate.name or "") if candidate.operator == "seed" else None
+        if not tensors:
+            return _Inherited()
+        return _Inherited(tensors, {"from": candidate.id, "steps": 0, "checkpoint": True})
 
 
 @dataclass(frozen=True)

@@ -177,12 +177,13 @@ def _screen(store: Store, config: Config, parts: Components, event_order: EventO
 def _ladder(store: Store, config: Config, parts: Components, event_order: EventOrder) -> Ladder:
     """The rungs of the campaign's evaluator. Raises UserError where it has no such, or can't inherit."""
     table, evaluator = config.evaluation, parts.evaluator
-    if not (table.rungs or table.inherit or config.seeds.grown):
+    checkpoints = {name: seed.weights for name, seed in parts.seeds.items() if seed.weights}
+    if not (table.rungs or table.inherit or config.seeds.grown or checkpoints):
         return Ladder(store, config, event_order, (), 0)
     growing = evaluator if config.seeds.grown and isinstance(evaluator, Growing) else None
     if not isinstance(evaluator, ResumableEvaluator) or (config.seeds.grown and growing is None):
         key = "evaluation.rungs" if table.rungs else "evaluation.inherit"
-        key = key if table.rungs or table.inherit else "seeds.grown"
+        key = key if table.rungs or table.inherit else "seeds.grown" if config.seeds.grown else "seed add --weights"
         raise UserError(
             f"{key}: expected a task that is trained in parts; {config.campaign.task} brings its own training"
         )
@@ -190,4 +191,4 @@ def _ladder(store: Store, config: Config, parts: Components, event_order: EventO
     rungs = ladder(table.rungs, evaluator.steps)
     # Twice guessing among two or three is no bar: good models stand below it after some steps.
     known = classes if isinstance(classes, int) and classes > 3 else None
-    return Ladder(store, config, event_order, rungs, evaluator.steps, known, growing)
+    return Ladder(store, config, event_order, rungs, evaluator.steps, known, growing, checkpoints)

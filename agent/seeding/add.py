@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,9 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.edit import append, edited, rewrite
@@ -27,8 +31,9 @@ from evoarch.agent.seeding.record import (
 )
 from evoarch.agent.seeding.repository import Reach, Repository, SeedError, SourceFile, reach
 from evoarch.agent.seeding.splice import ENTRY, opening_of
+from evoarch.evaluators.inside.overlap import overlap
 from evoarch.sandbox.environment import Environment, own
-from evoarch.sandbox.outcome import Finding
+from evoarch.sandbox.outcome import Array, Finding
 from evoarch.sandbox.rules.imports import ALLOWED
 from evoarch.sandbox.vet import vet
 
@@ -63,7 +68,6 @@ class Seed:
     adapter: Adapter
     fit: Fit
     places: tuple[tuple[int, str, int], ...]
-    weights: bytes = b""
 
     @property
     def genome(self) -> str:
@@ -138,8 +142,8 @@ class Prepared:
             digest=text_digest(genome),
             weights=self.wanted.weights is not None,
         )
-        weights = self.wanted.weights.read_bytes() if self.wanted.weights else b""
-        return Seed(FrozenSeed(record, genome, self.contents), made, fit, tuple(places), weights)
+        weights = _checkpoint(self.wanted.weights, "inner." if "self.inner" in made.text else "")
+        return Seed(FrozenSeed(record, genome, self.contents, weights), made, fit, tuple(places))
 
     def _chosen(self) -> Any:
         found = (self.entry.source, self.entry.name)
@@ -177,6 +181,26 @@ def prepare(wanted: Wanted, environment: Environment | None = None) -> Prepared:
         raise UserError("\n".join(dict.fromkeys(problems)), code=1)
     named = replace(wanted, path=path, entry=name, name=wanted.name or path.stem)
     return Prepared(named, repository, reached, entry, part, installed, contents, data)
+
+
+def _checkpoint(path: Path | None, prefix: str) -> Mapping[str, Array]:
+    """The user's checkpoint under the names that the adapter gives. Raises UserError."""
+    if path is None:
+        return {}
+    try:
+        return {f"{prefix}{name}": array for name, array in load_file(path).items()}
+    except (OSError, SafetensorError, TypeError) as error:
+        raise UserError(f"--weights {path}: expected a file of safetensors: {error}", code=1) from None
+
+
+def fitting_share(weights: Mapping[str, Array], state: Mapping[str, Sequence[int]]) -> float:
+    """The share of a model's numbers that begin at a checkpoint, by names and shapes; `state`: its shapes."""
+    shared = total = 0
+    for name, shape in state.items():
+        total += math.prod(shape)
+        if name in weights:
+            shared += math.prod(overlap(tuple(shape), weights[name].shape) or (0,))
+    return shared / max(1, total)
 
 
 def _installed(
@@ -257,8 +281,8 @@ def write_seed(folder: Path, seed: Seed) -> Path:
     path.write_text(seed.genome, encoding="utf-8")
     seed.record.save(beside(path))
     archive_of(path).write_bytes(packed(seed.frozen.contents))
-    if seed.weights:
-        weights_of(path).write_bytes(seed.weights)
+    if seed.frozen.weights:
+        save_file(dict(seed.frozen.weights), weights_of(path))
     rewrite(config, changed)
     load(folder)
     return path

@@ -13,10 +13,14 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.seeding.opened import OpenDefinition
 from evoarch.agent.seeding.texts import FileText
 from evoarch.sandbox.frozen import FrozenModule, FrozenModules
+from evoarch.sandbox.outcome import Array
 
 VERSION = 2
 
@@ -83,6 +87,8 @@ class FrozenSeed:
     record: SeedRecord
     genome: str
     contents: Mapping[str, bytes]
+    weights: Mapping[str, Array] = field(default_factory=dict)
+    """The checkpoint that training begins at, by the genome's own names."""
 
     @cached_property
     def modules(self) -> FrozenModules:
@@ -203,7 +209,8 @@ def _loaded(path: Path, record: SeedRecord) -> FrozenSeed:
         genome = path.read_text(encoding="utf-8")
         stat = place.stat()
         contents = _contents(place, stat.st_mtime_ns, stat.st_size)
-    except (OSError, zipfile.BadZipFile, UnicodeDecodeError) as error:
+        weights = load_file(weights_of(path)) if record.weights else {}
+    except (OSError, zipfile.BadZipFile, UnicodeDecodeError, SafetensorError) as error:
         raise UserError(
             f"{place}: the frozen files of seed {record.name} can't be read: {error}", code=1
         ) from None
@@ -212,7 +219,7 @@ def _loaded(path: Path, record: SeedRecord) -> FrozenSeed:
         != record.frozen
     ):
         raise UserError(f"{place}: was changed after the seed was added; add it again", code=1)
-    return FrozenSeed(record, genome, contents)
+    return FrozenSeed(record, genome, contents, weights)
 
 
 @lru_cache(maxsize=16)

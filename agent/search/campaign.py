@@ -183,7 +183,13 @@ def _ladder(store: Store, config: Config, parts: Components, event_order: EventO
     growing = evaluator if config.seeds.grown and isinstance(evaluator, Growing) else None
     if not isinstance(evaluator, ResumableEvaluator) or (config.seeds.grown and growing is None):
         key = "evaluation.rungs" if table.rungs else "evaluation.inherit"
-        key = key if table.rungs or table.inherit else "seeds.grown" if config.seeds.grown else "seed add --weights"
+        key = (
+            key
+            if table.rungs or table.inherit
+            else "seeds.grown"
+            if config.seeds.grown
+            else "seed add --weights"
+        )
         raise UserError(
             f"{key}: expected a task that is trained in parts; {config.campaign.task} brings its own training"
         )

@@ -1,18 +1,19 @@
 """Runs every attack of tests/corpus/attacks at one level and tells which reached their aim.
 
-    python tests/corpus/harness.py LEVEL [--unprivileged] [--ray] [NAME...]
+    python tests/corpus/harness.py LEVEL [--unprivileged] [--ray] [--frozen] [NAME...]
     python tests/corpus/harness.py --table docs/security.md
 
 The first prints one JSON object: {"level", "attacks": {name: {"escaped": [what], "outcome": text}}};
 `--unprivileged` gives up root for it, and exits with 77 where that can't be done; `--ray`: in a slot of a
-Ray that is started for it, where the controller is the driver. The second runs every
-level that works here and writes what it found into the page.
+Ray that is started for it, where the controller is the driver; `--frozen`: beside frozen modules of a user,
+which the zygote has run behind its own locks. The second runs every level that works here and writes what
+it found into the page.
 
-An attack is a genome: a docstring whose first line is the promise it attacks, `AIM`, and
-`attack(target) -> bytes`. `target` names things of the controller that stand outside: a secret `file`, its
-`folder`, listening ports and sockets, the controller's pid, the variable and the memory that hold the secret.
-What counts as an escape is checked here, outside, whatever the attack claims, except for the aim "power",
-where the attack says (non-empty) that it got hold of something a child must not have:
+An attack is a genome: a docstring whose first line is the promise it attacks, `AIM`, and `attack(target) ->
+bytes`. `target` names things of the controller that stand outside: a secret `file`, its `folder`, listening
+ports and sockets, the controller's pid, the variable and the memory that hold the secret. What counts as an
+escape is checked here, outside, whatever the attack claims, except for the aim "power", where the attack
+says (non-empty) that it got hold of something a child must not have:
 
     loot    the secret is in the answer
     power   the answer is not empty
@@ -47,6 +48,7 @@ ATTACKS = Path(__file__).parent / "attacks"
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from evoarch.sandbox import container  # noqa: E402
+from evoarch.sandbox.frozen import FrozenModule, FrozenModules  # noqa: E402
 from evoarch.sandbox.job import Job, Program, Runner  # noqa: E402
 from evoarch.sandbox.level import detect, find_bwrap  # noqa: E402
 from evoarch.sandbox.limits import Level, Limits  # noqa: E402
@@ -231,11 +233,24 @@ async def run(attack: Attack, runner: Runner) -> dict[str, object]:
         return {"escaped": escaped, "outcome": f"{type(outcome).__name__} {short}"[:300]}
 
 
-async def opened(level: Level, on_ray: bool) -> Runner:
+FROZEN = FrozenModules(
+    {
+        "user": FrozenModule("user/__init__.py", b"", package=True),
+        "user.part": FrozenModule("user/part.py", b"import os, socket, subprocess\nLIMIT = 3\n"),
+        "user.open": FrozenModule("user/open.py", b"from user.part import LIMIT\n"),
+    },
+    ("user.part", "user.open"),
+    frozenset(["user.open"]),
+    ("os", "socket", "subprocess"),
+)
+
+
+async def opened(level: Level, on_ray: bool, frozen: bool) -> Runner:
     # The walls hold nothing back by keeping the tools away: what an attack wants to import is there.
     program, unsafe = Program({"probe": PROBE}, "probe"), level is Level.NONE
     if not on_ray:
-        return await start(program, level=level, unsafe=unsafe, preload=["ctypes"])
+        held = FROZEN if frozen else None
+        return await start(program, level=level, unsafe=unsafe, preload=["ctypes"], frozen=held)
     from evoarch.evaluators.pools.ray_cluster import connect
     from evoarch.evaluators.pools.seam import Need, Walls
     from evoarch.evaluators.pools.slots import SlotPool
@@ -247,8 +262,8 @@ async def opened(level: Level, on_ray: bool) -> Runner:
     return pool
 
 
-async def main(level: Level, names: list[str], on_ray: bool) -> None:
-    runner = await opened(level, on_ray)
+async def main(level: Level, names: list[str], on_ray: bool, frozen: bool) -> None:
+    runner = await opened(level, on_ray, frozen)
     chosen = [
         a for a in attacks() if (not names or a.name in names) and (a.unlocked or level is not Level.NONE)
     ]
@@ -325,4 +340,4 @@ if __name__ == "__main__":
     if "--unprivileged" in sys.argv:
         give_up_root(__file__)
     chosen = [name for name in sys.argv[2:] if not name.startswith("--")]
-    asyncio.run(main(Level(sys.argv[1]), chosen, "--ray" in sys.argv))
+    asyncio.run(main(Level(sys.argv[1]), chosen, "--ray" in sys.argv, "--frozen" in sys.argv))

@@ -25,12 +25,15 @@ needs_full = pytest.mark.skipif(BEST is not Level.FULL, reason="bubblewrap does 
 
 
 @functools.cache
-def escapes(level: Level, unprivileged: bool, where: str = "", ray: bool = False) -> dict[str, list[str]]:
+def escapes(
+    level: Level, unprivileged: bool, where: str = "", ray: bool = False, frozen: bool = False
+) -> dict[str, list[str]]:
     """What each attack achieved, from one run of the corpus in a process of its own.
 
     `where` tells runs in different surroundings apart.
     """
     options = [*(["--unprivileged"] if unprivileged else []), *(["--ray"] if ray else [])]
+    options += ["--frozen"] if frozen else []
     command = [sys.executable, str(HARNESS), level.value, *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=480 if ray else 240, check=False)
     if done.returncode == 77:
@@ -55,6 +58,20 @@ def test_no_attack_escapes_landlock_without_privileges(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_no_attack_escapes_full(name: str) -> None:
     assert escapes(Level.FULL, False)[name] == []
+
+
+@pytest.mark.slow
+@needs_landlock
+@pytest.mark.parametrize("name", NAMES)
+def test_no_attack_escapes_landlock_beside_frozen_modules(name: str) -> None:
+    assert escapes(Level.LANDLOCK, True, frozen=True)[name] == []
+
+
+@pytest.mark.slow
+@needs_full
+@pytest.mark.parametrize("name", NAMES)
+def test_no_attack_escapes_full_beside_frozen_modules(name: str) -> None:
+    assert escapes(Level.FULL, False, frozen=True)[name] == []
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 # ruff: noqa: E501 (small files read better on one line)
 
 import ast
+import shutil
 from pathlib import Path
 
 import pytest
@@ -121,11 +122,16 @@ BAD: dict[str, tuple[dict[str, str], list[str], str]] = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    path = tmp_path / "campaign"
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("new") / "campaign"
     new_campaign(path)
     return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path, campaign: Path) -> Path:
+    return Path(shutil.copytree(campaign, tmp_path / "campaign"))
 
 
 def refused(folder: Path, path: Path, *options: str) -> str:

@@ -243,7 +243,10 @@ class _Resources(importlib.abc.TraversableResources):
 class _Resource(importlib.abc.Traversable):
     def __init__(self, finder: FrozenFinder, path: str) -> None:
         self.finder, self.path = finder, path
-        self.name = path.rpartition("/")[2]
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
 
     def iterdir(self) -> Iterator[Any]:
         below = {p[len(self.path) + 1 :].partition("/")[0] for p in self.finder.data if self._holds(p)}

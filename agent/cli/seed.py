@@ -88,8 +88,9 @@ def add(
     from evoarch.agent.config.recorded import settings_for_run
     from evoarch.agent.config.trust import code_of
     from evoarch.agent.evaluation.fitting import fitted_seed
-    from evoarch.agent.seeding.add import ENTRY, Wanted, write_seed
+    from evoarch.agent.seeding.add import Wanted, write_seed
     from evoarch.agent.seeding.arguments import arguments
+    from evoarch.agent.seeding.splice import ENTRY
 
     agree(folder, code_of(settings_for_run(folder).config, folder), trust=trust)
 

@@ -112,8 +112,10 @@ def signature(
     """What a class's method, its bases included, or a function takes; None where the text doesn't tell."""
     found = definition_of(repository, source, name)
     seen: set[tuple[str, str]] = set()
-    while found and isinstance(found[1], ast.ClassDef):
+    while found:
         home, node = found
+        if isinstance(node, ast.FunctionDef):
+            return _signature(node, 0)
         if (home.place, node.name) in seen:
             return None
         seen.add((home.place, node.name))
@@ -124,9 +126,7 @@ def signature(
             return fields
         bases = [f for b in node.bases if (f := definition_of(repository, home, ast.unparse(b)))]
         found = bases[0] if bases else None
-        if found is None:
-            return Signature((), False) if method == "__init__" else None
-    return _signature(found[1], 0) if found and isinstance(found[1], ast.FunctionDef) else None
+    return Signature((), False) if seen and method == "__init__" else None
 
 
 def _fields(node: ast.ClassDef) -> Signature | None:
@@ -152,13 +152,14 @@ def _signature(node: ast.FunctionDef, skip: int) -> Signature:
     pairs = [*zip(positional, [*padded, *args.defaults], strict=True)][skip:]
     pairs += zip(args.kwonlyargs, args.kw_defaults, strict=True)
     return Signature(
-        tuple(
-            Parameter(a.arg, d and ast.unparse(d), a.annotation and ast.unparse(a.annotation))
-            for a, d in pairs
-        ),
+        tuple(Parameter(a.arg, _text(d), _text(a.annotation)) for a, d in pairs),
         args.kwarg is not None,
         frozenset(a.arg for a in args.kwonlyargs),
     )
+
+
+def _text(node: ast.expr | None) -> str | None:
+    return None if node is None else ast.unparse(node)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from evoarch.agent.seeding.record import (
     text_digest,
     weights_of,
 )
-from evoarch.agent.seeding.repository import Reach, Repository, SeedError, SourceFile, reach
+from evoarch.agent.seeding.repository import Reach, Repository, SeedError, reach
 from evoarch.agent.seeding.splice import ENTRY, opening_of
 from evoarch.evaluators.inside.overlap import overlap
 from evoarch.sandbox.environment import Environment, own
@@ -298,16 +298,3 @@ def with_seed(path: Path, file: str) -> str:
         append(seeds["files"], file)
 
     return edited(path, add)
-
-
-__all__ = [
-    "Prepared",
-    "Seed",
-    "SourceFile",
-    "Wanted",
-    "check_free",
-    "own_findings",
-    "prepare",
-    "seed_findings",
-    "write_seed",
-]

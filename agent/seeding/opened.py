@@ -141,7 +141,8 @@ def openable(source: SourceFile) -> dict[str, ast.ClassDef | ast.FunctionDef]:
 
 
 def _start(node: ast.stmt) -> int:
-    return min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(d.lineno for d in decorators)])
 
 
 def _used(source: SourceFile, entry: str) -> list[tuple[SourceFile, ast.ClassDef | ast.FunctionDef]]:

@@ -125,6 +125,9 @@ def signature(
         if method == "__init__" and (fields := _fields(node)) is not None:
             return fields
         bases = [f for b in node.bases if (f := definition_of(repository, home, ast.unparse(b)))]
+        known = all(ast.unparse(b).endswith(("Module", "Sequential", "ABC", "object")) for b in node.bases)
+        if not bases and not known:
+            return None
         found = bases[0] if bases else None
     return Signature((), False) if seen and method == "__init__" else None
 

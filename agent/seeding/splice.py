@@ -15,6 +15,7 @@ from evoarch.agent.seeding.record import FrozenSeed
 from evoarch.agent.seeding.repository import SourceFile
 from evoarch.agent.seeding.texts import FileText, end_of, lines_of, without_end
 from evoarch.agent.seeding.units import Unit, reads, units_of
+from evoarch.sandbox.executable import executable
 from evoarch.sandbox.genome import strip_prose
 from evoarch.sandbox.job import FrozenTexts
 from evoarch.sandbox.outcome import Finding
@@ -34,11 +35,14 @@ class SpliceError(ValueError):
 
 @dataclass(frozen=True)
 class Spliced:
-    """`texts`: the new text of each file that changes, by path; `lines`: by path, pairs of a line of the file
-    and the genome's; `program`: what makes the model, with each line where the genome has it.
+    """`texts`: the new text of each file that changes, by path. `runs`: the same as a child runs it, where
+    changed definitions stand without prose and layout (sandbox/executable.py); `lines`: by path, pairs
+    of a line of that and the genome's. `program`: what makes the model, with each line where the genome
+    has it.
     """
 
     texts: Mapping[str, str]
+    runs: Mapping[str, str]
     lines: Mapping[str, Sequence[tuple[int, int]]]
     program: str
 
@@ -47,7 +51,7 @@ class Spliced:
         names: dict[str, list[str]] = {}
         for name, (path, _) in seed.record.modules.items():
             names.setdefault(path, []).append(name)
-        modules = {name: text for path, text in self.texts.items() for name in names[path]}
+        modules = {name: text for path, text in self.runs.items() for name in names[path]}
         return FrozenTexts(modules, self.lines)
 
 
@@ -62,7 +66,7 @@ def splice(seed: FrozenSeed, genome: str) -> Spliced:
     before = {name: unit for unit in units_of(seed.genome) for name in unit.names}
     own = {*record.evolve, MARKER, ENTRY, "RECIPE"} if record.adapter else {*record.evolve, MARKER, "RECIPE"}
     helpers = {name: unit for name, unit in after.items() if name not in own}
-    texts, lines = {}, {}
+    texts, runs, lines = {}, {}, {}
     for file in record.files:
         content = FileText(seed.contents[file])
         place = _File(seed, file, content, units, helpers)
@@ -71,11 +75,11 @@ def splice(seed: FrozenSeed, genome: str) -> Spliced:
                 if definition.name not in after:
                     raise SpliceError(1, f"{definition.name} is gone from the model")
                 place.put(definition, before[definition.name], after[definition.name])
-        new, pairs = place.joined()
-        lines[file] = pairs
+        new, _ = place.joined(run=False)
+        running, lines[file] = place.joined(run=True)
         if new != content.text:
-            texts[file] = new
-    return Spliced(texts, lines, _program(seed, genome, units))
+            texts[file], runs[file] = new, running
+    return Spliced(texts, runs, lines, _program(seed, genome, units))
 
 
 def opening_of(seed: FrozenSeed) -> Opening:
@@ -104,14 +108,14 @@ def _problems(seed: FrozenSeed, genome: str) -> list[Finding]:
 
 
 def _program(seed: FrozenSeed, genome: str, units: Iterable[Unit]) -> str:
-    """What runs as the genome's own module: the adapter and RECIPE, each on its line."""
+    """What runs as the genome's own module: the seed's adapter and RECIPE, each on its line."""
     lines = [""] * (genome.count("\n") + 1)
     lines[0] = "; ".join(["import torch", *seed.record.program])
-    kept = {"RECIPE", *([ENTRY] if seed.record.adapter else [])}
     for unit in units:
-        if unit.kind != "import" and kept & set(unit.names):
-            own = lines_of(unit.text)
-            lines[unit.start - 1 : unit.start - 1 + len(own)] = [without_end(line) for line in own]
+        adapter = seed.record.adapter if ENTRY in unit.names else ""
+        if unit.kind != "import" and (adapter or "RECIPE" in unit.names):
+            own = (adapter or executable(unit.text).text).rstrip("\n").split("\n")
+            lines[unit.line - 1 : unit.line - 1 + len(own)] = own
     return "\n".join(lines) + "\n"
 
 
@@ -140,7 +144,7 @@ class _File:
         self.source = SourceFile(file, file, False, content)
         self.inserted: set[str] = set()
         self.imports: list[str] = []
-        self.changes: list[tuple[int, int, list[_Line]]] = []
+        self.changes: list[tuple[int, int, list[_Line], list[_Line]]] = []
 
     def put(self, definition: OpenDefinition, before: Unit, after: Unit) -> None:
         """One definition in its place, behind the helpers that it needs."""
@@ -154,7 +158,8 @@ class _File:
                 text = self._spelled(unit.text.strip("\n"), unit.start)
                 made = _laid([], text, self._end(definition.start), unit.start)
                 made += [_Line(self._end(definition.start))] * 2
-                self.changes.append((definition.start - 1, definition.start - 1, made))
+                at = definition.start - 1
+                self.changes.append((at, at, made, _running(text, unit.line)))
         offset = after.line - after.start
         body = "".join(lines_of(after.text)[offset:])
         text = self._spelled(body, after.line) if changed else "".join(map(_plain, old))
@@ -162,12 +167,16 @@ class _File:
             text = _with_prose("".join(map(_plain, old)), text)
             self._check_names(definition, after, text, [self.helpers[name] for name in wanted])
         made = _laid(old, text, self._end(definition.start), 0)
-        self.changes.append((definition.start - 1, definition.end, _numbered(made, body, after.line)))
+        runs = _running(self._spelled(body, after.line), after.line)
+        runs = runs if changed else _numbered(made, body, after.line)
+        self.changes.append((definition.start - 1, definition.end, made, runs))
 
-    def joined(self) -> tuple[str, list[tuple[int, int]]]:
-        """The file's new text, and pairs of its line and the genome's."""
+    def joined(self, *, run: bool) -> tuple[str, list[tuple[int, int]]]:
+        """The file's new text, as a patch has it or as it will `run`, and pairs of its line and the
+        genome's.
+        """
         lines = [_Line(line) for line in self.content.lines]
-        changes = list(self.changes)
+        changes = [(start, stop, runs if run else made) for start, stop, made, runs in self.changes]
         if self.imports:
             at = self._after_imports()
             changes.append((at, at, [_Line(line + self._end(at)) for line in self.imports]))
@@ -260,6 +269,15 @@ def _laid(old: Sequence[str], text: str, end: str, genome: int) -> list[_Line]:
     if bare and made:
         made[-1] = _Line(without_end(made[-1].text), made[-1].genome)
     return made
+
+
+def _running(text: str, first: int) -> list[_Line]:
+    """A definition without prose, each statement on a line; the genome's line `first` is the text's first."""
+    form = executable(text)
+    return [
+        _Line(line + "\n", first + own - 1 if (own := form.line(number)) else 0)
+        for number, line in enumerate(form.text.rstrip("\n").split("\n"), start=1)
+    ]
 
 
 def _numbered(made: Sequence[_Line], genome: str, first: int) -> list[_Line]:

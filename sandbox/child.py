@@ -132,12 +132,15 @@ def _run(
         torch.manual_seed(header["seed"])
         random.seed(header["seed"])
         module = None
+        if (held := frozen_loader.finder) and header.get("frozen"):
+            announce("build")
+            held.replace(header["frozen"]["modules"], header["frozen"]["lines"])
         if header["genome"]:
             announce("build")
-            module = load(header["genome"], header.get("frozen"))
+            module = load(header["genome"])
         function = getattr(importlib.import_module(entry), header["function"])
         tensors, notes = function(module, arrays, header["options"], announce, *talk)
-        if held := frozen_loader.finder:
+        if held:
             frozen_loader.check(held)
         frames = _frames(tensors, notes)
     except BaseException as error:  # noqa: BLE001 - a genome may raise anything at all; it becomes the answer
@@ -146,13 +149,8 @@ def _run(
         _write(frame)
 
 
-def load(source: str, frozen: Mapping[str, Any] | None = None) -> types.ModuleType:
-    """The genome as a module of its own, known to tracebacks and to `inspect`. `frozen`: the modules that
-    have its open definitions in their place.
-    """
-    held = frozen_loader.finder
-    if held and frozen:
-        held.replace(frozen["modules"], frozen["lines"])
+def load(source: str) -> types.ModuleType:
+    """The genome as a module of its own, known to tracebacks and to `inspect`."""
     module = types.ModuleType(GENOME)
     module.__file__ = child_report.FILENAME
     linecache.cache[child_report.FILENAME] = (
@@ -164,7 +162,7 @@ def load(source: str, frozen: Mapping[str, Any] | None = None) -> types.ModuleTy
     sys.modules[GENOME] = module
     code = compile(source, child_report.FILENAME, "exec", dont_inherit=True)
     builtins.exec(code, module.__dict__)
-    if held:
+    if held := frozen_loader.finder:
         frozen_loader.remember(held)
     return module
 

@@ -22,6 +22,7 @@ from evoarch.evaluators.inside.dry_run import dry_run, initial_state
 from evoarch.evaluators.inside.losses import LOSSES
 from evoarch.evaluators.inside.made_up import made_up_inputs, made_up_targets
 from evoarch.evaluators.inside.predict import predict
+from evoarch.evaluators.inside.proof import answers, proof
 from evoarch.evaluators.inside.trace_batch import traces
 from evoarch.evaluators.inside.train import curve
 from evoarch.evaluators.inside.warm import warmup as warm_common
@@ -29,10 +30,12 @@ from evoarch.evaluators.inside.zero_cost import zero_cost
 
 __all__ = [
     "Context",
+    "answers",
     "dry_run",
     "initial_state",
     "open_device",
     "predict",
+    "proof",
     "traces",
     "train",
     "warmup",

@@ -230,7 +230,7 @@ def measure(
         sys.meta_path.insert(0, held)
     for number, (key, seed) in enumerate(seeds.items()):
         try:
-            found = measured(model_of(seed), shapes[key])
+            found = measured(model_of(seed), {"input_shape": shapes[key]})
             if frozen and not isinstance(
                 importlib.import_module(seed.record.module).__spec__.loader, type(held)
             ):  # type: ignore[union-attr]

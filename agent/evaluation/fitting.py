@@ -110,8 +110,10 @@ class _MissingError(Exception):
 def _fits(prepared: Prepared, offers: Mapping[str, object], given: str) -> Iterator[Fit]:
     shape = offers.get("input_shape", ())
     first = given or prepared.entry.given
+    ways = list(layouts(shape if isinstance(shape, list | tuple) else (), prepared.wanted.kwargs))
     for guess in prepared.entry.guesses:
-        for layout in layouts(shape if isinstance(shape, list | tuple) else (), prepared.wanted.kwargs):
+        # Tokens are handed over as they are.
+        for layout in ways[:1] if "vocab_size" in offers else ways:
             yield Fit(layout, guess, given=first)
 
 
@@ -234,7 +236,7 @@ def make():
     entry = genome["Model"]
     named = {k: tuple(v) if isinstance(v, list) else v for k, v in offers.items()}
     return entry(**{k: v for k, v in named.items() if k in inspect.signature(entry).parameters})
-found = scope["measured"](make, offers["input_shape"])
+found = scope["measured"](make, offers)
 import numpy
 numpy.savez(sys.argv[2], **{k: v.numpy() for k, v in found.items()})
 """

@@ -252,6 +252,9 @@ class Entry:
                 continue
             if name in offers:
                 given[name] = f"({layout.shape})" if name == "input_shape" and layout.steps else name
+            elif name in VOCABULARY and "vocab_size" in offers:
+                given[name] = "vocab_size"
+                mapped.append(f"{name}=vocab_size")
             elif name in CLASSES and classes:
                 (given[name],) = classes
                 mapped.append(f"{name}={given[name]}")

@@ -87,7 +87,7 @@ class FrozenSeed:
     record: SeedRecord
     genome: str
     contents: Mapping[str, bytes]
-    weights: Mapping[str, Array] = field(default_factory=dict)
+    weights: Mapping[str, Array] = field(default_factory=dict, compare=False)
     """The checkpoint that training begins at, by the genome's own names."""
 
     @cached_property

@@ -4,7 +4,7 @@ It needs torch alone: outside, its text is run by the user's own interpreter.
 """
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -12,9 +12,10 @@ import torch
 EXAMPLES = 2
 
 
-def measured(make: Callable[[], torch.nn.Module], shape: Sequence[int]) -> dict[str, torch.Tensor]:
-    """Outputs of a freshly made model for two drawn examples, in float64 and evaluation mode, by their
-    number, and `elements`: how many each parameter and buffer has. One thread, one seed for everything.
+def measured(make: Callable[[], torch.nn.Module], offers: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """Outputs of a freshly made model for two drawn examples of a task with these `offers`, in float64 and
+    evaluation mode, by their number, and `elements`: how many each parameter and buffer has. One thread,
+    one seed for everything.
     """
     torch.set_num_threads(1)
     usual = torch.get_default_dtype()
@@ -22,9 +23,11 @@ def measured(make: Callable[[], torch.nn.Module], shape: Sequence[int]) -> dict[
     try:
         _seed()
         model = make().double().eval()
-        inputs = torch.randn(
-            EXAMPLES, *shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64
-        )
+        shape, draw = (EXAMPLES, *offers["input_shape"]), torch.Generator().manual_seed(0)
+        if "vocab_size" in offers:
+            inputs = torch.randint(offers["vocab_size"], shape, generator=draw)
+        else:
+            inputs = torch.randn(shape, generator=draw)
         _seed()
         with torch.no_grad():
             found = list(tensors(model(inputs)))

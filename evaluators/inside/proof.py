@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from evoarch.evaluators.inside.build import Announce, Reply, build, materialise, outputs_of
+from evoarch.evaluators.inside.made_up import made_up_inputs
 from evoarch.evaluators.inside.measure import measured
 
 EXAMPLES = 4
@@ -25,13 +26,11 @@ def answers(
     announce("build")
     model = build(genome, options)
     announce("dry_run")
-    inputs = torch.randn(
-        EXAMPLES, *options["offers"]["input_shape"], generator=torch.Generator().manual_seed(0)
-    )
+    inputs = made_up_inputs(options["offers"], EXAMPLES, torch.Generator().manual_seed(0))
     materialise(model, inputs[:2])
     with torch.no_grad():
         found = model(inputs)
-    wanted = (EXAMPLES, outputs_of(options))
+    wanted = (EXAMPLES, *outputs_of(options))
     picks = [path for path, shape in _tensors(found, "", 0) if shape == wanted]
     return {}, {"kind": type(found).__name__, "picks": picks[:10]}
 
@@ -41,7 +40,7 @@ def proof(
 ) -> Reply:
     """What measure.measured says of the genome's model."""
     announce("build")
-    return measured(lambda: build(genome, options), options["offers"]["input_shape"]), {}
+    return measured(lambda: build(genome, options), options["offers"]), {}
 
 
 def _tensors(value: Any, path: str, depth: int) -> Iterator[tuple[str, tuple[int, ...]]]:

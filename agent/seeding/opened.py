@@ -191,6 +191,7 @@ def _named(
     file, _, rest = name.rpartition(":")
     head, _, member = rest.partition(".")
     near_by = [s for s in reached if s.place.endswith(file) and head in s.names and head in openable(s)]
+    near_by.sort(key=lambda source: source.place)
     meant = definition_of(repository, entry[0], head) if not file else None
     if meant and meant[0] in near_by:
         near_by = [meant[0]]  # what the entry's own file calls so

@@ -91,9 +91,9 @@ def _json(kind: type, each: Problem | None = None) -> Problem:
             read = json.loads(str(value), parse_constant=_refuse, parse_float=_parsed, parse_int=_parsed)
         except (ValueError, RecursionError) as error:
             return f"JSON with finite numbers ({error})"
-        if not isinstance(value, str) or not isinstance(read, kind):
+        if not isinstance(value, str) or type(read) is not kind:
             return f"a JSON {name}"
-        inner = read.values() if isinstance(read, Mapping) else read
+        inner = read.values() if isinstance(read, dict) else read
         found = next((said for one in inner if each and (said := each(one))), "")
         return f"a JSON {name} of which each value is {found}" if found else ""
 

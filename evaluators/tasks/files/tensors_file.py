@@ -121,7 +121,8 @@ def _dtype(path: Path) -> np.dtype[Any]:
     from safetensors import safe_open
 
     with safe_open(path, framework="numpy") as tensors:
-        return np.dtype(tensors.get_slice("x_train")[:1].dtype)
+        dtype: np.dtype[Any] = tensors.get_slice("x_train")[:1].dtype
+        return dtype
 
 
 def _whole(targets: Targets) -> bool:

@@ -11,6 +11,7 @@ import math
 import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.records import State
@@ -93,7 +94,7 @@ def _json(kind: type, each: Problem | None = None) -> Problem:
             return f"JSON with finite numbers ({error})"
         if not isinstance(value, str) or type(read) is not kind:
             return f"a JSON {name}"
-        inner = read.values() if isinstance(read, dict) else read
+        inner: Any = read.values() if kind is dict else read
         found = next((said for one in inner if each and (said := each(one))), "")
         return f"a JSON {name} of which each value is {found}" if found else ""
 

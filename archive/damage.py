@@ -11,7 +11,7 @@ import math
 import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.records import State
@@ -89,12 +89,12 @@ def _json(kind: type, each: Problem | None = None) -> Problem:
         if value is None:
             return ""
         try:
-            read = json.loads(str(value), parse_constant=_refuse, parse_float=_parsed, parse_int=_parsed)
+            read: Any = json.loads(str(value), parse_constant=_refuse, parse_float=_parsed, parse_int=_parsed)
         except (ValueError, RecursionError) as error:
             return f"JSON with finite numbers ({error})"
         if not isinstance(value, str) or type(read) is not kind:
             return f"a JSON {name}"
-        inner: Any = read.values() if kind is dict else read
+        inner = list(read.values()) if isinstance(read, dict) else cast(list[object], read)
         found = next((said for one in inner if each and (said := each(one))), "")
         return f"a JSON {name} of which each value is {found}" if found else ""
 

@@ -61,7 +61,7 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
     try:
         row = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
         return int(json.loads(row[0]))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise ArchiveError(f"{path}: not an evoarch archive (no schema version in table meta)") from error
     except sqlite3.OperationalError as error:
         if "no such" in str(error):

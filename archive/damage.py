@@ -11,7 +11,7 @@ import math
 import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.records import State
@@ -34,12 +34,17 @@ def damage(path: Path) -> str:
             known = {name: columns[name] for name in columns if name in names}
             if not known:
                 continue
-            rows = connection.execute(f"SELECT rowid, {', '.join(known)} FROM {table}")
+            first = _KEYS.get(table, "rowid")
+            rows = connection.execute(f"SELECT {first}, {', '.join(known)} FROM {table}")
             for identity, *values in rows:
                 for (column, problem), value in zip(known.items(), values, strict=True):
                     if expected := problem(value):
                         got = repr(value)[:60]
                         return f"{path}: {table} row {identity}, {column}: expected {expected}, got {got}"
+        for table, (rule, expected) in _RULES.items():
+            broken = connection.execute(f"SELECT id FROM {table} WHERE NOT ({rule}) LIMIT 1").fetchone()
+            if broken:
+                return f"{path}: {table} row {broken[0]}: expected {expected}"
     except (sqlite3.Error, OverflowError, UnicodeDecodeError) as error:
         raise ArchiveError(f"{path}: {error}") from error
     finally:
@@ -81,20 +86,20 @@ def _bytes(value: object) -> str:
     return "" if isinstance(value, bytes) else "bytes"
 
 
-def _json(kind: type, each: Problem | None = None) -> Problem:
-    """JSON of a kind, finite throughout; `each`: what is expected of its values."""
-    name = "object" if kind is dict else "list"
+def _json(kind: type, each: Problem | None = None, *, optional: bool = False) -> Problem:
+    """JSON of a kind, finite throughout; `each`: what is expected of its values; `optional`: or none."""
+    name = {dict: "object", list: "list"}.get(kind, "value")
 
     def problem(value: object) -> str:
-        if value is None:
+        if value is None and optional:
             return ""
         try:
             read: Any = json.loads(str(value), parse_constant=_refuse, parse_float=_parsed, parse_int=_parsed)
         except (ValueError, RecursionError) as error:
             return f"JSON with finite numbers ({error})"
-        if not isinstance(value, str) or type(read) is not kind:
+        if not isinstance(value, str) or not isinstance(read, kind):
             return f"a JSON {name}"
-        inner = list(read.values()) if isinstance(read, dict) else cast(list[object], read)
+        inner: list[Any] = list(read.values()) if isinstance(read, dict) else read if each else []
         found = next((said for one in inner if each and (said := each(one))), "")
         return f"a JSON {name} of which each value is {found}" if found else ""
 
@@ -115,7 +120,25 @@ _OBJECT = _json(dict)
 _METRICS = _json(dict, _finite)
 _TEXTS = _json(list, _text)
 
+_RULES: Mapping[str, tuple[str, str]] = {
+    "candidates": (
+        "(state = 'scored') = (error IS NOT NULL) AND (state = 'duplicate') = (duplicate_of IS NOT NULL)",
+        "an error where it is scored, and a first where it is a duplicate",
+    ),
+    "evaluations": (
+        "(outcome = 'scored') = (error IS NOT NULL AND metrics IS NOT NULL) AND"
+        " (outcome = 'failed') = (stage IS NOT NULL AND fault IS NOT NULL AND reason IS NOT NULL)",
+        "metrics where it is scored, and stage, fault and reason where it failed",
+    ),
+}
+"""What holds between the columns of a row, as the tables are made."""
+
+_KEYS = {"meta": "key", "parents": "candidate"}
+"""What names a row of a table that has no number of its own."""
+
 _EXPECTED: Mapping[str, Mapping[str, Problem]] = {
+    "meta": {"key": _text, "value": _json(object)},
+    "parents": {"candidate": _count, "position": _count, "parent": _count},
     "candidates": {
         "id": _count,
         "operator": _text,
@@ -151,7 +174,7 @@ _EXPECTED: Mapping[str, Mapping[str, Problem]] = {
         "seconds": _measure,
         "cpu_seconds": _measure,
         "reason": _words,
-        "metrics": _METRICS,
+        "metrics": _json(dict, _finite, optional=True),
         "correct": _bytes,
         "detail": _OBJECT,
     },

@@ -23,7 +23,7 @@ BAD = {
     "an unknown fault": ("evaluations", "kind = 'x', stage = 7, detail = '[]'"),
     "events of no time": ("events", "time = 'late', detail = '3'"),
     "a note of bytes": ("candidates", "note = x'ff00'"),
-    "a source of numbers": ("candidates", "source = 5"),
+    "a source of bytes": ("candidates", "source = x'ff05'"),
     "costs without end": ("evaluations", "seconds = 9e999, cpu_seconds = -9e999, correct = 'text'"),
     "calls that cost text": ("evaluations", "cpu_seconds = 'much', params = 'many'"),
 }

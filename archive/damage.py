@@ -88,7 +88,7 @@ def _bytes(value: object) -> str:
 
 def _json(kind: type, each: Problem | None = None, *, optional: bool = False) -> Problem:
     """JSON of a kind, finite throughout; `each`: what is expected of its values; `optional`: or none."""
-    name = {dict: "object", list: "list"}.get(kind, "value")
+    name = "object" if kind is dict else "list" if kind is list else "value"
 
     def problem(value: object) -> str:
         if value is None and optional:
@@ -99,7 +99,7 @@ def _json(kind: type, each: Problem | None = None, *, optional: bool = False) ->
             return f"JSON with finite numbers ({error})"
         if not isinstance(value, str) or not isinstance(read, kind):
             return f"a JSON {name}"
-        inner: list[Any] = list(read.values()) if isinstance(read, dict) else read if each else []
+        inner: list[Any] = list(read.values() if isinstance(read, dict) else read if each else ())
         found = next((said for one in inner if each and (said := each(one))), "")
         return f"a JSON {name} of which each value is {found}" if found else ""
 

@@ -32,7 +32,7 @@ COMMANDS = {
     "status": [],
     "list": [],
     "show": ["1"],
-    "report": [],
+    "report": ["-o", "{folder}/out.html"],
     "lineage": ["1"],
     "diff": ["1", "2"],
 }
@@ -57,7 +57,8 @@ def test_bad_values_are_named_in_one_line(bad: Path) -> None:
     assert "expected" in damage(bad / "archive.db")
     for command, more in COMMANDS.items():
         for options in ([], ["--json"] if command in ("status", "list", "show") else []):
-            result = evoarch(command, str(bad), *more, *options)
+            words = [word.format(folder=bad) for word in more]
+            result = evoarch(command, str(bad), *words, *options)
             if result.exit_code:
                 said = result.stderr.strip().splitlines()
                 assert result.exit_code == 1, (command, said)

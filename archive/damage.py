@@ -97,7 +97,8 @@ def _json(kind: type, each: Problem | None = None, *, optional: bool = False) ->
             read: Any = json.loads(str(value), parse_constant=_refuse, parse_float=_parsed, parse_int=_parsed)
         except (ValueError, RecursionError) as error:
             return f"JSON with finite numbers ({error})"
-        if not isinstance(value, str) or not isinstance(read, kind):
+        fits = isinstance(value, str) and isinstance(read, kind)
+        if not fits:
             return f"a JSON {name}"
         inner: list[Any] = list(read.values() if isinstance(read, dict) else read if each else ())
         found = next((said for one in inner if each and (said := each(one))), "")

@@ -96,11 +96,11 @@ def hostile(number: int) -> list[str]:
     the trusted process by a bug that nobody knows of.
     """
     linear = "self.linear = nn.Linear(40, 10)"
-    models = [each.source for each in count.ATTACKS]
+    small = [each.source.replace(linear, SMALL) for each in (*data.ATTACKS, *others.ATTACKS)]
     # The dry run turns away weights that get no gradient, and the function of another, before they attack.
-    models += [
-        each.source.replace(linear, SMALL).replace("self.linear(x) * 0", f"self.linear(x) * {scale / 1000}")
-        for scale, each in enumerate((*data.ATTACKS, *others.ATTACKS), 1)
+    models = [
+        source.replace("(x) * 0", f"(x) * {scale / 1000}").replace("* self.scale", f"* self.scale * {scale}")
+        for scale, source in enumerate([*(each.source for each in count.ATTACKS), *small], 1)
     ]
     walls = sorted((TESTS / "corpus" / "attacks").glob("*.py"))
     quick = [path for path in walls if not path.stem.startswith(("cpu_", "memory_", "output_"))]

@@ -22,7 +22,7 @@ from evoarch.agent.evaluation.halving import Decision
 from evoarch.agent.evaluation.last_resort import KIND
 from evoarch.agent.report.document import as_html, as_markdown, read_report
 from evoarch.agent.web.app import create_app
-from evoarch.archive.records import Evaluation, Failed, Fault, LMCall, Outcome, Scored
+from evoarch.archive.records import Evaluation, Failed, Fault, LMCall, Outcome, Prediction, Scored
 from evoarch.archive.store import Store, create, open_archive
 from kit.command import evoarch
 
@@ -94,6 +94,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         store.calls.settled(call, {**answer, "seconds": 1.0, "price": 0.75})
         for number in range(8):
             child = proposed(store, number, 1)
+            foretold = Prediction(child, number + 1, "forest", 4, 0.2, 0.1, 0.4, 0.1, unscreened=True)
+            store.predictions.put(foretold)
             scores = {"naswot": float(number), "params": 4000.0}
             decision = Decision.PROMOTED if number else Decision.STOPPED
             store.filter.add(
@@ -181,6 +183,7 @@ def test_the_overview_of_that_archive_has_every_section(overview: Overview) -> N
         "zero-cost",
         "rounds",
         "operators",
+        "screening",
         "costs",
         "failures",
         "doubts",
@@ -223,6 +226,7 @@ def test_no_number_of_the_status_is_left_out(overview: Overview) -> None:
         "inherited": "1 children began with their parents' weights",
         "idle": "Evaluation slots were idle",
         "rounds": "2.500 -> 2.250",
+        "screening": "Foretold of",
         "memorised": "#7 errs",
         "ours": "evoarch itself failed 1 times",
         "state": "stopped",

@@ -307,7 +307,7 @@ def test_the_time_that_a_machine_was_suspended_is_on_no_child_s_clock(
     monkeypatch.setattr(zygote.time, "monotonic", lambda: now[0])
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        served = zygote.Zygote(theirs, "", 0)
+        served = zygote.Zygote(theirs, "")
         monkeypatch.setattr(served, "stop", lambda running, limit: struck.append(limit))
         child = zygote.Child(1, 0, -1, -1, 100.0, 10.0, 110.0, 1 << 40, 0, 0)
         served.children[0] = child

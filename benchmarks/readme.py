@@ -12,6 +12,7 @@ import argparse
 import os
 import shutil
 import tempfile
+import textwrap
 import time
 from importlib.metadata import version
 from io import StringIO
@@ -42,7 +43,8 @@ def transcript(folder: Path) -> str:
         summary(screen, overview, folder)
         first = opening_lines(settings.config, 0, overview.status.level, folder)
         made = _made(store, overview, folder)
-    printed = "\n".join(line.rstrip() for line in [*first, "...", *out.getvalue().splitlines()])
+    wrapped = [part for line in first for part in textwrap.wrap(line, COLUMNS) or [""]]
+    printed = "\n".join(line.rstrip() for line in [*wrapped, "...", *out.getvalue().splitlines()])
     return f"{made}\n\n```\n{printed.rstrip()}\n```"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -44,8 +43,6 @@ def export(folder: Path, identity: int, output: Path, whole: bool, weights: Path
     refuse_other_ending("-o", output, *((PYTHON, "a model file") if whole else (PATCH, "a patch")))
     if weights:
         refuse_other_ending("--weights", weights, (".safetensors",), "safetensors")
-    if weights and os.path.realpath(weights) == os.path.realpath(output):
-        raise UserError(f"--weights {weights}: expected another file than -o {output}")
     store, config = reading(folder)
     candidate = find(store, identity)
     seed = repository_of(store, folder, config, candidate)

@@ -14,6 +14,7 @@ from evoarch.agent.base.errors import UserError, nearest
 from evoarch.agent.base.formatting import command
 from evoarch.agent.config.lm import LMSettings
 from evoarch.agent.config.loops import loop_of, unread
+from evoarch.agent.config.surrogate import SurrogateTable
 from evoarch.agent.config.tables import (
     BudgetTable,
     CampaignTable,
@@ -29,7 +30,6 @@ from evoarch.agent.config.tables import (
     SandboxTable,
     SeedsTable,
     SelectionTable,
-    SurrogateTable,
     Table,
     TrainerTable,
     TuningTable,

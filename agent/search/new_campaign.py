@@ -130,17 +130,17 @@ def write_campaign(
     notes: tuple[str, ...] = ()
     if profile is not None:
         text, notes = profiled(text, *profile, evaluations, task)
+    try:
+        # The configuration last: it says that the folder is whole.
+        encoded = {path: content.encode() for path, content in {**files, config: text}.items()}
+    except UnicodeEncodeError as error:
+        raise UserError(f"{config}: expected UTF-8 text, got {error.object[error.start]!r}") from None
     check_new(
         parse(tomllib.loads(text), str(config)),
         task,
         folder,
         {f"seeds/{stem}.py": source for stem, source in chosen.items()},
     )
-    try:
-        # The configuration last: it says that the folder is whole.
-        encoded = {path: content.encode() for path, content in {**files, config: text}.items()}
-    except UnicodeEncodeError as error:
-        raise UserError(f"{config}: expected UTF-8 text, got {error.object[error.start]!r}") from None
     try:
         place.mkdir(parents=True, exist_ok=True)
         for path, content in encoded.items():

@@ -32,9 +32,12 @@ def test_a_family_is_shown_with_its_paper_and_variants() -> None:
     assert unknown.output.endswith("got 'starnte'; nearest known: starnet\n")
 
 
+MINE = "# mine\nfrom torch import nn\n\n\ndef Model():\n    return nn.Linear(8, 10)\n"
+
+
 def test_seeds_stand_in_the_place_of_the_baselines(tmp_path: Path) -> None:
     own = tmp_path / "own.py"
-    own.write_text("# mine\n")
+    own.write_text(MINE)
     folder = tmp_path / "c"
     said = output_of(
         *("init", str(folder), "--task", "digits", "--lm", "none"),
@@ -45,7 +48,7 @@ def test_seeds_stand_in_the_place_of_the_baselines(tmp_path: Path) -> None:
         'files = ["seeds/mlp.py", "seeds/own.py", "seeds/starnet.py"]'
         in (folder / "campaign.toml").read_text()
     )
-    assert (folder / "seeds" / "own.py").read_text() == "# mine\n"
+    assert (folder / "seeds" / "own.py").read_text() == MINE
     assert "% of 5,000" in said
 
 

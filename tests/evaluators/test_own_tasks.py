@@ -134,7 +134,7 @@ BROKEN = {
     "offers in a list": ('{"input_shape": (6,), "num_classes": 2}', "[6, 2]",
         "offers: expected a dict by name, got [6, 2]"),
     "a list of losses": ("def splits", "loss = ['cross_entropy']\n    def splits",
-        "loss: expected one of cross_entropy, mean_squared_error, got ['cross_entropy']"),
+        "loss: expected one of cross_entropy, mean_squared_error, next_token, got ['cross_entropy']"),
     "no fit": ("def splits", 'fit_file = "f.py"\n    def splits', "f.py: expected the file of fit"),
     "raises": (RETURN, "return 1 / 0", "splits: ZeroDivisionError: division by zero"),
     "a wrong type": (RETURN, "return split(), split()", "expected evoarch.Splits, got tuple"),

@@ -44,7 +44,7 @@ def test_model_and_weights_are_two_files(folder: Path, tmp_path: Path) -> None:
         result = export(folder, "-o", str(model), "--weights", str(same))
         assert result.exit_code == 2
         assert result.output.count("\n") == 1
-        assert "expected another file than -o" in result.output
+        assert "expected a name that ends in .safetensors" in result.output
         assert model.read_text() == before
 
 

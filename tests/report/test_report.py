@@ -76,6 +76,7 @@ def test_every_figure_of_the_report_equals_what_json_says(finished: Path, tmp_pa
             assert digits == pytest.approx(
                 float(str(expected)), abs=max(0.00006, abs(float(str(expected))) * 0.006)
             )
+    assert status.pop("schema") == "status/1"
     assert said["overview"]["status"] == status
     shown = {identity: (x, y) for chart, identity, x, y in page.points if chart == "front"}
     assert shown == {i: (r["params"], r["error"]) for i, r in rows.items() if r["error"] is not None}

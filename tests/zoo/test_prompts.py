@@ -41,6 +41,7 @@ def test_a_prompt_holds_the_file_once(chat: bool) -> None:
     lm = ScriptedLM(["\n        pass"])
     parent = Parent(1, load_catalogue()["starnet"].source, {"params": 5110.0, "error": 0.5})
     propose(LMRewrite(chat=chat), lm, Order(1, [parent], TARGETS))
-    text = lm.requests[0].messages[0]["content"] if chat else lm.requests[0].prompt
+    request = lm.requests[0]
+    text = "".join(m["content"] for m in request.messages or ()) if chat else request.prompt
     assert text is not None
     assert text.count("class Block") == 1

@@ -68,11 +68,14 @@ def _open(path: Path) -> Any:
             image = pillow().open(path)
     except Exception as error:  # noqa: BLE001 - a decoder of somebody else's file may raise anything
         raise TaskError(f"{path}: expected an image: {_words(error, path)}") from None
-    height, width = image.height, image.width
+    problem, height, width = "", image.height, image.width
     if height * width > MOST_PIXELS:
-        raise TaskError(f"{path}: expected at most {MOST_PIXELS:,} pixels, got {height:,} x {width:,}")
-    if getattr(image, "n_frames", 1) > 1:
-        raise TaskError(f"{path}: expected one picture, got {image.n_frames} frames (an animation)")
+        problem = f"at most {MOST_PIXELS:,} pixels, got {height:,} x {width:,}"
+    elif getattr(image, "n_frames", 1) > 1:
+        problem = f"one picture, got {image.n_frames} frames (an animation)"
+    if problem:
+        image.close()
+        raise TaskError(f"{path}: expected {problem}")
     return image
 
 

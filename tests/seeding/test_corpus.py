@@ -40,6 +40,9 @@ def test_the_corpus_is_as_large_as_it_says() -> None:
 @pytest.mark.filterwarnings("ignore")  # the originals use what newer versions warn about
 @pytest.mark.parametrize("package", ["vit_pytorch", "pytorchcv"])
 def test_seeds_are_identical_to_their_originals(package: str) -> None:
+    if package == "vit_pytorch":
+        # Its __init__ imports torchvision, so that without it nothing of it can be imported by anybody.
+        pytest.importorskip("torchvision")
     found = dict(corpus.compare([case for case in QUICK if case.package == package]))
     assert {case.file: what for case, what in found.items() if what != corpus.SAME} == {}
 

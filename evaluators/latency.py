@@ -140,7 +140,7 @@ class Timer:
     async def _check(self, job: Job, asked: _Asked) -> Usage | Failed:
         """What a child that nobody times answers must be what was answered in time."""
         questions, answers = zip(*asked.kept, strict=True)
-        inputs, given = np.stack(questions), np.concatenate(answers)
+        inputs, given = np.stack(questions), np.concatenate(answers).reshape(-1, *self.outputs)
         outcome = await self.runner.run(
             Job("answer", job.genome, {"inputs": inputs}, self._options, job.seed, self.limits)
         )

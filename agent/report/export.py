@@ -32,8 +32,8 @@ AGAIN = "To train it again: "
 """Begins the line of the header that names a command."""
 
 STANDARDISED = (
-    "It expects inputs as the task scales them: evoarch.load_task({task!r}).scale(x); what it says of a "
-    "regression is in units of target_scale (docs/own-task.md)."
+    "It expects inputs as the task scales them: evoarch.load_task({task!r}, Path(FOLDER)).scale(x) with "
+    "the campaign's folder; what it says of a regression is in units of target_scale (docs/own-task.md)."
 )
 """What the header says of a task from data files."""
 

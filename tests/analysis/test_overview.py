@@ -238,7 +238,7 @@ def test_no_number_of_the_status_is_left_out(overview: Overview) -> None:
 
 
 def test_a_fact_with_a_path_is_what_json_has_there(folder: Path, overview: Overview) -> None:
-    printed = json.loads(evoarch("report", str(folder), "--json").output)
+    printed = json.loads(evoarch("report", str(folder), "--json").stdout)
     facts = [f for s in sections(overview) for row in s.rows for f in row if f.path]
     assert len(facts) > 60
     for fact in facts:

@@ -25,7 +25,7 @@ def test_every_command_has_help_with_an_example() -> None:
 
 
 def test_a_finished_campaign_reads_the_same_in_every_command(finished: Path, tmp_path: Path) -> None:
-    status = json.loads(evoarch("status", str(finished), "--json").output)
+    status = json.loads(evoarch("status", str(finished), "--json").stdout)
     assert status["state"] == "complete"
     assert status["evaluations"] == 3
     assert set(status) >= {
@@ -33,7 +33,7 @@ def test_a_finished_campaign_reads_the_same_in_every_command(finished: Path, tmp
         "best", "tokens", "cpu_s", "elapsed_s", "seeds",
     }  # fmt: skip
     assert {seed["name"] for seed in status["seeds"]} == {"conv_base", "mlp"}
-    rows = json.loads(evoarch("list", str(finished), "--json").output)["rows"]
+    rows = json.loads(evoarch("list", str(finished), "--json").stdout)["rows"]
     assert [row["id"] for row in rows] == list(range(1, len(rows) + 1))
     assert set(rows[0]) >= {
         "id", "operator", "parents", "state", "error", "params", "source_digest", "generation",
@@ -41,7 +41,7 @@ def test_a_finished_campaign_reads_the_same_in_every_command(finished: Path, tmp
     best = status["best"]
     row = next(row for row in rows if row["id"] == best["id"])
     assert (row["error"], row["params"]) == (best["error"], best["params"])
-    shown = json.loads(evoarch("show", str(finished), str(best["id"]), "--json").output)
+    shown = json.loads(evoarch("show", str(finished), str(best["id"]), "--json").stdout)
     assert "class Model" in shown["source"]
     assert shown["evaluations"][0]["outcome"] == "scored"
     bred = next(row for row in rows if row["parents"])
@@ -156,7 +156,7 @@ def test_a_second_run_is_refused(finished: Path) -> None:
         result = evoarch("run", str(finished))
         assert result.exit_code == 1
         assert "another run holds this campaign" in result.output
-        assert json.loads(evoarch("status", str(finished), "--json").output)["state"] == "running"
+        assert json.loads(evoarch("status", str(finished), "--json").stdout)["state"] == "running"
 
 
 def test_without_isolation_nothing_runs_before_that_is_said(
@@ -182,7 +182,7 @@ def test_check_prints_all_findings_and_exit_code_1(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert f"{bad}:1:" in result.output
     assert f"{bad}:2:" in result.output
-    found = json.loads(evoarch("check", str(bad), "--json").output)["rows"]
+    found = json.loads(evoarch("check", str(bad), "--json").stdout)["rows"]
     assert {f["line"] for f in found} >= {1, 2}
     assert all(f["hint"] for f in found)
 
@@ -192,7 +192,7 @@ def test_evaluate_puts_one_file_through_the_pipeline(tmp_path: Path) -> None:
     path.write_text(
         GOOD + "        self.a = nn.Linear(40, 10)\n\n    def forward(self, x):\n        return self.a(x)\n"
     )
-    result = json.loads(evoarch("evaluate", str(path), "--json").output)
+    result = json.loads(evoarch("evaluate", str(path), "--json").stdout)
     assert result["outcome"] == "failed"  # a linear model stays above the task's ceiling
     assert result["stage"] == "constraint"
     assert result["fault"] == "candidate"
@@ -202,7 +202,7 @@ def test_evaluate_puts_one_file_through_the_pipeline(tmp_path: Path) -> None:
 
 
 def test_doctor_names_every_point() -> None:
-    points = {point["what"]: point for point in json.loads(evoarch("doctor", "--json").output)["rows"]}
+    points = {point["what"]: point for point in json.loads(evoarch("doctor", "--json").stdout)["rows"]}
     assert set(points) >= {"isolation", "archive", "devices", "lm embedded", "lm openai"}
 
 

@@ -160,7 +160,7 @@ def test_a_campaign_is_trained_by_two_processes_of_another_program(tmp_path: Pat
         assert all(each.metrics["error"] < 0.5 for each in scored)
         assert store.totals.entered_training() == 2
     assert not (folder / RUNS).exists()
-    shown = json.loads(evoarch("status", str(folder), "--json").output)
+    shown = json.loads(evoarch("status", str(folder), "--json").stdout)
     assert shown["level"] == "full"
     # The program is part of the measure: scores of another one don't compare.
     other = evoarch("run", str(folder), "--set", 'trainer.command=["true"]', "--set", "budget.evaluations=3")

@@ -84,7 +84,7 @@ def test_a_winner_that_imports_scipy_is_scored_by_the_command_at_its_head(tmp_pa
     assert command[2:] == [
         "--task", "mnist1d", "--recipe", "fast", "--seed", "3", "--import", "scipy.signal",
     ]  # fmt: skip
-    result = json.loads(evoarch(*command, "--json").output)
+    result = json.loads(evoarch(*command, "--json").stdout)
     assert result["outcome"] == "scored", result
     assert result["findings"] == []
     bare = evoarch("evaluate", str(file), "--json")
@@ -112,7 +112,7 @@ def test_with_its_campaign_a_file_gets_the_score_that_it_had_there(
         events = len(store.events())
     command = advice(exported(folder, tmp_path / "winner.py"))
     assert command[2:] == ["--campaign", str(folder)]
-    result = json.loads(evoarch(*command, "--json").output)
+    result = json.loads(evoarch(*command, "--json").stdout)
     assert (result["error"], result["params"]) == (before["error"], before["params"])
     with open_archive(folder, write=False) as store:
         assert len(store.events()) == events

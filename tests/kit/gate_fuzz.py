@@ -207,7 +207,7 @@ def archive(rng: random.Random, sound: bytes, place: Path) -> None:
         read_all(place)
     except ArchiveError:
         return
-    except Exception as error:
+    except Exception as error:  # whatever a reader raises has to be explained by the damage
         try:
             explained = damage(path)
         except ArchiveError as other:
@@ -337,7 +337,7 @@ def fuzz(number: int, sound: bytes, place: Path, start: int = 0) -> dict[str, in
         more = {"archive": (sound, place), "data": (place,)}.get(gate, ())
         try:
             GATES[gate](rng, *more)
-        except Exception as error:
+        except Exception as error:  # whatever a gate raises is a find, told with the number of its input
             raise AssertionError(f"input {each} ({gate}): {type(error).__name__}: {error}") from error
         counts[gate] += 1
     return counts

@@ -2,12 +2,12 @@
 
     python -m benchmarks.kept_scores [--each 4] [--every 25]
 
-Of every kept archive whose number among its arm's is a multiple of `--every` (always the first): all baselines
-and the first `--each` bred candidates that were trained to their full length, with the seeds that they had.
-Everything that scoring does today is in between: vetting of what crosses, the count of parameters, both
-predictions. Prints one line a candidate, then how many differ; ends with 1 if any does. Some 3 s a candidate.
+Of the first and then each `--every`th archive of an arm: all baselines and the first `--each` bred candidates
+that were trained to their full length, with the seeds that they had. Everything that scoring does today is in
+between: what may cross, the count of parameters, both predictions. Prints a line for each candidate, then how
+many differ; ends with 1 if any does. Some 3 CPU seconds a candidate.
 
-Training is bit-equal on one kind of processor with one version of torch; on another, expect small differences.
+Training is bit-equal on one kind of processor with one version of torch; elsewhere expect small differences.
 """
 
 from __future__ import annotations
@@ -89,7 +89,9 @@ def kept(every: int) -> list[Path]:
 
 async def main() -> int:
     """Prints the rows. How many differ."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--each", type=int, default=4, help="bred candidates of an archive")
     parser.add_argument("--every", type=int, default=25, help="1: every archive of a folder")
     given = parser.parse_args()

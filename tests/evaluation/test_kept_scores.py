@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-
 from benchmarks.kept_scores import TOP, Again, trained_again
 
 

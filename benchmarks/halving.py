@@ -23,7 +23,7 @@ from pathlib import Path
 
 from scipy.stats import kendalltau
 
-from evoarch.agent.config.tables import RungTable
+from evoarch.agent.config.measuring import RungTable
 from evoarch.agent.evaluation.halving import Decision, Rung, decide, held, ladder
 from evoarch.agent.operators.base import Order, Parent
 from evoarch.agent.operators.syntactic.mutate import SyntacticMutate

@@ -27,7 +27,7 @@ from typing import Any
 
 from evoarch.agent.base.rng import stream
 from evoarch.agent.config.lm import LMSettings
-from evoarch.agent.config.tables import TuningTable
+from evoarch.agent.config.rounds import TuningTable
 from evoarch.agent.evaluation.walls import choose_level, open_walls
 from evoarch.agent.lm.base import LMRequest
 from evoarch.agent.lm.local.embedded import EmbeddedLM

@@ -25,6 +25,7 @@ from evoarch.evaluators.errors import TaskError
 COMMANDS: Mapping[str, str] = {
     "check": "models",
     "compare": "compare",
+    "config": "config",
     "confirm": "confirm",
     "diff": "candidates",
     "doctor": "machine",
@@ -38,6 +39,7 @@ COMMANDS: Mapping[str, str] = {
     "review": "review",
     "run": "campaigns",
     "scale": "scale",
+    "schema": "config",
     "seed": "seed",
     "show": "candidates",
     "status": "campaigns",

@@ -74,7 +74,7 @@ def init(
     params: str | None,
     flops: str | None,
 ) -> None:
-    """Write a campaign's folder: campaign.toml, commented, and seeds/.
+    """Write a campaign's folder: campaign.toml, commented, its schema for editors, and seeds/.
 
     \b
     Examples:
@@ -128,6 +128,7 @@ def init(
     for path in written.paths:
         size = chosen_seeds.sizes.get(path.stem, "") if chosen_seeds else ""
         click.echo(f"wrote {path}{size and f': {size}'}")
+    click.echo(f"wrote {written.schema}: what editors check campaign.toml by")
     for note in written.notes:
         click.echo(f"profile {profile_name}: {note}")
     if len(written.paths) == 1:

@@ -28,6 +28,8 @@ def tell(notes: Iterable[str]) -> None:
 SCHEMAS: Mapping[str, int] = {
     "check": 1,
     "compare": 1,
+    "config": 1,
+    "config-key": 1,
     "confirm": 1,
     "doctor": 1,
     "dry-run": 1,

@@ -9,11 +9,12 @@ from base64 import b64encode
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
+from evoarch.agent.config.table import STRICT, Seconds, Tokens, Unit
 from evoarch.evaluators.own_code import LANGUAGE_MODEL, file_and_name, installed
 
 BACKENDS = ("openai", "transformers", "embedded", "command")
@@ -27,44 +28,52 @@ SENT = frozenset({"model", "messages", "prompt", "n", "max_tokens", "max_complet
 
 
 class LMSettings(BaseModel):
-    """`name` is what operators refer to and what stands in the archive (default: see `named`).
+    """A language model: which, where it is and what it costs (docs/language-models.md)."""
 
-    backend openai: `model`, `base_url` (default: OPENAI_BASE_URL, else api.openai.com), `key_env` names the
-    environment variable with the key. backend transformers: `path` to a folder or a GGUF file. backend
-    embedded: nothing more. backend command: `command`, a program and its arguments, run once a sample with
-    the prompt on its standard input. Your own: backend FILE.py:CLASS or an
-    installed package's name, made with these settings, or "given", an object that `evoarch.run_campaign` is
-    handed under the table's name.
-    Prices are money per million tokens; `timeout` seconds per attempt.
-
-    For endpoints that differ: `token_limit` is the name under which `max_tokens` is sent, `omit` names what
-    is not sent ("system": its text stands in the user's first message), `extra` is added to each request.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = STRICT
 
     backend: str = Field(default="embedded", min_length=1)
+    """`openai`: any OpenAI-compatible server. `transformers`: a model folder or GGUF file on this machine.
+    `embedded`: SmolLM2-135M. `command`: a program. Your own: FILE.py:CLASS or an installed package's name,
+    made with these settings, or `given`, an object that `evoarch.run_campaign` is handed under the table's
+    name."""
     name: str = ""
+    """What operators refer to and what stands in the archive. "": the model, else its file or program."""
     model: str = ""
+    """The model's name at the server; required with `openai`."""
     base_url: str | None = None
+    """The server's URL. Without it: OPENAI_BASE_URL, else api.openai.com."""
     key_env: str = "OPENAI_API_KEY"
+    """The environment variable with the key; "": none."""
     path: Path | None = None
+    """A model folder or a GGUF file, for `transformers`."""
     command: tuple[str, ...] = ()
+    """For `command`: a program and its arguments, run once a sample with the prompt on its standard input."""
     chat: bool = False
-    concurrency: int = Field(default=4, ge=1)
-    retries: int = Field(default=4, ge=0)
-    timeout: float = Field(default=120.0, gt=0)
-    price_prompt: float = Field(default=0.0, ge=0)
-    price_completion: float = Field(default=0.0, ge=0)
+    """Whether the model is a chat model: it gets messages, a base model a text to go on with."""
+    concurrency: Annotated[int, Unit("calls at a time")] = Field(default=4, ge=1)
+    """The most calls under way."""
+    retries: Annotated[int, Unit("attempts")] = Field(default=4, ge=0)
+    """Further attempts of a call that failed."""
+    timeout: Seconds = Field(default=120.0, gt=0)
+    """Of one attempt."""
+    price_prompt: Annotated[float, Unit("money per million tokens")] = Field(default=0.0, ge=0)
+    """The price of a prompt's tokens."""
+    price_completion: Annotated[float, Unit("money per million tokens")] = Field(default=0.0, ge=0)
+    """The price of a completion's tokens."""
     token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """The name under which `max_tokens` is sent, for endpoints that differ."""
     omit: tuple[Literal["n", "temperature", "top_p", "seed", "stop", "system"], ...] = ()
+    """What is not sent, for endpoints that refuse it. `system`: its text stands in the user's first
+    message."""
     extra: dict[str, Any] = Field(default_factory=dict)
-    max_tokens: int = Field(default=4096, ge=1)
+    """Added to the body of each request."""
+    max_tokens: Tokens = Field(default=4096, ge=1)
     """The most tokens one sample may take: requests above it are lowered."""
-    threads: int = Field(default=1, ge=1)
+    threads: Annotated[int, Unit("threads")] = Field(default=1, ge=1)
     """Threads of a local model; evaluations get the rest of the machine."""
     device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d{1,3})?)$")
-    """Of a local model: "cpu", in float32, or "cuda", "cuda:1", in bfloat16 where that GPU has it."""
+    """Of a local model: `cpu`, in float32, or `cuda`, `cuda:1`, in bfloat16 where that GPU has it."""
 
     @model_validator(mode="before")
     @classmethod

@@ -14,25 +14,21 @@ from evoarch.agent.base.errors import UserError, nearest
 from evoarch.agent.base.formatting import command
 from evoarch.agent.config.lm import LMSettings
 from evoarch.agent.config.loops import loop_of, unread
+from evoarch.agent.config.measuring import EvaluationTable, FilterTable, SandboxTable, TrainerTable
+from evoarch.agent.config.rounds import RoundsTable, TuningTable
 from evoarch.agent.config.surrogate import SurrogateTable
+from evoarch.agent.config.table import Table
 from evoarch.agent.config.tables import (
     BudgetTable,
     CampaignTable,
     ConstraintsTable,
-    EvaluationTable,
     FeedbackTable,
-    FilterTable,
     OperatorTable,
     PortfolioTable,
     PromptsTable,
     ReviewTable,
-    RoundsTable,
-    SandboxTable,
     SeedsTable,
     SelectionTable,
-    Table,
-    TrainerTable,
-    TuningTable,
 )
 
 FILE = "campaign.toml"
@@ -52,7 +48,7 @@ LOCAL = ("embedded", "transformers")
 
 
 class Config(Table):
-    """A campaign's whole configuration."""
+    """A campaign's whole configuration: campaign.toml."""
 
     campaign: CampaignTable
     budget: BudgetTable = BudgetTable()

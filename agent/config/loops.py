@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from evoarch.agent.config.tables import EvaluationTable
+from evoarch.agent.config.measuring import EvaluationTable
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,7 @@ def settings_of_replay(source: Path, given: Sequence[str] = ()) -> Settings:
 
 def differences(before: Config, now: Config) -> list[tuple[str, object, object]]:
     """Each key, `table.key`, whose values differ, with both; None where there is none."""
-    old, new = _flat(before.model_dump(mode="json")), _flat(now.model_dump(mode="json"))
+    old, new = flat(before.model_dump(mode="json")), flat(now.model_dump(mode="json"))
     keys = [*old, *(key for key in new if key not in old)]
     found = [(key, old.get(key, _NOTHING), new.get(key, _NOTHING)) for key in keys]
     return [
@@ -243,8 +243,8 @@ def _plain(value: object) -> object:
     return json.loads(json.dumps(value, default=str))
 
 
-def _flat(value: object, key: str = "") -> dict[str, object]:
-    """By `table.key`: tables and lists of tables are gone through, other values stand as they are."""
+def flat(value: object, key: str = "") -> dict[str, object]:
+    """Values by `table.key`: tables and lists of tables are gone through, other values stand as they are."""
     if isinstance(value, Mapping) and value:
         parts = value.items()
     elif isinstance(value, list) and value and all(isinstance(each, Mapping) for each in value):
@@ -254,5 +254,5 @@ def _flat(value: object, key: str = "") -> dict[str, object]:
     return {
         name: each
         for part, inner in parts
-        for name, each in _flat(inner, f"{key}.{part}" if key else str(part)).items()
+        for name, each in flat(inner, f"{key}.{part}" if key else str(part)).items()
     }

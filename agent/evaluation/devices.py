@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.load import Config
-from evoarch.agent.config.tables import EvaluationTable
+from evoarch.agent.config.measuring import EvaluationTable
 from evoarch.agent.evaluation.external_trainer import slots
 from evoarch.sandbox.device import Device
 from evoarch.sandbox.nvidia import Gpu, gpus

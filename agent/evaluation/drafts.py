@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from evoarch.agent.config.tables import EvaluationTable
+from evoarch.agent.config.measuring import EvaluationTable
 from evoarch.agent.operators.shape_repair.rules import repair
 from evoarch.archive.records import Failed, Fault
 from evoarch.evaluators.trace import Trace, Traced, Tracer, Untraced

@@ -13,7 +13,7 @@ from typing import Any
 
 from evoarch.agent.base.errors import UserError, nearest
 from evoarch.agent.config.load import Config
-from evoarch.agent.config.tables import TrainerTable
+from evoarch.agent.config.measuring import TrainerTable
 from evoarch.evaluators.task import Recipe, Task
 from evoarch.evaluators.trainer import PLACES, Trainer, Training, unknown_place
 from evoarch.sandbox import level

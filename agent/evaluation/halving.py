@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.base.ordering import EventOrder
 from evoarch.agent.config.load import Config
-from evoarch.agent.config.tables import RungTable
+from evoarch.agent.config.measuring import RungTable
 from evoarch.agent.evaluation.constraints import parts_of
 from evoarch.agent.statistics.objectives import objectives
 from evoarch.archive.errors import ArchiveError

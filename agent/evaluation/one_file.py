@@ -10,7 +10,8 @@ from pathlib import Path
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.load import Config
-from evoarch.agent.config.tables import CampaignTable, EvaluationTable, OperatorTable, SandboxTable
+from evoarch.agent.config.measuring import EvaluationTable, SandboxTable
+from evoarch.agent.config.tables import CampaignTable, OperatorTable
 from evoarch.agent.evaluation.bench import Bench, open_bench, open_timing, plan_bench
 from evoarch.agent.evaluation.constraints import cumulated, static_metrics
 from evoarch.agent.evaluation.vetting import findings_in, in_one_line, read_source

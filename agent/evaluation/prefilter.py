@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.base.ordering import EventOrder
 from evoarch.agent.config.load import Config
-from evoarch.agent.config.tables import FilterTable
+from evoarch.agent.config.measuring import FilterTable
 from evoarch.agent.evaluation.halving import Decision, audited
 from evoarch.archive.records import Candidate
 from evoarch.archive.screens import FILTER

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.load import FILE, Config
+from evoarch.agent.config.measuring import EvaluationTable, SandboxTable, SlotTable
 from evoarch.agent.config.recorded import settings_of
-from evoarch.agent.config.tables import EvaluationTable, SandboxTable, SlotTable
 from evoarch.evaluators.pools.ray_cluster import connect
 from evoarch.evaluators.pools.seam import Need, Node, PoolError, Walls
 from evoarch.evaluators.pools.slots import SlotPool

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.config.tables import SandboxTable
+from evoarch.agent.config.measuring import SandboxTable
 from evoarch.evaluators.registry import program_for
 from evoarch.evaluators.task import Task
 from evoarch.sandbox.device import Device

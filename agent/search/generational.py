@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from evoarch.agent.base.concurrency import together
 from evoarch.agent.base.proposal_context import ProposalContext
 from evoarch.agent.base.rng import stream
-from evoarch.agent.config.tables import RoundsTable
+from evoarch.agent.config.rounds import RoundsTable
 from evoarch.agent.search.breeder import Breeder, abandon
 from evoarch.agent.search.components import REPLAYED, STOPPED, Ending
 from evoarch.agent.search.evoprompting import Selection, enters, examples_for, select

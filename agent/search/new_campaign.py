@@ -16,6 +16,8 @@ from evoarch.agent.config.load import FILE, LOCAL, Config, parse
 from evoarch.agent.config.loops import loop_of
 from evoarch.agent.config.overlay import overlaid
 from evoarch.agent.config.profiles import Profile
+from evoarch.agent.config.schema import DIRECTIVE, schema_text
+from evoarch.agent.config.schema import FILE as SCHEMA
 from evoarch.agent.evaluation.bench import choose_recipe
 from evoarch.agent.evaluation.vetting import findings_of
 from evoarch.agent.operators.base import width
@@ -35,9 +37,12 @@ from evoarch.evaluators.task import Task
 
 @dataclass(frozen=True)
 class NewCampaign:
-    """What was written: `paths`, campaign.toml first; `notes`: how a profile was fitted, a sentence each."""
+    """What was written: `paths`, campaign.toml first, then seeds; `schema`: what editors check campaign.toml
+    by; `notes`: how a profile was fitted, a sentence each.
+    """
 
     paths: tuple[Path, ...]
+    schema: Path
     notes: tuple[str, ...] = ()
 
 
@@ -130,9 +135,11 @@ def write_campaign(
     notes: tuple[str, ...] = ()
     if profile is not None:
         text, notes = profiled(text, *profile, evaluations, task)
+    text, described = DIRECTIVE + text, folder / SCHEMA
     try:
         # The configuration last: it says that the folder is whole.
-        encoded = {path: content.encode() for path, content in {**files, config: text}.items()}
+        contents = {**files, described: schema_text(), config: text}
+        encoded = {path: content.encode() for path, content in contents.items()}
     except UnicodeEncodeError as error:
         raise UserError(f"{config}: expected UTF-8 text, got {error.object[error.start]!r}") from None
     check_new(
@@ -147,4 +154,4 @@ def write_campaign(
             path.write_bytes(content)
     except OSError as error:
         raise UserError(f"{error.filename or folder}: {error.strerror}", code=1) from None
-    return NewCampaign((config, *files), notes)
+    return NewCampaign((config, *files), described, notes)

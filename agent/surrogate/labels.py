@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evoarch.agent.config.tables import RungTable
+from evoarch.agent.config.measuring import RungTable
 from evoarch.agent.surrogate.features import Features, features
 from evoarch.agent.surrogate.forest import Row
 from evoarch.archive.labels import Label

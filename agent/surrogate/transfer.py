@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.config.tables import RungTable
+from evoarch.agent.config.measuring import RungTable
 from evoarch.agent.surrogate.features import SIZES, features
 from evoarch.agent.surrogate.forest import Row, fit
 from evoarch.agent.surrogate.labels import Labelled, shares_of, traces_of

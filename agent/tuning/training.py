@@ -19,7 +19,7 @@ from peft import PromptTuningConfig, TaskType, get_peft_model
 from torch import Tensor
 from transformers import Adafactor
 
-from evoarch.agent.config.tables import TuningTable
+from evoarch.agent.config.rounds import TuningTable
 from evoarch.archive.private_files import write_whole
 
 COMMON = 5000

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from evoarch.agent.base.package import ROOT
 from evoarch.agent.config.lm import LMSettings
 from evoarch.agent.config.load import Config
-from evoarch.agent.config.tables import TuningTable
+from evoarch.agent.config.rounds import TuningTable
 from evoarch.agent.lm.base import LMError
 from evoarch.agent.lm.local.embedded import prepare
 from evoarch.agent.lm.local.soft_prompts import FOLDER

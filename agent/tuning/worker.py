@@ -32,7 +32,7 @@ def main(parent: int) -> None:
 def _train(order: dict[str, Any], out: TextIO) -> dict[str, object]:
     import torch
 
-    from evoarch.agent.config.tables import TuningTable
+    from evoarch.agent.config.rounds import TuningTable
     from evoarch.agent.lm.local.sampling import dtype_for, load
     from evoarch.agent.lm.local.soft_prompts import load_soft_prompt, path_of, save_soft_prompt
     from evoarch.agent.tuning.training import Checkpoint, train

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from evoarch.agent.config.tables import RungTable
+from evoarch.agent.config.measuring import RungTable
 from evoarch.agent.evaluation.halving import Decision, ladder
 from kit.paths import BENCHMARKS
 

@@ -46,6 +46,7 @@ def with_json(command: click.Command, *names: str) -> list[tuple[str, ...]]:
 ASKED = {
     ("check",): ("check", "MODEL"),
     ("compare",): ("compare", "DIR", "--arms", "random:1", "--report-only"),
+    ("config",): ("config", "DIR"),
     ("confirm",): ("confirm", "DIR", "--show"),
     ("doctor",): ("doctor", "DIR"),
     ("evaluate",): ("evaluate", "MODEL", "--task", "digits"),

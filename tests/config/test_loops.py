@@ -12,7 +12,7 @@ from evoarch.agent.config.load import Config, load, parse
 from evoarch.agent.config.loops import GENERATIONAL, STEADY_STATE
 from evoarch.agent.config.profiles import PROFILES
 from evoarch.agent.config.recorded import settings_of_replay
-from evoarch.agent.config.tables import Table
+from evoarch.agent.config.table import Table
 from evoarch.agent.search.new_campaign import write_campaign
 from evoarch.archive.store import create
 from evoarch.evaluators.tasks import load_task

@@ -21,7 +21,7 @@ from evoarch.agent.analysis.status import read_status
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.cli.views import summary
 from evoarch.agent.config.load import Config
-from evoarch.agent.config.tables import RungTable
+from evoarch.agent.config.measuring import RungTable
 from evoarch.agent.evaluation.halving import AUDITED, Decision, Rung, audited, decide, held, ladder, place
 from evoarch.agent.search.replay import recorded_order
 from evoarch.archive.pareto import Objective

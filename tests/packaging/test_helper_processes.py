@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from evoarch.agent.config.lm import LMSettings
-from evoarch.agent.config.tables import TuningTable
+from evoarch.agent.config.rounds import TuningTable
 from evoarch.agent.lm.base import LMError
 from evoarch.agent.lm.local import embedded
 from evoarch.agent.lm.local.transformers import TransformersLM

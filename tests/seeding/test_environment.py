@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.config.tables import SandboxTable
+from evoarch.agent.config.measuring import SandboxTable
 from evoarch.agent.evaluation.walls import choose_level, open_walls
 from evoarch.evaluators.registry import measuring
 from evoarch.evaluators.replies import DryRunPassed

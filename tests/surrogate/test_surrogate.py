@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.config.tables import RungTable
+from evoarch.agent.config.measuring import RungTable
 from evoarch.agent.surrogate.features import features
 from evoarch.agent.surrogate.forest import Row
 from evoarch.agent.surrogate.labels import Labels, arrivals, expected_rows, measured_rows, shares_of

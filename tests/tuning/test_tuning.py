@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evoarch.agent.config.tables import TuningTable
+from evoarch.agent.config.rounds import TuningTable
 from evoarch.agent.lm.local.sampling import Sampler, dtype_for
 from evoarch.agent.lm.local.soft_prompts import load_soft_prompt, path_of, save_soft_prompt
 from evoarch.agent.tuning.data import TuningExample, example, split

@@ -10,9 +10,20 @@ from numpy.typing import NDArray
 
 from evoarch.evaluators.task import Split, Splits, SupervisedTask, Task, TaskError
 
-WIDTH = {"cross_entropy": "num_classes", "mean_squared_error": "num_outputs", "next_token": "vocab_size"}
+WIDTH = {
+    "cross_entropy": "num_classes",
+    "mean_squared_error": "num_outputs",
+    "next_token": "vocab_size",
+    "pixel_cross_entropy": "num_classes",
+    "masked_squared_error": "num_outputs",
+}
 """The loss of a task, and what it offers as the number of a model's outputs."""
 
+NUMBERS = ("mean_squared_error", "masked_squared_error")
+"""The losses of a regression."""
+
+UNLABELLED = -100
+"""The target of a pixel that nobody labelled (evaluators.inside.losses.IGNORED)."""
 
 Answer = TypeVar("Answer")
 
@@ -64,7 +75,9 @@ def outputs(task: SupervisedTask) -> int:
 
 def output_shape(task: SupervisedTask) -> tuple[int, ...]:
     """The shape of what a model returns of one example. Raises TaskError."""
-    return (*(input_shape(task) if task.loss == "next_token" else ()), outputs(task))
+    if task.loss == "next_token":
+        return (*input_shape(task), outputs(task))
+    return (outputs(task), *(input_shape(task)[1:] if task.loss == "pixel_cross_entropy" else ()))
 
 
 def check_splits(task: SupervisedTask, splits: object, held_out: str = "validation") -> Splits:
@@ -73,8 +86,10 @@ def check_splits(task: SupervisedTask, splits: object, held_out: str = "validati
         raise TaskError(f"task {task.name}: expected evoarch.Splits, got {type(splits).__name__}")
     check_split(task, splits.train, "train")
     check_split(task, splits.validation, held_out)
-    if task.loss == "mean_squared_error":
-        constant = np.flatnonzero(np.asarray(splits.train.targets, np.float64).var(0) == 0)
+    if task.loss in NUMBERS:
+        constant = np.flatnonzero(
+            np.nan_to_num(np.nanvar(np.asarray(splits.train.targets, np.float64), 0)) == 0
+        )
         if len(constant):
             raise TaskError(
                 f"task {task.name}: train.targets: expected numbers that vary, got a constant output"
@@ -92,10 +107,12 @@ def check_split(task: SupervisedTask, split: object, name: str) -> Split:
         if not isinstance(array, np.ndarray):
             raise TaskError(f"{place}.{part}: expected a numpy array, got {type(array).__name__}")
     shape, width = input_shape(task), outputs(task)
-    tokens = task.loss == "next_token"
+    tokens = "vocab_size" in offered(task)
     _expect(f"{place}.inputs", split.inputs, np.int64 if tokens else np.float32, ("n", *shape))
-    if tokens:
+    if task.loss == "next_token":
         _expect(f"{place}.targets", split.targets, np.int64, ("n", *shape))
+    elif task.loss == "pixel_cross_entropy":
+        _expect(f"{place}.targets", split.targets, np.int64, ("n", *shape[1:]))
     elif task.loss == "cross_entropy":
         _expect(f"{place}.targets", split.targets, np.int64, ("n",))
     else:
@@ -109,10 +126,18 @@ def check_split(task: SupervisedTask, split: object, name: str) -> Split:
     _finite(f"{place}.inputs", split.inputs)
     if task.loss == "mean_squared_error":
         _finite(f"{place}.targets", split.targets)
+    elif task.loss == "masked_squared_error":
+        _finite(f"{place}.targets", np.nan_to_num(split.targets, nan=0.0, posinf=np.inf, neginf=-np.inf))
     else:
-        _in_range(f"{place}.targets", split.targets, width, "tokens" if tokens else "class numbers")
+        known = split.targets[split.targets != UNLABELLED] if len(output_shape(task)) == 3 else split.targets
+        _in_range(
+            f"{place}.targets", known, width, "tokens" if task.loss == "next_token" else "class numbers"
+        )
     if tokens:
-        _in_range(f"{place}.inputs", split.inputs, width, "tokens")
+        vocabulary = offered(task)["vocab_size"]
+        if type(vocabulary) is not int:
+            raise TaskError(f"task {task.name}: offers.vocab_size: expected an integer, got {vocabulary!r}")
+        _in_range(f"{place}.inputs", split.inputs, vocabulary, "tokens")
     return split
 
 

@@ -17,6 +17,7 @@ from evoarch.evaluators.metrics.registry import joined
 from evoarch.evaluators.params import carried
 from evoarch.evaluators.regression import Regression
 from evoarch.evaluators.replies import DryRunPassed, sound_of
+from evoarch.evaluators.segmentation import Segmentation
 from evoarch.evaluators.segments import Segment
 from evoarch.evaluators.signature import Signature
 from evoarch.evaluators.signatures import Signatures
@@ -36,12 +37,14 @@ FRESH = 500
 """Fresh examples of a campaign; a part of them is mixed into each second prediction."""
 
 
-ExampleGrading = Classification | Regression | NextToken
+ExampleGrading = Classification | Regression | NextToken | Segmentation
 
 GRADINGS: Mapping[str, Callable[..., ExampleGrading]] = {
     "cross_entropy": Classification,
     "mean_squared_error": Regression,
     "next_token": NextToken,
+    "pixel_cross_entropy": Segmentation,
+    "masked_squared_error": Regression,
 }
 """What grades the predictions of a task, by its loss."""
 

@@ -5,12 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evoarch.evaluators.checks import WIDTH, asked, check_splits, input_shape, outputs
+from evoarch.evaluators.checks import asked, check_splits, input_shape, output_shape, outputs
 from evoarch.evaluators.registry import OwnTask
 from evoarch.evaluators.task import Recipe, SupervisedTask, Task, TaskError
 
 MOST_CHARACTERS = 600
 """Of a task's own description: every prompt pays for it."""
+
+ANSWERS: Mapping[str, tuple[str, str]] = {
+    "cross_entropy": (
+        "logits",
+        "the share of validation examples that are sorted wrongly, 0 to 1",
+    ),
+    "mean_squared_error": (
+        "numbers",
+        "the mean squared error on validation over the variance of the targets, 0 to 1",
+    ),
+    "masked_squared_error": (
+        "numbers",
+        "the mean squared error on validation over the variance of the targets, gaps left out, 0 to 1",
+    ),
+    "next_token": (
+        "logits of the next token at each place, which may depend on the places up to there alone",
+        "the bits a token takes on validation over those of a uniform guess, 0 to 1",
+    ),
+    "pixel_cross_entropy": (
+        "logits of each pixel",
+        "1 less the mean over the classes of intersection over union on validation, 0 to 1",
+    ),
+}
+"""By loss: what a model returns, and what the error is."""
 
 KINDS: Mapping[int, str] = {
     1: "vectors of features",
@@ -54,15 +78,16 @@ def task_facts(task: Task, recipe: Recipe, seed: int = 0) -> TaskFacts:
     if isinstance(task, OwnTask) or not isinstance(task, SupervisedTask):
         return TaskFacts(said or f"The task is {task.name}.", training=training)
     shape, width = input_shape(task), outputs(task)
-    classes = WIDTH[task.loss] == "num_classes"
+    tokens = "vocab_size" in task.offers
+    returned, error = ANSWERS[task.loss]
     splits = check_splits(task, asked(task, "splits", lambda: task.splits(seed)))
     return TaskFacts(
-        said or _about(shape, width, classes=classes),
-        f"forward(x): x has the shape ({_sizes(('batch', *shape))}), float32; it returns "
-        f"({_sizes(('batch', width))}), {'logits' if classes else 'numbers'}.",
+        said or _about(task, shape, width),
+        f"forward(x): x has the shape ({_sizes(('batch', *shape))}), {'int64' if tokens else 'float32'}; it "
+        f"returns ({_sizes(('batch', *output_shape(task)))}), {returned}.",
         f"Data: {len(splits.train.inputs)} training and {len(splits.validation.inputs)} validation examples.",
         training,
-        f"The error is {_error(classes=classes)}; above {task.ceiling:g} a model has failed.",
+        f"The error is {error}; above {task.ceiling:g} a model has failed.",
         len(shape),
     )
 
@@ -81,17 +106,18 @@ def described(task: Task) -> str:
     return " ".join(text.split())
 
 
-def _about(shape: Sequence[int], width: int, *, classes: bool) -> str:
+def _about(task: SupervisedTask, shape: Sequence[int], width: int) -> str:
+    tokens = task.offers.get("vocab_size")
     kind = KINDS.get(len(shape), f"arrays of {len(shape)} axes")
-    if classes:
+    if tokens is not None:
+        kind = f"sequences of {_sizes(shape)} tokens, 0 to {int(str(tokens)) - 1}"
+    if task.loss == "next_token":
+        return f"Predict each next token of {kind}."
+    if task.loss == "pixel_cross_entropy":
+        return f"Sort each pixel of {kind} into {width} classes."
+    if task.loss == "cross_entropy":
         return f"Sort {kind} into {width} classes."
     return f"Predict {width} number{'s' if width > 1 else ''} from {kind}; all are standardised."
-
-
-def _error(*, classes: bool) -> str:
-    if classes:
-        return "the share of validation examples that are sorted wrongly, 0 to 1"
-    return "the mean squared error on validation over the variance of the targets, 0 to 1"
 
 
 def _sizes(sizes: Sequence[object]) -> str:

@@ -244,8 +244,12 @@ class RandomDraw:
     async def propose(self, order: Order, rng: random.Random, complete: Complete | None) -> list[Draft]:
         """`order.count` drafts (see Operator.propose)."""
         shape, classes = order.offers.get("input_shape"), width(order.offers)
-        if not isinstance(shape, tuple | list) or not 1 <= len(shape) <= 3 or classes is None:
-            problem = f"expected offers input_shape (1 to 3 sizes) and num_classes, got {dict(order.offers)}"
+        tokens = "vocab_size" in order.offers
+        if tokens or not isinstance(shape, tuple | list) or not 1 <= len(shape) <= 3 or classes is None:
+            problem = (
+                "expected offers input_shape (1 to 3 sizes of numbers) and num_classes, got "
+                f"{dict(order.offers)}"
+            )
             return [Draft("", problem=problem) for _ in range(order.count)]
         sizes = [int(size) for size in shape]
         return [

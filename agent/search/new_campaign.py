@@ -90,8 +90,10 @@ def check_new(config: Config, task: Task, folder: Path, sources: Mapping[str, st
 
 
 def _random_for(task: Task) -> str:
-    """The table of `random` where it can draw: it makes models of examples, not message functions."""
-    return RANDOM_OPERATOR if "input_shape" in task.offers and width(task.offers) else ""
+    """The table of `random` where it can draw: models that sort or value whole examples of numbers."""
+    offers = task.offers
+    able = "input_shape" in offers and "vocab_size" not in offers and width(offers)
+    return RANDOM_OPERATOR if able and getattr(task, "loss", "") != "pixel_cross_entropy" else ""
 
 
 def write_campaign(

@@ -33,12 +33,14 @@ def build(genome: ModuleType | None, options: Mapping[str, Any]) -> nn.Module:
 
 
 def outputs_of(options: Mapping[str, Any]) -> tuple[int, ...]:
-    """The shape of what a model returns of an example: (classes,), (outputs,) of a regression, or (context,
-    vocabulary) of a language model.
+    """The shape of what a model returns of an example: (classes,), (outputs,) of a regression, (context,
+    vocabulary) of a language model, or (classes, height, width) of a segmentation.
     """
-    offers = options["offers"]
-    if "vocab_size" in offers:
+    offers, loss = options["offers"], options["loss"]
+    if loss == "next_token":
         return (*offers["input_shape"], int(offers["vocab_size"]))
+    if loss == "pixel_cross_entropy":
+        return (int(offers["num_classes"]), *offers["input_shape"][1:])
     return (int(offers["num_classes"] if "num_classes" in offers else offers["num_outputs"]),)
 
 

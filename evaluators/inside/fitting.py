@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -118,9 +119,14 @@ def warmup() -> None:
     outputs = outputs_of(setting)
     inputs = made_up_inputs(setting["offers"], 8, draw)
     targets = made_up_targets(setting["loss"], len(inputs), outputs, draw)
-    model: nn.Module = nn.Sequential(nn.Flatten(), nn.Linear(inputs[0].numel(), outputs[-1]))
+    model: nn.Module
     if setting["loss"] == "next_token":
         model = nn.Embedding(outputs[-1], outputs[-1])
+    elif "vocab_size" in setting["offers"]:
+        model = nn.EmbeddingBag(setting["offers"]["vocab_size"], outputs[0])
+    else:
+        linear = nn.Linear(inputs[0].numel(), math.prod(outputs))
+        model = nn.Sequential(nn.Flatten(), linear, nn.Unflatten(1, outputs))
     try:
         _fitted(model, inputs, targets, setting)
     except Exception as error:  # noqa: BLE001 - a task's own code may raise anything, and is named

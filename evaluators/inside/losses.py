@@ -8,26 +8,40 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+IGNORED = -100
+"""torch's number for a target that counts nothing: the pixels of a mask that nobody labelled."""
+
+
+def _masked_loss(outputs: Tensor, targets: Tensor) -> Tensor:
+    known = ~torch.isnan(targets)
+    gap = torch.where(known, outputs - torch.nan_to_num(targets), 0.0)
+    return (gap * gap).sum() / known.sum().clamp(min=1)
+
+
 LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
     "cross_entropy": functional.cross_entropy,
     "mean_squared_error": functional.mse_loss,
     "next_token": lambda outputs, targets: functional.cross_entropy(outputs.flatten(0, 1), targets.flatten()),
+    "pixel_cross_entropy": functional.cross_entropy,
+    "masked_squared_error": _masked_loss,
 }
 """Each takes the outputs (batch, k) and the targets, (batch,) int64 class numbers or (batch, k) float32, and
-returns a scalar. `next_token`: outputs (batch, context, vocabulary), targets (batch, context) int64."""
+returns a scalar. `next_token`: outputs (batch, context, vocabulary), targets (batch, context) int64.
+`pixel_cross_entropy`: outputs (batch, classes, height, width), targets (batch, height, width) int64, where
+IGNORED counts nothing. `masked_squared_error`: as mean_squared_error, over the targets that are not NaN."""
 
 _LOG_SOFTMAX = torch.ops.aten._log_softmax.default
 _LOG_SOFTMAX_BACKWARD = torch.ops.aten._log_softmax_backward_data.default
 _NLL, _NLL_BACKWARD = torch.ops.aten.nll_loss_forward.default, torch.ops.aten.nll_loss_backward.default
 _MSE_BACKWARD = torch.ops.aten.mse_loss_backward.default
-_MEAN, _IGNORED = 1, -100
-"""torch's defaults: the mean over examples, and the target that stands for none."""
+_MEAN = 1
+"""torch's default: the mean over examples."""
 
 
 def _cross_entropy(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     logs = _LOG_SOFTMAX(outputs, 1, False)
-    loss, weight = _NLL(logs, targets, None, _MEAN, _IGNORED)
-    gradient = _NLL_BACKWARD(torch.ones_like(loss), logs, targets, None, _MEAN, _IGNORED, weight)
+    loss, weight = _NLL(logs, targets, None, _MEAN, IGNORED)
+    gradient = _NLL_BACKWARD(torch.ones_like(loss), logs, targets, None, _MEAN, IGNORED, weight)
     return loss, _LOG_SOFTMAX_BACKWARD(gradient, logs, 1, outputs.dtype)
 
 
@@ -41,12 +55,28 @@ def _next_token(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     return loss, gradient.view_as(outputs)
 
 
+def _pixels(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    rows = outputs.movedim(1, -1)
+    loss, gradient = _cross_entropy(rows.flatten(0, -2), targets.flatten())
+    return loss, gradient.view(rows.shape).movedim(-1, 1).contiguous()
+
+
+def _masked(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    known = ~torch.isnan(targets)
+    gap = torch.where(known, outputs - torch.nan_to_num(targets), 0.0)
+    count = known.sum().clamp(min=1)
+    return (gap * gap).sum() / count, 2.0 * gap / count
+
+
 GRADIENTS: Mapping[str, Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]] = {
     "cross_entropy": _cross_entropy,
     "mean_squared_error": _mean_squared_error,
     "next_token": _next_token,
+    "pixel_cross_entropy": _pixels,
+    "masked_squared_error": _masked,
 }
-"""Each loss of LOSSES, and its gradient by the outputs, bit for bit as torch's own backward pass gives them.
+"""Each loss of LOSSES, and its gradient by the outputs, as torch's own backward pass gives them (bit for
+bit, but for the last two, whose sums are taken in another order).
 
 Outputs (detached) and targets as there. No graph is built, so that nothing in it saves the targets: a genome
 may look at what torch saves for a backward pass. It costs less than a graph of its own, too.

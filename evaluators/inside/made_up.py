@@ -26,6 +26,8 @@ def made_up_inputs(
 
 def made_up_targets(loss: str, count: int, outputs: tuple[int, ...], draw: torch.Generator) -> Tensor:
     """Targets of `count` examples for a loss, `outputs` being the shape of what a model returns of one."""
-    if loss == "mean_squared_error":
+    if loss in ("mean_squared_error", "masked_squared_error"):
         return torch.randn(count, *outputs, generator=draw)
+    if loss == "pixel_cross_entropy":
+        return torch.randint(outputs[0], (count, *outputs[1:]), generator=draw)
     return torch.randint(outputs[-1], (count, *outputs[:-1]), generator=draw)

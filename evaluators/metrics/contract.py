@@ -33,6 +33,9 @@ class MetricContract:
         if metric.loss == "next_token":
             tokens = draw.integers(0, CLASSES, (EXAMPLES, OUTPUTS))
             return draw.normal(size=(*tokens.shape, CLASSES)).astype(np.float32), tokens
+        if metric.loss == "pixel_cross_entropy":
+            masks = draw.integers(0, CLASSES, (EXAMPLES, 2, 2))
+            return draw.normal(size=(EXAMPLES, CLASSES, 2, 2)).astype(np.float32), masks
         labels = draw.integers(0, CLASSES, EXAMPLES)
         labels[:CLASSES] = np.arange(CLASSES)
         return draw.normal(size=(EXAMPLES, CLASSES)).astype(np.float32), labels
@@ -41,7 +44,8 @@ class MetricContract:
         """The outputs of a model that is always right and sure."""
         if targets.dtype == np.float32:
             return targets.astype(np.float32)
-        return (50.0 * np.eye(CLASSES)[targets.astype(np.int64)]).astype(np.float32)
+        sure = (50.0 * np.eye(CLASSES)[targets.astype(np.int64)]).astype(np.float32)
+        return np.moveaxis(sure, -1, 1) if targets.ndim == 3 else sure
 
     def value(self, metric: Metric, outputs: Floats, targets: Targets) -> float:
         """As a campaign records it: smaller is better."""

@@ -16,6 +16,7 @@ import numpy as np
 
 import evoarch.evaluators.metrics as room
 from evoarch.archive.records import Failed, Fault
+from evoarch.evaluators.checks import WIDTH
 from evoarch.evaluators.errors import PartError
 from evoarch.evaluators.metrics.base import METRICS, Metric, names_of, recorded
 from evoarch.evaluators.own_code import GIVEN, METRIC, Found, find, made, said
@@ -27,7 +28,7 @@ MEASURED = ("error", "params", "flops", "latency", "memory", "seconds", "train_s
 STAGE = "score"
 """The stage of an evaluation that a metric failed."""
 
-LOSSES = ("cross_entropy", "mean_squared_error", "next_token", "")
+LOSSES = (*WIDTH, "")
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 

@@ -69,7 +69,7 @@ def from_file(name: str) -> bool:
 def scales(name: str) -> bool:
     """Whether a task scales the inputs that it reads from the user's files."""
     named = named_file(name)
-    return named is not None and named.kind in FILE_KINDS and named.kind != "text"
+    return named is not None and named.kind in FILE_KINDS and named.kind not in ("text", "text-class")
 
 
 def moved(name: str, folder: Path, target: Path) -> str:

@@ -24,6 +24,7 @@ from PIL import Image
 from evoarch.archive.store import open_archive
 from evoarch.evaluators.tasks import load_task
 from kit.command import SCRIPT
+from kit.own_files import labelled_texts, series, shapes, tones
 from kit.pages import files_of
 from kit.paths import ROOT
 
@@ -111,6 +112,10 @@ GIVES = {
     "photos": "images of two kinds",
     "houses.csv": "a table",
     "books": "texts",
+    "said.csv": "texts with labels",
+    "sounds": "recordings",
+    "load.csv": "a series",
+    "shapes": "images with masks",
     "data/mine.npz": "arrays",
     "model.py": "a model file",
     "winner.py": "a model file",
@@ -135,6 +140,14 @@ def give(names: list[str], place: Path, home: Path, finished: Path) -> None:
         elif name == "houses.csv":
             rows = [f"{a:.3f},{b:.3f},{3 * a + b:.3f}" for a, b in rng.normal(size=(60, 2))]
             (place / "houses.csv").write_text("\n".join(["size,age,price", *rows]) + "\n")
+        elif name == "said.csv":
+            labelled_texts(place / name, 60)
+        elif name == "sounds":
+            tones(place / name, 6)
+        elif name == "load.csv":
+            series(place / name, 600)
+        elif name == "shapes":
+            shapes(place / name, 12)
         elif name == "books":
             (place / "books").mkdir()
             words = ["the", "house", "at", "river", "was", "old", "and", "green"]

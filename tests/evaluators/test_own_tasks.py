@@ -14,6 +14,7 @@ from evoarch.agent.config.data_fingerprint import fingerprint, refuse_changed, r
 from evoarch.agent.search.new_campaign import write_campaign
 from evoarch.archive.records import Evaluation, Scored
 from evoarch.archive.store import create
+from evoarch.evaluators.checks import WIDTH
 from evoarch.evaluators.fit import fit_program
 from evoarch.evaluators.tasks import load_task, moved
 from kit.command import evoarch as run
@@ -134,7 +135,7 @@ BROKEN = {
     "offers in a list": ('{"input_shape": (6,), "num_classes": 2}', "[6, 2]",
         "offers: expected a dict by name, got [6, 2]"),
     "a list of losses": ("def splits", "loss = ['cross_entropy']\n    def splits",
-        "loss: expected one of cross_entropy, mean_squared_error, next_token, got ['cross_entropy']"),
+        f"loss: expected one of {', '.join(WIDTH)}, got ['cross_entropy']"),
     "no fit": ("def splits", 'fit_file = "f.py"\n    def splits', "f.py: expected the file of fit"),
     "raises": (RETURN, "return 1 / 0", "splits: ZeroDivisionError: division by zero"),
     "a wrong type": (RETURN, "return split(), split()", "expected evoarch.Splits, got tuple"),

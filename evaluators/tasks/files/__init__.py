@@ -1,4 +1,4 @@
-"""Tasks of a user's own files: arrays, folders of images, tables, texts.
+"""Tasks of a user's own files: arrays, images, masks, tables, texts, recordings and series.
 
 A kind's module is imported when a task of it is named.
 """
@@ -30,8 +30,20 @@ FILE_KINDS: Mapping[str, Callable[[NamedFile, Path], DataTask]] = {
     "images": _later("images"),
     "table": _later("table"),
     "text": _later("text"),
+    "text-class": _later("text_class"),
+    "sequence": _later("sequence"),
+    "masks": _later("masks"),
 }
 """What stands before the colon, and what makes the task of the file at a path."""
 
-FORMS_OF_FILES = ("tensors:FILE", "images:DIR", "table:FILE,target=COLUMN", "text:FILE")
+FORMS_OF_FILES = (
+    "tensors:FILE",
+    "images:DIR",
+    "table:FILE,target=COLUMN",
+    "text:FILE",
+    "text-class:FILE,target=COLUMN",
+    "sequence:DIR",
+    "sequence:FILE,horizon=N",
+    "masks:DIR",
+)
 """How `--task` names each."""

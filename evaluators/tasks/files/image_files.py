@@ -109,6 +109,23 @@ def decoded(path: Path, look: Look) -> NDArray[np.uint8]:
     return pixels[None] if look.grey else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
+def decoded_mask(path: Path, look: Look) -> NDArray[np.uint8]:
+    """The classes of a mask's pixels, (height, width), cut as an image is, never mixed. Raises TaskError."""
+    from PIL import ImageOps
+
+    size, nearest = (look.width, look.height), pillow().Resampling.NEAREST
+    with _open(path) as image:
+        if image.mode not in ("1", "L", "P"):
+            raise TaskError(f"{path}: expected grey values or palette indices, got mode {image.mode}")
+        try:
+            picture = ImageOps.exif_transpose(image)
+            if (picture.width, picture.height) != size:
+                picture = ImageOps.fit(picture, size, nearest) if look.crop else picture.resize(size, nearest)
+            return np.asarray(picture, np.uint8)
+        except Exception as error:  # noqa: BLE001 - a decoder of somebody else's file may raise anything
+            raise TaskError(f"{path}: expected a whole image: {_words(error, path)}") from None
+
+
 def _words(error: Exception, path: Path) -> str:
     """What a decoder said, in one line without the path, which stands there already."""
     said = " ".join(str(error).replace(str(path), "").replace("''", "").split())

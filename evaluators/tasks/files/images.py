@@ -53,10 +53,10 @@ def images_task(named: NamedFile, path: Path) -> FileTask:
     files = [file for _, file, _ in rows]
 
     def decode() -> Pixels:
-        look = _look(named, [header(file) for file in files])
+        look = look_of(named, [header(file) for file in files])
         return np.stack([decoded(file, look) for file in files])
 
-    _look(named, ())  # a wrong option is said before anything is decoded
+    look_of(named, ())  # a wrong option is said before anything is decoded
     pixels = cached(files, repr(sorted(named.options.items())), decode)
     labels = np.array([label for _, _, label in rows], np.int64)
     digest = hashlib.sha256(repr((pixels.shape, classes, [part for part, _, _ in rows])).encode())
@@ -122,7 +122,7 @@ def _check_counts(path: Path, rows: Sequence[tuple[str, Path, int]], classes: Se
             raise TaskError(f"{path}: {name}: expected at least {LEAST} images, got {count}")
 
 
-def _look(named: NamedFile, headers: Sequence[Header]) -> Look:
+def look_of(named: NamedFile, headers: Sequence[Header]) -> Look:
     """How every image is to look. Raises TaskError for an option that says no such thing."""
     sizes = {(each.height, each.width) for each in headers}
     alike = sizes.pop() if len(sizes) == 1 else (0, 0)

@@ -40,7 +40,7 @@ class NamedFile:
 def named_file(name: str) -> NamedFile | None:
     """What `name` says, None where it is no KIND:PATH. A path may hold commas, but for `,word=` in it."""
     kind, colon, rest = name.partition(":")
-    if not colon or not kind.isidentifier():
+    if not colon or not kind.replace("-", "_").isidentifier():
         return None
     first, *pieces = rest.split(",")
     options: dict[str, str] = {}
@@ -55,3 +55,11 @@ def named_file(name: str) -> NamedFile | None:
         else:
             path += f",{piece}"
     return NamedFile(kind, path, options)
+
+
+def number_of(named: NamedFile, key: str, default: int, least: int, most: int, what: str) -> int:
+    """An option that is a whole number. `what` it is and its bounds, in words. Raises TaskError."""
+    said = named.options.get(key, str(default))
+    if not said.isdecimal() or not least <= int(said) <= most:
+        raise TaskError(f"task {named}: {key}: expected {what}, got {said!r}")
+    return int(said)

@@ -27,7 +27,9 @@ class FileData:
     """What was read. `parts`: `train` and perhaps `val`, `selection`, `test`. `classes` 0 for a regression.
     `digest`: SHA-256 of the data. `plain`: features of a vector that are not scaled (category codes).
     `offers`: what models may ask for beside the shapes. `notes`: what was found, a line each, for people.
-    `baselines`: name and file of each, where those of the inputs' rank do not fit.
+    `baselines`: name and file of each, where those of the inputs' rank do not fit. `loss`, `metrics`: where
+    they are not those of a classification or a regression. `about`: what an example is, for prompts.
+    Inputs of int64 are tokens, which are not scaled.
     """
 
     parts: Mapping[str, Split]
@@ -37,6 +39,9 @@ class FileData:
     offers: Mapping[str, object] = field(default_factory=dict)
     notes: Sequence[str] = ()
     baselines: Mapping[str, str] = field(default_factory=dict)
+    loss: str = ""
+    metrics: Sequence[str] = ()
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,10 @@ class FileTask(DataTask):
     def __init__(self, name: str, data: FileData) -> None:
         train = data.parts["train"]
         self._name, self.digest, self.notes = name, data.digest, tuple(data.notes)
-        self.baselines = data.baselines
-        self.scale = _scale(train.inputs, (0, *range(2, train.inputs.ndim)), data.plain)
+        self.baselines, self.metrics = data.baselines, tuple(data.metrics)
+        self._loss, self._about = data.loss, data.about
+        tokens = train.inputs.dtype == np.int64
+        self.scale = None if tokens else _scale(train.inputs, (0, *range(2, train.inputs.ndim)), data.plain)
         self.target_scale = None if data.classes else _scale(np.asarray(train.targets, np.float32), (0,))
         width = {"num_classes": data.classes} if data.classes else {"num_outputs": train.targets.shape[1]}
         self._offers = {"input_shape": train.inputs.shape[1:], **width, **data.offers}
@@ -71,6 +78,14 @@ class FileTask(DataTask):
     def offers(self) -> Mapping[str, object]:
         return self._offers
 
+    @property
+    def loss(self) -> str:
+        return self._loss or super().loss
+
+    def describe(self) -> str:
+        """What an example is, where the kind of file says more than its shape."""
+        return self._about
+
     def splits(self, seed: int) -> Splits:
         """The data's own validation split, or a fifth of the training examples drawn by `seed`."""
         pool = self._parts["train"]
@@ -83,7 +98,7 @@ class FileTask(DataTask):
         targets = split.targets
         if self.target_scale is not None:
             targets = self.target_scale(np.asarray(targets, np.float32))
-        return Split(self.scale(split.inputs), targets)
+        return Split(self.scale(split.inputs) if self.scale else split.inputs, targets)
 
 
 class SealedFileTask(FileTask):
@@ -124,7 +139,7 @@ def sealed_rows(targets: Targets) -> NDArray[np.bool_]:
     """Which examples make the test where the data do not say: a fixed draw of a fifth of each class."""
     rng = np.random.default_rng(FIXED_SEED)
     groups = [np.arange(len(targets))]
-    if targets.dtype == np.int64:
+    if targets.dtype == np.int64 and targets.ndim == 1:
         groups = [np.flatnonzero(targets == label) for label in np.unique(targets)]
     sealed = np.zeros(len(targets), np.bool_)
     for group in groups:
@@ -139,8 +154,10 @@ def with_a_test(split: Split) -> dict[str, Split]:
 
 
 def _scale(values: Floats, axes: tuple[int, ...], plain: NDArray[np.bool_] | None = None) -> Scale:
-    mean = values.mean(axes, dtype=np.float64, keepdims=True)[0]
-    deviation = values.std(axes, dtype=np.float64, keepdims=True)[0]
+    gaps = bool(np.isnan(values).any())  # of a series' targets
+    average, spread = (np.nanmean, np.nanstd) if gaps else (np.mean, np.std)
+    mean = np.asarray(average(values, axes, dtype=np.float64, keepdims=True))[0]
+    deviation = np.asarray(spread(values, axes, dtype=np.float64, keepdims=True))[0]
     # What never varies in training stays where the mean puts it.
     deviation = np.where(deviation > 1e-12 * np.abs(mean), deviation, 1.0)
     if plain is not None:

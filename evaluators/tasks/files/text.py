@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from evoarch.evaluators.task import Recipe, Split, Splits, TaskError
 from evoarch.evaluators.tasks.data import DataTask
-from evoarch.evaluators.tasks.files.named import NamedFile
+from evoarch.evaluators.tasks.files.named import NamedFile, number_of
 
 OPTIONS = {
     "context": "bytes of a sequence, 8 to 1024",
@@ -42,8 +42,8 @@ RECIPES = {
 def text_task(named: NamedFile, path: Path) -> TextTask:
     """The task of the text at `path`. Raises TaskError, one line that names the file."""
     named.refuse_unknown(OPTIONS)
-    context = _number(named, "context", 64, 8, 1024)
-    most = _number(named, "bytes", 1_000_000, 10_000, 20_000_000)
+    context = number_of(named, "context", 64, 8, 1024, OPTIONS["context"])
+    most = number_of(named, "bytes", 1_000_000, 10_000, 20_000_000, OPTIONS["bytes"])
     files = _files(named, path)
     text = b"\n".join(_read(file) for file in files)
     digest = hashlib.sha256(f"{sorted(named.options.items())}\n".encode() + text).hexdigest()
@@ -105,13 +105,6 @@ class TextTask(DataTask):
         """As many as one prediction may hold, spread evenly."""
         most = MOST_HELD // (self._context * VOCABULARY)
         return _split(_spread(sequences, most))
-
-
-def _number(named: NamedFile, key: str, default: int, least: int, most: int) -> int:
-    said = named.options.get(key, str(default))
-    if not said.isdecimal() or not least <= int(said) <= most:
-        raise TaskError(f"task {named}: {key}: expected {OPTIONS[key]}, got {said!r}")
-    return int(said)
 
 
 def _files(named: NamedFile, path: Path) -> list[Path]:

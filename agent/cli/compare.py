@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.cli.common import folder_argument, json_option, print_json
+from evoarch.agent.cli.common import folder_argument, json_option, print_json, tell
 from evoarch.agent.cli.trust import agree, trust_option
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def compare(
 ) -> None:
     """Run arms of a campaign at one budget and say which differ. Resumable: the same command goes on.
 
-    An arm is an overlay on campaign.toml, built in or in DIR/arms/NAME.toml.
+    An arm is an overlay on what the campaign goes on under, built in or in DIR/arms/NAME.toml.
 
     \b
     Examples:
@@ -63,9 +63,11 @@ def compare(
     from evoarch.agent.compare.finished import compare_finished
     from evoarch.agent.compare.page import write
     from evoarch.agent.compare.runs import FOLDER, carry_out, code_of_arms, plan
-    from evoarch.agent.config.load import load
+    from evoarch.agent.config.recorded import settings_for_run
 
     arms = _arms(arms_text, seeds)
+    settings = settings_for_run(folder)
+    tell(settings.notes)
     agree(folder, code_of_arms(folder, arms), trust=trust)
     runs = plan(folder, arms, evaluations or 0)
     failed: list[Run] = []
@@ -73,7 +75,7 @@ def compare(
         at_once = jobs or len(os.sched_getaffinity(0))
         failed = until_stopped(carry_out(runs, at_once, lambda line: click.echo(line, err=True)))
     comparison = compare_finished(folder, arms, runs)
-    written = write(comparison, folder / FOLDER, load(folder).campaign.name)
+    written = write(comparison, folder / FOLDER, settings.config.campaign.name)
     if as_json:
         print_json("compare", comparison.as_json())
     else:

@@ -10,7 +10,7 @@ import click
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.base.formatting import command
-from evoarch.agent.cli.common import folder_argument, json_option, print_json
+from evoarch.agent.cli.common import folder_argument, json_option, print_json, tell
 from evoarch.agent.cli.trust import agree, trust_option
 
 if TYPE_CHECKING:
@@ -65,10 +65,13 @@ def scale(
       evoarch scale demo 41 --params 15k --depth 2x --to larger
     """
     from evoarch.agent.config.load import FILE, load
+    from evoarch.agent.config.recorded import settings_of
     from evoarch.agent.config.trust import code_of, remember
     from evoarch.agent.search.scaled_campaign import candidate_of, scale_candidate, write_sizes
 
-    agree(folder, code_of(load(folder), folder), trust=trust)
+    settings = settings_of(folder)
+    tell(settings.notes)
+    agree(folder, code_of(settings.config, folder), trust=trust)
     target = target or folder.with_name(f"{folder.resolve().name}-{identity}")
     if params and (target / FILE).exists():
         raise UserError(f"{target / FILE}: is there already; choose another folder by --to")

@@ -10,7 +10,7 @@ from evoarch.agent.compare.arms import find
 from evoarch.agent.compare.comparison import Comparison, compared
 from evoarch.agent.compare.curves import read
 from evoarch.agent.compare.runs import FOLDER, Run
-from evoarch.agent.config.load import load
+from evoarch.agent.config.recorded import settings_for_run
 from evoarch.agent.statistics.objectives import region_of
 
 
@@ -25,7 +25,7 @@ def compare_finished(folder: Path, arms: Mapping[str, int], runs: Sequence[Run])
         raise UserError(f"{folder / FOLDER}: no run is finished yet; nothing to compare", code=1)
     missing = {arm: sum(run.arm == arm and run not in finished for run in runs) for arm in arms}
     words = {arm: find(folder, arm)[0] for arm in arms}
-    config = load(folder)
+    config = settings_for_run(folder).config
     region = region_of(config.selection)
     curves = [read(run, region) for run in finished]
     return compared(words, curves, missing, task=config.campaign.task, region=region)

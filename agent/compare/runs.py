@@ -22,6 +22,7 @@ from evoarch.agent.config.data_fingerprint import moved_parts
 from evoarch.agent.config.load import FILE, load, parse
 from evoarch.agent.config.loops import loop_of
 from evoarch.agent.config.overlay import overlaid
+from evoarch.agent.config.recorded import data_for_run, settings_for_run
 from evoarch.agent.config.trust import VARIABLE, Code, code_of
 from evoarch.agent.evaluation.external_trainer import moved_trainer
 from evoarch.agent.search.campaign_files import copy_files, differing
@@ -60,7 +61,7 @@ def plan(folder: Path, arms: Mapping[str, int], evaluations: int = 0) -> list[Ru
     Writes the folder of each run that has none. Raises UserError for an arm that gives no valid
     configuration, and for a folder that was begun under another one or with other files.
     """
-    first = load(folder).campaign.seed
+    first = settings_for_run(folder).config.campaign.seed
     runs = []
     for number in range(max(arms.values())):
         for arm, count in arms.items():
@@ -82,11 +83,12 @@ def code_of_arms(folder: Path, arms: Iterable[str]) -> list[Code]:
 
 
 def configured(folder: Path, run: Run, evaluations: int = 0) -> dict[str, Any]:
-    """The campaign.toml of `run`, as a mapping. `evaluations`: the budget, 0 for the campaign's own.
+    """The campaign.toml of `run`, as a mapping: the arm over what the campaign goes on under, each `--set` of
+    its earlier runs included. `evaluations`: the budget, 0 for the campaign's own.
 
     Raises UserError for an arm that gives no valid configuration.
     """
-    data = _read(folder / FILE)
+    data = data_for_run(folder)
     _, overlay = find(folder, run.arm)
     own: dict[str, Any] = {
         "campaign": {"name": f"{data['campaign']['name']} {run.arm} {run.seed}", "seed": run.seed},
@@ -123,8 +125,7 @@ def _prepare(folder: Path, run: Run, data: Mapping[str, Any]) -> None:
     anew = f"move {folder / FOLDER} away to begin anew"
     if _read(path) != tomllib.loads(text):
         raise UserError(
-            f"{path}: was begun under another configuration than {folder / FILE} and arm {run.arm} "
-            f"now give; {anew}"
+            f"{path}: was begun under another configuration than {folder} and arm {run.arm} now give; {anew}"
         )
     for file in differing(folder, run.folder, config):
         raise UserError(

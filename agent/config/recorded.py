@@ -84,6 +84,14 @@ def settings_for_run(folder: Path, given: Sequence[str] = ()) -> Settings:
     return Settings(config, folder / FILE, (*kept, *new), _few(notes))
 
 
+def data_for_run(folder: Path) -> dict[str, Any]:
+    """What `settings_for_run` reads, unchecked: the values of campaign.toml under every `--set` in force.
+
+    Raises UserError as `load` does.
+    """
+    return overridden(read_toml(folder), [each.text for each in settings_for_run(folder).overrides])
+
+
 def settings_of(folder: Path) -> Settings:
     """What the campaign in `folder` ran under last; before its first run, what campaign.toml says.
 

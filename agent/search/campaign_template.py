@@ -30,7 +30,7 @@ recipe = {recipe}           # of {recipes}
 workers = 0               # 0: one per core, less one where an embedded LM needs it
 pool = "local"            # "ray": in the slots of a Ray cluster (docs/cluster.md)
 device = "cpu"            # or "cuda", "cuda:0,2": one slot per GPU (docs/evaluation.md, "Devices")
-wall_clock = 60.0         # seconds a child may take to train
+wall_clock = 300.0        # seconds after which a child is given up; of CPU time, cpu_seconds = 60
 memory = 2048             # MiB a child may take above the warm process it is forked from
 rungs = []                # [{{ share = 0.1, keep = 0.4 }}]: after a tenth of the steps the best 40% train on
 repeats = 3               # training seeds that an elite and a baseline get at the end

@@ -10,7 +10,8 @@ from typing import Any
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.edit import edited
 from evoarch.agent.config.edit import rewrite as write
-from evoarch.agent.config.load import FILE, Config, load
+from evoarch.agent.config.load import FILE, Config
+from evoarch.agent.config.recorded import settings_of
 from evoarch.agent.evaluation.bench import on_this_machine, open_bench, plan_bench
 from evoarch.agent.evaluation.scaling import Scaling, Size, scaling_of
 from evoarch.agent.evaluation.vetting import findings_of, in_one_line
@@ -62,7 +63,7 @@ async def scale_candidate(
     """What of a candidate can be scaled, and its forms at the sizes `params` (None: none), each grown from
     the one before where it can be. Raises UserError.
     """
-    config = load(folder)
+    config = settings_of(folder).config
     plan = plan_bench(on_this_machine(config, device="cpu"), folder)
     async with open_bench(plan, runs=None, unsafe=unsafe) as bench:
         scaling = await scaling_of(candidate.source, bench.evaluator, plan.task.offers)
@@ -87,7 +88,7 @@ def write_sizes(
     candidate and its `sizes`; the paths written. `grown`: each size begins with the weights of the one
     before. Raises UserError.
     """
-    config = load(folder)
+    config = settings_of(folder).config
     task = load_task(config.campaign.task, folder)
     forms = [scaling.start, *(size.form for size in sizes)]
     digits = len(str(len(forms)))

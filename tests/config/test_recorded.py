@@ -17,6 +17,7 @@ from evoarch.agent.config.recorded import (
     settings_of_replay,
 )
 from evoarch.archive.store import create, open_archive
+from evoarch.sandbox.genome import source_digest
 from kit.command import evoarch, new_campaign, output_of, small_campaign
 from kit.quick_walls import quick_walls
 
@@ -180,6 +181,40 @@ def test_every_command_shows_the_campaign_that_ran(tmp_path: Path, monkeypatch: 
     assert "campaign 'of the run'" in (tmp_path / "model.py").read_text()
     rows = evoarch("list", str(folder)).stdout
     assert {int(line.split()[0]) for line in rows.splitlines() if line.rstrip().endswith("front")} == elites
+
+
+def test_the_arms_of_a_comparison_are_of_the_campaign_that_ran(tmp_path: Path) -> None:
+    folder = new_campaign(tmp_path / "c", "--evaluations", "4", "--seed", "3")
+    create(folder, name="c", seed=3).close()
+    ran(folder, "campaign.name='of the run'", "seeds.files=['seeds/mlp.py']", "constraints.params=9000")
+    done = evoarch("compare", str(folder), "--arms", "random", "--seeds", "1", "--report-only")
+    assert (done.exit_code, "no run is finished yet" in done.stderr) == (1, True)
+    for key in ("campaign.name", "seeds.files", "constraints.params"):
+        assert f"note: {key}: " in done.stderr
+    run = load(folder / "compare" / "random" / "seed-3")
+    assert (run.campaign.name, run.constraints.params) == ("of the run random 3", 9000)
+    assert run.seeds.files == ("seeds/mlp.py",)
+    (folder / "campaign.toml").write_text(
+        (folder / "campaign.toml").read_text() + "\n[constraints]\nparams = 8000\n"
+    )
+    again = evoarch("compare", str(folder), "--arms", "random", "--seeds", "1", "--report-only")
+    assert "its 8000 counts" in again.stderr
+    assert "begun under another configuration" in again.stderr
+
+
+def test_a_candidate_is_scaled_under_what_it_was_measured_by(tmp_path: Path) -> None:
+    folder = new_campaign(tmp_path / "c", "--task", "digits")
+    with create(folder, name="c", seed=0) as store:
+        source = (folder / "seeds" / "mlp.py").read_text()
+        store.add_seed("mlp", source, source_digest(source))
+    ran(folder, "evaluation.cpu_seconds=77.0", "sandbox.imports=['tomlkit']")
+    target = tmp_path / "sizes"
+    done = evoarch("scale", str(folder), "1", "--params", "3x", "--to", str(target))
+    assert done.exit_code == 0, done.stderr
+    assert "note: evaluation.cpu_seconds: 77.0, as --set in an earlier run" in done.stderr
+    written = load(target)
+    assert written.evaluation.cpu_seconds >= 77.0 > load(folder).evaluation.cpu_seconds
+    assert written.sandbox.imports == ("tomlkit",)
 
 
 def test_another_measure_that_was_set_is_refused_as_set(

@@ -80,11 +80,12 @@ def opening_lines(config: Config, trained: int, level: str, folder: Path) -> lis
     most = config.budget.evaluations
     begun = f"{trained} of at most {most} children are" if trained else f"then at most {most} children"
     seeds = ", ".join(Path(file).stem for file in config.seeds.files)
+    several = f"the front: the models that no other one beats in {goals} at once"
+    watched = several if len(config.selection.objectives) > 1 else f"the model of the lowest {goals}"
     return [
         f"{printable(config.campaign.name)}: looks for models of low {goals} on {config.campaign.task}",
         f"first the seeds are trained ({printable(seeds)}), {begun}; isolation level {level}",
-        "error is what validation counts as wrong, from 0 to 1; on the front nobody is beaten in "
-        f"{goals} at once",
+        f"look at {watched}; error is what validation counts as wrong, from 0 (nothing) to 1",
         f"Ctrl-C stops, `{command('run', folder)}` goes on; `{command('review', folder)}` shows it live",
     ]
 

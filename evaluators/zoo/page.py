@@ -23,7 +23,7 @@ parameters and are left out: they are the business of a recipe.
     evoarch zoo                       # all families; --search WORD, --json
     evoarch zoo show starnet          # paper, published variants, how it scales
     evoarch init demo --task digits --seeds starnet,mobileone,regnet --params 50k
-    evoarch init demo --task digits --seeds starnet,mobileone,regnet --flops 5M
+    evoarch init more --task digits --seeds starnet,mobileone,regnet --flops 5M
 
 `init --seeds` fits each family to the task's input and to the number of parameters, or to the FLOPs of one
 example, mostly by `width`, and writes plain files with the numbers in them, in the place of the task's

@@ -2,8 +2,8 @@
 
 A page says above a block what its reader brings, `<!-- given: demo model.py -->`, and which commands no test
 can run, `<!-- not run: evoarch compare: hours -->`: how the command begins, or `*` for all, then why. To be
-done in minutes, `init` gets a small budget and no language model where the page names none, and `run` one
-training seed; the number of a candidate is one that is there.
+done in minutes, `init` gets a small budget and no language model where the page names none, and a first `run`
+two seeds and one training of each; the number of a candidate is one that is there.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from evoarch.agent.config.load import load
+from evoarch.archive.schema import FILE as DATABASE
 from evoarch.archive.store import open_archive
 from evoarch.evaluators.tasks import load_task
 from kit.command import SCRIPT
@@ -191,9 +193,12 @@ def shortened(words: list[str], place: Path) -> list[str]:
             "--set",  # a busy machine fails none for the time that others take
             "evaluation.wall_clock=900",
         ]
+        if not (place / words[2] / DATABASE).exists():
+            files = load(place / words[2]).seeds.files[:2]
+            words += ["--set", f"seeds.files={list(files)}"]
     elif words[:2] == ["evoarch", "confirm"]:
         words += ["--recipe", "fast", "--seeds", "2", "--top", "0"]
-    elif words[1] in ("show", "diff", "export", "lineage"):
+    elif words[1] in ("show", "diff", "export", "lineage", "scale"):
         with open_archive(place / words[2], write=False) as store:
             bred = next(str(c.id) for c in store.scored() if c.parents)
         words = [bred if word.isdigit() else word for word in words]

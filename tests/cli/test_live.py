@@ -6,7 +6,8 @@ import pytest
 
 from evoarch.agent.analysis.rounds import RoundStatus
 from evoarch.agent.analysis.status import FrontPoint, Status
-from evoarch.agent.cli.live import plain, progress
+from evoarch.agent.cli.live import opening_lines, plain, progress
+from evoarch.agent.config.load import load
 from kit.command import evoarch, new_campaign
 
 
@@ -38,6 +39,32 @@ def test_seeds_come_first_and_the_best_has_its_criterion() -> None:
         "3/9 children trained, 5 proposed (1 rejected, 0 duplicates, 1 failed), front 2, "
         "lowest error 0.1000 (#4 with 5,000 parameters), 2.0/min, left 1:00"
     )
+
+
+@pytest.mark.parametrize(
+    ("objectives", "watched"),
+    [
+        (["error", "params"], "look at the front: the models that no other one beats in error and params at"),
+        (["error"], "look at the model of the lowest error; error is what validation counts as wrong"),
+    ],
+)
+def test_the_first_lines_tell_a_newcomer_what_happens_and_what_to_look_at(
+    tmp_path: Path, objectives: list[str], watched: str
+) -> None:
+    folder = new_campaign(tmp_path / "my demo", "--evaluations", "9")
+    config = load(folder, [f"selection.objectives={objectives}"])
+    lines = opening_lines(config, 0, "full", folder)
+    assert lines[0] == f"my demo: looks for models of low {' and '.join(objectives)} on mnist1d"
+    assert lines[1].startswith(
+        "first the seeds are trained (conv_base, gru, mlp, residual_cnn), then at most 9"
+    )
+    assert lines[2].startswith(watched)
+    assert (
+        lines[3]
+        == f"Ctrl-C stops, `evoarch run '{folder}'` goes on; `evoarch review '{folder}'` shows it live"
+    )
+    assert "#" not in "".join(lines)
+    assert "4 of at most 9 children are" in opening_lines(config, 4, "full", folder)[1]
 
 
 @pytest.mark.parametrize("name", ["eror", "parms", "macro_f1"])

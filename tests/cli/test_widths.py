@@ -11,7 +11,9 @@ from rich.console import Console
 
 from evoarch.agent.cli import COMMANDS
 from evoarch.agent.cli.output import table
-from kit.command import evoarch
+from evoarch.evaluators.fakes import StubConfirmer
+from kit.command import evoarch, new_campaign
+from kit.confirm_models import accuracy, archive, confirm
 from kit.small_seed import SEED as MODEL
 
 WIDTHS = (60, 80, 200)
@@ -31,24 +33,25 @@ SHOWN = [
     ("zoo",),
     ("zoo", "show", "starnet"),
 ]
-PLAIN = {
-    "compare": "lines of sentences and a file",
-    "confirm": "its table is one of `table`, tested below; tests/confirm",
-    "evaluate": "one line",
-    "export": "one line a file",
-    "init": "one line a file",
-    "lm": "lines of pip's",
-    "report": "one line a file",
-    "review": "two lines, then a server",
-    "scale": "lines of sentences and a file",
-    "seed": "lines of text",
-    "tuning": "one line a file",
-}
-"""Commands that print lines as they are, whatever the width, and what these are."""
+LINES = [
+    ("compare", "DIR", "--arms", "random", "--seeds", "1", "--report-only"),
+    ("evaluate", "MODEL", "--task", "digits"),
+    ("export", "DIR", "BRED", "-o", "NEW/model.py"),
+    ("init", "NEW/c", "--task", "digits", "--lm", "none"),
+    ("init", "NEW/zoo", "--task", "digits", "--lm", "none", "--seeds", "starnet", "--params", "5k"),
+    ("lm", "install"),
+    ("report", "DIR", "-o", "NEW/report.html"),
+    ("scale", "DIR", "1"),
+    ("seed", "add", "DIR", "MODEL", "--dry-run"),
+    ("tuning", "export", "DIR", "-o", "NEW/data.jsonl"),
+]
+"""Commands that print lines as they are: the same ones whatever the width."""
+
+ELSEWHERE = {"confirm": "has a test of its own below", "review": "two lines, then a server"}
 
 
 def test_every_command_is_looked_at() -> None:
-    assert {words[0] for words in SHOWN} | set(PLAIN) == set(COMMANDS)
+    assert {words[0] for words in SHOWN + LINES} | set(ELSEWHERE) == set(COMMANDS)
 
 
 def printed(words: tuple[str, ...], folder: Path, place: Path) -> str:
@@ -90,6 +93,44 @@ def test_at_any_width_nothing_that_matters_is_cut(
         if words[0] not in ("check", "doctor", "zoo") or words == ("zoo",):
             long = [line for line in shown.splitlines() if len(line.rstrip()) > width]
             assert long == []
+
+
+@pytest.mark.parametrize("words", LINES, ids=lambda words: " ".join(words[:2]))
+def test_lines_are_the_same_at_any_width_and_in_a_pipe(
+    words: tuple[str, ...], finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    found = set()
+    for columns in ("60", "80", "200", "pipe"):
+        monkeypatch.setattr("evoarch.agent.cli.output.terminal", lambda of=columns: of != "pipe")
+        monkeypatch.setenv("COLUMNS", columns if columns != "pipe" else "60")
+        place = tmp_path / columns
+        place.mkdir()
+        (place / "model.py").write_text(MODEL)
+        filled = {"DIR": str(finished), "MODEL": str(place / "model.py"), "BRED": "3"}
+        result = evoarch(*(filled.get(word, word.replace("NEW", str(place))) for word in words))
+        assert result.exit_code == (1 if words[0] == "compare" else 0), result.output
+        # Times are those of the machine.
+        found.add(re.sub(r"[\d.]+ (s|CPU s)\b", "TIME", result.output.replace(str(place), "PLACE")))
+    (said,) = found
+    assert said.strip()
+    assert not {"\x1b", "\N{HORIZONTAL ELLIPSIS}"} & set(said)
+
+
+def test_of_a_confirmation_no_result_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = new_campaign(tmp_path / "c")
+    with archive(folder) as store:
+        confirm(store, StubConfirmer(accuracy))
+    pipe = evoarch("confirm", str(folder), "--show").output
+    results = set(re.findall(r"\d+\.\d+%|\[\d\S+|\S+\d\]|worse:", pipe))
+    assert len(results) > 20
+    monkeypatch.setattr("evoarch.agent.cli.output.terminal", lambda: True)
+    for width in WIDTHS:
+        monkeypatch.setenv("COLUMNS", str(width))
+        shown = evoarch("confirm", str(folder), "--show").output
+        assert "\N{HORIZONTAL ELLIPSIS}" not in shown
+        assert max(map(len, shown.splitlines())) <= width
+        assert {result for result in results if result not in shown} == set()
 
 
 CELLS = st.one_of(

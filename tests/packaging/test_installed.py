@@ -16,7 +16,14 @@ from kit.pages import files_of
 pytestmark = pytest.mark.slow
 
 DECOY = 'raise RuntimeError("not a part of evoarch")\n'
-SMALL = ("--set", "evaluation.repeats=1", "--set", "evaluation.workers=1")
+SMALL = (
+    "--set",
+    "evaluation.repeats=1",
+    "--set",
+    "evaluation.workers=1",
+    "--set",
+    "evaluation.wall_clock=900",
+)
 
 
 @pytest.fixture(scope="module")

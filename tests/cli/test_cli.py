@@ -13,7 +13,7 @@ from evoarch.archive.lock import RunLock
 from evoarch.archive.store import open_archive
 from evoarch.sandbox.level import LevelReport
 from evoarch.sandbox.limits import Level
-from kit.command import evoarch
+from kit.command import evoarch, output_of
 
 
 def test_every_command_has_help_with_an_example() -> None:
@@ -53,6 +53,19 @@ def test_a_finished_campaign_reads_the_same_in_every_command(finished: Path, tmp
     for command in ("status", "list"):
         assert evoarch(command, str(finished)).exit_code == 0
     assert evoarch("show", str(finished), str(best["id"])).exit_code == 0
+
+
+def test_tasks_of_a_kind_are_one_row_with_their_names_below() -> None:
+    lines = output_of("tasks").splitlines()
+    rows = [line.split()[0] for line in lines if line and not line.startswith("and your own")]
+    assert rows[:4] == ["task", "digits", "mnist1d", "mnist1d-shuffled"]
+    assert sorted(rows[4:6]) == ["clrs-processor/NAME", "clrs/NAME"]
+    names = {row["name"] for row in json.loads(output_of("tasks", "--json"))["rows"]}
+    for group in ("clrs/NAME: ", "clrs-processor/NAME: "):
+        (below,) = (line.removeprefix(group) for line in lines if line.startswith(group))
+        assert len(below.split(", ")) == 30
+        assert {f"{group.partition('/')[0]}/{name}" for name in below.split(", ")} <= names
+    assert len(lines) < 12
 
 
 def test_a_rerun_of_a_complete_campaign_changes_nothing(finished: Path) -> None:

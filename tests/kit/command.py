@@ -31,7 +31,7 @@ def new_campaign(folder: Path, *options: str) -> Path:
 
 
 def evoarch_process(
-    *arguments: str, environment: Mapping[str, str] | None = None, timeout: float = 300
+    *arguments: str, environment: Mapping[str, str] | None = None, timeout: float = 1800
 ) -> subprocess.CompletedProcess[str]:
     """What the command did in a process of its own, killed after `timeout` seconds."""
     command = [SCRIPT, *arguments]

@@ -20,6 +20,7 @@ WIDTHS = (60, 80, 200)
 
 SHOWN = [
     ("check", "MODEL"),
+    ("config", "DIR"),
     ("diff", "DIR", "BRED"),
     ("doctor", "DIR"),
     ("doctor", "DIR", "--pool"),
@@ -42,6 +43,7 @@ LINES = [
     ("lm", "install"),
     ("report", "DIR", "-o", "NEW/report.html"),
     ("scale", "DIR", "1"),
+    ("schema",),
     ("seed", "add", "DIR", "MODEL", "--dry-run"),
     ("tuning", "export", "DIR", "-o", "NEW/data.jsonl"),
 ]

@@ -62,7 +62,7 @@ check: setup
 	$(BIN)/lint-imports
 
 bench: setup
-	for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
+	for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 vetting-docs: setup
 	$(BIN)/python -m sandbox.catalogue > docs/vetting.md

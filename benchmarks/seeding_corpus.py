@@ -1,193 +1,61 @@
 """`seed add` measured on public models that nobody here wrote: are they added as they are, and unchanged?
 
 Each model is prepared as `seed add` does: what travels, what is open, vetting. Then its frozen files are
-imported from memory, with the open definitions in their place, and the model that the genome's adapter makes
-is compared with the one that the package makes where it is installed: as many numbers in its state, the same
-outputs bit for bit in float64, an empty patch.
+imported behind the walls, with the open definitions in their place, and the model that the genome's adapter
+makes is compared with the one that the package makes where it is installed: as many numbers in its state, the
+same outputs bit for bit in float64, an empty patch.
 
-Which models: of packages with a list of builders every k-th of the sorted list (the next one that has at most
-MOST_PARAMETERS parameters); of packages with a few classes those that literals can construct, in
-tests/fixtures/seeding/public.json. The packages belong into an environment of their own, with this project:
+Which models: benchmarks/seeding_cases.py. Their packages belong into an environment of their own, with this
+project in it:
 
-    python benchmarks/seeding_corpus.py RESULTS.jsonl             # goes on where it stopped
-    python benchmarks/seeding_corpus.py RESULTS.jsonl --table     # the table of docs/seeding.md
-    python benchmarks/seeding_corpus.py                           # the 165 models pinned in the Makefile
+    python -m benchmarks.seeding_corpus RESULTS.jsonl          # goes on where it stopped
+    python -m benchmarks.seeding_corpus RESULTS.jsonl --table  # the table of docs/seeding.md
+    python -m benchmarks.seeding_corpus                        # the 165 models pinned in the Makefile
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import importlib
 import importlib.metadata
+import importlib.util
 import json
 import os
+import re
 import sys
 import tempfile
 import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from benchmarks.seeding_cases import BUILDERS, Case, first, listed, tuples
 
 from evoarch.agent.base.errors import UserError
+from evoarch.agent.config.tables import SandboxTable
+from evoarch.agent.evaluation.walls import open_walls
 from evoarch.agent.seeding.adapter import Fit, Layout
 from evoarch.agent.seeding.add import Seed, Wanted, prepare, seed_findings
-from evoarch.agent.seeding.splice import splice
+from evoarch.agent.seeding.runner import over
+from evoarch.agent.seeding.splice import ENTRY, splice
+from evoarch.evaluators.failures import failure_of
 from evoarch.evaluators.inside.measure import measured
-from evoarch.sandbox import frozen_loader
+from evoarch.evaluators.tasks import load_task
+from evoarch.sandbox.frozen import merged
+from evoarch.sandbox.job import Job
+from evoarch.sandbox.level import detect
+from evoarch.sandbox.limits import Limits
+from evoarch.sandbox.outcome import ChildOutcome, Finished, Raised
 
-LISTED = Path(__file__).parent.parent / "tests" / "fixtures" / "seeding" / "public.json"
-FIRST = LISTED.with_name("corpus.json")
-"""165 models of vit-pytorch and pytorchcv, each with one entry and fitting inputs."""
-
-MOST_PARAMETERS = 30_000_000
 SAME = "same"
-_IMAGE = (3, 224, 224)
-
-
-@dataclass(frozen=True)
-class Case:
-    """One model: its file in the environment's packages, entry, fixed arguments; `shape` is an example's."""
-
-    package: str
-    file: str
-    entry: str
-    kwargs: Mapping[str, object] = field(default_factory=dict)
-    shape: tuple[int, ...] = _IMAGE
-    whole: bool = False
-    """Whether examples are whole numbers below 16."""
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-    @property
-    def key(self) -> str:
-        """What a result is filed under."""
-        return f"{self.package}:{self.entry}:{self.file}"
-
-
-def every(names: Sequence[str], step: int, build: Callable[[str], Case | None]) -> Iterator[Case]:
-    """Every `step`-th name, or the next one whose model is not too large."""
-    for start in range(0, len(names), step):
-        for name in names[start : start + step]:
-            case = build(name)
-            if case is not None:
-                yield case
-                break
-
-
-def _file(module: str) -> str:
-    path = Path(importlib.import_module(module).__file__ or "")
-    return str(path).rpartition("site-packages/")[2]
-
-
-def _small(make: Callable[[], torch.nn.Module]) -> bool:
-    try:
-        with torch.device("meta"):
-            return sum(p.numel() for p in make().parameters()) <= MOST_PARAMETERS
-    except Exception:  # noqa: BLE001 - whatever a builder wants of a real device: it is tried
-        return True
-
-
-def _torchvision() -> Iterator[Case]:
-    from torchvision import models  # type: ignore[import-not-found]
-
-    def build(name: str) -> Case | None:
-        builder = models.get_model_builder(name)
-        if not _small(builder):
-            return None
-        return Case("torchvision", _file(builder.__module__), builder.__name__)
-
-    yield from every(sorted(models.list_models(module=models)), 4, build)
-
-
-def _timm() -> Iterator[Case]:
-    import timm  # type: ignore[import-not-found]
-
-    def build(name: str) -> Case | None:
-        builder = timm.models.model_entrypoint(name)
-        config = timm.models.get_pretrained_cfg(name)
-        shape = tuple(config.input_size) if config else _IMAGE
-        if not _small(builder):
-            return None
-        return Case("timm", _file(builder.__module__), name, {}, shape)
-
-    yield from every(sorted(timm.list_models()), 36, build)
-
-
-def _pytorchcv() -> Iterator[Case]:
-    from pytorchcv import model_provider  # type: ignore[import-not-found]
-
-    names = sorted(n for n, f in model_provider._models.items() if "models" in f.__module__)
-
-    def build(name: str) -> Case | None:
-        builder = model_provider._models[name]
-        if not _small(builder):
-            return None
-        try:
-            shape = (getattr(builder(), "in_channels", 3), *getattr(builder(), "in_size", (224, 224)))
-        except Exception:  # noqa: BLE001 - a builder that can't be called without arguments is no case
-            return None
-        return Case("pytorchcv", _file(builder.__module__), name, {}, tuple(int(n) for n in shape))
-
-    yield from every(names, 100, build)
-
-
-def _pretrained() -> Iterator[Case]:
-    import pretrainedmodels  # type: ignore[import-not-found]
-
-    def build(name: str) -> Case | None:
-        builder = pretrainedmodels.__dict__[name]
-        if not _small(lambda: builder(pretrained=None)):
-            return None
-        size = 331 if "nasnetalarge" in name or "pnasnet" in name else 299 if "inception" in name else 224
-        return Case(
-            "pretrainedmodels", _file(builder.__module__), name, {"pretrained": None}, (3, size, size)
-        )
-
-    yield from every(sorted(pretrainedmodels.model_names), 4, build)
-
-
-BUILDERS: Mapping[str, Callable[[], Iterator[Case]]] = {
-    "torchvision": _torchvision,
-    "timm": _timm,
-    "pytorchcv": _pytorchcv,
-    "pretrainedmodels": _pretrained,
-}
-
-
-def listed() -> dict[str, list[Case]]:
-    """The cases of packages without a list of builders."""
-    found: dict[str, list[Case]] = {}
-    for row in json.loads(LISTED.read_text()):
-        kwargs = {k: _tuples(v) for k, v in row.get("kwargs", {}).items()}
-        case = Case(
-            row["package"], row["file"], row["entry"], kwargs, tuple(row["shape"]), row.get("whole", False)
-        )
-        found.setdefault(case.package, []).append(case)
-    return found
-
-
-def first(*, quick: bool = False) -> list[Case]:
-    """The cases of the packages that are pinned in the Makefile; `quick`: those that the test suite runs."""
-    found = []
-    for row in json.loads(FIRST.read_text()):
-        kwargs = row["kwargs"]
-        if row["file"].startswith("vit_pytorch"):  # wants tuples, which JSON hasn't; the other wants lists
-            kwargs = {name: _tuples(value) for name, value in kwargs.items()}
-        case = Case(row["file"].partition("/")[0], row["file"], row["entry"], kwargs, tuple(row["input"][1:]))
-        found += [case] if row["quick"] or not quick else []
-    return found
-
-
-def _tuples(value: object) -> object:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+TOGETHER = 12
+"""Models that one zygote holds: what they import is loaded once for them."""
 
 
 def fit(case: Case) -> Fit:
@@ -196,10 +64,10 @@ def fit(case: Case) -> Fit:
     return Fit(Layout("tokens" if case.whole else "as it is", case.shape, steps))
 
 
-def seed_of(case: Case) -> Seed:
-    """The seed, as `seed add` makes it. Raises UserError."""
-    site = next(p for p in sys.path if p.endswith("site-packages"))
-    prepared = prepare(Wanted(Path(site) / case.file, case.entry, (), case.kwargs))
+def seed_of(case: Case, more: tuple[str, ...] = ()) -> Seed:
+    """The seed, as `seed add` makes it. `more`: modules that it imports by name. Raises UserError."""
+    site = next(p for p in sys.path if (Path(p) / case.file).is_file())
+    prepared = prepare(Wanted(Path(site) / case.file, case.entry, (), case.kwargs, more=more))
     seed = prepared.seed({}, fit(case))
     if problems := seed_findings(seed, {}):
         raise UserError("\n".join(problems))
@@ -210,39 +78,23 @@ def seed_of(case: Case) -> Seed:
 
 
 def model_of(seed: Seed) -> Callable[[], torch.nn.Module]:
-    """What makes the model, wherever its modules are imported from."""
+    """What makes the model, from where its package is installed."""
     scope: dict[str, Any] = {"torch": torch, "__name__": "genome"}
     exec("\n".join([*seed.record.program, seed.record.adapter]), scope)
     entry: Callable[[], torch.nn.Module] = scope["Model"]
     return entry
 
 
-def measure(
-    seeds: Mapping[str, Seed], shapes: Mapping[str, Sequence[int]], folder: Path, *, frozen: bool
-) -> None:
-    """In a process of its own: what each model computes, into `folder`."""
-    if frozen:
-        for seed in seeds.values():
-            for name, module in seed.frozen.modules.modules.items():
-                known.setdefault(name, module)
-        table = {"modules": {n: [m.path, m.data.decode("latin-1"), m.package] for n, m in known.items()}}
-        held = frozen_loader.FrozenFinder({**table, "entries": [], "opened": [], "data": {}})
-        sys.meta_path.insert(0, held)
+def outside(seeds: Mapping[str, Seed], shapes: Mapping[str, Sequence[int]], folder: Path) -> None:
+    """In a process of its own: what each installed model computes, into `folder`."""
     for number, (key, seed) in enumerate(seeds.items()):
         try:
             found = measured(model_of(seed), {"input_shape": shapes[key]})
-            if frozen and not isinstance(
-                importlib.import_module(seed.record.module).__spec__.loader, type(held)
-            ):  # type: ignore[union-attr]
-                raise RuntimeError("the module is not the frozen one")
             np.savez(folder / f"{number}.npz", **{k: v.numpy() for k, v in found.items()})
         except Exception as error:  # noqa: BLE001 - whatever a model raises is its result
             last = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{last.filename.rpartition('site-packages/')[2]}:{last.lineno}"
             (folder / f"{number}.txt").write_text(f"{where}: {type(error).__name__}: {str(error)[:200]}")
-
-
-known: dict[str, Any] = {}
 
 
 def in_child(work: Callable[[], None]) -> None:
@@ -258,8 +110,70 @@ def in_child(work: Callable[[], None]) -> None:
     os.waitpid(pid, 0)
 
 
+LIMITS = Limits(600.0, 600.0, 8 << 30, 256 << 20)
+_MISSING = re.compile(r"No module named '([\w.]+)'")
+
+
+async def inside(seeds: Mapping[str, Seed], cases: Mapping[str, Case]) -> dict[str, ChildOutcome | str]:
+    """What each seed computes behind the walls, one zygote for all; or why it can't be imported there.
+
+    A module that is imported by name comes along when it is missed, as `seed add` has it.
+    """
+    table = SandboxTable(preload=PRELOAD)
+    found: dict[str, ChildOutcome | str] = {}
+    frozen = [seed.frozen for seed in seeds.values()]
+    try:
+        runner = await open_walls(
+            detect().level, load_task("digits"), table, (), merged(f.modules for f in frozen)
+        )
+    except UserError as error:
+        if len(seeds) > 1:
+            for key, seed in seeds.items():
+                found |= await inside({key: seed}, cases)
+            return found
+        ((key, seed),) = seeds.items()
+        return await _with_more(key, seed, cases, str(error), getattr(error.__cause__, "missing", ""))
+    missed: dict[str, str] = {}
+    try:
+        for key, seed in seeds.items():
+            options = {"entry": ENTRY, "kwargs": {}, "offers": {"input_shape": list(cases[key].shape)}}
+            job = Job("proof", seed.genome, options=options, limits=LIMITS)
+            found[key] = outcome = await over(runner, [seed.frozen]).run(job)
+            if isinstance(outcome, Raised) and (missing := _MISSING.search(outcome.message)):
+                missed[key] = missing[1]
+    finally:
+        await runner.close()
+    for key, name in missed.items():
+        found |= await _with_more(key, seeds[key], cases, f"No module named {name!r}", name)
+    return found
+
+
+async def _with_more(
+    key: str, seed: Seed, cases: Mapping[str, Case], said: str, missing: str
+) -> dict[str, ChildOutcome | str]:
+    more = known_more.setdefault(key, [])
+    if not missing or missing in more or len(more) > 20:
+        return {key: f"refused: {said}"}
+    more.append(missing)
+    try:
+        again = seed_of(cases[key], tuple(more))
+    except UserError as error:
+        return {key: f"refused: {error}"}
+    return await inside({key: again}, cases)
+
+
+known_more: dict[str, list[str]] = {}
+PRELOAD = ("torchvision_operators",) if importlib.util.find_spec("torchvision_operators") else ()
+"""What declares torchvision's operators, where its library doesn't load."""
+
+
 def compare(cases: Sequence[Case]) -> Iterator[tuple[Case, str]]:
     """What became of each case: SAME, or the cause."""
+    for at in range(0, len(cases), TOGETHER):
+        yield from _together(cases[at : at + TOGETHER])
+
+
+def _together(cases: Sequence[Case]) -> Iterator[tuple[Case, str]]:
     seeds: dict[str, Seed] = {}
     problems: dict[str, str] = {}
     for case in cases:
@@ -267,32 +181,28 @@ def compare(cases: Sequence[Case]) -> Iterator[tuple[Case, str]]:
             seeds[case.key] = seed_of(case)
         except UserError as error:
             problems[case.key] = f"refused: {str(error).splitlines()[0]}"
+    by_key = {case.key: case for case in cases}
     shapes = {case.key: case.shape for case in cases}
     with tempfile.TemporaryDirectory() as top:
-        ours, theirs = Path(top) / "ours", Path(top) / "theirs"
-        for folder, frozen in ((ours, True), (theirs, False)):
-            folder.mkdir()
-            in_child(lambda folder=folder, frozen=frozen: measure(seeds, shapes, folder, frozen=frozen))
+        in_child(lambda: outside(seeds, shapes, Path(top)))
+        ours = asyncio.run(inside(seeds, by_key)) if seeds else {}
         for case in cases:
-            if case.key in problems:
-                yield case, problems[case.key]
-                continue
-            number = list(seeds).index(case.key)
-            yield case, _compared(ours, theirs, number)
+            number = list(seeds).index(case.key) if case.key in seeds else -1
+            yield case, problems.get(case.key) or _compared(ours[case.key], Path(top) / f"{number}.npz")
 
 
-def _compared(ours: Path, theirs: Path, number: int) -> str:
-    files = [folder / f"{number}.npz" for folder in (ours, theirs)]
-    for name, file in zip(("frozen", "original"), files, strict=True):
-        if not file.is_file():
-            said = file.with_suffix(".txt")
-            return f"{name}: {said.read_text() if said.is_file() else 'the process ended'}"
-    with np.load(files[0]) as mine, np.load(files[1]) as other:
-        if mine["elements"].tolist() != other["elements"].tolist():
+def _compared(ours: ChildOutcome | str, theirs: Path) -> str:
+    if not theirs.is_file():
+        said = theirs.with_suffix(".txt")
+        return f"original: {said.read_text() if said.is_file() else 'the process ended'}"
+    if not isinstance(ours, Finished):
+        return ours if isinstance(ours, str) else f"frozen: {failure_of(ours).reason}"
+    with np.load(theirs) as other:
+        if ours.arrays["elements"].tolist() != other["elements"].tolist():
             return "the states differ"
-        if set(mine.files) != set(other.files):
+        if set(ours.arrays) != set(other.files):
             return "the outputs differ in number"
-        same = all(np.array_equal(mine[name], other[name], equal_nan=True) for name in other.files)
+        same = all(np.array_equal(ours.arrays[name], other[name], equal_nan=True) for name in other.files)
     return SAME if same else "the outputs differ"
 
 
@@ -317,24 +227,22 @@ def run(results: Path, only: Sequence[str]) -> None:
         with os.fdopen(reader, "rb") as stream:
             rows = json.loads(stream.read() or b"[]")
         cases = [
-            Case(r[0], r[1], r[2], {k: _tuples(v) for k, v in r[3].items()}, tuple(r[4]), r[5]) for r in rows
+            Case(r[0], r[1], r[2], {k: tuples(v) for k, v in r[3].items()}, tuple(r[4]), r[5]) for r in rows
         ]
         if not cases:
             print(f"{package}: its list can't be read", flush=True)
-        for at in range(0, len(cases), 4):
-            todo = [case for case in cases[at : at + 4] if case.key not in done]
-            begun = time.process_time()
-            for case, what in compare(todo) if todo else ():
-                row = {
-                    "key": case.key,
-                    "package": package,
-                    "file": case.file,
-                    "entry": case.entry,
-                    "what": what,
-                }
-                with results.open("a") as stream:
-                    stream.write(json.dumps(row) + "\n")
-                print(f"{package} {case.entry}: {what} ({time.process_time() - begun:.0f} s)", flush=True)
+        begun = time.process_time()
+        for case, what in compare([case for case in cases if case.key not in done]):
+            row = {
+                "key": case.key,
+                "package": package,
+                "file": case.file,
+                "entry": case.entry,
+                "what": what,
+            }
+            with results.open("a") as stream:
+                stream.write(json.dumps(row) + "\n")
+            print(f"{package} {case.entry}: {what} ({time.process_time() - begun:.0f} s)", flush=True)
 
 
 def table(results: Path) -> str:

@@ -81,7 +81,7 @@ async def fitted_seed(
         if fresh := [name for name in prepared.third_parties if name not in asked]:
             allow(fresh)
             asked.update(fresh)
-        fits = list(_fits(prepared, plan.task.offers, given))
+        fits = list(fits_of(prepared, plan.task.offers, given))
         first = prepared.seed(plan.task.offers, fits[0])
         if problems := seed_findings(first, plan.task.offers):
             raise UserError("\n".join(problems), code=1)
@@ -107,13 +107,18 @@ class _MissingError(Exception):
         self.name = name
 
 
-def _fits(prepared: Prepared, offers: Mapping[str, object], given: str) -> Iterator[Fit]:
+def fits_of(prepared: Prepared, offers: Mapping[str, object], given: str) -> Iterator[Fit]:
+    """The ways of calling an entry that are tried, in turn. `given`: how examples are passed, "" where the user
+    did not say. `offers`: the arguments of the task.
+    """
     shape = offers.get("input_shape", ())
     first = given or prepared.entry.given
     ways = list(layouts(shape if isinstance(shape, list | tuple) else (), prepared.wanted.kwargs))
     for guess in prepared.entry.guesses:
         # Tokens are handed over as they are.
         for layout in ways[:1] if "vocab_size" in offers else ways:
+            if layout.told and "input_shape" not in prepared.entry.signature.names:
+                continue
             yield Fit(layout, guess, given=first)
 
 
@@ -126,7 +131,7 @@ async def _searched(
     whole = replace(plan, seeds=(*plan.seeds, first.frozen))
     try:
         async with open_bench(whole, runs=None, unsafe=unsafe) as bench:
-            seed, passed = await _fitting(bench, prepared, fits)
+            seed, passed = await fitting(bench, prepared, fits)
             _check_weights(seed, passed, wanted=prepared.wanted)
             return seed, await _asked(bench, seed, "proof")
     except UserError as error:
@@ -136,7 +141,10 @@ async def _searched(
         raise
 
 
-async def _fitting(bench: Bench, prepared: Prepared, fits: Sequence[Fit]) -> tuple[Seed, DryRunPassed]:
+async def fitting(bench: Bench, prepared: Prepared, fits: Sequence[Fit]) -> tuple[Seed, DryRunPassed]:
+    """The seed for the first of `fits` that passes the dry run, in children of `bench`, which have its frozen
+    files. Raises UserError: the failure of the first, at its place.
+    """
     offers = bench.plan.task.offers
     first, refused = "", set[tuple[str, ...]]()
     tried: list[str] = []

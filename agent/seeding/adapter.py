@@ -68,6 +68,8 @@ class Layout:
     steps: tuple[str, ...] = ()
     last: bool = False
     """Whether the channels are the last axis."""
+    told: tuple[int, ...] = ()
+    """What `input_shape` is to say, where that is neither the task's nor `shape`."""
 
     @property
     def channels(self) -> int:
@@ -251,7 +253,11 @@ class Entry:
             if name in fixed:
                 continue
             if name in offers:
-                given[name] = f"({layout.shape})" if name == "input_shape" and layout.steps else name
+                other = layout.told or (layout.shape if layout.steps else ())
+                given[name] = name
+                if name == "input_shape" and other:
+                    given[name] = str(other)
+                    mapped.append(f"{name}={other}")
             elif name in VOCABULARY and "vocab_size" in offers:
                 given[name] = "vocab_size"
                 mapped.append(f"{name}=vocab_size")
@@ -315,11 +321,13 @@ def _names(text: str) -> set[str]:
 
 
 def layouts(shape: Sequence[int], kwargs: Mapping[str, object]) -> Iterator[Layout]:
-    """As the task gives it; then flat examples as sequences and images, images with three channels, resized
+    """As the task gives it, also with another `input_shape`; then flat examples as sequences and images, images with three channels, resized
     or with channels last, and at last rounded to whole numbers as tokens.
     """
     shape = tuple(shape)
     yield Layout("as it is", shape)
+    if len(shape) > 1:
+        yield Layout("as it is, input_shape with channels last", shape, told=(*shape[1:], shape[0]))
     if len(shape) == 1:
         yield from _flat(shape[0], kwargs)
     elif len(shape) == 2:

@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from types import ModuleType
-
 import pytest
 
+from benchmarks import seeding_cases, seeding_corpus
 from evoarch.agent.base.errors import UserError
-from kit.paths import BENCHMARKS
 
-
-def _corpus() -> ModuleType:
-    path = BENCHMARKS / "seeding_corpus.py"
-    spec = importlib.util.spec_from_file_location("seeding_corpus", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["seeding_corpus"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-corpus = _corpus()
-QUICK = corpus.first(quick=True)
+QUICK = seeding_cases.first(quick=True)
 
 
 def test_the_corpus_is_as_large_as_it_says() -> None:
-    assert len(corpus.first()) == 165
+    assert len(seeding_cases.first()) == 165
     assert sum(case.package == "vit_pytorch" for case in QUICK) >= 40
     assert sum(case.package == "pytorchcv" for case in QUICK) >= 60
-    few = corpus.listed()
+    few = seeding_cases.listed()
     assert sum(map(len, few.values())) >= 75
-    assert len(few) + len(corpus.BUILDERS) >= 14
+    assert len(few) + len(seeding_cases.BUILDERS) >= 14
 
 
 @pytest.mark.slow
@@ -43,8 +26,8 @@ def test_seeds_are_identical_to_their_originals(package: str) -> None:
     if package == "vit_pytorch":
         # Its __init__ imports torchvision, so that without it nothing of it can be imported by anybody.
         pytest.importorskip("torchvision")
-    found = dict(corpus.compare([case for case in QUICK if case.package == package]))
-    assert {case.file: what for case, what in found.items() if what != corpus.SAME} == {}
+    found = dict(seeding_corpus.compare([case for case in QUICK if case.package == package]))
+    assert {case.file: what for case, what in found.items() if what != seeding_corpus.SAME} == {}
 
 
 @pytest.mark.parametrize(
@@ -57,6 +40,6 @@ def test_seeds_are_identical_to_their_originals(package: str) -> None:
 )
 def test_what_can_not_become_a_seed_is_refused_with_its_cause(file: str, entry: str, cause: str) -> None:
     with pytest.raises(UserError) as caught:
-        corpus.seed_of(corpus.Case("vit_pytorch", file, entry))
+        seeding_corpus.seed_of(seeding_cases.Case("vit_pytorch", file, entry))
     assert cause in str(caught.value)
     assert file in str(caught.value)

@@ -19,6 +19,7 @@ import numpy as np
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.recorded import settings_for_run
+from evoarch.agent.config.tables import SandboxTable
 from evoarch.agent.evaluation.bench import Bench, BenchPlan, on_this_machine, open_bench, plan_bench
 from evoarch.agent.seeding.adapter import Fit, layouts
 from evoarch.agent.seeding.add import (
@@ -92,7 +93,7 @@ async def fitted_seed(
                 raise UserError(str(missing), code=1) from None
             wanted = replace(wanted, more=(*wanted.more, missing.name))
             continue
-        proof = await asyncio.to_thread(_proved, seed, ours, config.sandbox.python, plan.task.offers)
+        proof = await asyncio.to_thread(_proved, seed, ours, config.sandbox, plan.task.offers)
         drawn = any(table.name == "random" for table in config.operators)
         note = "operator random draws whole files of its own, which no patch can return; remove it"
         return FittedSeed(prepared, seed, proof, note if wanted.evolve and drawn else "")
@@ -108,8 +109,8 @@ class _MissingError(Exception):
 
 
 def fits_of(prepared: Prepared, offers: Mapping[str, object], given: str) -> Iterator[Fit]:
-    """The ways of calling an entry that are tried, in turn. `given`: how examples are passed, "" where the user
-    did not say. `offers`: the arguments of the task.
+    """The ways of calling an entry that are tried, in turn. `given`: how examples are passed, "" where the
+    user did not say. `offers`: the arguments of the task.
     """
     shape = offers.get("input_shape", ())
     first = given or prepared.entry.given
@@ -206,14 +207,14 @@ async def _asked(bench: Bench, seed: Seed, function: str) -> ChildOutcome:
     return await runner.run(Job(function, seed.genome, options=options, limits=bench.plan.limits))
 
 
-def _proved(seed: Seed, ours: ChildOutcome, python: str, offers: Mapping[str, object]) -> str:
+def _proved(seed: Seed, ours: ChildOutcome, table: SandboxTable, offers: Mapping[str, object]) -> str:
     """Compares what the seed computes behind the walls with what the user's own files compute where they are.
 
     Raises UserError where they differ.
     """
     if not isinstance(ours, Finished):
         return f"not compared in float64: {failure_of(ours).reason}"
-    theirs = original(seed, python, offers)
+    theirs = original(seed, table, offers)
     if isinstance(theirs, str):
         return f"the original can't be compared: {theirs}"
     return compared(ours.arrays, theirs, f"{seed.record.file}:{seed.record.line}")
@@ -233,8 +234,10 @@ def compared(ours: Mapping[str, Array], theirs: Mapping[str, Array], place: str)
 
 _OUTSIDE = """
 import json, sys
-program, adapter, offers, roots = json.loads(sys.argv[1])
+program, adapter, offers, roots, preload = json.loads(sys.argv[1])
 sys.path[:0] = roots
+for name in preload:
+    __import__(name)
 scope = {}
 exec(compile(sys.stdin.read(), "<measure>", "exec"), scope)
 import torch, inspect
@@ -250,16 +253,18 @@ numpy.savez(sys.argv[2], **{k: v.numpy() for k, v in found.items()})
 """
 
 
-def original(seed: Seed, python: str, offers: Mapping[str, object]) -> Mapping[str, Array] | str:
-    """What the user's own files compute where they stand, in their interpreter; or why that can't be told."""
+def original(seed: Seed, table: SandboxTable, offers: Mapping[str, object]) -> Mapping[str, Array] | str:
+    """What the user's own files compute where they stand, in the interpreter of [sandbox]; or why that can't
+    be told.
+    """
     record = seed.record
     roots = _roots(seed)
     text = resources.files(PACKAGE).joinpath("measure.py").read_text(encoding="utf-8")
     plain = {k: v for k, v in offers.items() if isinstance(v, int | float | str | list | tuple)}
-    asked = json.dumps([record.program, record.adapter, plain, roots])
+    asked = json.dumps([record.program, record.adapter, plain, roots, table.preload])
     with tempfile.TemporaryDirectory(prefix="evoarch-proof-") as folder:
         target = Path(folder) / "found.npz"
-        command = [python or sys.executable, "-c", _OUTSIDE, asked, str(target)]
+        command = [table.python or sys.executable, "-c", _OUTSIDE, asked, str(target)]
         try:
             done = subprocess.run(
                 command, input=text, capture_output=True, text=True, timeout=PROOF_SECONDS, check=False

@@ -321,8 +321,8 @@ def _names(text: str) -> set[str]:
 
 
 def layouts(shape: Sequence[int], kwargs: Mapping[str, object]) -> Iterator[Layout]:
-    """As the task gives it, also with another `input_shape`; then flat examples as sequences and images, images with three channels, resized
-    or with channels last, and at last rounded to whole numbers as tokens.
+    """As the task gives it, also with another `input_shape`; then flat examples as sequences and images,
+    images with three channels, resized or with channels last, and at last rounded to whole numbers as tokens.
     """
     shape = tuple(shape)
     yield Layout("as it is", shape)

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
@@ -188,9 +189,14 @@ def _checkpoint(path: Path | None, prefix: str) -> Mapping[str, Array]:
     if path is None:
         return {}
     try:
-        return {f"{prefix}{name}": array for name, array in load_file(path).items()}
+        return {f"{prefix}{name}": _as_carried(array) for name, array in load_file(path).items()}
     except (OSError, SafetensorError, TypeError) as error:
         raise UserError(f"--weights {path}: expected a file of safetensors: {error}", code=1) from None
+
+
+def _as_carried(array: Array) -> Array:
+    """Complex numbers as pairs of real ones, as weights are carried (evaluators/inside/state.py)."""
+    return array.view(array.real.dtype).reshape(*array.shape, 2) if np.iscomplexobj(array) else array
 
 
 def fitting_share(weights: Mapping[str, Array], state: Mapping[str, Sequence[int]]) -> float:

@@ -117,7 +117,7 @@ def choose(
 ) -> list[tuple[SourceFile, ast.ClassDef | ast.FunctionDef]]:
     """The definitions to open, file by file in the order of their texts. Raises SeedError."""
     if not evolve:
-        return _used(*entry)
+        return _used(repository, *entry)
     found: dict[tuple[str, str], tuple[SourceFile, ast.ClassDef | ast.FunctionDef]] = {}
     for name in evolve:
         source, node = _named(repository, reached, entry, name)
@@ -145,37 +145,49 @@ def _start(node: ast.stmt) -> int:
     return min([node.lineno, *(d.lineno for d in decorators)])
 
 
-def _used(source: SourceFile, entry: str) -> list[tuple[SourceFile, ast.ClassDef | ast.FunctionDef]]:
-    """What the entry uses of its own file, nearest first until there is room for no more."""
+def _used(
+    repository: Repository, source: SourceFile, entry: str
+) -> list[tuple[SourceFile, ast.ClassDef | ast.FunctionDef]]:
+    """What the entry uses of its own file, nearest first until there is room for no more; of other files
+    where its own has nothing that fits.
+    """
     known = openable(source)
-    waiting, seen = [entry], {entry}
-    taken: list[ast.ClassDef | ast.FunctionDef] = []
-    lines = size = 0
     others = {
         n: s for s in source.tree.body if not isinstance(s, ast.ClassDef | ast.FunctionDef) for n in _binds(s)
     }
-    while waiting:
-        name = waiting.pop(0)
-        node: ast.stmt | None = known.get(name)
-        if isinstance(node, ast.ClassDef | ast.FunctionDef):
-            text = _text(source, node)
-            if lines + text.count("\n") > _ROOM[0] or size + len(text.encode()) > _ROOM[1]:
-                continue
-            lines, size = lines + text.count("\n"), size + len(text.encode())
-            taken.append(node)
-        else:
-            node = others.get(name)
-        if node is not None:
-            read = sorted(n.id for n in ast.walk(node) if isinstance(n, ast.Name))
-            fresh = [n for n in dict.fromkeys(read) if n not in seen and (n in known or n in others)]
-            seen.update(fresh)
-            waiting += fresh
+    room = _Room()
+    names = [entry]
+    taken = []
+    for name in names:  # which grows
+        node = known.get(name) or others.get(name)
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and room.take(_text(source, node)):
+            taken.append((source, node))
+        read = sorted(n.id for n in ast.walk(node) if isinstance(n, ast.Name)) if node else []
+        names += [n for n in dict.fromkeys(read) if n not in names]
+    if not taken:
+        far = [found for name in names if (found := definition_of(repository, source, name))]
+        taken = [(home, node) for home, node in far if home is not source and room.take(_text(home, node))]
     if not taken:
         line = next((n.lineno for n in source.tree.body if entry in _binds(n)), 1)
-        raise SeedError(
-            source.place, line, f"{entry} uses no class or function of its file; name one: --evolve"
-        )
-    return [(source, node) for node in sorted(taken, key=lambda n: n.lineno)]
+        text = f"{entry} uses no class or function of its repository that fits a genome; name one: --evolve"
+        raise SeedError(source.place, line, text)
+    order = list(dict.fromkeys(home.place for home, _ in taken))
+    return sorted(taken, key=lambda found: (order.index(found[0].place), found[1].lineno))
+
+
+class _Room:
+    """What a genome without named parts may still take."""
+
+    def __init__(self) -> None:
+        self.lines, self.size = _ROOM
+
+    def take(self, text: str) -> bool:
+        """Whether there is room for a text; then it is taken."""
+        lines, size = text.count("\n"), len(text.encode())
+        if lines > self.lines or size > self.size:
+            return False
+        self.lines, self.size = self.lines - lines, self.size - size
+        return True
 
 
 def _binds(statement: ast.stmt) -> set[str]:

@@ -252,7 +252,7 @@ def test_what_real_packages_do_at_import_is_no_obstacle(tmp_path: Path, folder: 
 
 
 def test_only_what_is_imported_travels(tmp_path: Path) -> None:
-    files = {f"a/unused{n}.py": "raise RuntimeError\n" for n in range(200)}
+    files = {f"a/unused{n}.py": "raise RuntimeError\n" for n in range(10_000)}
     path = write(tmp_path / "repo", {**WILD, **files})
     assert set(seed_of(path).record.modules) == {"a", "a.net", "a.parts", "a.registry", "a.cycle"}
 
@@ -262,6 +262,20 @@ def test_without_a_name_what_the_entry_uses_of_its_file_is_open(tmp_path: Path) 
     seed = seed_of(path)
     assert seed.record.evolve == ("Net",)
     assert not seed.record.named
+
+
+def test_an_entry_that_fits_no_genome_opens_what_it_uses(tmp_path: Path) -> None:
+    large = "\n".join(f"    def unused{n}(self):\n        return {n}\n" for n in range(2000))
+    text = NET.replace("from torch import nn", "from torch import nn\nfrom parts import Part").replace(
+        "self.head(x)", "Part()(self.head(x))"
+    )
+    seed = seed_of(write(tmp_path / "repo", {"net.py": f"{text}\n{large}", "parts.py": PART}))
+    assert seed.record.evolve == ("Part",)
+    alone = write(tmp_path / "alone", {"net.py": f"{NET}\n{large}"})
+    with pytest.raises(
+        UserError, match=r"net\.py:4: Net uses no class or function of its repository that fits"
+    ):
+        seed_of(alone)
 
 
 def test_a_plain_model_needs_no_adapter(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 
 from benchmarks import seeding_cases, seeding_corpus
@@ -25,6 +27,8 @@ def test_the_corpus_is_as_large_as_it_says() -> None:
 def test_seeds_are_identical_to_their_originals(package: str) -> None:
     if package == "vit_pytorch":
         # Its __init__ imports torchvision, so that without it nothing of it can be imported by anybody.
+        for name in seeding_corpus.PRELOAD:
+            importlib.import_module(name)
         pytest.importorskip("torchvision")
     found = dict(seeding_corpus.compare([case for case in QUICK if case.package == package]))
     assert {case.file: what for case, what in found.items() if what != seeding_corpus.SAME} == {}

@@ -38,7 +38,7 @@ import torch
 from benchmarks.seeding_cases import BUILDERS, Case, first, listed, tuples
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.config.tables import SandboxTable
+from evoarch.agent.config.measuring import SandboxTable
 from evoarch.agent.evaluation.walls import open_walls
 from evoarch.agent.seeding.adapter import Fit, Layout
 from evoarch.agent.seeding.add import Seed, Wanted, prepare, seed_findings

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from evoarch.agent.base.errors import UserError
+from evoarch.agent.config.measuring import SandboxTable
 from evoarch.agent.config.recorded import settings_for_run
-from evoarch.agent.config.tables import SandboxTable
 from evoarch.agent.evaluation.bench import Bench, BenchPlan, on_this_machine, open_bench, plan_bench
 from evoarch.agent.seeding.adapter import Fit, layouts
 from evoarch.agent.seeding.add import (

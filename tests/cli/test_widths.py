@@ -105,7 +105,7 @@ def test_lines_are_the_same_at_any_width_and_in_a_pipe(
     words: tuple[str, ...], finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    found = set()
+    found = set[str]()
     for columns in ("60", "80", "200", "pipe"):
         monkeypatch.setattr("evoarch.agent.cli.output.terminal", lambda of=columns: of != "pipe")
         monkeypatch.setenv("COLUMNS", columns if columns != "pipe" else "60")

@@ -3,7 +3,7 @@
 A page says above a block what its reader brings, `<!-- given: demo model.py -->`, and which commands no test
 can run, `<!-- not run: evoarch compare: hours -->`: how the command begins, or `*` for all, then why. To be
 done in minutes, `init` gets a small budget and no language model where the page names none, and a first `run`
-two seeds and one training of each; the number of a candidate is one that is there.
+two seeds and one training of each; the number of a candidate is one that is there, and `scale` doubles it.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ def shortened(words: list[str], place: Path) -> list[str]:
     elif words[1] in ("show", "diff", "export", "lineage", "scale"):
         with open_archive(place / words[2], write=False) as store:
             bred = next(str(c.id) for c in store.scored() if c.parents)
-        words = [bred if word.isdigit() else word for word in words]
+        words = [bred if word.isdigit() else "2x" if word == "10x,100x" else word for word in words]
     return [SCRIPT, *words[1:]]
 
 
@@ -240,7 +240,7 @@ def test_the_commands_of_a_page_run_in_order(
         if "seed" in command:
             command.append("--accept")
         done = subprocess.run(
-            command, cwd=place, env=variables, capture_output=True, text=True, timeout=600, check=False
+            command, cwd=place, env=variables, capture_output=True, text=True, timeout=1800, check=False
         )
         said = f"{page.name}:{each.line}: {shlex.join(command)}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in said, said

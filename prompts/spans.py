@@ -174,7 +174,7 @@ def _method(
     place = positions[node]
     indent = " " * place.start.column
     text = module.code_for_node(node.with_changes(leading_lines=[], lines_after_decorators=[])).rstrip()
-    returns = module.code_for_node(node.returns) if node.returns else ""
+    returns = f" -> {module.code_for_node(node.returns.annotation)}" if node.returns else ""
     head = f"def {node.name.value}({' '.join(module.code_for_node(node.params).split())}){returns}:"
     start = place.start.line - 1
     return SourceSpan(METHOD, start, start + text.count("\n") + 1, indent, text, head, node.name.value)

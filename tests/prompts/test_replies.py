@@ -270,6 +270,15 @@ def test_a_method_is_written_anew_and_nothing_else() -> None:
     assert "one method forward" in span_answered(SOURCE, span, chat.replace("forward", "go"), "Model").problem
 
 
+def test_a_method_that_says_what_it_returns_keeps_saying_so() -> None:
+    typed = SOURCE.replace("def forward(self, x):", "def forward(self, x: torch.Tensor) -> torch.Tensor:")
+    assert typed != SOURCE
+    span = [s for s in find(typed, "Model") if (s.kind, s.name) == (METHOD, "forward")][-1]
+    assert span.lead == "def forward(self, x: torch.Tensor) -> torch.Tensor:"
+    source = spanned(typed, span, "\n        return self.head(x)\n", "Model").source
+    assert source.endswith(f"    {span.lead}\n        return self.head(x)\n")
+
+
 def test_blocks_are_statements_with_their_layers_and_helpers() -> None:
     found = {block.name: block for block in blocks(SOURCE, "Model")}
     assert set(found) == {"conv1", "block"}

@@ -72,11 +72,12 @@ def test_training_begins_at_the_checkpoint_where_names_and_shapes_fit(
     output_of("run", str(folder), "--set", "evaluation.repeats=2", "--set", "constraints.error=0.99")
     with open_archive(folder, write=False) as store:
         first, *further = store.evaluations(1)
-        (child,) = [c for c in store.candidates() if c.parents and store.evaluations(c.id)]
-        of_child = store.evaluations(child.id)[0]
+        children = [store.evaluations(c.id) for c in store.candidates() if c.parents]
     inherited = first.detail["inherited"]
     assert inherited["share"] == share or (share is None and 0.6 < inherited["share"] < 1)
-    assert of_child.detail["inherited"]["share"] > 0
+    begun = [each[0].detail["inherited"]["share"] for each in children if each]
+    assert begun
+    assert min(begun) > 0
     assert all("inherited" not in each.detail for each in further)
 
 

@@ -80,6 +80,20 @@ class Queries:
         """Every candidate with metrics, by id."""
         return self.candidates(state=State.SCORED, sources=sources)
 
+    def first_scores(self, event: int) -> list[tuple[int, str, dict[str, float]]]:
+        """Id, source and metrics of each candidate that was scored up to `event`, in that order; the metrics
+        are those of its first full training.
+        """
+        rows = self._db.rows(
+            "SELECT min(events.id), evaluations.candidate, source, evaluations.metrics FROM events"
+            " JOIN evaluations ON evaluations.id = json_extract(events.detail, '$.evaluation')"
+            " JOIN candidates ON candidates.id = evaluations.candidate"
+            " WHERE events.kind = 'settled' AND events.id <= ? AND evaluations.outcome = 'scored'"
+            " GROUP BY evaluations.candidate ORDER BY 1",
+            event,
+        )
+        return [(row[1], row[2], json.loads(row[3])) for row in rows]
+
     def children(self, candidate: int) -> list[int]:
         """Ids of the candidates that have it among their parents, in order; none that was screened."""
         rows = self._db.rows(

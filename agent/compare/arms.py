@@ -69,6 +69,18 @@ ARMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
             "surrogate": {"drafts": _DRAFTS},
         },
     ),
+    "fill": (
+        "other numbers for the files of the first generation and their descendants, by a classical search",
+        {"lm": [], "operators": [{"name": "space.fill"}], "selection": {"method": "strata"}},
+    ),
+    "hybrid": (
+        "of 32 drafts, random, by rule and by filling, the one that a model picks",
+        {
+            "lm": [],
+            "operators": [*_HALF_RANDOM, {"name": "space.fill", "weight": 5.0}],
+            "surrogate": {"drafts": _DRAFTS},
+        },
+    ),
     "grammar": (
         "derivations of a typed grammar, evolved",
         {

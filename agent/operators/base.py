@@ -48,6 +48,7 @@ class Order:
     """What is wanted: `count` children of `parents`. `targets` are the metrics to ask for in the prompt.
 
     `broken` is the child to mend, for `lm.repair` alone. `feedback` may stand in a prompt.
+    `scored`: all that was scored before the draw, each with what its first training found; read when asked.
     `soft_prompt`: the digest of the one to ask with. `card` and `front`: what a prompt may say of the
     task and of the best models so far. `check`: what vetting finds in a source, in one line, "" for nothing.
     """
@@ -64,6 +65,7 @@ class Order:
     card: TaskCard = NO_CARD
     front: Front = NO_FRONT
     check: Callable[[str], str] = field(default=lambda source: "", compare=False)
+    scored: Callable[[], Sequence[Parent]] = field(default=lambda: (), compare=False)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from evoarch.agent.operators.base import BrokenParent, Draft, Operator, Order, P
 from evoarch.agent.search.feedback import findings_about
 from evoarch.agent.seeding.frozen import Opening
 from evoarch.agent.seeding.lineage import EditableRegions
+from evoarch.agent.statistics.objectives import deciding
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.records import Candidate, Proposal, State
 from evoarch.archive.store import Store
@@ -92,6 +93,7 @@ def order_of(
     broken: BrokenParent | None = None,
     card: TaskCard = NO_CARD,
     check: Callable[[str], str] = lambda source: "",
+    scored: Callable[[], Sequence[Parent]] = lambda: (),
 ) -> Order:
     """What the operator is asked for. All of it is in the archive, so that a lost batch can be made again.
 
@@ -99,6 +101,7 @@ def order_of(
     others from the same seed, the operator sees the parts that may change in full and the rest as signatures;
     parents from other seeds are shown whole. `entry` is the part that is changed this time. `broken`: the
     child that is to be mended. `card`: what prompts say of the task. `check`: what vetting finds in a source.
+    `scored`: as operators.base.Order has it.
     """
     first = openings[0] if openings else None
     shown = [
@@ -127,6 +130,7 @@ def order_of(
         card=card,
         front=context.front,
         check=check,
+        scored=scored,
     )
 
 
@@ -174,7 +178,12 @@ class ProposalWriter:
             found = findings or findings_of(source, self.config, self.offers, opening=opening)
             return in_one_line(found)
 
-        order = order_of(batch, parents, self.offers, openings, broken, self.card, check)
+        def scored() -> list[Parent]:
+            # Of a frozen file operators see the open part alone, which is no model file.
+            whole = not openings or openings[0] is None
+            return scored_before(self.store, self.config, first) if whole else []
+
+        order = order_of(batch, parents, self.offers, openings, broken, self.card, check, scored)
         complete = LoggedCalls(self.store, lm, first.batch, self.lm_budget) if lm else None
         try:
             drafts = await operator.propose(order, stream(self.seed, "proposal", first.batch), complete)
@@ -232,6 +241,17 @@ class ProposalWriter:
         if findings:
             return Rejected(proposal, text, findings, change=draft.change)
         return Unvetted(proposal, text, source, draft.change)
+
+
+def scored_before(store: Store, config: Config, proposal: Proposal) -> list[Parent]:
+    """What was scored when `proposal` was drawn, with the metrics that decide, as the first training found
+    them: later repeats and audits do not change what an operator sees.
+    """
+    names = deciding(config.selection)
+    return [
+        Parent(candidate, source, {name: metrics[name] for name in names if name in metrics})
+        for candidate, source, metrics in store.first_scores(proposal.saw)
+    ]
 
 
 def _merged(

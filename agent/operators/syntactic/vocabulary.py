@@ -92,7 +92,7 @@ VERSION = 2
 """What an archive records of the vocabulary that its children were drawn from. It changes whenever the same
 randomness draws another child, in any of the operators of `DRAWING`."""
 
-DRAWING = frozenset({"random", "syntactic.mutate", "grammar.draw", "grammar.mutate"})
+DRAWING = frozenset({"random", "syntactic.mutate", "grammar.draw", "grammar.mutate", "space.fill"})
 
 KERNELS = (1, 3, 5, 7, 9)
 STRIDES = (1, 2, 3, 4)

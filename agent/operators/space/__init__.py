@@ -1,0 +1,1 @@
+"""Families of architectures: one skeleton, whose numbers a classical search fills in."""

@@ -37,7 +37,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	touch $@
 
 demo: setup
-	test -e $(DEMO)/campaign.toml || $(BIN)/evoarch init $(DEMO) --task mnist1d --evaluations 64
+	test -e $(DEMO)/campaign.toml || $(BIN)/evoarch init $(DEMO) --task mnist1d --profile quick
 	$(BIN)/evoarch run $(DEMO)
 
 # After `make demo`: README's transcript and pictures, by the version that stands here (`make browser` first).

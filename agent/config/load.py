@@ -78,6 +78,8 @@ class Config(Table):
             if (operator.name.startswith("lm.") or operator.lm) and operator.lm not in names:
                 known = nearest(operator.lm, names) if names else "there is no [[lm]] table"
                 raise ValueError(f"operator {operator.name} wants lm = {operator.lm!r}; {known}")
+            if not operator.screened and not operator.lm:
+                raise ValueError(f"operator {operator.name}: screened = false wants a language model")
             if operator.reply == "edits" and operator.name not in EDITING:
                 raise ValueError(
                     f'reply = "edits": expected one of {", ".join(EDITING)}, got {operator.name}'

@@ -13,10 +13,13 @@ Overlay = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Profile:
-    """A profile in words; `overlay` replaces or adds tables, as an arm of a comparison does."""
+    """A profile in words; `overlay` replaces or adds tables, as an arm of a comparison does. `page`: of the
+    docs, which says more.
+    """
 
     words: str
     overlay: Overlay
+    page: str = "docs/evoprompting.md"
 
 
 _PAPER: Overlay = {
@@ -62,7 +65,26 @@ _SMALL: Overlay = {
     "rounds": {"rounds": 3, "prompts": 3, "samples": 8, "survivors": 2},
 }
 
+_QUICK: Overlay = {
+    "budget": {"evaluations": 80},
+    "selection": {"method": "strata", "region": {"params": [1000, 10000]}},
+    "surrogate": {"drafts": 32},
+    # The embedded model computes a tenth of the time: two children may train beside it on two cores.
+    "evaluation": {"recipe": "fast", "workers": 2, "repeats": 3, "race": 8},
+    "operators": [
+        {"name": "random", "weight": 2.0},
+        {"name": "syntactic.mutate", "weight": 2.0},
+        {"name": "lm.scoped", "lm": "small", "weight": 8.0, "screened": False},
+    ],
+}
+
 PROFILES: Mapping[str, Profile] = {
+    "quick": Profile(
+        "minutes on two cores: models of 1,000 to 10,000 parameters; the most promising of 32 drafts is "
+        "trained, and each child of the language model",
+        _QUICK,
+        "docs/screening.md",
+    ),
     "evoprompting": Profile("the whole algorithm, as in the paper", _PAPER),
     "evoprompting-small": Profile(
         "the same for one CPU: T=3, m=3, n=8, p=2, shape repair, recipe fast",

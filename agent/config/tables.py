@@ -209,5 +209,7 @@ class OperatorTable(Table):
     """How many children ahead of their turn it may be asked for; 0: as the operator needs."""
     reply: Literal["class", "edits"] = "class"
     """A chat model answers with a whole `class`, or with `edits`: search/replace blocks."""
+    screened: bool = True
+    """With [surrogate], children of a language model compete with the drafts; false: each is trained."""
     options: Mapping[str, Any] = Field(default_factory=dict)
     """Arguments of an operator of your own, by name."""

@@ -98,6 +98,6 @@ LM_TABLES = {"embedded": EMBEDDED, "openai": OPENAI, "none": ""}
 
 PROFILED = """\
 # A campaign of evoarch, by the profile {name}: {words}.
-# `evoarch run DIR --set table.key=value` overrides a key, from that run on; docs/evoprompting.md says more.
+# `evoarch run DIR --set table.key=value` overrides a key, from that run on; {page} says more.
 
 """

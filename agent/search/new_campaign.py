@@ -71,8 +71,12 @@ def profiled(
     if merged.get("tuning", {}).get("enabled") and backend not in LOCAL:
         merged["tuning"] = {"enabled": False}
         notes.append(f"fitted to the language model, whose weights are elsewhere ({backend}): no soft prompt")
+    names = [operator["name"] for operator in merged["operators"]]
+    if "random" in names and not _random_for(task):
+        merged["operators"] = [each for each in merged["operators"] if each["name"] != "random"]
+        notes.append("fitted to the task, whose models can't be drawn from nothing: no operator random")
     words = "".join([profile.words, *(f".\n# {note[0].upper()}{note[1:]}" for note in notes)])
-    return PROFILED.format(name=name, words=words) + tomlkit.dumps(merged), tuple(notes)
+    return PROFILED.format(name=name, words=words, page=profile.page) + tomlkit.dumps(merged), tuple(notes)
 
 
 def check_new(config: Config, task: Task, folder: Path, sources: Mapping[str, str]) -> None:

@@ -22,6 +22,7 @@ from evoarch.agent.search.screening import Built, Pool, Screening
 from evoarch.agent.search.steady_state import MOST_CALLS, SteadyState
 from evoarch.agent.search.variation import AsDrafted, Child, Rejected, Unvetted, admit
 from evoarch.archive.records import Proposal, State
+from evoarch.evaluators.trace import Trace
 
 VISITS = 8
 """Slots for which a guest is compared with the drafts; if it is never picked, it is screened."""
@@ -50,7 +51,7 @@ class ScreenedSteadyState(SteadyState):
         self._guests: dict[int, _Guest] = {}
         self._visits: Counter[int] = Counter()
         self._asked: dict[asyncio.Task[Any], int] = {}
-        self._beside: dict[int, Child] = {}
+        self._beside: dict[int, tuple[Child, Trace | None]] = {}
         self._picked: set[int] = set()
         super().__init__(breeder)
 
@@ -179,14 +180,25 @@ class ScreenedSteadyState(SteadyState):
             self._welcome(task.result(), self._asked.pop(task))
 
     def _welcome(self, came: Pool, slot: int) -> None:
-        """Children of a language model: those that were built are guests; the others are seen to apart."""
+        """Children of a language model: those that were built are guests; the others are seen to apart, as
+        are those of an operator whose children are not screened.
+        """
+        apart: list[tuple[Child | Unvetted, Trace | None]] = [(child, None) for child, _ in came.faulty]
+        apart += [(child, None) for child in came.unread]
         for built in came.built:
-            self._guests[built.candidate] = _Guest(built, slot)
-        for child in [*(child for child, _ in came.faulty), *came.unread]:
+            if self._is_screened(built.child.proposal):
+                self._guests[built.candidate] = _Guest(built, slot)
+            else:
+                apart.append((built.child, built.trace))
+        for child, trace in apart:
             assert not isinstance(child, Unvetted), "children of a call are vetted when they come"
-            self._beside[child.proposal.candidate] = child
+            self._beside[child.proposal.candidate] = child, trace
         if came.candidates:
             self._store.add_cpu(came.candidates[0], came.cpu_seconds)
+
+    def _is_screened(self, proposal: Proposal) -> bool:
+        table = self._table_of(proposal)
+        return table is None or self._config.operators[table].screened
 
     # Picking
 
@@ -201,7 +213,7 @@ class ScreenedSteadyState(SteadyState):
         if len(self._grading) >= self._parts.at_once or self._ending():
             return False
         slot = self._open_slot()
-        beside = min((i for i, child in self._beside.items() if self._is_due(child, slot)), default=None)
+        beside = min((i for i, (each, _) in self._beside.items() if self._is_due(each, slot)), default=None)
         if beside is not None:
             self._let_in(beside)
             return True
@@ -280,8 +292,14 @@ class ScreenedSteadyState(SteadyState):
         return candidate
 
     def _let_in(self, identity: int) -> None:
-        """A child that could not be built, or read: it is recorded, and mended where that is possible."""
-        candidate = admit(self._store, self._event_order, self._beside.pop(identity))
+        """A child that is not screened, or could not be built or read: it is recorded, and mended where that
+        is possible.
+        """
+        child, trace = self._beside.pop(identity)
+        with self._store.transaction():
+            candidate = admit(self._store, self._event_order, child)
+            if candidate is not None and trace is not None:
+                self._screening.let_in(identity, trace)
         if candidate is None:
             self._breeder.patience.settled(trained=False)
         else:

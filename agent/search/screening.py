@@ -190,6 +190,11 @@ class Screening:
                 self._store.add_cpu(charged, pool.cpu_seconds + time.process_time() - before)
         return picked
 
+    def let_in(self, candidate: int, trace: Trace) -> None:
+        """A child is trained without being compared: drafts that are nearly the same are copies of it."""
+        self._store.traces.put(candidate, trace.as_json())
+        self._remember(candidate, form(trace))
+
     def _pick(
         self, slot: int, compared: Sequence[Built], out: dict[int, Faulty], *, first: bool
     ) -> _Pick | None:

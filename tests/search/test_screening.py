@@ -193,6 +193,55 @@ def test_children_of_a_language_model_are_compared_for_some_slots_and_then_scree
     assert store.totals.entered_training() == 30
 
 
+def _apart() -> dict[str, Any]:
+    """As LM_TABLES, the language model's children outside of the screening."""
+    asking, other = LM_TABLES["operators"]
+    return {**LM_TABLES, "operators": [{**asking, "screened": False}, other]}
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_children_of_an_operator_that_is_not_screened_are_trained_as_they_come(
+    tmp_path: Path, workers: int
+) -> None:
+    config, parts = screened(24, _apart()), {"operators": [Asked("lm.scoped"), Scale()]}
+    store = finished(
+        tmp_path / "first", config, workers=workers, evaluator=Traceable(0.002), lm=SlowLM(), **parts
+    )
+    children = store.candidates(operator="lm.scoped")
+    assert not [c for c in children if c.state is State.SCREENED]
+    trained = [c.id for c in children if c.state is State.SCORED]
+    assert trained
+    assert store.predictions.all()
+    assert not {*trained} & {p.candidate for p in store.predictions.all()}
+    # They are known: no draft that is nearly the same is picked after them.
+    stored = store.traces.many(let_in(store))
+    forms = [form(Trace.from_json(stored[each])) for each in sorted(stored)]
+    picked = {p.candidate for p in store.predictions.all()}
+    late = [
+        (one, other)
+        for place, one in enumerate(sorted(stored))
+        for other in sorted(stored)[:place]
+        if one in picked and other in trained and _came_before(store, other, one)
+    ]
+    by_id = dict(zip(sorted(stored), forms, strict=True))
+    assert late
+    assert not any(by_id[one].near(by_id[other]) for one, other in late)
+    again, order = archive_of(tmp_path / "again", *SEEDS), recorded_order(Path(store.folder))
+    lm = ReplayLM(recorded_calls(Path(store.folder)), name="small")
+    campaigns.run(again, config, Traceable(), event_order=order, lm=lm, **parts)
+    assert settled(again) == settled(store)
+
+
+def _came_before(store: Store, one: int, other: int) -> bool:
+    arrived = {event.candidate: event.id for event in store.events(kind="arrived")}
+    return arrived[one] < arrived[other]
+
+
+def test_only_children_of_a_language_model_can_go_unscreened() -> None:
+    with pytest.raises(UserError, match=r"syntactic\.mutate: screened = false wants a language model"):
+        screened(10, {"operators": [{"name": "syntactic.mutate", "screened": False}]})
+
+
 class _Killed(BaseException):
     pass
 

@@ -178,6 +178,12 @@ class Queries:
         rows = self._db.rows(f"SELECT * FROM events WHERE {where} ORDER BY id DESC LIMIT 1", *kinds)
         return event_of(rows[0]) if rows else None
 
+    def touched(self, after: int) -> tuple[int, list[int]]:
+        """The newest event's id, and the candidates of all events behind `after`, each once, by id."""
+        rows = self._db.rows("SELECT id, candidate FROM events WHERE id > ? ORDER BY id", after)
+        found = {row[1] for row in rows if row[1] is not None}
+        return (rows[-1][0] if rows else after), sorted(found)
+
     def last_event_detail(self, kind: str) -> Mapping[str, object]:
         """What the newest event of this kind says, {} where there is none."""
         event = self.last_event(kind)

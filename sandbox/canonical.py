@@ -13,18 +13,37 @@ import warnings
 from evoarch.sandbox.canonical_imports import ROOTS, settle_imports
 from evoarch.sandbox.canonical_names import rename
 from evoarch.sandbox.canonical_prose import without_prose
-from evoarch.sandbox.canonical_scopes import all_nodes
-from evoarch.sandbox.parsing import gate, parse_gated
+from evoarch.sandbox.canonical_scopes import all_nodes, shape
+from evoarch.sandbox.parsing import check_size, gate, parse_gated
 
 
-def canonical_form(source: str, entry: str, *, again: bool = False) -> str:
-    """See `evoarch.sandbox.genome.canonical`. Raises GenomeError.
+def canonical_form(source: str, entry: str) -> str:
+    """One pass of `evoarch.sandbox.genome.canonical`. Raises GenomeError."""
+    return first_pass(source, entry)[0]
 
-    `again`: `source` is such a form already, so that LibCST need not look at it once more.
-    """
+
+def first_pass(source: str, entry: str) -> Pass:
+    """The form of a source. Raises GenomeError."""
     tree = gate(source)
-    if not again:
-        parse_gated(source)
+    parse_gated(source)
+    return _settled(tree, source, entry)
+
+
+def next_pass(last: Pass, entry: str) -> Pass:
+    """The form of a form, which may have changed once more. Raises GenomeError."""
+    form, tree = last
+    if tree is None:
+        tree = gate(form)
+    else:
+        check_size(form, tree)
+    return _settled(tree, form, entry)
+
+
+Pass = tuple[str, ast.Module | None]
+"""A form, and Python's tree of it, which the next pass changes; None where it was not read again."""
+
+
+def _settled(tree: ast.Module, source: str, entry: str) -> Pass:
     tree.body = _tidy(tree.body, empty_ok=True)
     shadowed = typed = False
     for node in all_nodes(tree):
@@ -46,7 +65,7 @@ def canonical_form(source: str, entry: str, *, again: bool = False) -> str:
             rename(tree, entry, attributes=False)
         settle_imports(tree, entry)
         rename(tree, entry, attributes=True)
-    return _write(tree) or without_prose(parse_gated(source)).code
+    return _write(tree) or (without_prose(parse_gated(source)).code, None)
 
 
 def _tidy(block: list[ast.stmt], *, empty_ok: bool) -> list[ast.stmt]:
@@ -60,14 +79,13 @@ def _tidy(block: list[ast.stmt], *, empty_ok: bool) -> list[ast.stmt]:
     return kept or ([] if empty_ok else [ast.Pass()])
 
 
-def _write(tree: ast.Module) -> str:
-    """The tree's text, or "" where `ast.unparse` can't write exactly this tree (some nested f-strings)."""
-    ast.fix_missing_locations(tree)
+def _write(tree: ast.Module) -> Pass | None:
+    """The tree's text, None where `ast.unparse` can't write exactly this tree (some nested f-strings)."""
     try:
         text = ast.unparse(tree) + "\n"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             again = ast.parse(text)
     except (ValueError, SyntaxError, RecursionError):
-        return ""
-    return text if ast.dump(again) == ast.dump(tree) else ""
+        return None
+    return (text, again) if shape(again) == shape(tree) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from evoarch.sandbox.canonical import canonical_form
+from evoarch.sandbox.canonical import first_pass, next_pass
 from evoarch.sandbox.canonical_prose import without_prose
 from evoarch.sandbox.parsing import parse
 
@@ -29,14 +29,13 @@ def canonical(source: str, entry: str = "Model") -> str:
     names, and so does every name that something outside the file might look up: when unsure, two files
     stay different. Idempotent. Raises GenomeError for text that is no Python file.
     """
-    form = canonical_form(source, entry)
+    last = first_pass(source, entry)
     for _ in range(_MOST_PASSES):
         # A new name can end a clash that kept another name as it was.
-        again = canonical_form(form, entry, again=True)
-        if again == form:
+        form, last = last[0], next_pass(last, entry)
+        if last[0] == form:
             break
-        form = again
-    return form
+    return last[0]
 
 
 def source_digest(source: str, entry: str = "Model") -> str:

@@ -16,6 +16,7 @@ from evoarch.agent.search.goals import gap_targets, shown_front
 from evoarch.agent.search.selection import SelectionMethod, select, targets
 from evoarch.agent.statistics.objectives import deciding
 from evoarch.archive.records import Candidate, Proposal
+from evoarch.archive.scored import ScoredView
 from evoarch.archive.store import Store
 from evoarch.prompts.contexts import NO_FRONT, NOTHING, Feedback, Front
 
@@ -37,15 +38,17 @@ class ProposalDrawer:
     operators: Sequence[Operator]
     choose: SelectionMethod | None = None
     memory: Memory = field(init=False)
+    scored: ScoredView = field(init=False)
 
     def __post_init__(self) -> None:
         memory = Memory(self.store, self.config.feedback, deciding(self.config.selection))
         object.__setattr__(self, "memory", memory)
+        object.__setattr__(self, "scored", ScoredView(self.store))
 
     def draw_all(self, spans: Sequence[SlotSpan], steering: Steering) -> list[list[Proposal]]:
         """Draws for several spans in one transaction, as `draw` does for each."""
         with self.store.transaction():
-            scored = self.store.scored(sources=False)
+            scored = self.scored.read()
             return [self.draw(span, steering, scored) for span in spans]
 
     def draw(
@@ -65,7 +68,7 @@ class ProposalDrawer:
             if broken is None and (other := self._instead()) is not None:
                 span = replace(span, operator=other)
         operator = self.operators[span.operator]
-        scored = self.store.scored(sources=False) if scored is None else scored
+        scored = self.scored.read() if scored is None else scored
         if broken is not None:
             # A failed child is no parent: what mends it descends from its parents.
             parents = [self.store.candidate(parent) for parent in broken.parents]

@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +14,7 @@ from evoarch.agent.base.errors import UserError
 from evoarch.agent.base.ordering import NOBODY, Steering
 from evoarch.agent.config.tables import SelectionTable
 from evoarch.agent.statistics.objectives import SIZES, Region, objectives, region_of
-from evoarch.archive.pareto import crowding, fitness, measured, ranks
+from evoarch.archive.pareto import Objective, crowding, fitness, measured, ranks
 from evoarch.archive.records import Candidate
 from evoarch.evaluators.errors import PartError
 from evoarch.evaluators.own_code import SELECTION, Found, find, said
@@ -79,11 +80,21 @@ def _ordered(
     """Those with a value for each objective, with their ranks: by rank, then crowding, then id."""
     goals = objectives(table)
     view = [candidate for candidate in candidates if measured(candidate.metrics, goals)]
-    rows = [candidate.metrics for candidate in view]
-    rank, spread = ranks(rows, goals), crowding(rows, goals)
+    values = tuple([tuple([candidate.metrics[goal.name] for goal in goals]) for candidate in view])
+    rank, spread = _places(values, tuple(goals))
     rank = [0 if c.id in pinned else r for c, r in zip(view, rank, strict=True)]
     order = sorted(range(len(view)), key=lambda i: (rank[i], -spread[i], view[i].id))
     return [(rank[place], view[place]) for place in order]
+
+
+@lru_cache(maxsize=2)
+def _places(
+    values: tuple[tuple[float, ...], ...], goals: tuple[Objective, ...]
+) -> tuple[Sequence[int], Sequence[float]]:
+    """The rank and the crowding distance of each. Several draws in a row are from the same candidates."""
+    names = [goal.name for goal in goals]
+    rows = [dict(zip(names, each, strict=True)) for each in values]
+    return ranks(rows, goals), crowding(rows, goals)
 
 
 NEAR = 2

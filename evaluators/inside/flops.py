@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _pop_mode_temporarily
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 aten = torch.ops.aten
@@ -84,13 +84,48 @@ class Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         rule = self._rules.get(getattr(func, "_overloadpacket", func))
         if rule is not None:
             output = func(*args, **given)
-            self.total += rule(*args, **given, out_val=output)
+            self.total += _applied(rule, args, given, output)
             return output
         if _is_composite(func):
             # As torch's counter does: what is made of others is counted by these.
             with self:
                 return func.decompose(*args, **given)
         return func(*args, **given)
+
+    def recurrent(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Calls torch.gru, rnn_tanh or rnn_relu on a padded batch. It counts as its steps would, each of
+        which takes longer to see than to compute.
+        """
+        with _pop_mode_temporarily():
+            output = func(*args, **kwargs)
+        inputs, _, weights, *_ = args
+        # Of each layer and direction one matrix for what comes in and one for the state; the rest are biases.
+        elements = sum(weight.numel() for weight in weights if weight.dim() == 2)
+        self.total += 2 * inputs.shape[0] * inputs.shape[1] * elements
+        return output
+
+
+RECURRENT = (torch.gru, torch.rnn_tanh, torch.rnn_relu)
+"""Functions that `Meter.recurrent` counts."""
+
+
+def _applied(rule: Any, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> int:
+    """What a rule counts. One that torch has wrapped gets shapes in the place of tensors, without the general
+    way through nested values that torch goes.
+    """
+    plain = getattr(rule, "__wrapped__", None)
+    if plain is None:
+        return int(rule(*args, **kwargs, out_val=output))
+    given = {name: _shapes(value) for name, value in kwargs.items()}
+    return int(plain(*map(_shapes, args), out_shape=_shapes(output), **given))
+
+
+def _shapes(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.shape
+    if isinstance(value, list | tuple):
+        return [_shapes(each) for each in value]
+    return value
 
 
 @functools.cache

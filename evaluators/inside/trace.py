@@ -17,7 +17,7 @@ from torch.nn.modules import module as global_hooks
 from torch.overrides import TorchFunctionMode
 
 from evoarch.evaluators.inside.build import check_logits
-from evoarch.evaluators.inside.flops import Meter
+from evoarch.evaluators.inside.flops import RECURRENT, Meter
 
 MOST_NODES, MOST_READS, MOST_DIMENSIONS, MOST_NAME, MOST_KIND = 300, 16, 8, 120, 60
 """As evaluators.trace has them, which reads this."""
@@ -105,7 +105,10 @@ class _Recorder(TorchFunctionMode):
         self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
         before = self.meter.total
-        output = func(*args, **(kwargs or {}))
+        given = kwargs or {}
+        # Not of a packed batch, whose second argument are its sizes.
+        padded = func in RECURRENT and len(args) > 2 and not isinstance(args[2], Tensor)
+        output = self.meter.recurrent(func, args, given) if padded else func(*args, **given)
         if self.depth:
             return output
         kind = _kind(func)

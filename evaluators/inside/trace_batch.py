@@ -78,7 +78,8 @@ def _traced(source: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _settle(seed: int) -> None:
     """What the one before may have set, for itself alone."""
-    torch.manual_seed(seed)
+    # Of the CPU alone: torch.manual_seed also notes the stack for each kind of device.
+    torch.default_generator.manual_seed(seed)
     random.seed(seed)
     torch.set_default_dtype(torch.float32)
     torch.set_grad_enabled(True)

@@ -70,6 +70,33 @@ def model(init: str, forward: str) -> str:
 # What a trace holds
 
 
+@pytest.mark.parametrize("kind", ["GRU", "RNN", "LSTM"])
+@pytest.mark.parametrize(
+    ("layers", "both", "bias", "first"), [(1, 0, 1, 1), (2, 1, 1, 0), (3, 1, 0, 1), (1, 0, 0, 0)]
+)
+def test_recurrent_layers_cost_what_the_counter_of_flops_says(
+    kind: str, layers: int, both: int, bias: int, first: int
+) -> None:
+    settings = (
+        f"num_layers={layers}, bidirectional={bool(both)}, bias={bool(bias)}, batch_first={bool(first)}"
+    )
+    source = model(
+        f"self.r = nn.{kind}(4, 5, {settings})", "return self.r(x.unflatten(1, (-1, 4)))[0].sum(1)"
+    )
+    counted = count_flops(build(load(source), OPTIONS), torch.randn(2, 40))
+    assert traced_here(source).flops == counted > 0
+
+
+def test_a_packed_batch_costs_its_own_steps() -> None:
+    source = model(
+        "self.r = nn.GRU(4, 5, batch_first=True)",
+        "x = x.unflatten(1, (-1, 4))\n"
+        "packed = nn.utils.rnn.pack_padded_sequence(x, [10, 3], batch_first=True)\n"
+        "return nn.utils.rnn.pad_packed_sequence(self.r(packed)[0], batch_first=True)[0].sum(1)",
+    )
+    assert traced_here(source).flops == 2 * 13 * 15 * (4 + 5) // 2
+
+
 def test_branches_joins_and_functions_are_nodes_that_read_each_other() -> None:
     source = model(
         "self.left = nn.Linear(40, 8)\nself.right = nn.Linear(40, 8)\n"

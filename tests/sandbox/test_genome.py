@@ -1,5 +1,6 @@
 """A genome's identity: what changes the canonical form, and what does not."""
 
+import ast
 import importlib
 import pkgutil
 import random
@@ -14,6 +15,7 @@ import torch
 from evoarch.sandbox.canonical import canonical_form
 from evoarch.sandbox.canonical_classes import MODULE_NAMES
 from evoarch.sandbox.canonical_imports import EINOPS, FLAT, LAZY, PRELOADED
+from evoarch.sandbox.canonical_scopes import shape
 from evoarch.sandbox.genome import canonical, source_digest, strip_prose
 from evoarch.sandbox.parsing import MAX_BYTES, GenomeError, parse
 from kit.paths import CORPUS, ROOT
@@ -329,3 +331,22 @@ class Model(Middle):
 """
     assert canonical_form(canonical_form(source, "Model"), "Model") != canonical_form(source, "Model")
     assert canonical(canonical(source)) == canonical(source)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_two_trees_have_one_shape_where_python_dumps_them_alike(name: str) -> None:
+    tree, rng = ast.parse(FILES[name]), random.Random(name)
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Constant | ast.Name | ast.keyword)]
+    for node in rng.sample(nodes, min(30, len(nodes))):
+        other = ast.parse(FILES[name])
+        assert shape(other) == shape(tree)
+        place = next(i for i, each in enumerate(ast.walk(tree)) if each is node)
+        twin = next(each for i, each in enumerate(ast.walk(other)) if i == place)
+        match twin:
+            case ast.Constant(value=value):
+                twin.value = rng.choice([True, 1.0, -0.0, 1, "1", float("nan"), b"1", None, value])
+            case ast.Name():
+                twin.id = rng.choice(["zzz", twin.id])
+            case ast.keyword():
+                twin.arg = rng.choice([None, twin.arg])
+        assert (shape(other) == shape(tree)) == (ast.dump(other) == ast.dump(tree))

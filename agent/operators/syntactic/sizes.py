@@ -10,6 +10,7 @@ import math
 import random
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from evoarch.agent.operators.syntactic.vocabulary import SPECS
 
@@ -53,7 +54,13 @@ def elements(name: str, sizes: Mapping[str, int | bool]) -> int:
 
 def counted(text: str) -> int:
     """The elements of all layers that a text writes as `nn.Name(...)` with literal sizes."""
-    return sum(elements(name, _sizes(name, given)) for name, given in _CALL.findall(text))
+    return sum(_written(name, given) for name, given in _CALL.findall(text))
+
+
+@lru_cache(maxsize=8192)
+def _written(name: str, given: str) -> int:
+    """The elements of one layer, by its arguments as they are written. One draw counts most layers anew."""
+    return elements(name, _sizes(name, given))
 
 
 def _sizes(name: str, given: str) -> dict[str, int | bool]:

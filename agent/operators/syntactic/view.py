@@ -16,6 +16,7 @@ import libcst as cst
 
 from evoarch.agent.operators.syntactic.vocabulary import FUNCTIONALS, HELPERS, SPECS, Spec, expression
 from evoarch.agent.operators.syntactic.walking import walk
+from evoarch.sandbox.canonical_scopes import all_nodes, shape
 from evoarch.sandbox.parsing import parse
 
 _IMPORTS: Mapping[str, str] = {
@@ -323,7 +324,7 @@ def _bound(tree: ast.Module) -> set[str]:
 
 def _used(tree: ast.Module) -> set[str]:
     """All names that a source reads or binds."""
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return {node.id for node in all_nodes(tree) if isinstance(node, ast.Name)}
 
 
 @cache
@@ -363,9 +364,9 @@ def completed_text(source: str) -> str:
     return "\n".join([*lines[:after], *middle, *tail]) + "\n"
 
 
-def meaning(source: str) -> str:
-    """A text that two files share if they are the same program but for comments and layout."""
-    return ast.dump(ast.parse(source))
+def meaning(source: str) -> object:
+    """What two files share if they are the same program but for comments and layout. Can be hashed."""
+    return shape(ast.parse(source))
 
 
 def same(one: str, other: str) -> bool:

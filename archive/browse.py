@@ -8,26 +8,15 @@ from dataclasses import dataclass
 
 from evoarch.archive.database import Database
 from evoarch.archive.errors import ArchiveError
+from evoarch.archive.filters import COST, REASON, STAGE, Filter, metric
 from evoarch.archive.queries import HEAD, Queries
-from evoarch.archive.records import FULL, Candidate, Proposal, State
+from evoarch.archive.records import FULL, Candidate, Proposal
 from evoarch.archive.schema import ENTERED, UNSCREENED
 
 ORDERS = ("id", "error", "params", "generation", "cpu_seconds")
-
-
-@dataclass(frozen=True)
-class Filter:
-    """Which candidates; "" is no condition, but that without a state screened ones are left out.
-
-    `text` is looked for in sources, letter for letter.
-
-    `judged`: approve, veto or pin (the standing verdict), or note (has one).
-    """
-
-    state: str = ""
-    operator: str = ""
-    text: str = ""
-    judged: str = ""
+"""What a list can be sorted by, beside any metric that candidates have."""
+SAMPLE = 500
+"""The newest scored candidates are asked for the names of their metrics."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +50,19 @@ class Browse:
         limit: int = 50,
         offset: int = 0,
     ) -> list[Candidate]:
-        """A page of the candidates that `chosen` lets through, without sources; ties go by id."""
-        if order_by not in ORDERS:
-            raise ValueError(f"order_by: got {order_by!r}, expected one of {', '.join(ORDERS)}")
-        where, values = _where(chosen)
+        """A page of the candidates that `chosen` lets through, without sources; ties go by id. `order_by`:
+        one of ORDERS, or a metric; who has no value stands last.
+        """
+        where, values = chosen.where()
         way = "DESC" if descending else "ASC"
-        column = f"({_COST})" if order_by == "cpu_seconds" else order_by
-        order = f"id {way}" if order_by == "id" else f"{column} {way} NULLS LAST, id"
+        if order_by not in ORDERS and order_by not in (known := self.metrics()):
+            raise ValueError(f"order_by: got {order_by!r}, expected one of {', '.join([*ORDERS, *known])}")
+        if order_by in ORDERS:
+            column = COST if order_by == "cpu_seconds" else order_by
+            order = f"id {way}" if order_by == "id" else f"{column} {way} NULLS LAST, id"
+        else:
+            column, of_order = metric(order_by)
+            order, values = f"{column} {way} NULLS LAST, id", [*values, *of_order]
         ids = [
             row[0]
             for row in self._db.rows(
@@ -90,13 +85,30 @@ class Browse:
         }
         return [found[identity] for identity in ids if identity in found]
 
-    def count(self, chosen: Filter, *, most: int) -> int:
-        """How many candidates `chosen` lets through; counting stops at `most`."""
-        where, values = _where(chosen)
+    def count(self, chosen: Filter, *, most: int = -1) -> int:
+        """How many candidates `chosen` lets through; counting stops at `most`, where that is not -1."""
+        where, values = chosen.where()
         found = self._db.value(
             f"SELECT count(*) FROM (SELECT 1 FROM candidates WHERE {where} LIMIT ?)", *values, most
         )
         return found if isinstance(found, int) else 0
+
+    def metrics(self) -> list[str]:
+        """The names of the metrics that scored candidates have, error and params first."""
+        rows = self._db.rows(
+            "SELECT DISTINCT key FROM (SELECT metrics FROM candidates WHERE state = 'scored' ORDER BY id DESC"
+            f" LIMIT {SAMPLE}) AS some, json_each(some.metrics) ORDER BY key"
+        )
+        return list(dict.fromkeys(["error", "params", *(row[0] for row in rows)]))
+
+    def endings(self, ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+        """(stage, reason) of those of these candidates that came to an end without a score."""
+        rows = self._db.rows(
+            f"SELECT id, {STAGE}, {REASON} FROM candidates WHERE id IN (SELECT value FROM json_each(?))"
+            " AND state IN ('rejected', 'failed', 'stopped', 'duplicate')",
+            json.dumps(list(ids)),
+        )
+        return {row[0]: (row[1] or "", row[2] or "") for row in rows}
 
     def last_id(self) -> int:
         """The newest candidate, 0 where there is none."""
@@ -110,7 +122,7 @@ class Browse:
     def costs(self, ids: Sequence[int]) -> dict[int, float]:
         """CPU seconds that each of these candidates took, its evaluations included."""
         rows = self._db.rows(
-            f"SELECT id, {_COST} FROM candidates WHERE id IN (SELECT value FROM json_each(?))",
+            f"SELECT id, {COST} FROM candidates WHERE id IN (SELECT value FROM json_each(?))",
             json.dumps(list(ids)),
         )
         return {row[0]: row[1] for row in rows}
@@ -182,6 +194,31 @@ class Browse:
         )
         return {row[0]: row[1] for row in rows}
 
+    def outcomes(self, chosen: Filter) -> list[tuple[str, str, str, str, int]]:
+        """(operator, language model, state, stage, count) of the bred candidates that `chosen` lets
+        through.
+        """
+        where, values = chosen.where()
+        rows = self._db.rows(
+            "SELECT operator, coalesce((SELECT json_extract(context, '$.lm') FROM proposals"
+            f" WHERE proposals.candidate = candidates.id), '') AS lm, state, coalesce({STAGE}, '')"
+            f" AS stage, count(*) FROM candidates WHERE number IS NOT NULL AND {where} GROUP BY 1, 2, 3, 4",
+            *values,
+        )
+        return [tuple(row) for row in rows]
+
+    def reasons(self, chosen: Filter) -> list[tuple[str, str, str, int, int]]:
+        """(operator, stage, reason, count, newest id) of the failed and rejected that `chosen` lets
+        through.
+        """
+        where, values = chosen.where()
+        rows = self._db.rows(
+            f"SELECT operator, {STAGE} AS stage, coalesce({REASON}, '') AS reason, count(*), max(id)"
+            f" FROM candidates WHERE state IN ('failed', 'rejected') AND {where} GROUP BY 1, 2, 3",
+            *values,
+        )
+        return [tuple(row) for row in rows]
+
     def proposal_of(self, candidate: int) -> Proposal | None:
         """What was written down when it was drawn; None for a seed."""
         rows = self._db.rows("SELECT * FROM proposals WHERE candidate = ?", candidate)
@@ -210,6 +247,16 @@ class Browse:
         return self._family([identity], "parents.parent", "parents.candidate", most)
 
     def _family(self, ids: Sequence[int], start: str, end: str, most: int) -> list[Candidate]:
+        return self.some(self._related(ids, start, end, most))
+
+    def related(self, ids: Sequence[int], *, up: bool) -> list[int]:
+        """These candidates and all that they come from, or with `up=False` all that comes from them but what
+        was screened: ids, nearest first.
+        """
+        ends = ("parents.candidate", "parents.parent") if up else ("parents.parent", "parents.candidate")
+        return self._related(ids, *ends, -1)
+
+    def _related(self, ids: Sequence[int], start: str, end: str, most: int) -> list[int]:
         rows = self._db.rows(
             f"""
             WITH RECURSIVE family(id) AS (
@@ -221,7 +268,7 @@ class Browse:
             json.dumps(list(ids)),
             most,
         )
-        return self.some([row[0] for row in rows])
+        return [row[0] for row in rows]
 
     def root(self, candidate: int) -> int:
         """The seed that it comes from, first parents upwards; itself where it has none.
@@ -248,35 +295,3 @@ class Browse:
             " ORDER BY id DESC LIMIT 1"
         )
         return (rows[0][0], rows[0][1]) if rows else None
-
-
-_COST = (
-    "candidates.cpu_seconds + (SELECT total(cpu_seconds) FROM evaluations"
-    " WHERE evaluations.candidate = candidates.id)"
-)
-_STANDING = (
-    "id IN (SELECT candidate FROM (SELECT candidate, kind, max(id) FROM verdicts WHERE kind <> 'note'"
-    " GROUP BY candidate) WHERE kind = ?)"
-)
-
-
-def _where(chosen: Filter) -> tuple[str, list[object]]:
-    parts: list[str] = []
-    values: list[object] = []
-    if chosen.state:
-        parts.append("state = ?")
-        values.append(State(chosen.state))
-    else:
-        parts.append(UNSCREENED)
-    if chosen.operator:
-        parts.append("operator = ?")
-        values.append(chosen.operator)
-    if chosen.judged == "note":
-        parts.append("id IN (SELECT candidate FROM verdicts WHERE kind = 'note')")
-    elif chosen.judged:
-        parts.append(_STANDING)
-        values.append(chosen.judged)
-    if chosen.text:
-        parts.append("instr(source, ?) > 0")
-        values.append(chosen.text)
-    return " AND ".join(parts), values

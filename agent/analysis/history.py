@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evoarch.agent.statistics.front import Placed
+from evoarch.agent.statistics.noise import Noise
 from evoarch.archive.browse import Trial
 from evoarch.archive.pareto import Objective, front, hypervolume
 
@@ -23,7 +25,8 @@ FLOOR = 10.0
 class Step:
     """What was reached after `evaluations` of bred candidates and `cpu_seconds` of all evaluations.
 
-    `candidate` is the one that improved the front, `values` are its objectives.
+    `candidate` is the one that improved the front, `values` are its objectives. `lowest` has the lowest error
+    so far; where the error is a mean, `low` and `high` are the ends of its interval at 95%, if that is known.
     """
 
     candidate: int
@@ -32,6 +35,9 @@ class Step:
     hypervolume: float
     lowest_error: float
     values: tuple[float, ...]
+    lowest: int
+    low: float | None = None
+    high: float | None = None
 
 
 class History:
@@ -54,6 +60,8 @@ class History:
         self.reference, self.floor = reference, floor or {}
         self._front: NDArray[np.float64] = np.empty((0, len(objectives)))
         self.steps: list[Step] = []
+        self.entered: dict[int, tuple[int, float]] = {}
+        """By candidate, the evaluations and CPU seconds at which it was first scored."""
         self.last = 0
         self.evaluations = 0
         self.cpu_seconds = 0.0
@@ -68,8 +76,23 @@ class History:
                 self.last = trial.id
                 self.cpu_seconds += trial.cpu_seconds
                 self.evaluations += trial.entered
+                if trial.scores and trial.seed == 0:
+                    self.entered.setdefault(trial.candidate, (self.evaluations, self.cpu_seconds))
                 if trial.id in better:
                     self._take(trial)
+
+    def by_means(self, means: Sequence[Placed], noise: Noise) -> list[Step]:
+        """The same search by what is known of its candidates now: each counts with its mean over all training
+        seeds, from where it was first scored. `means`: their values of `metrics`.
+        """
+        again = History(self._objectives, self.reference, self.floor)
+        seeds = {identity: count for identity, _, count in means}
+        placed = [each for each in means if each[0] in self.entered]
+        for identity, values, _ in sorted(placed, key=lambda each: (*self.entered[each[0]], each[0])):
+            again.evaluations, again.cpu_seconds = self.entered[identity]
+            again._take(Trial(identity, identity, "", 0, 0.0, False, values))
+        spans = {s.lowest: noise.interval(s.lowest_error, seeds[s.lowest]) for s in again.steps}
+        return [replace(s, low=i.low, high=i.high) if (i := spans[s.lowest]) else s for s in again.steps]
 
     def _not_dominated(self, points: Sequence[tuple[float, ...]]) -> list[int]:
         """Places of the points that nothing on the front is as good as."""
@@ -90,8 +113,11 @@ class History:
         self._front = stacked[kept]
         volume = hypervolume([rows[place] for place in kept], self._objectives, self.reference, self.floor)
         error = trial.scores[self.metrics.index("error")]
-        lowest = min(error, self.steps[-1].lowest_error) if self.steps else error
-        self.steps.append(Step(trial.candidate, self.evaluations, self.cpu_seconds, volume, lowest, values))
+        known = [(self.steps[-1].lowest_error, self.steps[-1].lowest)] if self.steps else []
+        lowest, who = min([*known, (error, trial.candidate)], key=lambda each: each[0])
+        self.steps.append(
+            Step(trial.candidate, self.evaluations, self.cpu_seconds, volume, lowest, values, who)
+        )
 
 
 def reference_point(

@@ -13,7 +13,7 @@ from typing import Any
 from evoarch.agent.analysis.history import History, Step, reference_point
 from evoarch.agent.analysis.status import Status, read_status
 from evoarch.agent.config.load import Config
-from evoarch.agent.statistics.front import Placed
+from evoarch.agent.statistics.front import Placed, current_front
 from evoarch.agent.statistics.noise import read_noise
 from evoarch.agent.statistics.objectives import objectives, region_of
 from evoarch.archive.lock import is_locked
@@ -30,9 +30,10 @@ class Overview:
     """What a campaign adds up to at one moment.
 
     `examples` is the size of the validation split, 0 while unknown. `hypervolume` is of the front as it is
-    now, over all training repeats, below the point `reference` and within `region`; `steps` are as it was
-    first scored, and empty where nobody draws them. `scalar`: parents are the best by -(params x error).
-    `facts` are what the archive says of the task.
+    now, over all training repeats, below the point `reference` and within `region`. `steps` go by means over
+    all training seeds, of those that may be elites; `first_steps` by each first seed, as selection saw it;
+    both are empty where nobody draws them. `scalar`: parents are the best by -(params x error). `facts` are
+    what the archive says of the task.
     """
 
     status: Status
@@ -47,6 +48,7 @@ class Overview:
     hypervolume: float
     examples: int
     steps: Sequence[Step]
+    first_steps: Sequence[Step]
     facts: Mapping[str, object]
 
     @property
@@ -86,14 +88,21 @@ def read_overview(
     if steps:
         history.extend(store.browse.trials(history.metrics, after=history.last))
     status = read_status(store, config)
+    noise = read_noise(store)
+    means: list[Step] = []
+    if steps:
+        places = store.browse.points(history.metrics)
+        eligible = current_front(store, config, places, history.metrics, noise).eligible
+        means = history.by_means([places[place] for place in eligible], noise)
     return Overview(
         status=status,
         reference=history.reference,
         hypervolume=hypervolume(
             [point.metrics for point in status.front], goals, history.reference, history.floor
         ),
-        examples=read_noise(store).examples,
-        steps=list(history.steps),
+        examples=noise.examples,
+        steps=means,
+        first_steps=list(history.steps),
         facts=store.facts(),
         **_settings(config),
     )
@@ -104,7 +113,14 @@ def not_begun(folder: Path, config: Config) -> Overview:
     state = "running" if is_locked(folder) else "new"
     status = Status(config.campaign.name, state, config.budget.evaluations)
     return Overview(
-        status, **_settings(config), reference={}, hypervolume=0.0, examples=0, steps=(), facts={}
+        status,
+        **_settings(config),
+        reference={},
+        hypervolume=0.0,
+        examples=0,
+        steps=(),
+        first_steps=(),
+        facts={},
     )
 
 

@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from evoarch.agent.analysis.early_stopping import correlation_in_words, in_words
 from evoarch.agent.analysis.overview import Overview
 from evoarch.agent.analysis.screening import COUNTED
-from evoarch.agent.analysis.status import FrontPoint, Status
+from evoarch.agent.analysis.status import KNEE, FrontPoint, Status
 from evoarch.agent.analysis.utilisation import SUCCESSES, UNITS
 from evoarch.agent.base.formatting import cell
 
 STATUS = "overview/status"
+
+MOST_REASONS = 8
+"""Kinds of reasons that an overview names."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ def sections(overview: Overview) -> list[Section]:
         screening(status),
         _costs(status),
         _failures(status),
+        _reasons(status),
         _doubts(status),
     ]
     return [*every[:2], *(each for each in every[2:] if each.rows or each.sentences)]
@@ -159,17 +163,20 @@ def _found(overview: Overview) -> Section:
     if status.front:
         names = " and ".join(overview.objectives)
         said.append(f"{len(status.front)} models are on the front: none is beaten in {names} at once.")
-    for name in overview.objectives:
-        if lowest := lowest_of(status.front, name):
-            value = "" if name in ("error", "params") else f"{cell(lowest.metrics[name])}, "
-            said.append(f"Lowest {name}: {value}{in_one_sentence(lowest)}.")
+    for name, lowest in status.bests.items():
+        if name == KNEE:
+            said.append(f"Knee, the nearest to the best of each at once: {in_one_sentence(lowest)}.")
+            continue
+        value = "" if name in ("error", "params") else f"{cell(lowest.metrics[name])}, "
+        said.append(f"Lowest {name}: {value}{in_one_sentence(lowest)}.")
     return Section("found", "What was found", rows=tuple(rows), sentences=tuple(said))
 
 
-def lowest_of(front: Sequence[FrontPoint], name: str) -> FrontPoint | None:
-    """Who on the front has the lowest mean of the metric `name`; None where nobody has it."""
-    having = [point for point in front if name in point.metrics]
-    return min(having, key=lambda point: (point.metrics[name], point.id), default=None)
+def ranked(overview: Overview) -> list[int]:
+    """The front, the best first: by the first objective."""
+    name = overview.objectives[0]
+    points = sorted(overview.status.front, key=lambda point: (point.metrics[name], point.id))
+    return [point.id for point in points]
 
 
 def in_one_sentence(point: FrontPoint) -> str:
@@ -192,8 +199,17 @@ def _wins(status: Status) -> Section:
     return Section("wins", "Against the seeds", sentences=tuple(said))
 
 
-_POINTS = ("id", "what", "parameters", "error", "95% low", "95% high", "training seeds")
+_POINTS = ("id", "what", "parameters", "error", "95% low", "95% high")
 SPARE_POINTS = ("training seeds",)
+
+
+def _further(objectives: Sequence[str]) -> list[str]:
+    """Objectives that have no column of their own in every table of candidates."""
+    return [name for name in objectives if name not in ("error", "params")]
+
+
+def _columns(objectives: Sequence[str]) -> tuple[str, ...]:
+    return (*_POINTS, *_further(objectives), *SPARE_POINTS)
 
 
 def front(status: Status) -> Section:
@@ -202,8 +218,8 @@ def front(status: Status) -> Section:
     return Section(
         "front",
         "Front",
-        _POINTS,
-        _points(status.front, "front"),
+        _columns(status.objectives),
+        _points(status.front, "front", status.objectives),
         (said,) if status.provisional else (),
         SPARE_POINTS,
     )
@@ -215,14 +231,18 @@ def _seeds(overview: Overview) -> Section:
         f"n = {overview.examples or '?'}; the mean over training seeds. Intervals are of 95%; they hold the "
         "noise of the examples and that of training seeds."
     )
-    rows = _points(overview.status.seeds, "seeds")
+    rows = _points(overview.status.seeds, "seeds", overview.objectives)
     left = [each for each in overview.status.seeds if each.reason]
     unscored = [f"#{each.id} {each.name} {each.state}: {each.reason}" for each in left]
     sentences = (said, *unscored, *overview.status.same_seeds)
-    return Section("seeds", "Seeds", _POINTS, rows, sentences if rows else (), SPARE_POINTS)
+    return Section(
+        "seeds", "Seeds", _columns(overview.objectives), rows, sentences if rows else (), SPARE_POINTS
+    )
 
 
-def _points(points: Sequence[FrontPoint], key: str) -> tuple[tuple[Fact, ...], ...]:
+def _points(
+    points: Sequence[FrontPoint], key: str, objectives: Sequence[str]
+) -> tuple[tuple[Fact, ...], ...]:
     return tuple(
         (
             Fact(f"#{point.id}", candidate=point.id),
@@ -234,6 +254,12 @@ def _points(points: Sequence[FrontPoint], key: str) -> tuple[tuple[Fact, ...], .
                 if point.interval
                 else Fact("")
                 for end in ("low", "high")
+            ),
+            *(
+                Fact(point.metrics[name], f"{STATUS}/{key}/{place}/metrics/{name}")
+                if name in point.metrics
+                else Fact("")
+                for name in _further(objectives)
             ),
             Fact(point.seeds, f"{STATUS}/{key}/{place}/seeds"),
         )
@@ -308,6 +334,23 @@ def _failures(status: Status) -> Section:
         _pair(stage, count, f"{STATUS}/failures/{_key(stage)}") for stage, count in status.failures.items()
     ]
     return Section("failures", "Failures by stage", rows=tuple(rows))
+
+
+def _reasons(status: Status) -> Section:
+    shown = status.reasons[:MOST_REASONS]
+    rows = [
+        (
+            Fact(reason.count, f"{STATUS}/reasons/{place}/count"),
+            Fact(reason.stage),
+            Fact(reason.pattern),
+            Fact(f"#{reason.example}", candidate=reason.example),
+        )
+        for place, reason in enumerate(shown)
+    ]
+    said = f"{len(shown)} of {len(status.reasons)} kinds of reasons; `*` stands for what differs. "
+    said += "`evoarch list` finds the children of one by stage: and reason:, the page Failures has all."
+    columns = ("children", "stage", "reason", "such as")
+    return Section("reasons", "Why children fail", columns, tuple(rows), (said,) if rows else ())
 
 
 def _doubts(status: Status) -> Section:

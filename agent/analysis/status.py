@@ -11,6 +11,7 @@ from evoarch.agent.analysis.early_stopping import (
     rung_statuses,
     score_correlations,
 )
+from evoarch.agent.analysis.failures import FailureReason, failure_reasons
 from evoarch.agent.analysis.memorised import Memorised, memorised
 from evoarch.agent.analysis.rounds import RoundStatus, round_statuses
 from evoarch.agent.analysis.screening import ScreeningStatus, screening_status
@@ -19,13 +20,17 @@ from evoarch.agent.analysis.wins import Win, wins
 from evoarch.agent.config.load import Config
 from evoarch.agent.evaluation.last_resort import KIND
 from evoarch.agent.evaluation.reevaluation import raced
-from evoarch.agent.statistics.front import current_front, run_state
+from evoarch.agent.statistics.front import current_front, knee, run_state
 from evoarch.agent.statistics.intervals import Interval
 from evoarch.agent.statistics.noise import Noise, read_noise
 from evoarch.agent.statistics.objectives import objectives
-from evoarch.archive.pareto import fitness
+from evoarch.archive.filters import Filter
+from evoarch.archive.pareto import Objective, fitness
 from evoarch.archive.records import Candidate, State
 from evoarch.archive.store import Store
+
+KNEE = "knee"
+"""The criterion of who on the front is nearest to the best of each objective at once."""
 
 SAME_SEED = "same_seed"
 """The kind of event that tells of a seed file with the code of another."""
@@ -78,14 +83,27 @@ class Status:
     failed: int = 0
     failures: Mapping[str, int] = field(default_factory=dict)
     """Failed evaluations by stage, seeds and repeats included; none in a live view."""
+    reasons: Sequence[FailureReason] = ()
+    """Why children failed or were rejected, the most frequent first; none in a live view."""
     repeats: int = 0
     raced: int = 0
     """How many of the repeats the race for the front gave out."""
+    repeats_due: int = 0
+    """How many more the front and the seeds as they are, and the race, may still take; 0 where it is
+    complete.
+    """
+    repeats_s: float = 0.0
+    """Wall-clock seconds that these are expected to take."""
     retries: int = 0
     elites: Sequence[int] = ()
     provisional: bool = False
     """A candidate on the front has fewer training seeds than an elite needs."""
     best: FrontPoint | None = None
+    """By the paper's scalar, -(params x error)."""
+    bests: Mapping[str, FrontPoint] = field(default_factory=dict)
+    """Of the front, by criterion: each objective, whose lowest mean it has, and KNEE."""
+    objectives: Sequence[str] = ()
+    """What the campaign minimises."""
     front: Sequence[FrontPoint] = ()
     seeds: Sequence[FrontPoint] = ()
     same_seeds: Sequence[str] = ()
@@ -144,6 +162,28 @@ def point(candidate: Candidate, noise: Noise, reason: str = "") -> FrontPoint:
     )
 
 
+def best_of(front: Sequence[FrontPoint], goals: Sequence[Objective]) -> dict[str, FrontPoint]:
+    """Who on the front is the best, by criterion: each objective's lowest mean (of equals the lowest id),
+    and KNEE.
+    """
+    found = {goal.name: lowest for goal in goals if (lowest := lowest_of(front, goal.name))}
+    place = knee([point.metrics for point in front], goals)
+    return found if place is None else {**found, KNEE: front[place]}
+
+
+def lowest_of(front: Sequence[FrontPoint], name: str) -> FrontPoint | None:
+    """Who on the front has the lowest mean of the metric `name`; None where nobody has it."""
+    having = [point for point in front if name in point.metrics]
+    return min(having, key=lambda point: (point.metrics[name], point.id), default=None)
+
+
+def _repeats_due(config: Config, points: Sequence[FrontPoint], given: int) -> int:
+    """Further trainings that elites and seeds need, and those that the race has left."""
+    needed = config.evaluation.repeats
+    short = {point.id: needed - point.seeds for point in points if 0 < point.seeds < needed}
+    return sum(short.values()) + (max(0, config.evaluation.race - given) if needed > 1 else 0)
+
+
 def _reason(store: Store, candidate: Candidate) -> str:
     """Why a candidate has no score; "" where it has, or nothing is known yet."""
     reason = store.relatives.reason(candidate.id)
@@ -170,7 +210,11 @@ def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
     top = max(found.eligible, key=lambda i: (fitness(rows[i]), -places[i][0]), default=None)
     seeds = store.candidates(operator="seed", sources=False)
     winner = store.candidate(places[top][0]) if top is not None else None
+    front_points = [point(c, noise) for c in sorted(on_front, key=lambda c: c.metrics["params"])]
+    seed_points = [point(c, noise, _reason(store, c)) for c in seeds]
     state, reason = run_state(store)
+    given = len(raced(store))
+    due = 0 if state == "complete" else _repeats_due(config, [*front_points, *seed_points], given)
     tokens = store.totals.tokens()
     yields = store.yields.by_operator(models=len(config.lm) > 1)
     return Status(
@@ -186,16 +230,23 @@ def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
         evaluations=store.totals.entered_training(),
         failed=counts.get(State.FAILED, 0),
         failures={} if live else store.browse.failures(),
+        reasons=[] if live else failure_reasons(store, Filter()),
         memorised=[] if live else memorised(store, noise.examples),
         ours=len(store.events(kind=KIND)),
         repeats=store.totals.repeats_made(),
-        raced=len(raced(store)),
+        raced=given,
+        repeats_due=due,
+        repeats_s=due
+        * store.totals.mean_seconds()
+        / int(str(store.last_event_detail("run").get("workers", 1))),
         retries=store.totals.retries(),
         elites=[c.id for c in on_front],
         provisional=found.provisional,
         best=point(winner, noise) if winner else None,
-        front=[point(c, noise) for c in sorted(on_front, key=lambda c: c.metrics["params"])],
-        seeds=[point(c, noise, _reason(store, c)) for c in seeds],
+        bests=best_of(front_points, goals),
+        objectives=[goal.name for goal in goals],
+        front=front_points,
+        seeds=seed_points,
         same_seeds=[str(event.detail["words"]) for event in store.events(kind=SAME_SEED)],
         wins=[] if live else wins(store, on_front, seeds, noise, among=counts.get(State.SCORED, 0)),
         rungs=rung_statuses(store, [c.id for c in on_front]),

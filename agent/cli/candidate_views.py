@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 
 from rich.console import RenderableType
 from rich.syntax import Syntax
@@ -12,13 +13,14 @@ from rich.text import Text
 from rich.tree import Tree
 
 from evoarch.agent.analysis.verdict import Judgement
-from evoarch.agent.base.errors import UserError
+from evoarch.agent.base.errors import UserError, nearest
 from evoarch.agent.base.formatting import cell, printable
 from evoarch.agent.cli.output import FittedTable, table
 from evoarch.agent.config.load import Config
 from evoarch.agent.report.diff import DiffPiece, Row
 from evoarch.agent.statistics.intervals import in_words
 from evoarch.agent.statistics.noise import Noise
+from evoarch.agent.statistics.objectives import SIZES
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.records import Candidate, Evaluation, Failed, Outcome, State
 from evoarch.archive.store import Store
@@ -41,8 +43,13 @@ def find(store: Store, identity: int) -> Candidate:
         ) from None
 
 
-def row(candidate: Candidate, noise: Noise) -> dict[str, object]:
+Endings = Mapping[int, tuple[str, str]]
+"""By candidate: the stage at which it ended without a score, and the reason."""
+
+
+def row(candidate: Candidate, noise: Noise, endings: Endings) -> dict[str, object]:
     """A candidate as JSON, without its source. `interval`: of its error, at 95%."""
+    stage, reason = endings.get(candidate.id, (None, None))
     error = candidate.metrics.get("error")
     interval = noise.interval(error, candidate.seeds)
     return {
@@ -53,6 +60,9 @@ def row(candidate: Candidate, noise: Noise) -> dict[str, object]:
         "error": error,
         "interval": [interval.low, interval.high] if interval else None,
         "params": candidate.metrics.get("params"),
+        "metrics": dict(candidate.metrics),
+        "stage": stage,
+        "reason": reason,
         "seeds": candidate.seeds,
         "source_digest": candidate.source_digest,
         "generation": candidate.generation,
@@ -60,28 +70,70 @@ def row(candidate: Candidate, noise: Noise) -> dict[str, object]:
     }
 
 
-def listed(store: Store, found: Sequence[Candidate], noise: Noise, front: set[int]) -> FittedTable:
-    """Candidates as a table, a row each. `front`: the ids of the elites."""
+ALWAYS = ("id", "error", "95%", "params")
+"""Columns of a list that no narrow terminal leaves out."""
+
+
+def listed(
+    store: Store,
+    found: Sequence[Candidate],
+    noise: Noise,
+    front: Collection[int],
+    goals: Sequence[str],
+    endings: Endings,
+    wanted: str = "",
+) -> FittedTable:
+    """Candidates as a table, a row each.
+
+    `front`: the ids of the elites. `goals`: metrics that have a column in any case. `wanted`: the names of
+    columns, between commas, that stand in the place of the usual ones behind the id; raises UserError for an
+    unknown one.
+    """
     vetoed, pinned = store.verdicts.vetoed(), store.verdicts.pinned()
-    cells = [
-        [
-            c.id,
-            c.name or c.operator,
-            " ".join(f"#{p}" for p in c.parents),
-            str(c.state),
-            int(c.metrics["params"]) if "params" in c.metrics else None,
-            c.metrics.get("error"),
-            in_words(noise.interval(c.metrics.get("error"), c.seeds)),
-            c.seeds or None,
-            c.generation,
-            " ".join(
-                word for word, ids in (("front", front), ("veto", vetoed), ("pin", pinned)) if c.id in ids
-            ),
-        ]
-        for c in found
-    ]
-    columns = ["id", "operator", "parents", "state", "params", "error", "95%", "seeds", "depth", "mark"]
-    return table("", columns, cells, spare=("depth", "seeds", "parents", "mark", "state"))
+
+    def mark(c: Candidate) -> str:
+        marks = (("front", front), ("veto", vetoed), ("pin", pinned))
+        return " ".join(word for word, ids in marks if c.id in ids)
+
+    def number(c: Candidate, name: str) -> object:
+        value = c.metrics.get(name)
+        return int(value) if value is not None and name in SIZES else value
+
+    metrics = list(dict.fromkeys(["error", "params", *goals, *store.browse.metrics()]))
+    known: dict[str, Callable[[Candidate], object]] = {
+        "id": lambda c: c.id,
+        "operator": lambda c: c.name or c.operator,
+        "state": lambda c: str(c.state),
+        "error": lambda c: c.metrics.get("error"),
+        "95%": lambda c: in_words(noise.interval(c.metrics.get("error"), c.seeds)),
+        **{name: partial(number, name=name) for name in metrics if name != "error"},
+        "parents": lambda c: " ".join(f"#{p}" for p in c.parents),
+        "seeds": lambda c: c.seeds or None,
+        "depth": lambda c: c.generation,
+        "mark": mark,
+        "why": lambda c: _shortened(": ".join(part for part in endings.get(c.id, ()) if part)),
+    }
+    others = [name for name in metrics if name not in ("error", "params", *goals)]
+    shown = [name for name in known if name not in others and (name != "why" or endings)]
+    if wanted:
+        names = [name.strip() for name in wanted.split(",") if name.strip()]
+        for name in names:
+            if name not in known:
+                raise UserError(f"--columns {name}: unknown column; {nearest(name, list(known))}")
+        shown = list(dict.fromkeys(["id", *names]))
+    spare = [*goals, "why", "operator"] if not wanted else []
+    spare = ["depth", "seeds", "parents", "mark", "state", *(name for name in spare if name not in ALWAYS)]
+    cells = [[known[name](c) for name in shown] for c in found]
+    return table("", shown, cells, spare=spare)
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= WHY else f"{line[: WHY - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
+WHY = 60
+"""Letters of a reason in a list; `evoarch show` and --json tell all of it."""
 
 
 def _colour(candidate: Candidate) -> str:
@@ -111,7 +163,7 @@ def as_json(
         "trace": store.traces.get(identity),
         "verdicts": [{"kind": v.kind, "text": v.text, "time": v.time} for v in store.verdicts.all(identity)],
     }
-    return {**row(candidate, noise), **extra}
+    return {**row(candidate, noise, store.browse.endings([identity])), **extra}
 
 
 def shown(
@@ -200,10 +252,16 @@ def difference(rows: list[Row], left: str, right: str, *, wide: bool) -> Rendera
 
 def _side_by_side(rows: list[Row], left: str, right: str) -> Table:
     built = Table(box=None, pad_edge=False, expand=True)
+    built.add_column("", width=1)
     built.add_column(left, ratio=1)
+    built.add_column("", width=1)
     built.add_column(right, ratio=1)
     for each in rows:
-        built.add_row(_side(each.left, each.kind), _side(each.right, each.kind))
+        # A mark beside the colour, which not everybody sees.
+        changed = each.kind != "same"
+        marks = ("-" if changed and each.left else "", "+" if changed and each.right else "")
+        sides = _side(each.left, each.kind), _side(each.right, each.kind)
+        built.add_row(marks[0], sides[0], marks[1], sides[1])
     return built
 
 

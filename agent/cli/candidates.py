@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from evoarch.agent.base.errors import UserError, nearest
+from evoarch.agent.base.errors import UserError
 from evoarch.agent.cli.common import folder_argument, id_argument, json_option, print_json
 
 WIDE = 120
@@ -18,43 +18,66 @@ MOST_LISTED = 2000
 
 @click.command(name="list")
 @folder_argument
-@click.option("--state", help="Only candidates in this state.")
+@click.argument("where", metavar="[FILTER]...", nargs=-1)
+@click.option("--state", default="", help="Only candidates in this state.")
 @click.option("--operator", default="", help="Only candidates of this operator.")
 @click.option("--text", default="", help="Only candidates whose source has this text.")
-@click.option(
-    "--sort", type=click.Choice(["id", "error", "params", "generation"]), default="id", show_default=True
-)
+@click.option("--sort", default="id", show_default=True, help="id, depth, cpu or any metric, such as flops.")
+@click.option("--descending", is_flag=True, help="The largest first.")
+@click.option("--columns", default="", metavar="NAMES", help="Such as error,flops,why.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
+@click.option("--csv", "as_table", is_flag=True, help="Print CSV with every metric.")
 @json_option
 def list_(
-    folder: Path, state: str | None, operator: str, text: str, sort: str, limit: int | None, as_json: bool
+    folder: Path,
+    where: tuple[str, ...],
+    state: str,
+    operator: str,
+    text: str,
+    sort: str,
+    descending: bool,
+    columns: str,
+    limit: int | None,
+    as_table: bool,
+    as_json: bool,
 ) -> None:
     """List the candidates of a campaign, a row each.
 
+    FILTER, in quotes, as on the review page: error<0.03, params<3k, op:lm*, stage:build, reason:*channels*,
+    text:GRU, front:yes, verdict:veto, from:30; a minus turns a term round. docs/review.md tells all.
+
     \b
-    Example:
-      evoarch list demo --state scored --sort error --text nn.GRU
+    Examples:
+      evoarch list demo 'error<0.1 op:lm* front:yes' --sort error
+      evoarch list demo 'state:failed,rejected' --columns why
+      evoarch list demo --csv
     """
     from evoarch.agent.cli.candidate_views import listed, row
+    from evoarch.agent.cli.common import tell
+    from evoarch.agent.cli.filtering import chosen_by, order_of
     from evoarch.agent.cli.output import console, paged, reading
+    from evoarch.agent.report.spreadsheet import as_csv
     from evoarch.agent.statistics.front import elites
     from evoarch.agent.statistics.noise import read_noise
-    from evoarch.archive.browse import Filter
-    from evoarch.archive.records import State
 
     store, config = reading(folder)
-    if state is not None and state not in set(State):
-        raise UserError(f"--state {state}: unknown state; {nearest(state, [str(s) for s in State])}")
-    if operator and operator not in (known := store.browse.operators()):
-        raise UserError(f"--operator {operator}: made no candidate here; {nearest(operator, known)}")
-    chosen = Filter(state=state or "", operator=operator, text=text)
-    found = store.browse.page(chosen, order_by=sort, limit=-1 if limit is None else limit)
-    noise = read_noise(store)
-    if as_json:
-        print_json("list", [row(candidate, noise) for candidate in found])
+    front = frozenset(elite.id for elite in elites(store, config))
+    chosen = chosen_by(store, " ".join(where), state, operator, text, front)
+    order = order_of(store, sort)
+    if as_table:
+        click.echo(as_csv(store, chosen, order, descending=descending, limit=limit or -1), nl=False)
         return
-    front = {elite.id for elite in elites(store, config)}
-    paged(console(), listed(store, found, noise, front))
+    found = store.browse.page(chosen, order_by=order, descending=descending, limit=limit or -1)
+    total = store.browse.count(chosen) if limit else len(found)
+    if len(found) < total:
+        tell([f"{len(found):,} of {total:,} candidates; --limit says how many"])
+    noise = read_noise(store)
+    endings = store.browse.endings([candidate.id for candidate in found])
+    if as_json:
+        print_json("list", [row(candidate, noise, endings) for candidate in found])
+        return
+    goals = config.selection.objectives
+    paged(console(), listed(store, found, noise, front, goals, endings, columns))
 
 
 @click.command()
@@ -93,14 +116,14 @@ def show(folder: Path, identity: int, as_json: bool) -> None:
 def diff(folder: Path, identity: int, other: int | None) -> None:
     """Show what a candidate changed, by statement, against its first parent or against OTHER.
 
-    Side by side where the terminal has 120 columns.
+    Side by side where a terminal has 120 columns, else, and into a pipe, below each other with - and +.
 
     \b
     Example:
       evoarch diff demo 17
     """
     from evoarch.agent.cli.candidate_views import difference, find
-    from evoarch.agent.cli.output import console, paged, reading
+    from evoarch.agent.cli.output import console, paged, reading, terminal
     from evoarch.agent.report.diff import compare
 
     store, _ = reading(folder)
@@ -111,7 +134,7 @@ def diff(folder: Path, identity: int, other: int | None) -> None:
         other = candidate.parents[0]
     rows = compare(find(store, other).source, candidate.source)
     screen = console()
-    paged(screen, difference(rows, f"#{other}", f"#{identity}", wide=screen.width >= WIDE))
+    paged(screen, difference(rows, f"#{other}", f"#{identity}", wide=terminal() and screen.width >= WIDE))
 
 
 @click.command()
@@ -126,6 +149,7 @@ def lineage(folder: Path, identity: int | None, as_json: bool) -> None:
       evoarch lineage demo 17
     """
     from evoarch.agent.cli.candidate_views import find, row, tree
+    from evoarch.agent.cli.common import tell
     from evoarch.agent.cli.output import console, paged, reading
     from evoarch.agent.statistics.front import elites
     from evoarch.agent.statistics.noise import read_noise
@@ -133,9 +157,12 @@ def lineage(folder: Path, identity: int | None, as_json: bool) -> None:
     store, config = reading(folder)
     front = {elite.id for elite in elites(store, config)}
     wanted = sorted(front) if identity is None else [find(store, identity).id]
-    family = {c.id: c for c in store.browse.ancestors(wanted, most=MOST_LISTED)}
+    whole = store.browse.related(wanted, up=True)
+    if len(whole) > MOST_LISTED:
+        tell([f"{MOST_LISTED:,} of {len(whole):,}, the nearest; `evoarch list` with into:ID has all"])
+    family = {c.id: c for c in store.browse.some(whole[:MOST_LISTED])}
     if as_json:
-        noise = read_noise(store)
-        print_json("list", [row(family[key], noise) for key in sorted(family)])
+        noise, endings = read_noise(store), store.browse.endings(list(family))
+        print_json("list", [row(family[key], noise, endings) for key in sorted(family)])
         return
     paged(console(), tree(family, front, config))

@@ -14,9 +14,9 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
-from evoarch.agent.analysis.sections import front, lowest_of, operators
-from evoarch.agent.analysis.status import Status, read_status
-from evoarch.agent.base.formatting import command, printable
+from evoarch.agent.analysis.sections import front, operators
+from evoarch.agent.analysis.status import Status, lowest_of, read_status
+from evoarch.agent.base.formatting import cell, command, printable
 from evoarch.agent.cli.views import clock, section_table
 from evoarch.agent.config.load import Config
 from evoarch.agent.search.components import Ending
@@ -43,14 +43,16 @@ async def live(session: Session, work: Awaitable[Ending]) -> Ending:
 async def _show(session: Session, task: asyncio.Future[Ending]) -> None:
     screen = Console(stderr=True, markup=False, emoji=False)
     began = time.monotonic()
-    start, _ = progress(read_status(session.store, session.config, live=True))
+    start, _ = trainings(read_status(session.store, session.config, live=True))
     last_line = 0.0
 
     def pace(status: Status) -> tuple[float, float | None]:
         minutes = (time.monotonic() - began) / 60
-        done, total = progress(status)
+        done, total = trainings(status)
         rate = (done - start) / minutes if minutes else 0.0
-        left = (total - done) / rate * 60 if rate else None
+        children = total - done - status.repeats_due
+        # A further training goes through all steps, which a child that stops early does not.
+        left = children / rate * 60 + status.repeats_s if rate else None
         return rate, left
 
     if not screen.is_terminal:
@@ -99,6 +101,14 @@ def progress(status: Status) -> tuple[int, int]:
     return status.evaluations, status.budget
 
 
+def trainings(status: Status) -> tuple[int, int]:
+    """What is done and what is to be done, as `progress`, with the further trainings of the front and the
+    seeds.
+    """
+    done, total = progress(status)
+    return done + status.repeats, total + status.repeats + status.repeats_due
+
+
 def plain(status: Status, rate: float, left: float | None) -> str:
     """One line of progress for logs. `rate`: children a minute, as `progress` counts them."""
     done, total = progress(status)
@@ -117,9 +127,15 @@ def plain(status: Status, rate: float, left: float | None) -> str:
     if lowest := lowest_of(status.front, "error"):
         size = "" if lowest.params is None else f" with {lowest.params:,.0f} parameters"
         said += f", lowest error {lowest.metrics['error']:.4f} (#{lowest.id}{size})"
+    for name in status.objectives:
+        if name not in ("error", "params") and (found := lowest_of(status.front, name)):
+            said += f", lowest {name} {cell(found.metrics[name])} (#{found.id})"
+    due = f" of about {status.repeats + status.repeats_due}" if status.repeats_due else ""
     if done >= total:
-        return f"{said}; now the front and the seeds are trained again, {status.repeats} times so far"
-    return f"{said}, {rate:.1f}/min, left {clock(left)}"
+        said += f"; now the front and the seeds are trained again, {status.repeats} times so far{due}"
+        return f"{said}, left {clock(status.repeats_s)}" if due else said
+    also = f" with about {status.repeats_due} further trainings of the front" if due else ""
+    return f"{said}, {rate:.1f}/min, left {clock(left)}{also}"
 
 
 def picture(status: Status, rate: float, left: float | None) -> RenderableType:
@@ -130,11 +146,11 @@ def picture(status: Status, rate: float, left: float | None) -> RenderableType:
         MofNCompleteColumn(),
         expand=False,
     )
-    done, total = progress(status)
+    done, total = trainings(status)
     bar.add_task(status.name, total=total, completed=done)
     tokens = status.tokens
     line = Text(
-        f"{rate:.1f} children/min · left {clock(left)} · {clock(status.elapsed_s)} gone · "
+        f"{rate:.1f} trainings/min · left {clock(left)} · {clock(status.elapsed_s)} gone · "
         f"tokens {tokens['prompt'] + tokens['completion']:,} · isolation {status.level}",
         style="bold red" if status.level == "none" else "",
     )

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from evoarch.agent.analysis.overview import Overview
-from evoarch.agent.analysis.sections import Section, lowest_of, sections
+from evoarch.agent.analysis.sections import Section, sections
 from evoarch.agent.base.formatting import command, printable
 from evoarch.agent.cli.output import FittedTable, table
 
@@ -54,7 +54,7 @@ def _next(overview: Overview, folder: Path) -> list[tuple[str, str]]:
     status, found = overview.status, []
     if status.state in ("new", "stopped", "interrupted"):
         found.append((command("run", folder), "goes on"))
-    if shown := lowest_of(status.front, overview.objectives[0]):
+    if shown := status.bests.get(overview.objectives[0]):
         found.append((command("show", folder, shown.id), f"the model of lowest {overview.objectives[0]}"))
         found.append((command("review", folder), "all of it in a browser"))
     if shown and status.state == "complete":

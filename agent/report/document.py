@@ -10,8 +10,9 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from evoarch.agent.analysis.families import Family, family_of
 from evoarch.agent.analysis.overview import Overview, read_overview
-from evoarch.agent.analysis.sections import Fact, sections
+from evoarch.agent.analysis.sections import Fact, ranked, sections
 from evoarch.agent.analysis.verdict import Judgement, judge
 from evoarch.agent.base.formatting import cell, finalised
 from evoarch.agent.base.versions import versions
@@ -27,7 +28,7 @@ from evoarch.archive.records import Candidate
 from evoarch.archive.store import Store
 
 MOST_SHOWN = 12
-"""Bred candidates of the front whose code the report carries; the best is always one."""
+"""Bred candidates of the front whose code the report carries: those of the lowest first objective."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +49,28 @@ class Report:
     """A campaign's overview, and what a document shows beside it.
 
     `config`: campaign.toml as it holds; `versions`: those of the run; `shown`: the elites whose code it has;
-    `points`: every scored candidate in the plane of the front's figure; `family`: the front's ancestors.
+    `bred`: how many elites are no seeds; `points`: every scored candidate in the plane of the front's figure;
+    `family`: the front's ancestors.
     """
 
     overview: Overview
     config: Mapping[str, object]
     versions: Mapping[str, str]
     shown: Sequence[Shown]
+    bred: int
     points: Sequence[Placed]
-    family: Sequence[Candidate]
+    family: Family
+
+    @property
+    def left_out(self) -> str:
+        """Whose code is not here, in a sentence; "" where nobody's is left out."""
+        if len(self.shown) >= self.bred:
+            return ""
+        first = self.overview.objectives[0]
+        return (
+            f"The code of {len(self.shown)} of the front's {self.bred} bred models follows, those of the "
+            f"lowest {first}; `evoarch show` and `evoarch export` have that of the others."
+        )
 
     def as_json(self) -> dict[str, object]:
         """Every number of the report, by the paths that its HTML names (`data-path`)."""
@@ -89,11 +103,9 @@ def read_report(store: Store, config: Config) -> Report:
     with store.snapshot():
         overview = read_overview(store, config)
         elites = store.browse.some(overview.status.elites)
-        best = overview.status.best
-        bred = [
-            elite.id for elite in elites if elite.number is not None and (best is None or elite.id != best.id)
-        ]
-        chosen = ([best.id] if best else []) + bred[: MOST_SHOWN - 1]
+        order = ranked(overview)
+        bred = [elite.id for elite in elites if elite.number is not None]
+        chosen = sorted(bred, key=order.index)[:MOST_SHOWN]
         session = store.last_event_detail("session")
         known = session.get("versions")
         return Report(
@@ -101,8 +113,9 @@ def read_report(store: Store, config: Config) -> Report:
             config=config.model_dump(mode="json"),
             versions=known if isinstance(known, Mapping) else versions(),
             shown=[_shown(store, config, identity, elites) for identity in chosen],
+            bred=len(bred),
             points=store.browse.points(overview.plotted),
-            family=store.browse.ancestors(overview.status.elites, most=MOST),
+            family=family_of(store, None, order, most=MOST),
         )
 
 
@@ -129,7 +142,7 @@ def figures(report: Report, link: Link = lambda _: None, *, alone: bool = False)
     overview = report.overview
     drawn = {chart.figure: draw(chart, link, style) for chart in charts(overview, report.points)}
     marked = frozenset(overview.status.elites)
-    return {**drawn, "lineage": draw_tree(lay_out(report.family), link, marked, style)}
+    return {**drawn, "lineage": draw_tree(lay_out(report.family.members), link, marked, style)}
 
 
 def as_html(report: Report) -> str:

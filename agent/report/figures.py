@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from evoarch.agent.analysis.history import Step
 from evoarch.agent.analysis.overview import Overview, thinned
 from evoarch.agent.analysis.status import FrontPoint
-from evoarch.agent.report.svg import Axis, Chart, Dot, Line
+from evoarch.agent.report.svg import Axis, Band, Chart, Dot, Line
 from evoarch.agent.statistics.front import Placed
 from evoarch.agent.statistics.objectives import SIZES
 from evoarch.archive.records import Evaluation
@@ -31,8 +32,16 @@ def charts(overview: Overview, points: Sequence[Placed]) -> list[Chart]:
     ]
 
 
-def front_figure(overview: Overview, points: Sequence[Placed]) -> Chart:
-    """All scored candidates; front and seeds stand out. `points`: their values of `overview.plotted`."""
+DECADE = 10.0
+"""A front whose errors differ by more than this factor is drawn on a logarithmic axis where nobody chose."""
+
+
+def front_figure(overview: Overview, points: Sequence[Placed], *, log: bool | None = None) -> Chart:
+    """All scored candidates; front and seeds stand out, with the intervals of their errors.
+
+    `points`: their values of `overview.plotted`. `log`: whether the axis of the error is logarithmic; sizes
+    are.
+    """
     y_name, x_name = overview.plotted
     elites = {elite.id: elite for elite in (*overview.status.seeds, *overview.status.front)}
     on_front = {elite.id for elite in overview.status.front}
@@ -52,61 +61,133 @@ def front_figure(overview: Overview, points: Sequence[Placed]) -> Chart:
     for identity, elite in elites.items():
         if y_name in elite.metrics and x_name in elite.metrics:
             kind = ("seed " if elite.operator == "seed" else "") + ("front" if identity in on_front else "")
-            dots.append(Dot(elite.metrics[x_name], elite.metrics[y_name], words(elite), kind, identity))
+            span = (elite.interval.low, elite.interval.high) if elite.interval and y_name == "error" else None
+            place = elite.metrics[x_name], elite.metrics[y_name]
+            dots.append(Dot(*place, words(elite), kind.strip(), identity, span=span))
     line = sorted((e.metrics[x_name], e.metrics[y_name]) for e in overview.status.front)
+    heights = [y for dot in dots for y in (dot.y, *(dot.span or ()))]
+    lowest = min((y for y in heights if y > 0), default=1.0)
+    if log is None:
+        errors = [e.metrics[y_name] for e in overview.status.front if e.metrics[y_name] > 0]
+        log = bool(errors) and max(errors) > DECADE * min(errors)
+    sized = y_name in SIZES
+    legend = [("dot front", "front"), ("dot seed", "seed"), ("dot other", "other scored")]
+    legend += [("span front", "95%")] if any(dot.span for dot in dots) else []
+    note = (
+        "" if len(kept) == len(points) else f"{len(kept):,} of {len(points):,} scored are drawn, one a place."
+    )
     return Chart(
         "front",
         f"Pareto front: {y_name} against {x_name}",
         Axis.over(x_name, [dot.x for dot in dots], log=x_name in SIZES),
-        Axis.over(y_name, [dot.y for dot in dots], log=y_name in SIZES),
+        Axis.over(y_name, heights, log=sized or log, least=1.0 if sized else lowest),
         [Line(line, "front", steps=True, label="Pareto front")] if len(overview.objectives) == 2 else [],
         dots,
+        legend=legend,
+        note=note,
     )
 
 
 def history_figure(overview: Overview, *, over: str, value: str) -> Chart:
-    """A step curve of `value` (hypervolume or lowest_error) over `over` (evaluations or cpu_seconds)."""
+    """A step curve of `value` (hypervolume or lowest_error) over `over` (evaluations or cpu_seconds), by
+    means over training seeds; beside it, faint, by each first seed, as selection saw it.
+    """
     names = {"cpu_seconds": "CPU seconds", "evaluations": "evaluations", "lowest_error": "lowest error"}
-    steps = overview.steps
-    places = [(float(getattr(s, over)), float(getattr(s, value))) for s in steps]
-    if value == "lowest_error":
-        improved = [i for i, s in enumerate(steps) if i == 0 or s.lowest_error < steps[i - 1].lowest_error]
-    else:
-        improved = list(range(len(steps)))
-    dots = [
-        Dot(
-            *places[i],
-            f"#{steps[i].candidate}: {names.get(value, value)} {places[i][1]:.4f}",
-            "step",
-            steps[i].candidate,
-        )
-        for i in improved
-    ]
     end = float(overview.status.evaluations if over == "evaluations" else overview.status.cpu_s)
-    line = [*places, (max(end, places[-1][0]), places[-1][1])] if places else []
+
+    def places(steps: Sequence[Step]) -> list[tuple[float, float]]:
+        found = [(float(getattr(s, over)), float(getattr(s, value))) for s in steps]
+        return [*found, (max(end, found[-1][0]), found[-1][1])] if found else []
+
+    steps, title = overview.steps, names.get(value, value)
+    line, first = places(steps), places(overview.first_steps)
+    dots = [
+        Dot(*place, f"#{step.candidate}: {title} {place[1]:.4f}", "step", step.candidate)
+        for at, (step, place) in enumerate(zip(steps, line, strict=False))
+        if value != "lowest_error" or at == 0 or step.lowest_error < steps[at - 1].lowest_error
+    ]
+    band = _band(steps, line) if value == "lowest_error" else []
+    heights = [y for _, y in (*line, *first)] + [y for _, low, high in band for y in (low, high)]
+    legend = [("line history", "means over training seeds"), ("line faint", "first seeds")]
     return Chart(
         f"{value}-{over}",
-        f"{names.get(value, value).capitalize()} over {names[over]}",
-        Axis.over(names[over], [0.0, *(x for x, _ in line)]),
-        Axis.over(names.get(value, value), [y for _, y in line]),
-        [Line(line, "history", steps=True)],
+        f"{title.capitalize()} over {names[over]}",
+        Axis.over(names[over], [0.0, *(x for x, _ in (*line, *first))]),
+        Axis.over(title, heights),
+        [
+            Line(first, "faint", steps=True, label="first seeds"),
+            Line(line, "history", steps=True, label="means"),
+        ],
         dots,
+        [Band(band, "history")] if band else [],
+        legend + ([("band history", "95%")] if band else []),
     )
 
 
-def curve_figure(evaluation: Evaluation) -> Chart | None:
-    """The training loss as the child reported it, which no score depends on; None where it reported none."""
-    curve = evaluation.detail.get("curve")
-    if not isinstance(curve, Sequence) or isinstance(curve, str):
+def _band(steps: Sequence[Step], line: Sequence[tuple[float, float]]) -> list[tuple[float, float, float]]:
+    """The interval of who has the lowest error, as steps; [] where it is not known."""
+    if not all(step.low is not None and step.high is not None for step in steps):
+        return []
+    found: list[tuple[float, float, float]] = []
+    for step, (x, _), (end, _) in zip(steps, line, line[1:], strict=False):
+        found += [(x, step.low or 0.0, step.high or 0.0), (end, step.low or 0.0, step.high or 0.0)]
+    return found
+
+
+def curves_figure(
+    evaluations: Sequence[Evaluation], shares: Mapping[str, float], parent: Sequence[Evaluation] = ()
+) -> Chart | None:
+    """Training losses as the children reported them, which no score depends on: of each training seed, its
+    rungs joined, and of the first seed of `parent`. None where nobody reported one.
+
+    `shares`: by rung, the share of the training that ends with it. The axis is in steps where a rung has told
+    its own.
+    """
+    total = next(
+        (
+            round(steps / shares[e.rung])
+            for e in (*evaluations, *parent)
+            if shares.get(e.rung) and isinstance(steps := e.detail.get("steps"), int)
+        ),
+        None,
+    )
+    seeds = sorted({e.seed for e in evaluations})
+    lines = [(seed, _joined([e for e in evaluations if e.seed == seed], shares, total)) for seed in seeds]
+    drawn = [
+        Line(points, "curve" if seed == seeds[0] else "faint", label=f"training seed {seed}")
+        for seed, points in lines
+        if len(points) > 1
+    ]
+    if not drawn:
         return None
-    points = [(float(place), value) for place, value in enumerate(curve, 1) if isinstance(value, int | float)]
-    if len(points) < 2:
-        return None
-    title = f"Training loss, {evaluation.rung}, training seed {evaluation.seed}"
+    legend = [("line curve", "first seed")] + [("line faint", "further seeds")] * (len(drawn) > 1)
+    theirs = _joined([e for e in parent if e.seed == 0], shares, total)
+    if len(theirs) > 1:
+        drawn.insert(0, Line(theirs, "parent", label=f"parent #{parent[0].candidate}"))
+        legend.append(("line parent", f"parent #{parent[0].candidate}"))
+    every = [point for line in drawn for point in line.points]
     return Chart(
-        f"curve-{evaluation.rung}-{evaluation.seed}",
-        title,
-        Axis.over("point", [x for x, _ in points]),
-        Axis.over("training loss", [y for _, y in points]),
-        [Line(points, "curve", label=title)],
+        "curves",
+        "Training loss",
+        Axis.over("training step" if total else "% of the training", [0.0, *(x for x, _ in every)]),
+        Axis.over("training loss", [y for _, y in every]),
+        drawn,
+        legend=legend,
     )
+
+
+def _joined(
+    evaluations: Sequence[Evaluation], shares: Mapping[str, float], total: int | None
+) -> list[tuple[float, float]]:
+    """(step or percent, loss) of one training, a rung after the other."""
+    found: list[tuple[float, float]] = []
+    began = 0.0
+    for evaluation in sorted(evaluations, key=lambda e: shares.get(e.rung, 1.0)):
+        curve = evaluation.detail.get("curve")
+        end = shares.get(evaluation.rung, 1.0)
+        if isinstance(curve, Sequence) and not isinstance(curve, str):
+            values = [value for value in curve if isinstance(value, int | float)]
+            width = (end - began) / max(1, len(values))
+            found += [((began + width * (at + 1)) * (total or 100), value) for at, value in enumerate(values)]
+            began = end
+    return found

@@ -1,4 +1,7 @@
-"""Family trees: from seeds to chosen candidates, a column per generation, drawn with the operators' names."""
+"""Family trees: from seeds to chosen candidates, a column per generation, drawn with the operators' names.
+
+No edge runs behind a box (see layered.py): a chain of boxes is a line of descent.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from evoarch.agent.report.layered import Layered, layered, path
 from evoarch.agent.report.svg import Link
 from evoarch.archive.records import Candidate
 
-COLUMN, ROW, MARGIN, WIDE = 118, 34, 16, 92
+COLUMN, ROW, LANE, MARGIN, WIDE, TALL = 150, 38, 10, 16, 92, 24
 SHADES = 7
 MOST = 300
 """Candidates that a tree shows."""
@@ -28,46 +32,46 @@ class LineageNode:
 
 @dataclass(frozen=True)
 class Tree:
-    """A family laid out: nodes by candidate id, edges, and the size of the picture in SVG units."""
+    """A family laid out: nodes by candidate id, edges and where they run, and the picture's size in SVG
+    units.
+    """
 
     nodes: Mapping[int, LineageNode]
     edges: Sequence[tuple[int, int, str, bool]]
     """(parent, child, operator, whether it is the first parent)."""
+    layout: Layered
     width: float
     height: float
 
 
 def lay_out(family: Sequence[Candidate], objective: str = "error") -> Tree:
-    """A column per generation; in it, children beside their first parents where there is room."""
-    levels: dict[int, list[Candidate]] = {}
-    for candidate in family:
-        levels.setdefault(candidate.generation, []).append(candidate)
-    values = sorted({c.metrics[objective] for c in family if objective in c.metrics})
-    shade = {v: min(SHADES - 1, place * SHADES // max(1, len(values))) for place, v in enumerate(values)}
-    nodes: dict[int, LineageNode] = {}
-    tallest = 0.0
-    for column, generation in enumerate(sorted(levels)):
-
-        def wish(candidate: Candidate) -> tuple[float, int]:
-            parents = [nodes[p].y for p in candidate.parents if p in nodes]
-            return (parents[0] if parents else 0.0), candidate.id
-
-        bottom = float(MARGIN)
-        for candidate in sorted(levels[generation], key=wish):
-            y = max(bottom, wish(candidate)[0])
-            value = candidate.metrics.get(objective)
-            nodes[candidate.id] = LineageNode(
-                candidate, MARGIN + column * COLUMN, y, None if value is None else shade[value]
-            )
-            bottom = y + ROW
-        tallest = max(tallest, bottom)
+    """A column per generation; in it, children beside their parents where there is room."""
+    known = {candidate.id: candidate for candidate in family}
+    generations = sorted({candidate.generation for candidate in family})
+    columns = {c.id: generations.index(c.generation) for c in sorted(family, key=lambda c: c.id)}
     edges = [
         (parent, child.id, child.operator, place == 0)
         for child in family
         for place, parent in enumerate(child.parents)
-        if parent in nodes
+        if parent in known
     ]
-    return Tree(nodes, edges, 2 * MARGIN + len(levels) * COLUMN, tallest + MARGIN)
+    layout = layered(columns, [(parent, child) for parent, child, _, _ in edges], row=ROW, lane=LANE)
+    values = sorted({c.metrics[objective] for c in family if objective in c.metrics})
+    shade = {v: min(SHADES - 1, place * SHADES // max(1, len(values))) for place, v in enumerate(values)}
+    nodes = {
+        c.id: LineageNode(
+            c,
+            _left(columns[c.id]),
+            MARGIN + layout.centres[c.id] - TALL / 2,
+            shade[c.metrics[objective]] if objective in c.metrics else None,
+        )
+        for c in known.values()
+    }
+    return Tree(nodes, edges, layout, _left(len(generations)) + MARGIN, layout.height + 2 * MARGIN)
+
+
+def _left(column: int) -> float:
+    return MARGIN + column * COLUMN
 
 
 def draw_tree(tree: Tree, link: Link, marked: frozenset[int] = frozenset(), style: str = "") -> Markup:
@@ -85,15 +89,18 @@ def draw_tree(tree: Tree, link: Link, marked: frozenset[int] = frozenset(), styl
 
 
 def _edge(tree: Tree, parent: int, child: int, operator: str, first: bool) -> Markup:
-    one, other = tree.nodes[parent], tree.nodes[child]
-    x1, y1, x2, y2 = one.x + WIDE, one.y + 12, other.x, other.y + 12
-    half = (x1 + x2) / 2
-    path = Markup('<path class="edge{}" d="M{} {}C{} {} {} {} {} {}"><title>{}</title></path>').format(
-        "" if first else " further", x1, y1, half, y1, half, y2, x2, y2, f"{operator}: #{parent} to #{child}"
+    route = [(column, MARGIN + height) for column, height in tree.layout.route(parent, child)]
+    drawn = Markup('<path class="edge{}" data-edge="{} {}" d="{}"><title>{}</title></path>').format(
+        "" if first else " further",
+        parent,
+        child,
+        path(route, _left, WIDE),
+        f"{operator}: #{parent} to #{child}",
     )
     if not first:
-        return path
-    return path + Markup('<text class="edge-name" x="{}" y="{}">{}</text>').format(
+        return drawn
+    other = tree.nodes[child]
+    return drawn + Markup('<text class="edge-name" x="{}" y="{:.1f}">{}</text>').format(
         other.x, other.y - 2, operator
     )
 
@@ -105,8 +112,8 @@ def _node(node: LineageNode, link: Link, marked: bool) -> Markup:
     said = f"{error:.3f}" if error is not None else str(candidate.state)
     label = f"#{candidate.id} {candidate.name or candidate.operator}, {said}"
     box = Markup(
-        '<g class="node {}{}" data-candidate="{}"><rect x="{}" y="{}" width="{}" height="24" rx="4"/>'
-        '<text x="{}" y="{}">{}</text><title>{}</title></g>'
+        '<g class="node {}{}" data-candidate="{}"><rect x="{}" y="{:.1f}" width="{}" height="{}" rx="4"/>'
+        '<text x="{}" y="{:.1f}">{}</text><title>{}</title></g>'
     ).format(
         kind,
         " marked" if marked else "",
@@ -114,6 +121,7 @@ def _node(node: LineageNode, link: Link, marked: bool) -> Markup:
         node.x,
         node.y,
         WIDE,
+        TALL,
         node.x + 6,
         node.y + 16,
         f"#{candidate.id} {said}",

@@ -10,26 +10,29 @@ from itertools import pairwise
 from markupsafe import Markup, escape
 
 WIDTH, HEIGHT = 460, 300
-LEFT, RIGHT, TOP, BOTTOM = 58, 14, 12, 44
+LEFT, RIGHT, TOP, BOTTOM = 58, 14, 30, 44
 Link = Callable[[int], str | None]
 
 
 @dataclass(frozen=True)
 class Axis:
-    """A scale from `low` to `high`, both inside the picture; `log` counts in decades."""
+    """A scale from `low` to `high`, both inside the picture; `log` counts in decades, all below `least` as
+    `least`.
+    """
 
     label: str
     low: float
     high: float
     log: bool = False
+    least: float = 1.0
 
     @classmethod
-    def over(cls, label: str, values: Sequence[float], *, log: bool = False) -> Axis:
+    def over(cls, label: str, values: Sequence[float], *, log: bool = False, least: float = 1.0) -> Axis:
         """An axis with a little room around `values`; one of an empty or flat range is widened."""
-        used = [max(value, 1.0) if log else value for value in values] or [1.0]
+        used = [max(value, least) if log else value for value in values] or [1.0]
         low, high = min(used), max(used)
         if log:
-            return cls(label, low / 1.3, high * 1.3, True)
+            return cls(label, low / 1.3, high * 1.3, True, least)
         room = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
         return cls(label, max(0.0, low - room) if low >= 0 else low - room, high + room)
 
@@ -37,16 +40,19 @@ class Axis:
         """Where `value` lies between low (0) and high (1)."""
         if self.log:
             low, high = math.log10(self.low), math.log10(self.high)
-            return (math.log10(max(value, 1.0)) - low) / (high - low)
+            return (math.log10(max(value, self.least)) - low) / (high - low)
         return (value - self.low) / (self.high - self.low)
 
     def ticks(self) -> list[float]:
-        """About five round numbers inside the axis; powers of ten on a log axis where there are three."""
+        """About five round numbers inside the axis, two at least: of a log axis powers of ten where there are
+        three, else 1, 2 and 5 of each, else as many as a linear one has.
+        """
         if self.log:
             steps = [m * 10**e for e in range(math.floor(math.log10(self.low)), 16) for m in (1, 2, 5)]
             inside = [step for step in steps if self.low <= step <= self.high]
-            tens = [step for step in inside if math.log10(step).is_integer()]
-            return [float(step) for step in (tens if len(tens) >= 3 else inside)]
+            tens = [step for step in inside if math.isclose(math.log10(step), round(math.log10(step)))]
+            if len(inside) >= 3:
+                return [float(step) for step in (tens if len(tens) >= 3 else inside)]
         raw = (self.high - self.low) / 5
         size = 10 ** math.floor(math.log10(raw))
         step = next(m * size for m in (1, 2, 5, 10) if m * size >= raw)
@@ -59,7 +65,7 @@ class Dot:
     """A point at (`x`, `y`), in the axes' units, with its text.
 
     `kind`: classes of the style sheet. `candidate`: whose page it links to. `focus`: whether the keyboard
-    reaches it.
+    reaches it. `span`: the interval of `y`, drawn as a bar.
     """
 
     x: float
@@ -68,6 +74,7 @@ class Dot:
     kind: str
     candidate: int | None = None
     focus: bool = True
+    span: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,11 @@ class Band:
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure: what it is called and what is in it. `figure` names it in the page and in exported files."""
+    """A figure: what it is called and what is in it. `figure` names it in the page and in exported files.
+
+    `legend`: (the classes of a dot, a line or a band, what it stands for). `note`: what a reader should know
+    of it.
+    """
 
     figure: str
     title: str
@@ -99,6 +110,8 @@ class Chart:
     lines: Sequence[Line] = field(default_factory=tuple)
     dots: Sequence[Dot] = field(default_factory=tuple)
     bands: Sequence[Band] = field(default_factory=tuple)
+    legend: Sequence[tuple[str, str]] = ()
+    note: str = ""
 
 
 def draw(chart: Chart, link: Link = lambda _: None, style: str = "") -> Markup:
@@ -112,7 +125,9 @@ def draw(chart: Chart, link: Link = lambda _: None, style: str = "") -> Markup:
     parts = [head, own, Markup("<title>{}</title>").format(chart.title), _frame(chart)]
     parts += [_band(chart, band) for band in chart.bands]
     parts += [_line(chart, line) for line in chart.lines]
+    parts += [_span(chart, dot) for dot in chart.dots if dot.span]
     parts += [_dot(chart, dot, link) for dot in chart.dots]
+    parts.append(_legend(chart))
     return Markup("").join([*parts, Markup("</svg>")])
 
 
@@ -175,6 +190,30 @@ def _band(chart: Chart, band: Band) -> Markup:
     back = [(x, low) for x, low, _ in reversed(band.points)]
     places = " ".join(f"{_x(chart, x)},{_y(chart, y)}" for x, y in [*there, *back])
     return Markup('<polygon class="band {}" points="{}"/>').format(band.kind, places)
+
+
+def _span(chart: Chart, dot: Dot) -> Markup:
+    low, high = dot.span or (dot.y, dot.y)
+    kept = (max(chart.y.low, min(chart.y.high, end)) for end in (low, high))
+    y1, y2 = (_y(chart, end) for end in kept)
+    return Markup('<line class="span {}" x1="{x}" x2="{x}" y1="{}" y2="{}"/>').format(
+        dot.kind, y1, y2, x=_x(chart, dot.x)
+    )
+
+
+def _legend(chart: Chart) -> Markup:
+    """One row above the frame: each sign and what it stands for."""
+    out, x = [], float(LEFT)
+    for sign, words in chart.legend:
+        what, _, kind = sign.partition(" ")
+        if what == "dot":
+            out.append(Markup('<circle class="dot {}" cx="{}" cy="{}" r="4"/>').format(kind, x + 6, TOP - 14))
+        else:
+            shape = "h12v6h-12z" if what == "band" else "h12"
+            out.append(Markup('<path class="{}" d="M{} {}{}"/>').format(sign, x, TOP - 14, shape))
+        out.append(Markup('<text class="tick" x="{}" y="{}">{}</text>').format(x + 16, TOP - 10, words))
+        x += 28 + 6.2 * len(words)
+    return Markup("").join(out)
 
 
 def _dot(chart: Chart, dot: Dot, link: Link) -> Markup:

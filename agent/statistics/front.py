@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,24 @@ def front_of(
     held = pessimistic(chosen, counts, goals, noise)
     places = [eligible[i] for i in front(held, goals)]
     return Elites(places, eligible, any(seeds[place] < needed for place in places))
+
+
+def knee(rows: Sequence[Mapping[str, float]], goals: Sequence[Objective]) -> int | None:
+    """The place of the row of a front that is nearest to the best of each objective at once (Zeleny 1973).
+
+    Distances are Euclidean, each objective scaled to its range over the front, sizes in decades. None for
+    fewer than three rows or two objectives: then every row is an end.
+    """
+    if len(rows) < 3 or len(goals) < 2:
+        return None
+    squares = [0.0] * len(rows)
+    for goal in goals:
+        values = [math.log10(max(row[goal.name], 1.0)) if goal.log else row[goal.name] for row in rows]
+        low, span = min(values), max(values) - min(values)
+        squares = [
+            sum_ + ((v - low) / span if span else 0.0) ** 2 for sum_, v in zip(squares, values, strict=True)
+        ]
+    return squares.index(min(squares))
 
 
 def pessimistic(

@@ -26,6 +26,7 @@ from starlette.staticfiles import StaticFiles
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.web.pages import Missing, Pages
 from evoarch.archive.errors import ArchiveError
+from evoarch.archive.filters import FilterError
 from evoarch.archive.records import VerdictKind
 from evoarch.archive.store import open_archive
 from evoarch.archive.verdicts import KINDS
@@ -66,7 +67,7 @@ def create_app(folder: Path) -> Starlette:
     pages = Pages(folder, token)
 
     def overview(request: Request) -> Response:
-        return HTMLResponse(pages.overview())
+        return HTMLResponse(pages.overview(request.query_params.get("axis", "")))
 
     def candidates(request: Request) -> Response:
         return HTMLResponse(pages.candidates(dict(request.query_params)))
@@ -77,8 +78,16 @@ def create_app(folder: Path) -> Starlette:
     def lineage(request: Request) -> Response:
         return HTMLResponse(pages.lineage(request.path_params.get("identity")))
 
+    def candidates_csv(request: Request) -> Response:
+        headers = {"Content-Disposition": 'attachment; filename="candidates.csv"'}
+        text = pages.candidates_csv(dict(request.query_params))
+        return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+
+    def failures(request: Request) -> Response:
+        return HTMLResponse(pages.failures(request.query_params.get("q", "")))
+
     def queue(request: Request) -> Response:
-        return HTMLResponse(pages.queue())
+        return HTMLResponse(pages.queue(request.query_params.get("page", "1")))
 
     def events(request: Request) -> Response:
         return JSONResponse(pages.events())
@@ -115,6 +124,9 @@ def create_app(folder: Path) -> Starlette:
     def missing(request: Request, error: Exception) -> Response:
         return HTMLResponse(pages.problem(str(error)), status_code=404)
 
+    def misread(request: Request, error: Exception) -> Response:
+        return HTMLResponse(pages.problem(str(error)), status_code=400)
+
     def unreadable(request: Request, error: Exception) -> Response:
         return HTMLResponse(pages.problem(str(error)), status_code=503)
 
@@ -130,10 +142,12 @@ def create_app(folder: Path) -> Starlette:
         routes=[
             Route("/", overview),
             Route("/candidates", candidates),
+            Route("/candidates.csv", candidates_csv),
             Route("/candidates/{identity:int}", candidate),
             Route("/candidates/{identity:int}/verdict", verdict, methods=["POST"]),
             Route("/lineage", lineage),
             Route("/lineage/{identity:int}", lineage),
+            Route("/failures", failures),
             Route("/queue", queue),
             Route("/events", events),
             Mount("/static", static),
@@ -144,6 +158,7 @@ def create_app(folder: Path) -> Starlette:
         ],
         exception_handlers={
             Missing: missing,
+            FilterError: misread,
             ArchiveError: unreadable,
             UserError: unreadable,
             Exception: broken,

@@ -4,42 +4,39 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import urlencode
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from evoarch.agent.analysis.failures import STEPS, failure_reasons, flows
+from evoarch.agent.analysis.families import family_of
 from evoarch.agent.analysis.overview import Overview, new_history, read_overview
-from evoarch.agent.analysis.sections import Fact, sections
-from evoarch.agent.analysis.verdict import judge
+from evoarch.agent.analysis.sections import Fact, ranked, sections
 from evoarch.agent.base.formatting import cell, finalised
 from evoarch.agent.config.load import Config
 from evoarch.agent.config.recorded import settings_of
-from evoarch.agent.evaluation.vetting import found_about
-from evoarch.agent.report.diff import compare
-from evoarch.agent.report.figures import charts, curve_figure
-from evoarch.agent.report.highlight import highlight
+from evoarch.agent.report.figures import charts, front_figure
 from evoarch.agent.report.lineage import MOST, draw_tree, lay_out
-from evoarch.agent.report.svg import draw
+from evoarch.agent.report.spreadsheet import as_csv
+from evoarch.agent.report.svg import Chart, draw
 from evoarch.agent.statistics.front import run_state
-from evoarch.agent.statistics.noise import read_noise
-from evoarch.archive.browse import ORDERS, Filter
+from evoarch.agent.web.candidate import candidate_view
+from evoarch.agent.web.listing import PAGE, ListQuery, listing, page_number, read_query
 from evoarch.archive.errors import ArchiveError
-from evoarch.archive.records import Candidate, Failed, State
+from evoarch.archive.filters import Filter, FilterError
+from evoarch.archive.records import Candidate, State
 from evoarch.archive.store import Store, open_archive
-
-PAGE = 50
-"""Candidates on one page of the list."""
-MOST_COUNTED = 1000
-"""A list says `more than` this many instead of counting on."""
 
 
 class Missing(Exception):  # noqa: N818 - it reads as what it says
     """There is no such candidate or page."""
 
+
+REASONS = 100
+"""Kinds of reasons that the page of failures shows."""
 
 PATIENCE = 5.0
 """An overview is computed anew at most after so many times what computing it took."""
@@ -51,7 +48,10 @@ class Seen:
 
     last: int
     overview: Overview
-    charts: tuple[tuple[str, Markup], ...]
+    fronts: Mapping[str, tuple[Chart, Markup]]
+    """By how the axis of the error is wanted: "" (as it fits), "log" or "linear"."""
+    charts: Sequence[tuple[Chart, Markup]]
+    """The others."""
     at: float
     cost: float
 
@@ -111,10 +111,13 @@ class Pages:
             self._history = new_history(store, self._config())
         overview = read_overview(store, self._config(), self._history)
         points = store.browse.points(overview.plotted)
-        drawn = tuple((chart.title, draw(chart, candidate_link)) for chart in charts(overview, points))
+        axes = {"": None, "log": True, "linear": False}
+        fronts = {word: front_figure(overview, points, log=log) for word, log in axes.items()}
+        drawn = {word: (chart, draw(chart, candidate_link)) for word, chart in fronts.items()}
+        others = [(chart, draw(chart, candidate_link)) for chart in charts(overview, points)[1:]]
         last = store.last_event()
         ended = time.monotonic()
-        return Seen(last.id if last else 0, overview, drawn, ended, ended - began)
+        return Seen(last.id if last else 0, overview, drawn, others, ended, ended - began)
 
     def _overview(self, store: Store) -> Seen:
         """The overview as of now, or of a moment ago where the archive is large and grows."""
@@ -129,8 +132,10 @@ class Pages:
             status = replace(seen.overview.status, state=state, reason=reason)
             return replace(seen, overview=replace(seen.overview, status=status))
 
-    def overview(self) -> str:
-        """The first page: the overview's sections and charts."""
+    def overview(self, axis: str = "") -> str:
+        """The first page: the overview's sections and charts. `axis`: of the front's error, "log" or
+        "linear".
+        """
         with self._open() as store, store.snapshot():
             seen = self._overview(store)
             parts = sections(seen.overview)
@@ -141,53 +146,29 @@ class Pages:
                 status=seen.overview.status,
                 summary=parts[:2],
                 details=parts[2:],
-                charts=seen.charts,
+                charts=[seen.fronts.get(axis, seen.fronts[""]), *seen.charts],
                 show=_shown_fact,
             )
 
     def candidates(self, query: Mapping[str, str]) -> str:
         """A page of the list; `query` filters and sorts it, and what it does not know counts as not said."""
-        chosen, order, descending, page = _read_query(query)
         with self._open() as store, store.snapshot():
-            found = store.browse.page(
-                chosen,
-                order_by=order,
-                descending=descending,
-                limit=PAGE + 1,
-                offset=(page - 1) * PAGE,
-            )
-            shown = found[:PAGE]
-            noise = read_noise(store)
-            intervals = {c.id: noise.interval(c.metrics.get("error"), c.seeds) for c in shown}
+            return self._render("candidates.html.j2", store, **listing(store, *self._asked(store, query)))
 
-            def url(**changes: object) -> str:
-                given = {
-                    **{key: getattr(chosen, key) for key in ("state", "operator", "text", "judged")},
-                    "sort": order,
-                    "way": "down" if descending else "up",
-                    **changes,
-                }
-                return "?" + urlencode({key: value for key, value in given.items() if value})
+    def candidates_csv(self, query: Mapping[str, str]) -> str:
+        """All that a page of the list is a part of, as CSV. Raises FilterError."""
+        with self._open() as store, store.snapshot():
+            asked, _ = self._asked(store, query)
+            if asked.problem:
+                raise FilterError(asked.problem)
+            return as_csv(store, asked.chosen, asked.order, descending=asked.descending)
 
-            return self._render(
-                "candidates.html.j2",
-                store,
-                chosen=chosen,
-                order=order,
-                descending=descending,
-                page=page,
-                more=len(found) > PAGE,
-                total=None if chosen.text else store.browse.count(chosen, most=MOST_COUNTED + 1),
-                most=MOST_COUNTED,
-                candidates=shown,
-                intervals=intervals,
-                costs=store.browse.costs([c.id for c in shown]),
-                states=[str(state) for state in State],
-                operators=store.browse.operators(),
-                vetoed=store.verdicts.vetoed(),
-                pinned=store.verdicts.pinned(),
-                url=url,
-            )
+    def _asked(self, store: Store, query: Mapping[str, str]) -> tuple[ListQuery, Sequence[str]]:
+        """What a list is asked for, and the metrics that it shows first: those that the campaign
+        minimises.
+        """
+        front = frozenset(self._overview(store).overview.status.elites)
+        return read_query(store, query, front), self._history.metrics
 
     def find(self, store: Store, identity: int) -> Candidate:
         """Raises Missing."""
@@ -200,95 +181,49 @@ class Pages:
         """All about one candidate. Raises Missing."""
         with self._open() as store, store.snapshot():
             candidate = self.find(store, identity)
-            config = self._config()
-            evaluations = store.evaluations(identity)
             elites = store.browse.some(self._overview(store).overview.status.elites)
-            noise = read_noise(store)
-            root = store.browse.root(identity)
-            bases = dict.fromkeys([*candidate.parents, *([root] if root != identity else [])])
-            proposal = store.browse.proposal_of(identity)
-            change, text = store.change(identity)
-            standing = (
-                "veto"
-                if identity in store.verdicts.vetoed()
-                else "pin"
-                if identity in store.verdicts.pinned()
-                else ""
-            )
             return self._render(
-                "candidate.html.j2",
-                store,
-                candidate=candidate,
-                interval=noise.interval(candidate.metrics.get("error"), candidate.seeds),
-                examples=noise.examples,
-                judgement=judge(store, config, candidate, elites, noise),
-                source=highlight(candidate.source),
-                diffs=[
-                    (base, base == root, compare(store.candidate(base).source, candidate.source))
-                    for base in bases
-                ],
-                evaluations=[
-                    (
-                        e,
-                        e.outcome if isinstance(e.outcome, Failed) else None,
-                        draw(chart) if chart else Markup(""),
-                    )
-                    for e in evaluations
-                    for chart in [curve_figure(e)]
-                ],
-                layers=next((e.detail["layers"] for e in evaluations if "layers" in e.detail), ()),
-                proposal=proposal,
-                calls=store.calls.all(batch=proposal.batch) if proposal else [],
-                change=change,
-                reply=text,
-                findings=found_about(store, identity) if candidate.state is State.REJECTED else [],
-                children=store.children(identity),
-                cost=store.browse.costs([identity])[identity],
-                verdicts=store.verdicts.all(identity),
-                standing=standing,
-                on_front=identity in {elite.id for elite in elites},
+                "candidate.html.j2", store, **candidate_view(store, self._config(), candidate, elites)
             )
 
     def lineage(self, identity: int | None) -> str:
         """The family of one candidate, or of the front for None. Raises Missing."""
         with self._open() as store, store.snapshot():
-            if identity is None:
-                marked = frozenset(self._overview(store).overview.status.elites)
-                family = store.browse.ancestors(sorted(marked), most=MOST)
-            else:
+            overview = self._overview(store).overview
+            elites = ranked(overview)
+            if identity is not None:
                 self.find(store, identity)
-                marked = frozenset([identity])
-                above = store.browse.ancestors([identity], most=MOST // 2)
-                known = {c.id for c in above}
-                below = [c for c in store.browse.descendants(identity, most=MOST // 2) if c.id not in known]
-                family = [*above, *below]
-            tree = draw_tree(lay_out(family), candidate_link, marked)
+            family = family_of(store, identity, elites, most=MOST)
+            marked = frozenset(elites if identity is None else [identity])
+            tree = draw_tree(lay_out(family.members), candidate_link, marked)
             return self._render(
-                "lineage.html.j2", store, tree=tree, identity=identity, shown=len(family), most=MOST
+                "lineage.html.j2", store, tree=tree, identity=identity, family=family, elites=elites
             )
 
-    def queue(self) -> str:
-        """The candidates that wait for a person's verdict."""
+    def failures(self, where: str) -> str:
+        """Where children are lost, and why; `where`: of which candidates. Raises FilterError."""
         with self._open() as store, store.snapshot():
-            waiting = store.browse.page(Filter(state=State.AWAITING_REVIEW), limit=PAGE)
-            decided = store.verdicts.approved() | store.verdicts.vetoed()
-            return self._render("queue.html.j2", store, waiting=[c for c in waiting if c.id not in decided])
+            asked, _ = self._asked(store, {"q": where})
+            reasons = failure_reasons(store, asked.chosen)
+            return self._render(
+                "failures.html.j2",
+                store,
+                asked=asked,
+                steps=STEPS,
+                flows=flows(store, asked.chosen),
+                reasons=reasons[:REASONS],
+                kinds=len(reasons),
+                failed=sum(reason.count for reason in reasons),
+            )
 
-
-def _read_query(query: Mapping[str, str]) -> tuple[Filter, str, bool, int]:
-    """Anything that a list does not know counts as not said."""
-    state = query.get("state", "")
-    judged = query.get("judged", "")
-    order = query.get("sort", "id")
-    page = query.get("page", "1")
-    chosen = Filter(
-        state=state if state in set(State) else "",
-        operator=query.get("operator", ""),
-        text=query.get("text", "")[:200],
-        judged=judged if judged in ("approve", "veto", "pin", "note") else "",
-    )
-    number = int(page) if page.isascii() and page.isdigit() and len(page) < 8 else 1
-    return chosen, order if order in ORDERS else "id", query.get("way") == "down", max(1, number)
+    def queue(self, page: str = "1") -> str:
+        """A page of the candidates that wait for a person's verdict."""
+        undecided = Filter(state=State.AWAITING_REVIEW, judged="none")
+        with self._open() as store, store.snapshot():
+            number = page_number(page)
+            found = store.browse.page(undecided, limit=PAGE, offset=(number - 1) * PAGE)
+            total = store.browse.count(undecided)
+            return self._render("queue.html.j2", store, waiting=found, total=total, page=number, size=PAGE)
 
 
 def _shown_fact(fact: Fact) -> Markup:

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evoarch.archive.browse import ORDERS, Filter
+from evoarch.archive.browse import ORDERS
 from evoarch.archive.connection import connect
 from evoarch.archive.database import Database
 from evoarch.archive.errors import ArchiveError
+from evoarch.archive.filters import Filter
 from evoarch.archive.records import Evaluation, Prediction, Scored, State
 from evoarch.archive.store import Store, create, open_archive
 

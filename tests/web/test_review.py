@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from evoarch.agent.analysis.status import read_status
+from evoarch.agent.cli.live import plain
 from evoarch.agent.config.load import load
 from evoarch.agent.evaluation.vetting import as_json
 from evoarch.agent.operators.base import Draft, Order
@@ -16,13 +18,14 @@ from evoarch.agent.report.document import as_html, read_report
 from evoarch.agent.report.lineage import lay_out
 from evoarch.agent.search.new_campaign import write_campaign
 from evoarch.agent.web.app import HEADERS, TOKEN_HEADER, create_app
-from evoarch.archive.browse import Filter
 from evoarch.archive.errors import ArchiveError
+from evoarch.archive.filters import Filter
 from evoarch.archive.records import Evaluation, Failed, LMCall, Scored, State
 from evoarch.archive.store import Store, create, open_archive
 from evoarch.evaluators.tasks import load_task
 from evoarch.sandbox.outcome import Finding
 from kit.campaigns import archive_of, config_of, run
+from kit.command import output_of
 
 NASTY = 'x = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"  # <b>&amp;</b>\n'
 
@@ -73,7 +76,8 @@ def token_of(client: TestClient) -> str:
 
 
 PAGES = ["/", "/candidates", "/candidates/1", "/candidates/3", "/candidates/4", "/candidates/5", "/lineage",
-         "/lineage/3", "/queue"]  # fmt: skip
+         "/lineage/3", "/queue", "/failures", "/candidates?q=reason:%3Cb%3E", 
+         "/failures?q=%3Cb%3E:1"]  # fmt: skip
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -313,6 +317,65 @@ def test_an_archive_of_the_first_version_is_brought_up_to_date(folder: Path) -> 
         store.verdicts.add(1, "pin")
         assert store.verdicts.pinned() == {1}
     assert load(folder).campaign.name == "trial <b>"
+
+
+def test_the_reply_that_became_the_child_is_marked_and_a_fragment_is_compared_with_nothing(
+    client: TestClient, folder: Path
+) -> None:
+    with open_archive(folder, write=True) as store:
+        drafts = store.draw("lm.scoped", [3], 3, {})
+        call = store.calls.sent(LMCall(drafts[0].batch, "small", "e", "again", {"n": 3, "max_tokens": 9}))
+        answer = {"replies": ["y = 1", "z = (", "y = 2"], "finish_reasons": ["stop"] * 3, "prompt_tokens": 5}
+        store.calls.settled(call, {**answer, "completion_tokens": 3, "seconds": 1.0, "price": 0.0})
+        store.arrive(drafts[0].candidate, "y = 1\n", "y1")
+        store.reject(drafts[1].candidate, "z = (", "expected a statement")
+        store.arrive(drafts[2].candidate, "y = 2\n", "y2")
+    for place, draft in enumerate(drafts, 1):
+        text = client.get(f"/candidates/{draft.candidate}").text
+        assert text.count("this candidate was read from it") == 1
+        assert f"Reply {place} of 3: this candidate was read from it" in text
+        assert ("nothing to compare" in text) == (place == 2)
+        assert ('<table class="diff">' in text) == (place != 2)
+
+
+def test_a_docstring_of_an_ancestor_is_marked_where_its_code_has_gone(
+    client: TestClient, folder: Path
+) -> None:
+    with open_archive(folder, write=True) as store:
+        (one,) = store.draw("random", [], 1, {})
+        store.arrive(one.candidate, '"""Two layers."""\nx = 2\n', "two")
+        (two,) = store.draw("syntactic.mutate", [one.candidate], 1, {})
+        store.arrive(two.candidate, '"""Two layers."""\nx = 3\n', "three")
+    assert 'class="hll"' not in client.get(f"/candidates/{one.candidate}").text
+    text = client.get(f"/candidates/{two.candidate}").text
+    assert (
+        f"The docstring of the module was written for #{one.candidate}, whose code there is another" in text
+    )
+    assert '<span class="hll">' in text
+
+
+def test_every_objective_stands_in_every_view(folder: Path) -> None:
+    path = folder / "campaign.toml"
+    path.write_text(path.read_text().replace('"error", "params"', '"error", "flops", "train_seconds"'))
+    with open_archive(folder, write=True) as store:
+        (one,) = store.draw("lm.scoped", [1], 1, {})
+        store.arrive(one.candidate, "y = 7\n", "seven")
+        store.start(one.candidate)
+        metrics = {"error": 0.2, "params": 77.0, "flops": 4321.0, "train_seconds": 12.5}
+        store.settle(Evaluation(one.candidate, "full", 0, Scored(metrics), 1.0, 0.5))
+        status = read_status(store, load(folder), live=True)
+    assert set(status.bests) == {"error", "flops", "train_seconds"}
+    for said in (output_of("status", str(folder)), output_of("list", str(folder)), plain(status, 1.0, 1.0)):
+        assert "4,321" in said
+        assert "12.5" in said
+    with TestClient(create_app(folder), base_url="http://127.0.0.1") as client:
+        text = client.get("/").text
+        front = text.split('<section id="front">')[1].split("</section>")[0]
+        assert '<th class="n">flops</th><th class="n">train_seconds</th>' in front
+        assert "4,321" in front
+        assert "Lowest flops: 4,321" in text
+        listed = client.get("/candidates?sort=flops").text
+        assert 'aria-sort="ascending"' in listed.split(">flops")[0].rsplit("<th", 1)[1]
 
 
 # The queue

@@ -1,0 +1,97 @@
+"""The page of one candidate: what its template shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from evoarch.agent.analysis.verdict import judge
+from evoarch.agent.config.load import Config
+from evoarch.agent.evaluation.vetting import found_about
+from evoarch.agent.report.diff import Row, compare
+from evoarch.agent.report.docstrings import stale_docstrings
+from evoarch.agent.report.figures import curves_figure
+from evoarch.agent.report.highlight import highlight
+from evoarch.agent.report.svg import draw
+from evoarch.agent.statistics.noise import read_noise
+from evoarch.agent.surrogate.labels import shares_of
+from evoarch.archive.records import Candidate, Failed, LMCall, State
+from evoarch.archive.store import Store
+
+GENERATIONS = 50
+"""First parents that are asked whose a docstring is."""
+
+
+def candidate_view(
+    store: Store, config: Config, candidate: Candidate, elites: Sequence[Candidate]
+) -> dict[str, object]:
+    """All about one candidate. `elites`: the front as it is now."""
+    identity = candidate.id
+    evaluations = store.evaluations(identity)
+    noise = read_noise(store)
+    proposal = store.browse.proposal_of(identity)
+    change, text = store.change(identity)
+    calls = store.calls.all(batch=proposal.batch) if proposal else []
+    ordinal = proposal.ordinal if proposal else 0
+    stage, _ = store.browse.endings([identity]).get(identity, ("", ""))
+    stale = stale_docstrings(candidate.source, first_parents(store, candidate))
+    parent = store.evaluations(candidate.parents[0]) if candidate.parents else []
+    curves = curves_figure(evaluations, shares_of(config.evaluation.rungs), parent)
+    standing = (
+        "veto"
+        if identity in store.verdicts.vetoed()
+        else "pin"
+        if identity in store.verdicts.pinned()
+        else ""
+    )
+    return {
+        "candidate": candidate,
+        "interval": noise.interval(candidate.metrics.get("error"), candidate.seeds),
+        "examples": noise.examples,
+        "judgement": judge(store, config, candidate, elites, noise),
+        "source": highlight(candidate.source, [n for s in stale for n in range(s.first, s.last + 1)]),
+        "stale": stale,
+        "fragment": stage == "parse",
+        "diffs": [] if stage == "parse" else _diffs(store, candidate),
+        "evaluations": [(e, e.outcome if isinstance(e.outcome, Failed) else None) for e in evaluations],
+        "curves": draw(curves) if curves else Markup(""),
+        "layers": next((e.detail["layers"] for e in evaluations if "layers" in e.detail), ()),
+        "proposal": proposal,
+        "calls": [(call, _became(call, text, ordinal)) for call in calls],
+        "change": change,
+        "reply": text,
+        "findings": found_about(store, identity) if candidate.state is State.REJECTED else [],
+        "children": store.children(identity),
+        "cost": store.browse.costs([identity])[identity],
+        "verdicts": store.verdicts.all(identity),
+        "standing": standing,
+        "on_front": identity in {elite.id for elite in elites},
+    }
+
+
+def first_parents(store: Store, candidate: Candidate) -> list[tuple[int, str]]:
+    """(id, source) of the first parent, its first parent and so on."""
+    line: list[tuple[int, str]] = []
+    while candidate.parents and len(line) < GENERATIONS:
+        candidate = store.candidate(candidate.parents[0])
+        line.append((candidate.id, candidate.source))
+    return line
+
+
+def _diffs(store: Store, candidate: Candidate) -> list[tuple[int, bool, list[Row]]]:
+    """(id, whether it is the seed at the root, rows) against each parent and the seed that it comes from."""
+    root = store.browse.root(candidate.id)
+    bases = dict.fromkeys([*candidate.parents, *([root] if root != candidate.id else [])])
+    return [(base, base == root, compare(store.candidate(base).source, candidate.source)) for base in bases]
+
+
+def _became(call: LMCall, text: str, ordinal: int) -> int | None:
+    """The place of the reply that became the child: the one its part stands in, else the one of its
+    number.
+    """
+    if text:
+        found = [place for place, reply in enumerate(call.replies) if text in reply]
+        if found:
+            return ordinal if ordinal in found else found[0]
+    return ordinal if ordinal < len(call.replies) else None

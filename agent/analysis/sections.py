@@ -107,6 +107,7 @@ def _numbers(overview: Overview) -> Section:
         "rejected": "rejected",
         "duplicates": "duplicates",
         **({"screened drafts": "screened"} if status.screened else {}),
+        **({"waiting for review": "waiting"} if status.waiting else {}),
         "failed children": "failed",
         "further training seeds": "repeats",
         "of these raced": "raced",

@@ -79,6 +79,8 @@ class Status:
     duplicates: int = 0
     screened: int = 0
     """Drafts that were built and not chosen; they are no proposals."""
+    waiting: int = 0
+    """Candidates that wait for a person's verdict."""
     evaluations: int = 0
     failed: int = 0
     failures: Mapping[str, int] = field(default_factory=dict)
@@ -226,6 +228,7 @@ def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
         proposals=sum(counts.values()),
         rejected=counts.get(State.REJECTED, 0),
         duplicates=counts.get(State.DUPLICATE, 0),
+        waiting=store.browse.count(Filter(state=State.AWAITING_REVIEW, judged="none")),
         screened=store.totals.screened(),
         evaluations=store.totals.entered_training(),
         failed=counts.get(State.FAILED, 0),

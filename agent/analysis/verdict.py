@@ -103,7 +103,7 @@ def judge(
         return paired(own, theirs, dispersion=noise.dispersion, freedom=noise.freedom, among=among)
 
     comparisons = [
-        _compare(role, candidate, other, found)
+        compared(role, candidate, other, found)
         for other in store.browse.some(list(others))
         if other.metrics
         for role, found in [(others[other.id], against(other))]
@@ -127,7 +127,9 @@ def _rival(candidate: Candidate, elites: Sequence[Candidate]) -> Candidate | Non
     return min(no_larger, key=lambda e: (e.metrics["error"], e.id), default=None)
 
 
-def _compare(role: str, candidate: Candidate, other: Candidate, found: Paired | None) -> CandidateComparison:
+def compared(role: str, candidate: Candidate, other: Candidate, found: Paired | None) -> CandidateComparison:
+    """`candidate` against `other`, both with a score, in the role that the other has for it."""
+
     def values(metrics: Mapping[str, float]) -> tuple[float, float]:
         return metrics["error"], metrics["params"]
 

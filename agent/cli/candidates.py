@@ -112,29 +112,44 @@ def show(folder: Path, identity: int, as_json: bool) -> None:
 @click.command()
 @folder_argument
 @id_argument
-@click.argument("other", required=False, type=int)
-def diff(folder: Path, identity: int, other: int | None) -> None:
+@click.argument("others", metavar="[OTHER]...", nargs=-1, type=int)
+def diff(folder: Path, identity: int, others: tuple[int, ...]) -> None:
     """Show what a candidate changed, by statement, against its first parent or against OTHER.
 
-    Side by side where a terminal has 120 columns, else, and into a pipe, below each other with - and +.
+    Side by side where a terminal has 120 columns, else, and into a pipe, below each other with - and +. With
+    several OTHER, up to five: all metrics beside each other, each pair tested, the nearest common ancestor,
+    then the changes.
 
     \b
-    Example:
+    Examples:
       evoarch diff demo 17
+      evoarch diff demo 17 12 4
     """
-    from evoarch.agent.cli.candidate_views import difference, find
+    from evoarch.agent.analysis.side_by_side import MOST, side_by_side
+    from evoarch.agent.cli.candidate_views import find
+    from evoarch.agent.cli.comparing import beside, traced_changes
+    from evoarch.agent.cli.differences import difference
     from evoarch.agent.cli.output import console, paged, reading, terminal
     from evoarch.agent.report.diff import compare
 
     store, _ = reading(folder)
     candidate = find(store, identity)
-    if other is None:
+    if not others:
         if not candidate.parents:
             raise UserError(f"#{identity} has no parent; name another candidate to compare with", code=1)
-        other = candidate.parents[0]
-    rows = compare(find(store, other).source, candidate.source)
+        others = candidate.parents[:1]
+    ids = list(dict.fromkeys([identity, *others]))
+    if len(ids) > MOST:
+        raise UserError(f"expected at most {MOST} candidates, got {len(ids)}")
+    found = [find(store, each) for each in ids]
     screen = console()
-    paged(screen, difference(rows, f"#{other}", f"#{identity}", wide=terminal() and screen.width >= WIDE))
+    parts = beside(side_by_side(store, found)) if len(found) > 2 else []
+    for other in found[1:] or found:
+        parts += traced_changes(store, other.id, identity)
+        rows = compare(other.source, candidate.source)
+        wide = terminal() and screen.width >= WIDE
+        parts.append(difference(rows, f"#{other.id}", f"#{identity}", wide=wide))
+    paged(screen, *parts)
 
 
 @click.command()

@@ -124,6 +124,8 @@ def plain(status: Status, rate: float, left: float | None) -> str:
         f", {status.proposals} proposed ({status.rejected} rejected, {status.duplicates} duplicates, "
         f"{status.failed} failed), front {len(status.front)}"
     )
+    if status.waiting:
+        said += f", {status.waiting} wait for review"
     if lowest := lowest_of(status.front, "error"):
         size = "" if lowest.params is None else f" with {lowest.params:,.0f} parameters"
         said += f", lowest error {lowest.metrics['error']:.4f} (#{lowest.id}{size})"
@@ -151,6 +153,7 @@ def picture(status: Status, rate: float, left: float | None) -> RenderableType:
     tokens = status.tokens
     line = Text(
         f"{rate:.1f} trainings/min · left {clock(left)} · {clock(status.elapsed_s)} gone · "
+        f"{f'{status.waiting} wait for review · ' if status.waiting else ''}"
         f"tokens {tokens['prompt'] + tokens['completion']:,} · isolation {status.level}",
         style="bold red" if status.level == "none" else "",
     )

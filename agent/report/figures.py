@@ -143,14 +143,7 @@ def curves_figure(
     `shares`: by rung, the share of the training that ends with it. The axis is in steps where a rung has told
     its own.
     """
-    total = next(
-        (
-            round(steps / shares[e.rung])
-            for e in (*evaluations, *parent)
-            if shares.get(e.rung) and isinstance(steps := e.detail.get("steps"), int)
-        ),
-        None,
-    )
+    total = _total([*evaluations, *parent], shares)
     seeds = sorted({e.seed for e in evaluations})
     lines = [(seed, _joined([e for e in evaluations if e.seed == seed], shares, total)) for seed in seeds]
     drawn = [
@@ -174,6 +167,40 @@ def curves_figure(
         drawn,
         legend=legend,
     )
+
+
+def curves_together(groups: Sequence[Sequence[Evaluation]], shares: Mapping[str, float]) -> Chart | None:
+    """The training losses of several candidates' first seeds on one axis; None where nobody reported one.
+
+    `groups`: the evaluations of each. `shares`: as for `curves_figure`.
+    """
+    total = _total([e for group in groups for e in group], shares)
+    lines, legend = [], []
+    for place, group in enumerate(groups):
+        points = _joined([e for e in group if e.seed == 0], shares, total)
+        if len(points) > 1:
+            lines.append(Line(points, f"c{place}", label=f"#{group[0].candidate}"))
+            legend.append((f"line c{place}", f"#{group[0].candidate}"))
+    if not lines:
+        return None
+    every = [point for line in lines for point in line.points]
+    return Chart(
+        "curves",
+        "Training loss, first seeds",
+        Axis.over("training step" if total else "% of the training", [0.0, *(x for x, _ in every)]),
+        Axis.over("training loss", [y for _, y in every]),
+        lines,
+        legend=legend,
+    )
+
+
+def _total(evaluations: Sequence[Evaluation], shares: Mapping[str, float]) -> int | None:
+    """The steps of a whole training, from what a rung tells of its own; None where none tells."""
+    for evaluation in evaluations:
+        steps = evaluation.detail.get("steps")
+        if isinstance(steps, int) and shares.get(evaluation.rung):
+            return round(steps / shares[evaluation.rung])
+    return None
 
 
 def _joined(

@@ -147,19 +147,26 @@ def _apart(wishes: Sequence[float], sizes: Sequence[float]) -> list[float]:
     return [mean + taken for mean, taken in zip(free, room, strict=False)]
 
 
-def path(route: Sequence[tuple[int, float]], left: Callable[[int], float], wide: float) -> str:
-    """The `d` of an SVG path along a route: level inside a column, curved between two.
+def path(
+    route: Sequence[tuple[int, float]], begin: Callable[[int], float], depth: float, *, upright: bool = False
+) -> str:
+    """The `d` of an SVG path along a route: straight inside a column, curved between two.
 
-    `left`: where a column begins; `wide`: how wide its boxes are.
+    `begin`: where a column begins; `depth`: that of its boxes. `upright`: columns are rows, from the top
+    down.
     """
-    at, y = left(route[0][0]) + wide, route[0][1]
-    drawn = f"M{at:g} {y:.1f}"
+
+    def at(along: float, across: float) -> str:
+        return f"{across:.1f} {along:g}" if upright else f"{along:g} {across:.1f}"
+
+    here, across = begin(route[0][0]) + depth, route[0][1]
+    drawn = f"M{at(here, across)}"
     for place, (column, height) in enumerate(route[1:], 2):
-        x = left(column)
-        half = (at + x) / 2
-        drawn += f"C{half:g} {y:.1f} {half:g} {height:.1f} {x:g} {height:.1f}"
-        at, y = x, height
+        there = begin(column)
+        half = (here + there) / 2
+        drawn += f"C{at(half, across)} {at(half, height)} {at(there, height)}"
+        here, across = there, height
         if place < len(route):
-            at += wide
-            drawn += f"H{at:g}"
+            here += depth
+            drawn += f"{'V' if upright else 'H'}{here:g}"
     return drawn

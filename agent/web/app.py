@@ -83,11 +83,16 @@ def create_app(folder: Path) -> Starlette:
         text = pages.candidates_csv(dict(request.query_params))
         return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
+    def compare(request: Request) -> Response:
+        return HTMLResponse(pages.compare(request.query_params.getlist("ids")))
+
     def failures(request: Request) -> Response:
         return HTMLResponse(pages.failures(request.query_params.get("q", "")))
 
     def queue(request: Request) -> Response:
-        return HTMLResponse(pages.queue(request.query_params.get("page", "1")))
+        return HTMLResponse(
+            pages.queue(request.query_params.get("page", "1"), request.query_params.get("at", ""))
+        )
 
     def events(request: Request) -> Response:
         return JSONResponse(pages.events())
@@ -147,6 +152,7 @@ def create_app(folder: Path) -> Starlette:
             Route("/candidates/{identity:int}/verdict", verdict, methods=["POST"]),
             Route("/lineage", lineage),
             Route("/lineage/{identity:int}", lineage),
+            Route("/compare", compare),
             Route("/failures", failures),
             Route("/queue", queue),
             Route("/events", events),

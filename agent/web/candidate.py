@@ -9,6 +9,7 @@ from markupsafe import Markup
 from evoarch.agent.analysis.verdict import judge
 from evoarch.agent.config.load import Config
 from evoarch.agent.evaluation.vetting import found_about
+from evoarch.agent.report.architecture import changes, draw_trace, kinds_after, trace_of
 from evoarch.agent.report.diff import Row, compare
 from evoarch.agent.report.docstrings import stale_docstrings
 from evoarch.agent.report.figures import curves_figure
@@ -38,6 +39,9 @@ def candidate_view(
     stale = stale_docstrings(candidate.source, first_parents(store, candidate))
     parent = store.evaluations(candidate.parents[0]) if candidate.parents else []
     curves = curves_figure(evaluations, shares_of(config.evaluation.rungs), parent)
+    trace = trace_of(store.traces.get(identity))
+    before = trace_of(store.traces.get(candidate.parents[0])) if candidate.parents else None
+    differs = changes(before, trace) if before and trace else []
     standing = (
         "veto"
         if identity in store.verdicts.vetoed()
@@ -56,6 +60,10 @@ def candidate_view(
         "diffs": [] if stage == "parse" else _diffs(store, candidate),
         "evaluations": [(e, e.outcome if isinstance(e.outcome, Failed) else None) for e in evaluations],
         "curves": draw(curves) if curves else Markup(""),
+        "trace": trace,
+        "graph": draw_trace(trace, kinds_after(differs)) if trace else Markup(""),
+        "differs": [each for each in differs if each.kind != "same"],
+        "compared": before is not None and trace is not None,
         "layers": next((e.detail["layers"] for e in evaluations if "layers" in e.detail), ()),
         "proposal": proposal,
         "calls": [(call, _became(call, text, ordinal)) for call in calls],

@@ -15,6 +15,7 @@ from evoarch.agent.analysis.failures import STEPS, failure_reasons, flows
 from evoarch.agent.analysis.families import family_of
 from evoarch.agent.analysis.overview import Overview, new_history, read_overview
 from evoarch.agent.analysis.sections import Fact, ranked, sections
+from evoarch.agent.analysis.side_by_side import MOST as MOST_COMPARED
 from evoarch.agent.base.formatting import cell, finalised
 from evoarch.agent.config.load import Config
 from evoarch.agent.config.recorded import settings_of
@@ -24,10 +25,12 @@ from evoarch.agent.report.spreadsheet import as_csv
 from evoarch.agent.report.svg import Chart, draw
 from evoarch.agent.statistics.front import run_state
 from evoarch.agent.web.candidate import candidate_view
-from evoarch.agent.web.listing import PAGE, ListQuery, listing, page_number, read_query
+from evoarch.agent.web.comparing import comparison_view, read_ids
+from evoarch.agent.web.listing import ListQuery, listing, page_number, read_query
+from evoarch.agent.web.waiting import UNDECIDED, queue_view
 from evoarch.archive.errors import ArchiveError
-from evoarch.archive.filters import Filter, FilterError
-from evoarch.archive.records import Candidate, State
+from evoarch.archive.filters import FilterError
+from evoarch.archive.records import Candidate
 from evoarch.archive.store import Store, open_archive
 
 
@@ -90,7 +93,13 @@ class Pages:
 
     def _render(self, template: str, store: Store | None, **context: object) -> str:
         last = store.last_event() if store else None
-        shared = {"token": self._token, "name": self._name, "last": last.id if last else 0}
+        waiting = store.browse.count(UNDECIDED) if store else 0
+        shared = {
+            "undecided": waiting,
+            "token": self._token,
+            "name": self._name,
+            "last": last.id if last else 0,
+        }
         return self._environment.get_template(template).render({**shared, **context})
 
     def problem(self, message: str) -> str:
@@ -141,7 +150,7 @@ class Pages:
             parts = sections(seen.overview)
             return self._render(
                 "overview.html.j2",
-                None,
+                store,
                 last=seen.last,
                 status=seen.overview.status,
                 summary=parts[:2],
@@ -200,6 +209,18 @@ class Pages:
                 "lineage.html.j2", store, tree=tree, identity=identity, family=family, elites=elites
             )
 
+    def compare(self, texts: Sequence[str]) -> str:
+        """A few candidates beside each other; `texts`: their numbers, between commas. Raises Missing."""
+        ids = read_ids(texts)
+        with self._open() as store, store.snapshot():
+            candidates = [self.find(store, identity) for identity in ids]
+            shown = (
+                comparison_view(store, self._config(), candidates)
+                if len(ids) > 1
+                else {"found": None, "most": MOST_COMPARED}
+            )
+            return self._render("compare.html.j2", store, ids=ids, **shown)
+
     def failures(self, where: str) -> str:
         """Where children are lost, and why; `where`: of which candidates. Raises FilterError."""
         with self._open() as store, store.snapshot():
@@ -216,14 +237,13 @@ class Pages:
                 failed=sum(reason.count for reason in reasons),
             )
 
-    def queue(self, page: str = "1") -> str:
-        """A page of the candidates that wait for a person's verdict."""
-        undecided = Filter(state=State.AWAITING_REVIEW, judged="none")
+    def queue(self, page: str = "1", at: str = "") -> str:
+        """Who waits for a person's verdict: a page of them, and the card of one."""
         with self._open() as store, store.snapshot():
-            number = page_number(page)
-            found = store.browse.page(undecided, limit=PAGE, offset=(number - 1) * PAGE)
-            total = store.browse.count(undecided)
-            return self._render("queue.html.j2", store, waiting=found, total=total, page=number, size=PAGE)
+            elites = store.browse.some(self._overview(store).overview.status.elites)
+            chosen = page_number(at) if at else None
+            shown = queue_view(store, self._config(), elites, page=page_number(page), at=chosen)
+            return self._render("queue.html.j2", store, **shown)
 
 
 def _shown_fact(fact: Fact) -> Markup:

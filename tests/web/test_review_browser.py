@@ -228,7 +228,7 @@ def test_everything_can_be_reached_by_keyboard(browser: Browser, address: str) -
             seen.append(place[1])
             if place[0] == "front":
                 break
-        assert seen[:4] == ["/", "/candidates", "/lineage", "/queue"]
+        assert seen[:5] == ["/", "/candidates", "/lineage", "/failures", "/queue"]
         assert page.locator("figure .readout").first.text_content()
         page.keyboard.press("Enter")
         page.wait_for_url(f"**{seen[-1]}")

@@ -20,6 +20,8 @@ function takeOver(section, fresh) {
   // A note that is being written is not taken away.
   if (focused && focused.matches("textarea, input, select")) return;
   if ([...section.querySelectorAll("textarea")].some((area) => area.value)) return;
+  // Nor are ticks that choose what to compare.
+  if (section.querySelector("input:checked")) return;
   const again = key(focused);
   section.replaceChildren(...document.importNode(fresh, true).childNodes);
   if (again) section.querySelector(again)?.focus();
@@ -69,6 +71,10 @@ async function judge(event) {
     const response = await fetch(form.dataset.verdict, { method: "POST", headers, body });
     const answer = await response.json();
     if (response.ok && text) text.value = "";
+    if (response.ok && form.dataset.then && event.submitter.value !== "note") {
+      location.assign(form.dataset.then);
+      return;
+    }
     if (response.ok) await refresh();
     const place = document.querySelector(`form[data-verdict="${form.dataset.verdict}"] .said`) || said;
     place.textContent = response.ok ? `Stored: ${answer.stored}.` : answer.error;
@@ -77,6 +83,33 @@ async function judge(event) {
   }
 }
 
+// One key each; what is written into a field is text. A key presses what is on the page, so that it does
+// what the button beside it does.
+const PRESSES = {
+  a: "form.verdict button[value=approve]",
+  v: "form.verdict button[value=veto]",
+  p: "form.verdict button[value=pin]",
+  j: "a[rel=next]",
+  k: "a[rel=prev]",
+};
+
+function pressed(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const writing = event.target.matches?.("textarea, select, input:not([type=checkbox])");
+  if (writing) {
+    if (event.key === "Escape") event.target.blur();
+    return;
+  }
+  const keys = document.getElementById("keys");
+  if (event.key in PRESSES) document.querySelector(PRESSES[event.key])?.click();
+  else if (event.key === "n") document.querySelector("form.verdict textarea")?.focus();
+  else if (event.key === "/") document.querySelector("form.filter input[type=search]")?.focus();
+  else if (event.key === "?") keys.open = !keys.open;
+  else return;
+  event.preventDefault();
+}
+
+document.addEventListener("keydown", pressed);
 document.addEventListener("focusin", readout);
 document.addEventListener("mouseover", readout);
 document.addEventListener("submit", judge);

@@ -186,6 +186,7 @@ def test_the_overview_of_that_archive_has_every_section(overview: Overview) -> N
         "screening",
         "costs",
         "failures",
+        "reasons",
         "doubts",
     ]
     assert status.retries
@@ -219,6 +220,8 @@ def test_no_number_of_the_status_is_left_out(overview: Overview) -> None:
     paths = {fact.path for section in sections(overview) for row in section.rows for fact in row}
     sentences = {
         "raced": "of these raced",
+        "bests": "Lowest error: #",
+        "objectives": "error, params",
         "same_seeds": "seeds/twin.py duplicate: it holds the code of #1 conv",
         "wins": overview.status.wins[0].words,
         "rungs": "rung1: 7 arrived",

@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from evoarch.agent.analysis.status import read_status
-from evoarch.agent.cli.live import plain
 from evoarch.agent.config.load import load
 from evoarch.agent.evaluation.vetting import as_json
 from evoarch.agent.operators.base import Draft, Order
@@ -20,49 +18,18 @@ from evoarch.agent.search.new_campaign import write_campaign
 from evoarch.agent.web.app import HEADERS, TOKEN_HEADER, create_app
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.filters import Filter
-from evoarch.archive.records import Evaluation, Failed, LMCall, Scored, State
-from evoarch.archive.store import Store, create, open_archive
+from evoarch.archive.records import State
+from evoarch.archive.store import open_archive
 from evoarch.evaluators.tasks import load_task
 from evoarch.sandbox.outcome import Finding
 from kit.campaigns import archive_of, config_of, run
-from kit.command import output_of
-
-NASTY = 'x = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"  # <b>&amp;</b>\n'
-
-
-def settled(store: Store, candidate: int, error: float, params: float, kind: str = "search") -> None:
-    store.start(candidate)
-    wrong = round(error * 502) - 1
-    bits = b"\x00" * (wrong // 8) + b"\xff" * (63 - wrong // 8)
-    outcome = Scored({"error": error, "params": params})
-    detail = {"curve": [2.0, 1.0, 0.5]}
-    store.settle(Evaluation(candidate, "full", 0, outcome, 1.0, 0.5, kind, bits, detail))
+from kit.reviewing import MODEL, reviewed_campaign, settled
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Two seeds, a better child, a failed one, a rejected one full of markup."""
-    path = tmp_path / "campaign"
-    write_campaign(path, load_task("mnist1d"), name="trial <b>", seed=0, evaluations=20, lm="none")
-    with create(path, name="trial", seed=0) as store:
-        store.event("run")
-        for name, error, params in (("conv", 0.3, 5000.0), ("mlp", 0.4, 15000.0)):
-            settled(store, store.add_seed(name, f"# {name}\nx = 1\n", name).id, error, params, "seed")
-        (one,) = store.draw("lm.scoped", [1], 1, {"temperature": 0.6})
-        call = store.calls.sent(
-            LMCall(one.batch, "small", "d", "the prompt <script>", {"n": 1, "max_tokens": 9})
-        )
-        answer = {"replies": [NASTY], "finish_reasons": ["stop"], "prompt_tokens": 5, "completion_tokens": 3}
-        store.calls.settled(call, {**answer, "seconds": 1.0, "price": 0.0})
-        store.arrive(one.candidate, "x = 2\n", "c", "x <i>grew</i>", NASTY)
-        settled(store, one.candidate, 0.1, 4000.0)
-        (two,) = store.draw("syntactic.mutate", [3], 1, {})
-        store.arrive(two.candidate, NASTY, "d")
-        store.start(two.candidate)
-        store.settle(Evaluation(two.candidate, "full", 0, Failed("train", "<b>boom</b>"), 1.0, 0.5))
-        (three,) = store.draw("syntactic.mutate", [3], 1, {})
-        store.reject(three.candidate, NASTY, "1:0 import: <u>os</u> is not allowed (use torch)")
-    return path
+    return reviewed_campaign(tmp_path / "campaign")
 
 
 @pytest.fixture
@@ -319,80 +286,7 @@ def test_an_archive_of_the_first_version_is_brought_up_to_date(folder: Path) -> 
     assert load(folder).campaign.name == "trial <b>"
 
 
-def test_the_reply_that_became_the_child_is_marked_and_a_fragment_is_compared_with_nothing(
-    client: TestClient, folder: Path
-) -> None:
-    with open_archive(folder, write=True) as store:
-        drafts = store.draw("lm.scoped", [3], 3, {})
-        call = store.calls.sent(LMCall(drafts[0].batch, "small", "e", "again", {"n": 3, "max_tokens": 9}))
-        answer = {"replies": ["y = 1", "z = (", "y = 2"], "finish_reasons": ["stop"] * 3, "prompt_tokens": 5}
-        store.calls.settled(call, {**answer, "completion_tokens": 3, "seconds": 1.0, "price": 0.0})
-        store.arrive(drafts[0].candidate, "y = 1\n", "y1")
-        store.reject(drafts[1].candidate, "z = (", "expected a statement")
-        store.arrive(drafts[2].candidate, "y = 2\n", "y2")
-    for place, draft in enumerate(drafts, 1):
-        text = client.get(f"/candidates/{draft.candidate}").text
-        assert text.count("this candidate was read from it") == 1
-        assert f"Reply {place} of 3: this candidate was read from it" in text
-        assert ("nothing to compare" in text) == (place == 2)
-        assert ('<table class="diff">' in text) == (place != 2)
-
-
-def test_a_docstring_of_an_ancestor_is_marked_where_its_code_has_gone(
-    client: TestClient, folder: Path
-) -> None:
-    with open_archive(folder, write=True) as store:
-        (one,) = store.draw("random", [], 1, {})
-        store.arrive(one.candidate, '"""Two layers."""\nx = 2\n', "two")
-        (two,) = store.draw("syntactic.mutate", [one.candidate], 1, {})
-        store.arrive(two.candidate, '"""Two layers."""\nx = 3\n', "three")
-    assert 'class="hll"' not in client.get(f"/candidates/{one.candidate}").text
-    text = client.get(f"/candidates/{two.candidate}").text
-    assert (
-        f"The docstring of the module was written for #{one.candidate}, whose code there is another" in text
-    )
-    assert '<span class="hll">' in text
-
-
-def test_every_objective_stands_in_every_view(folder: Path) -> None:
-    path = folder / "campaign.toml"
-    path.write_text(path.read_text().replace('"error", "params"', '"error", "flops", "train_seconds"'))
-    with open_archive(folder, write=True) as store:
-        (one,) = store.draw("lm.scoped", [1], 1, {})
-        store.arrive(one.candidate, "y = 7\n", "seven")
-        store.start(one.candidate)
-        metrics = {"error": 0.2, "params": 77.0, "flops": 4321.0, "train_seconds": 12.5}
-        store.settle(Evaluation(one.candidate, "full", 0, Scored(metrics), 1.0, 0.5))
-        status = read_status(store, load(folder), live=True)
-    assert set(status.bests) == {"error", "flops", "train_seconds"}
-    for said in (output_of("status", str(folder)), output_of("list", str(folder)), plain(status, 1.0, 1.0)):
-        assert "4,321" in said
-        assert "12.5" in said
-    with TestClient(create_app(folder), base_url="http://127.0.0.1") as client:
-        text = client.get("/").text
-        front = text.split('<section id="front">')[1].split("</section>")[0]
-        assert '<th class="n">flops</th><th class="n">train_seconds</th>' in front
-        assert "4,321" in front
-        assert "Lowest flops: 4,321" in text
-        listed = client.get("/candidates?sort=flops").text
-        assert 'aria-sort="ascending"' in listed.split(">flops")[0].rsplit("<th", 1)[1]
-
-
 # The queue
-
-
-MODEL = """from torch import nn
-
-
-class Model(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(40, {0})
-        self.last = nn.Linear({0}, 10)
-
-    def forward(self, x):
-        return self.last(self.layer(x))
-"""
 
 
 class Widths:

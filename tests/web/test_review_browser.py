@@ -281,3 +281,56 @@ def test_a_report_opens_without_a_network(browser: Browser, finished: Path, tmp_
     assert "#candidate-" in page.url
     context.close()
     assert wrong == []
+
+
+def test_ten_decisions_by_keyboard(browser: Browser, tmp_path: Path) -> None:
+    folder = new_campaign(tmp_path / "waiting", "--evaluations", "2")
+    with create(folder, name="waiting", seed=0) as store:
+        seed = store.add_seed("mlp", MODEL.format(width=10), "mlp").id
+        drafts = store.draw("syntactic.mutate", [seed], 11, {})
+        for number, draft in enumerate(drafts):
+            store.arrive(draft.candidate, MODEL.format(width=20 + number), f"d{number}")
+            store.start(draft.candidate)
+            store.hold(draft.candidate)
+        ids = [draft.candidate for draft in drafts]
+    with reviewed(folder) as address, opened(browser, address) as page:
+        page.goto("/queue")
+        head = page.locator("#card h2")
+        # What is written into a note is text, and reading on keeps it.
+        page.keyboard.press("n")
+        page.keyboard.type("avpjk?")
+        expect(page.get_by_label("Note")).to_have_value("avpjk?")
+        page.keyboard.press("Escape")
+        for key, identity in zip("avpavpavpa", ids, strict=False):
+            expect(head).to_contain_text(f"#{identity} ")
+            page.keyboard.press(key)
+        expect(head).to_contain_text(f"#{ids[10]} ")
+        expect(head).to_be_focused()
+        expect(page.locator("nav .badge")).to_have_text("1 waiting")
+        page.keyboard.press("?")
+        expect(page.locator("#keys kbd").first).to_be_visible()
+        page.goto("/candidates")
+        page.keyboard.press("/")
+        page.keyboard.type("verdict:veto")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**q=verdict%3Aveto*")
+        expect(page.locator("#list tbody tr")).to_have_count(3)
+        page.get_by_label(f"compare #{ids[1]}").check()
+        page.get_by_label(f"compare #{ids[4]}").check()
+        page.get_by_role("button", name="Compare the ticked").click()
+        page.wait_for_url("**/compare?*")
+        expect(page.locator("h1")).to_have_text("Compare")
+    with open_archive(folder, write=False) as store:
+        kinds = [verdict.kind for verdict in store.verdicts.all()]
+    words = {"a": "approve", "v": "veto", "p": "pin"}
+    assert kinds == [words[key] for key in "avpavpavpa"]
+
+
+def test_a_narrow_list_keeps_error_interval_and_parameters(browser: Browser, address: str) -> None:
+    with opened(browser, address, viewport={"width": 390, "height": 800}) as page:
+        page.goto("/candidates?sort=error")
+        cells = page.locator("#list tbody tr").first.locator("td")
+        for place in (1, 2, 3, 4):
+            box = cells.nth(place).bounding_box()
+            assert box is not None
+            assert box["x"] + box["width"] <= 390, place

@@ -130,15 +130,15 @@ def draw_trace(trace: Trace, kinds: Mapping[int, str] | None = None) -> Markup:
             )
         )
     for number, rank in ranks.items():
-        node = trace.nodes[number] if number != INPUT else None
+        call = trace.nodes[number] if number != INPUT else None
         x, y = MARGIN + layout.centres[number] - WIDE / 2, top(rank)
         kind = (
             "input"
-            if node is None
-            else (kinds or {}).get(number, "module" if node.kind[:1].isupper() else "call")
+            if call is None
+            else (kinds or {}).get(number, "module" if call.kind[:1].isupper() else "call")
         )
-        first = "input" if node is None else node.kind
-        second = "" if node is None else _shape(node) + (f" · {cell(node.params)}" if node.params else "")
+        first = "input" if call is None else call.kind
+        second = "" if call is None else _shape(call) + (f" · {cell(call.params)}" if call.params else "")
         out.append(
             Markup(
                 '<g class="call {}" data-candidate="{}"><rect x="{:.1f}" y="{}" width="{}" height="{}" '
@@ -147,7 +147,7 @@ def draw_trace(trace: Trace, kinds: Mapping[int, str] | None = None) -> Markup:
                 "<title>{}</title></g>"
             ).format(
                 *(kind, number, x, y, WIDE, TALL, x + 6, y + 15, printable(first)[:22], x + 6, y + 30),
-                *(second[:26], in_words(node) or "the input"),
+                *(second[:26], in_words(call) or "the input"),
             )
         )
     return Markup("").join([*out, Markup("</svg>")])

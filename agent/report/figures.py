@@ -36,13 +36,19 @@ DECADE = 10.0
 """A front whose errors differ by more than this factor is drawn on a logarithmic axis where nobody chose."""
 
 
-def front_figure(overview: Overview, points: Sequence[Placed], *, log: bool | None = None) -> Chart:
+def front_figure(
+    overview: Overview,
+    points: Sequence[Placed],
+    *,
+    log: bool | None = None,
+    plotted: tuple[str, str] | None = None,
+) -> Chart:
     """All scored candidates; front and seeds stand out, with the intervals of their errors.
 
-    `points`: their values of `overview.plotted`. `log`: whether the axis of the error is logarithmic; sizes
-    are.
+    `plotted`: the metrics upwards and to the right, `overview.plotted` where none are named; `points`: their
+    values. `log`: whether the axis of the error is logarithmic; sizes are.
     """
-    y_name, x_name = overview.plotted
+    y_name, x_name = plotted or overview.plotted
     elites = {elite.id: elite for elite in (*overview.status.seeds, *overview.status.front)}
     on_front = {elite.id for elite in overview.status.front}
     kept = thinned(points, frozenset(elites), log=(y_name in SIZES, x_name in SIZES))
@@ -64,11 +70,14 @@ def front_figure(overview: Overview, points: Sequence[Placed], *, log: bool | No
             span = (elite.interval.low, elite.interval.high) if elite.interval and y_name == "error" else None
             place = elite.metrics[x_name], elite.metrics[y_name]
             dots.append(Dot(*place, words(elite), kind.strip(), identity, span=span))
-    line = sorted((e.metrics[x_name], e.metrics[y_name]) for e in overview.status.front)
+    placed = [e for e in overview.status.front if x_name in e.metrics and y_name in e.metrics]
+    line = sorted((e.metrics[x_name], e.metrics[y_name]) for e in placed)
+    # A front in other metrics is no staircase.
+    stairs = len(overview.objectives) == 2 and {x_name, y_name} == {*overview.plotted}
     heights = [y for dot in dots for y in (dot.y, *(dot.span or ()))]
     lowest = min((y for y in heights if y > 0), default=1.0)
     if log is None:
-        errors = [e.metrics[y_name] for e in overview.status.front if e.metrics[y_name] > 0]
+        errors = [e.metrics[y_name] for e in placed if e.metrics[y_name] > 0]
         log = bool(errors) and max(errors) > DECADE * min(errors)
     sized = y_name in SIZES
     legend = [("dot front", "front"), ("dot seed", "seed"), ("dot other", "other scored")]
@@ -81,7 +90,7 @@ def front_figure(overview: Overview, points: Sequence[Placed], *, log: bool | No
         f"Pareto front: {y_name} against {x_name}",
         Axis.over(x_name, [dot.x for dot in dots], log=x_name in SIZES),
         Axis.over(y_name, heights, log=sized or log, least=1.0 if sized else lowest),
-        [Line(line, "front", steps=True, label="Pareto front")] if len(overview.objectives) == 2 else [],
+        [Line(line, "front", steps=True, label="Pareto front")] if stairs else [],
         dots,
         legend=legend,
         note=note,

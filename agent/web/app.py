@@ -67,7 +67,7 @@ def create_app(folder: Path) -> Starlette:
     pages = Pages(folder, token)
 
     def overview(request: Request) -> Response:
-        return HTMLResponse(pages.overview(request.query_params.get("axis", "")))
+        return HTMLResponse(pages.overview(dict(request.query_params)))
 
     def candidates(request: Request) -> Response:
         return HTMLResponse(pages.candidates(dict(request.query_params)))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from evoarch.agent.analysis.descent import descent
 from evoarch.agent.analysis.verdict import judge
 from evoarch.agent.config.load import Config
 from evoarch.agent.evaluation.vetting import found_about
@@ -65,6 +66,7 @@ def candidate_view(
         "differs": [each for each in differs if each.kind != "same"],
         "compared": before is not None and trace is not None,
         "layers": next((e.detail["layers"] for e in evaluations if "layers" in e.detail), ()),
+        "steps": descent(store, candidate, noise) if candidate.parents else (),
         "proposal": proposal,
         "calls": [(call, _became(call, text, ordinal)) for call in calls],
         "change": change,

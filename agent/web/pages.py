@@ -51,10 +51,7 @@ class Seen:
 
     last: int
     overview: Overview
-    fronts: Mapping[str, tuple[Chart, Markup]]
-    """By how the axis of the error is wanted: "" (as it fits), "log" or "linear"."""
     charts: Sequence[tuple[Chart, Markup]]
-    """The others."""
     at: float
     cost: float
 
@@ -120,13 +117,10 @@ class Pages:
             self._history = new_history(store, self._config())
         overview = read_overview(store, self._config(), self._history)
         points = store.browse.points(overview.plotted)
-        axes = {"": None, "log": True, "linear": False}
-        fronts = {word: front_figure(overview, points, log=log) for word, log in axes.items()}
-        drawn = {word: (chart, draw(chart, candidate_link)) for word, chart in fronts.items()}
-        others = [(chart, draw(chart, candidate_link)) for chart in charts(overview, points)[1:]]
+        drawn = [(chart, draw(chart, candidate_link)) for chart in charts(overview, points)]
         last = store.last_event()
         ended = time.monotonic()
-        return Seen(last.id if last else 0, overview, drawn, others, ended, ended - began)
+        return Seen(last.id if last else 0, overview, drawn, ended, ended - began)
 
     def _overview(self, store: Store) -> Seen:
         """The overview as of now, or of a moment ago where the archive is large and grows."""
@@ -141,13 +135,24 @@ class Pages:
             status = replace(seen.overview.status, state=state, reason=reason)
             return replace(seen, overview=replace(seen.overview, status=status))
 
-    def overview(self, axis: str = "") -> str:
-        """The first page: the overview's sections and charts. `axis`: of the front's error, "log" or
-        "linear".
+    def overview(self, query: Mapping[str, str]) -> str:
+        """The first page: the overview's sections and charts. Of the front `query` may name the metrics `x`
+        and `y`, and the `axis` of y, "log" or "linear"; what is not known counts as not said.
         """
         with self._open() as store, store.snapshot():
             seen = self._overview(store)
             parts = sections(seen.overview)
+            known = store.browse.metrics()
+            y_name, x_name = (
+                query[key] if query.get(key) in known else usual
+                for key, usual in zip("yx", seen.overview.plotted, strict=True)
+            )
+            front, *others = seen.charts
+            if {"x", "y", "axis"} & query.keys():
+                points = store.browse.points((y_name, x_name))
+                log = {"log": True, "linear": False}.get(query.get("axis", ""))
+                chart = front_figure(seen.overview, points, log=log, plotted=(y_name, x_name))
+                front = chart, draw(chart, candidate_link)
             return self._render(
                 "overview.html.j2",
                 store,
@@ -155,7 +160,9 @@ class Pages:
                 status=seen.overview.status,
                 summary=parts[:2],
                 details=parts[2:],
-                charts=[seen.fronts.get(axis, seen.fronts[""]), *seen.charts],
+                charts=[front, *others],
+                metrics=known,
+                plotted=(x_name, y_name),
                 show=_shown_fact,
             )
 

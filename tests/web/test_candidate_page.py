@@ -15,7 +15,7 @@ from evoarch.agent.web.app import TOKEN_HEADER, create_app
 from evoarch.archive.records import Evaluation, LMCall, Scored
 from evoarch.archive.store import open_archive
 from kit.command import output_of
-from kit.reviewing import queue_of, reviewed_campaign
+from kit.reviewing import queue_of, reviewed_campaign, settled
 
 
 @pytest.fixture
@@ -54,6 +54,7 @@ def test_a_docstring_of_an_ancestor_is_marked_where_its_code_has_gone(
     with open_archive(folder, write=True) as store:
         (one,) = store.draw("random", [], 1, {})
         store.arrive(one.candidate, '"""Two layers."""\nx = 2\n', "two")
+        settled(store, one.candidate, 0.2, 100.0)
         (two,) = store.draw("syntactic.mutate", [one.candidate], 1, {})
         store.arrive(two.candidate, '"""Two layers."""\nx = 3\n', "three")
     assert 'class="hll"' not in client.get(f"/candidates/{one.candidate}").text

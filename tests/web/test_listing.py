@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,31 @@ def client(campaign: Path) -> Iterator[TestClient]:
 
 def listed(client: TestClient, **query: str) -> list[int]:
     return [int(found) for found in ID.findall(client.get("/candidates", params=query).text)]
+
+
+def test_the_front_is_drawn_in_the_metrics_that_are_chosen(client: TestClient) -> None:
+    def front(query: str) -> str:
+        return client.get(f"/{query}").text.split('data-chart="front"')[1].split("</svg>")[0]
+
+    assert ">flops</text>" in front("?x=flops")
+    assert ">train_seconds</text>" in front("?x=flops&y=train_seconds&axis=log")
+    assert 'class="line front"' not in front("?x=flops")
+    assert 'class="line front"' in front("?axis=linear")
+    assert front("?axis=linear") != front("?axis=log")
+    assert front("?x=<b>&y=nothing") == front("?x=params&y=error")
+
+
+def test_a_candidate_tells_how_it_came_about(client: TestClient, campaign: Path) -> None:
+    text = client.get("/candidates/888").text
+    steps = text.split('<ol class="steps">')[1].split("</ol>")[0]
+    line = [int(found) for found in re.findall(r'<li><a href="/candidates/(\d+)"', steps)]
+    assert line[-1] == 888
+    with open_archive(campaign, write=False) as store:
+        for one, other in pairwise(line):
+            assert store.candidate(other).parents[0] == one
+        assert store.candidate(line[0]).operator == "seed"
+    assert re.search(r"error [+-]0\.\d+ \([+-]0\.\d+ to [+-]0\.\d+\)", steps)
+    assert "descent" not in client.get("/candidates/1").text
 
 
 def test_a_list_says_how_many_of_how_many_and_leads_to_the_rest(client: TestClient) -> None:

@@ -19,6 +19,7 @@ from evoarch.agent.config.load import load
 from evoarch.archive.store import create, open_archive
 from evoarch.sandbox.genome import source_digest
 from kit.command import SCRIPT, new_campaign, output_of
+from kit.reviewing import settled
 
 FLAGS = [
     "--no-sandbox",
@@ -287,6 +288,7 @@ def test_ten_decisions_by_keyboard(browser: Browser, tmp_path: Path) -> None:
     folder = new_campaign(tmp_path / "waiting", "--evaluations", "2")
     with create(folder, name="waiting", seed=0) as store:
         seed = store.add_seed("mlp", MODEL.format(width=10), "mlp").id
+        settled(store, seed, 0.3, 500.0, "seed")
         drafts = store.draw("syntactic.mutate", [seed], 11, {})
         for number, draft in enumerate(drafts):
             store.arrive(draft.candidate, MODEL.format(width=20 + number), f"d{number}")

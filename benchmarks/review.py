@@ -31,11 +31,13 @@ VIEWS = {
     "overview (first view)": "/",
     "list": "/candidates",
     "list, filtered and sorted": "/candidates?state=scored&operator=lm.scoped&sort=error",
+    "list, by a filter": "/candidates?q=error%3C0.3+op%3Alm*+-depth%3D0&sort=params",
     "list, by cost": "/candidates?sort=cpu_seconds&way=down",
     "list, deep page": "/candidates?page=900",
     "search in source, common": "/candidates?text=gelu&sort=error",
     "search in source, absent": "/candidates?text=nn.GRU",
     "candidate": "/candidates/{last}",
+    "failures": "/failures",
     "lineage of a candidate": "/lineage/{last}",
     "lineage of the front": "/lineage",
 }

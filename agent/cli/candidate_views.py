@@ -125,7 +125,7 @@ def listed(
 
 def _shortened(text: str) -> str:
     line = " ".join(text.split())
-    return line if len(line) <= WHY else f"{line[: WHY - 1]}\N{HORIZONTAL ELLIPSIS}"
+    return line if len(line) <= WHY else f"{line[: WHY - 3]}..."
 
 
 WHY = 60

@@ -69,6 +69,10 @@ class SplitGrading(ABC):
     def right(self, outputs: Floats, targets: Targets) -> Floats:
         """Of each example of any split, how much of its answer is right: (n,), 1 at most."""
 
+    def validation_right(self, outputs: Floats) -> Floats:
+        """The same of the validation examples, in their own order."""
+        return self.right(outputs, self._splits.validation.targets)
+
     def measured(self, grade: Grade, first: Floats, second: Floats) -> Grade | Failed:
         """`grade` with the further metrics of both predictions. Failed, as the infrastructure's, where one of
         them does not work.

@@ -81,3 +81,10 @@ class Whole:
 
     async def zero_cost(self, source: str, *, digest: str, scores: tuple[str, ...]) -> ZeroCost:
         return await self._evaluator.zero_cost(source, digest=digest, scores=scores)
+
+
+def examples_of(measuring: object) -> Evaluator | None:
+    """What measures models on examples, in what measures a task; None where the task has none."""
+    if isinstance(measuring, Whole):
+        return measuring._evaluator
+    return measuring if isinstance(measuring, Evaluator) else None

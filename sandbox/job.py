@@ -25,6 +25,8 @@ class Program:
 
     files: Mapping[str, str]
     entry: str
+    warm_seconds: float = 180.0
+    """How long a zygote may take to import torch and warm up, with frozen code five times as long."""
 
 
 @dataclass(frozen=True)

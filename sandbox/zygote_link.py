@@ -20,9 +20,6 @@ from evoarch.sandbox.job import Program
 from evoarch.sandbox.limits import Level
 from evoarch.sandbox.mounts import SYSTEM
 
-WARM_SECONDS = 180.0
-"""How long a zygote may take to import torch and warm up, with frozen code five times as long."""
-
 GRACE_SECONDS = 60.0
 """How long after a child's deadline its end may be reported, before the zygote itself counts as lost."""
 
@@ -105,7 +102,7 @@ class ZygoteLink:
         ours.setblocking(False)
         link = cls(process, ours, errors, around)
         try:
-            patience = WARM_SECONDS * (5 if held else 1)
+            patience = program.warm_seconds * (5 if held else 1)
             await asyncio.wait_for(asyncio.shield(link._ready), patience)
         except TimeoutError:
             link._lose(f"the zygote was not warm after {patience:g} s")

@@ -1,7 +1,8 @@
-"""export: a candidate as a model file, a patch, weights."""
+"""export: a candidate as a model file, a patch, weights, or a trained model for other tools."""
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ import click
 from evoarch.agent.base.endings import refuse_other_ending
 from evoarch.agent.base.errors import UserError, files_told
 from evoarch.agent.cli.common import folder_argument, id_argument
+from evoarch.agent.cli.trust import agree, trust_option
 
 PYTHON, PATCH = (".py",), (".patch", ".diff")
 """How the names of what is written end."""
@@ -24,17 +26,53 @@ PYTHON, PATCH = (".py",), (".patch", ".diff")
 @click.option(
     "--weights", type=click.Path(path_type=Path), metavar="FILE", help="Its trained weights, as safetensors."
 )
-def export(folder: Path, identity: int, output: Path, whole: bool, weights: Path | None) -> None:
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["onnx", "torch-export", "state"]),
+    help="In the place of source: the trained model for other tools, checked against its own answers.",
+)
+@click.option(
+    "--int8", is_flag=True, help="With --format onnx: quantised too, as NAME.int8.onnx, and what that costs."
+)
+@click.option(
+    "--unsafe", is_flag=True, help="Run where the system has no isolation to offer. Trusted code only."
+)
+@trust_option
+def export(
+    folder: Path,
+    identity: int,
+    output: Path,
+    whole: bool,
+    weights: Path | None,
+    form: str | None,
+    int8: bool,
+    unsafe: bool,
+    trust: bool,
+) -> None:
     """Write a candidate's model file, which runs without evoarch, under a header that says what it is.
 
     With --patch: what it changes in the repository that its seed was added from (`evoarch seed add`). The
-    model of such a seed is many files: -o NAME.zip.
+    model of such a seed is many files: -o NAME.zip. With --format: the trained model as one file for other
+    tools: ONNX, a program of torch.export, or its weights (docs/deploy.md).
 
     \b
     Example:
       evoarch export demo 17 -o model.py --weights model.safetensors
       evoarch export demo 17 --patch -o winner.patch
+      evoarch export demo 17 --format onnx --int8 -o model.onnx
     """
+    if form:
+        if weights or not whole:
+            raise UserError("--format: expected neither --weights nor --patch beside it")
+        _deploy(folder, identity, output, form, int8=int8, unsafe=unsafe, trust=trust)
+        return
+    if int8:
+        raise UserError("--int8: expected --format onnx beside it")
+    _source(folder, identity, output, whole, weights)
+
+
+def _source(folder: Path, identity: int, output: Path, whole: bool, weights: Path | None) -> None:
     from evoarch.agent.cli.candidate_views import find
     from evoarch.agent.cli.output import reading
     from evoarch.agent.report.export import copy_weights, model_archive, model_file
@@ -65,3 +103,42 @@ def export(folder: Path, identity: int, output: Path, whole: bool, weights: Path
     with files_told(output):
         output.write_bytes(data)
     click.echo(f"wrote {output}")
+
+
+def _deploy(
+    folder: Path, identity: int, output: Path, form: str, *, int8: bool, unsafe: bool, trust: bool
+) -> None:
+    from evoarch.agent.base.formatting import printable
+    from evoarch.agent.cli.candidate_views import find
+    from evoarch.agent.cli.output import reading
+    from evoarch.agent.config.trust import code_of
+    from evoarch.agent.deploy.export import ENDINGS, LIMIT, STATE, refuse_missing
+    from evoarch.agent.deploy.file import deploy_candidate
+
+    refuse_other_ending("-o", output, (ENDINGS[form],), form)
+    if int8 and form != "onnx":
+        raise UserError(f"--int8: expected --format onnx beside it, got {form}")
+    refuse_missing(form)
+    store, config = reading(folder)
+    candidate = find(store, identity)
+    agree(folder, code_of(config, folder), trust=trust)
+    found = asyncio.run(deploy_candidate(store, config, candidate, form, int8=int8, unsafe=unsafe))
+    made = found.made
+    with files_told(output):
+        output.write_bytes(made.data)
+    words = f": opset {made.opset}, batches of any size" if made.opset else ""
+    click.echo(printable(f"wrote {output}{words}"))
+    if found.again:
+        click.echo("weights: trained again as in the archive, with the same error")
+    if form != STATE:
+        click.echo(
+            f"logits: at most {made.apart:.1e} from the model's own on {made.examples} validation inputs "
+            f"(limit {LIMIT:g})"
+        )
+    click.echo(f"error: {made.error:.4f}; in the archive {found.error:.4f}")
+    if made.int8:
+        small = output.with_suffix(".int8.onnx")
+        with files_told(small):
+            small.write_bytes(made.int8.data)
+        click.echo(printable(f"wrote {small}"))
+        click.echo(f"int8: error {made.int8.error:.4f}; more wrong than in float32: {made.int8.lost}")

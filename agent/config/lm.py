@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from evoarch.agent.config.table import STRICT, Seconds, Tokens, Unit
+from evoarch.agent.config.table import Seconds, Tokens, Unit
 from evoarch.evaluators.own_code import LANGUAGE_MODEL, file_and_name, installed
 
 BACKENDS = ("openai", "transformers", "embedded", "command")
@@ -30,7 +30,7 @@ SENT = frozenset({"model", "messages", "prompt", "n", "max_tokens", "max_complet
 class LMSettings(BaseModel):
     """A language model: which, where it is and what it costs (docs/language-models.md)."""
 
-    model_config = STRICT
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     backend: str = Field(default="embedded", min_length=1)
     """`openai`: any OpenAI-compatible server. `transformers`: a model folder or GGUF file on this machine.

@@ -92,8 +92,10 @@ def _key(path: str, field: Mapping[str, Any], *, required: bool) -> Key:
 
 
 def _resolved(schema: Mapping[str, Any], field: Mapping[str, Any]) -> Mapping[str, Any]:
-    reference = field.get("$ref", "")
-    return schema["$defs"][reference.rpartition("/")[2]] if reference else field
+    if "$ref" not in field:
+        return field
+    found: Mapping[str, Any] = schema["$defs"][field["$ref"].rpartition("/")[2]]
+    return found
 
 
 _BOUNDS = (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"), ("exclusiveMaximum", "<"))

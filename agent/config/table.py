@@ -8,14 +8,15 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict
 
-STRICT = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-"""Unknown keys are errors, and the text below a key is its description: docs/config.md is made from it."""
-
 
 class Table(BaseModel):
-    """A table: frozen, and an unknown key is an error, as is a number that is not finite: TOML has `inf`."""
+    """A table: frozen, and an unknown key is an error, as is a number that is not finite: TOML has `inf`. The
+    text below a key is its description.
+    """
 
-    model_config = ConfigDict(**STRICT, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, strict=True, allow_inf_nan=False
+    )
 
 
 @dataclass(frozen=True)

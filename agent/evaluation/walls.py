@@ -12,7 +12,7 @@ from evoarch.evaluators.task import Task
 from evoarch.sandbox.device import Device
 from evoarch.sandbox.environment import InterpreterError, environment_of
 from evoarch.sandbox.frozen import FrozenImportError, FrozenModules
-from evoarch.sandbox.job import Runner
+from evoarch.sandbox.job import Program, Runner
 from evoarch.sandbox.level import LevelReport
 from evoarch.sandbox.limits import Level
 from evoarch.sandbox.runner import SandboxUnavailableError, ZygoteLostError, start
@@ -42,9 +42,12 @@ async def open_walls(
     table: SandboxTable | None = None,
     devices: Sequence[Device] = (),
     frozen: FrozenModules | None = None,
+    program: Program | None = None,
+    packages: Sequence[str] = (),
 ) -> Runner:
     """A warm zygote at `level` that holds the task's inside program, the modules that are allowed and the
-    `frozen` ones; its children take turns on the slots of `devices`, if there are any.
+    `frozen` ones; its children take turns on the slots of `devices`, if there are any. `program`: in the
+    place of the task's own; `packages`: modules that it needs beside torch.
     """
     table = table or SandboxTable()
     if devices and level is Level.CONTAINER:
@@ -56,9 +59,9 @@ async def open_walls(
         level = Level.LANDLOCK
     try:
         modules = (*table.imports, *table.preload)
-        asked = (*modules, *(frozen.imports if frozen else ()))
+        asked = (*modules, *packages, *(frozen.imports if frozen else ()))
         runner = await start(
-            program_for(task),
+            program or program_for(task),
             level=level,
             unsafe=level is Level.NONE,
             packages=environment_of(table.python).providers(asked),

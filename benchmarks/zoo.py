@@ -21,7 +21,7 @@ from typing import Any
 
 import tomlkit
 
-from evoarch import State, open_archive, run_campaign
+from evoarch import Ending, State, open_archive, run_campaign
 from evoarch.agent.report.svg import Axis, Chart, Dot, Line, draw
 from evoarch.agent.search.new_campaign import write_campaign
 from evoarch.agent.statistics.noise import read_noise
@@ -43,9 +43,9 @@ RESULTS = TOP / "results" / "zoo.json"
 SIZES = (5_000, 20_000, 50_000)
 TASKS = ("digits", "mnist1d")
 """The first one that a family takes is its task."""
-CHILDREN = 2
-"""Evaluations of children in each campaign."""
-EVALUATION = {"repeats": 1, "race": 0, "wall_clock": 900.0, "workers": 1}
+CHILDREN, MOST = 2, 8
+"""Evaluations of children in each campaign; as many again, up to the second number, while none was scored."""
+EVALUATION = {"repeats": 1, "race": 0, "wall_clock": 7200.0, "workers": 1}
 """One training of each, and on a busy machine none fails for the time that others take."""
 
 
@@ -94,15 +94,23 @@ def row_of(family: Family, folder: Path) -> dict[str, Any]:
     return {"task": task, "seeds": sorted(seeds), "children": children, "failed": failures}
 
 
+async def measured(family: Family, folder: Path) -> tuple[Ending, Mapping[str, Any]]:
+    """Runs the family's campaign in `folder` until children were scored; its last ending, and its row."""
+    campaign_of(family, folder)
+    for evaluations in range(CHILDREN, MOST + 1, CHILDREN):
+        ending = await run_campaign(folder, [f"budget.evaluations={evaluations}"])
+        row = row_of(family, folder)
+        if row["children"] or not ending.complete:
+            break
+    return ending, row
+
+
 async def measure(campaigns: Path, only: list[str]) -> None:
     """Runs every family's campaign to its end, and takes its row in."""
     for family in load_catalogue().values():
         if only and family.name not in only:
             continue
-        folder = campaigns / family.name
-        campaign_of(family, folder)
-        ending = await run_campaign(folder)
-        row = row_of(family, folder)
+        ending, row = await measured(family, campaigns / family.name)
         print(f"{family.name}: {ending.reason}: {json.dumps(row)}", flush=True)
         rows = kept()
         RESULTS.write_text(

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks.zoo import SIZES, TASKS, campaign_of, kept, picture, row_of
+from benchmarks.zoo import SIZES, TASKS, kept, measured, picture
 
-from evoarch import run_campaign
 from evoarch.evaluators.zoo.catalogue import load_catalogue
 from evoarch.evaluators.zoo.fit import NEAR
 
@@ -43,6 +42,6 @@ def test_the_picture_has_a_point_for_each_measured_size() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(CATALOGUE))
 def test_a_family_learns_and_has_scored_children(name: str, tmp_path: Path) -> None:
-    campaign_of(CATALOGUE[name], tmp_path / name)
-    assert asyncio.run(run_campaign(tmp_path / name)).complete
-    holds(row_of(CATALOGUE[name], tmp_path / name))
+    ending, row = asyncio.run(measured(CATALOGUE[name], tmp_path / name))
+    assert ending.complete
+    holds(row)

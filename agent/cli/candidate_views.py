@@ -16,6 +16,7 @@ from evoarch.agent.base.errors import UserError, nearest
 from evoarch.agent.base.formatting import cell, printable
 from evoarch.agent.cli.output import FittedTable, table
 from evoarch.agent.config.load import Config
+from evoarch.agent.report.docstrings import stale_in
 from evoarch.agent.statistics.intervals import in_words
 from evoarch.agent.statistics.noise import Noise
 from evoarch.agent.statistics.objectives import SIZES
@@ -183,6 +184,7 @@ def shown(
     said = [f"its operator said: {change}"] if change else []
     said += [candidate.note] if candidate.note else []
     said += [f"repaired: {repair}" for repair in candidate.repairs]
+    said += [f"note: {each.words}" for each in stale_in(store, candidate)]
     said += _traced(store.traces.get(candidate.id))
     for e in evaluations:
         found = ", ".join(f"{k} {cell(v)}" for k, v in _outcome(e.outcome).items())

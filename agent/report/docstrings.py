@@ -6,7 +6,12 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from evoarch.archive.records import Candidate
+from evoarch.archive.store import Store
 from evoarch.sandbox.parsing import GenomeError, gate
+
+GENERATIONS = 50
+"""First parents that are asked whose a docstring is."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,21 @@ def stale_docstrings(source: str, line: Sequence[tuple[int, str]]) -> list[Stale
         if oldest and oldest[1] != here.code:
             found.append(StaleDocstring(name, here.first, here.last, oldest[0]))
     return sorted(found, key=lambda each: each.first)
+
+
+def stale_in(store: Store, candidate: Candidate) -> list[StaleDocstring]:
+    """Those of a candidate with its source, by its first parents."""
+    line: list[tuple[int, str]] = []
+    member = candidate
+    while member.parents and len(line) < GENERATIONS:
+        member = store.candidate(member.parents[0])
+        line.append((member.id, member.source))
+    return stale_docstrings(candidate.source, line)
+
+
+def marked_lines(found: Sequence[StaleDocstring]) -> list[int]:
+    """The numbers of the lines that they stand on, from 1."""
+    return [number for each in found for number in range(each.first, each.last + 1)]
 
 
 def _documented(source: str) -> dict[str, _Documented]:

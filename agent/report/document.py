@@ -18,6 +18,7 @@ from evoarch.agent.base.formatting import cell, finalised
 from evoarch.agent.base.versions import versions
 from evoarch.agent.config.load import Config
 from evoarch.agent.report.diff import Row, compare
+from evoarch.agent.report.docstrings import StaleDocstring, marked_lines, stale_in
 from evoarch.agent.report.figures import charts
 from evoarch.agent.report.highlight import highlight
 from evoarch.agent.report.lineage import MOST, draw_tree, lay_out
@@ -41,6 +42,8 @@ class Shown:
     line: Sequence[int]
     """First parents, from the seed to the candidate itself."""
     rows: Sequence[Row]
+    stale: Sequence[StaleDocstring]
+    """Docstrings that an ancestor wrote for other code."""
     judgement: Judgement | None
 
 
@@ -132,6 +135,7 @@ def _shown(store: Store, config: Config, identity: int, elites: Sequence[Candida
         ancestor.name or f"#{ancestor.id}",
         line[::-1],
         compare(ancestor.source, candidate.source),
+        stale_in(store, candidate),
         judge(store, config, candidate, elites, read_noise(store)),
     )
 
@@ -162,7 +166,7 @@ def as_html(report: Report) -> str:
             figures=figures(report, link),
             show=lambda fact: _shown_fact(fact, link),
             number=lambda path: _number(_at(data, path), path),
-            highlight=highlight,
+            highlight=lambda shown: highlight(shown.candidate.source, marked_lines(shown.stale)),
         )
     )
 

@@ -209,7 +209,7 @@ def _legend(chart: Chart) -> Markup:
         if what == "dot":
             out.append(Markup('<circle class="dot {}" cx="{}" cy="{}" r="4"/>').format(kind, x + 6, TOP - 14))
         else:
-            shape = "h12v6h-12z" if what == "band" else "h12"
+            shape = "v-4h12v8h-12z" if what == "band" else "h12"
             out.append(Markup('<path class="{}" d="M{} {}{}"/>').format(sign, x, TOP - 14, shape))
         out.append(Markup('<text class="tick" x="{}" y="{}">{}</text>').format(x + 16, TOP - 10, words))
         x += 28 + 6.2 * len(words)

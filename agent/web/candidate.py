@@ -12,7 +12,7 @@ from evoarch.agent.config.load import Config
 from evoarch.agent.evaluation.vetting import found_about
 from evoarch.agent.report.architecture import changes, draw_trace, kinds_after, trace_of
 from evoarch.agent.report.diff import Row, compare
-from evoarch.agent.report.docstrings import stale_docstrings
+from evoarch.agent.report.docstrings import marked_lines, stale_in
 from evoarch.agent.report.figures import curves_figure
 from evoarch.agent.report.highlight import highlight
 from evoarch.agent.report.svg import draw
@@ -20,9 +20,6 @@ from evoarch.agent.statistics.noise import read_noise
 from evoarch.agent.surrogate.labels import shares_of
 from evoarch.archive.records import Candidate, Failed, LMCall, State
 from evoarch.archive.store import Store
-
-GENERATIONS = 50
-"""First parents that are asked whose a docstring is."""
 
 
 def candidate_view(
@@ -37,7 +34,7 @@ def candidate_view(
     calls = store.calls.all(batch=proposal.batch) if proposal else []
     ordinal = proposal.ordinal if proposal else 0
     stage, _ = store.browse.endings([identity]).get(identity, ("", ""))
-    stale = stale_docstrings(candidate.source, first_parents(store, candidate))
+    stale = stale_in(store, candidate)
     parent = store.evaluations(candidate.parents[0]) if candidate.parents else []
     curves = curves_figure(evaluations, shares_of(config.evaluation.rungs), parent)
     trace = trace_of(store.traces.get(identity))
@@ -55,7 +52,7 @@ def candidate_view(
         "interval": noise.interval(candidate.metrics.get("error"), candidate.seeds),
         "examples": noise.examples,
         "judgement": judge(store, config, candidate, elites, noise),
-        "source": highlight(candidate.source, [n for s in stale for n in range(s.first, s.last + 1)]),
+        "source": highlight(candidate.source, marked_lines(stale)),
         "stale": stale,
         "fragment": stage == "parse",
         "diffs": [] if stage == "parse" else _diffs(store, candidate),
@@ -78,15 +75,6 @@ def candidate_view(
         "standing": standing,
         "on_front": identity in {elite.id for elite in elites},
     }
-
-
-def first_parents(store: Store, candidate: Candidate) -> list[tuple[int, str]]:
-    """(id, source) of the first parent, its first parent and so on."""
-    line: list[tuple[int, str]] = []
-    while candidate.parents and len(line) < GENERATIONS:
-        candidate = store.candidate(candidate.parents[0])
-        line.append((candidate.id, candidate.source))
-    return line
 
 
 def _diffs(store: Store, candidate: Candidate) -> list[tuple[int, bool, list[Row]]]:

@@ -63,6 +63,9 @@ def test_a_docstring_of_an_ancestor_is_marked_where_its_code_has_gone(
         f"The docstring of the module was written for #{one.candidate}, whose code there is another" in text
     )
     assert '<span class="hll">' in text
+    assert f"note: the docstring of the module was written for #{one.candidate}" in output_of(
+        "show", str(folder), str(two.candidate)
+    )
 
 
 def test_every_objective_stands_in_every_view(folder: Path) -> None:

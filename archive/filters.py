@@ -86,7 +86,7 @@ class FilterError(ValueError):
 
 
 @dataclass(frozen=True)
-class Term:
+class FilterTerm:
     """One condition. `relation`: ":" with texts as `values`, or a comparison with one number."""
 
     key: str
@@ -103,14 +103,14 @@ class Term:
         return f"{minus}{self.key}:{_quoted(values[0]) if len(values) == 1 else ','.join(values)}"
 
 
-def parse(text: str) -> tuple[Term, ...]:
+def parse(text: str) -> tuple[FilterTerm, ...]:
     """The terms of a filter, in order; () for blanks. Raises FilterError.
 
     Whether a metric of a comparison is known is asked of the archive (`check_metrics`).
     """
     if len(text) > _MOST_LETTERS:
         raise FilterError(f"expected at most {_MOST_LETTERS} characters, got {len(text)}")
-    terms: list[Term] = []
+    terms: list[FilterTerm] = []
     place = 0
     while place < len(text):
         if text[place].isspace():
@@ -128,12 +128,12 @@ def parse(text: str) -> tuple[Term, ...]:
     return tuple(terms)
 
 
-def _term(found: re.Match[str]) -> Term:
+def _term(found: re.Match[str]) -> FilterTerm:
     key, relation, value, minus = found["key"], found["relation"], found["value"], bool(found["minus"])
     if key is None:
-        return Term("text", ":", (_plain(value),), minus)
+        return FilterTerm("text", ":", (_plain(value),), minus)
     if relation != ":":
-        return Term(key, relation, (_number(value, found[0]),), minus)
+        return FilterTerm(key, relation, (_number(value, found[0]),), minus)
     if key not in WORDS:
         raise FilterError(f"{found[0]}: unknown key {key}; {_near(key, WORDS)}")
     alone = key in ("text", "reason") or value.startswith('"')
@@ -147,7 +147,7 @@ def _term(found: re.Match[str]) -> Term:
             raise FilterError(f"{found[0]}: expected the number of a candidate after {key}:, got {each}")
     if key == "front" and len(values) > 1:
         raise FilterError(f"{found[0]}: expected yes or no")
-    return Term(key, ":", values, minus)
+    return FilterTerm(key, ":", values, minus)
 
 
 def _number(value: str, term: str) -> float:
@@ -176,7 +176,7 @@ def _near(got: str, known: Collection[str]) -> str:
     return f"did you mean {close[0]}?" if close else f"expected one of {', '.join(known)}"
 
 
-def check_metrics(terms: Sequence[Term], known: Collection[str]) -> None:
+def check_metrics(terms: Sequence[FilterTerm], known: Collection[str]) -> None:
     """Raises FilterError where a comparison names neither one of NUMBERS nor a `known` metric."""
     for term in terms:
         if term.relation != ":" and term.key not in NUMBERS and term.key not in known:
@@ -203,14 +203,14 @@ class Filter:
     operator: str = ""
     text: str = ""
     judged: str = ""
-    terms: tuple[Term, ...] = ()
+    terms: tuple[FilterTerm, ...] = ()
     front: frozenset[int] = frozenset()
 
     def where(self) -> tuple[str, list[object]]:
         """A condition on the table `candidates`, and the values of its question marks."""
-        given: list[Term] = []
+        given: list[FilterTerm] = []
         for key, value in (("state", self.state), ("verdict", self.judged), ("text", self.text)):
-            given += [Term(key, ":", (value,))] if value else []
+            given += [FilterTerm(key, ":", (value,))] if value else []
         parts: list[str] = [] if any(t.key == "state" for t in (*given, *self.terms)) else [UNSCREENED]
         values: list[object] = []
         if self.operator:
@@ -234,7 +234,7 @@ _FAMILY = (
 )
 
 
-def _condition(term: Term, front: Collection[int]) -> tuple[str, list[object]]:
+def _condition(term: FilterTerm, front: Collection[int]) -> tuple[str, list[object]]:
     if term.relation != ":":
         sql, values = (NUMBERS[term.key], []) if term.key in NUMBERS else metric(term.key)
         return f"{sql} {term.relation} ?", [*values, term.values[0]]

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from evoarch.archive.filters import Filter, Term
+from evoarch.archive.filters import Filter, FilterTerm
 from evoarch.archive.records import State
 from evoarch.archive.store import Store
 
@@ -30,7 +30,7 @@ _UNDER_WAY = {
 
 
 @dataclass(frozen=True)
-class Flow:
+class OperatorFlow:
     """How many children of `operator` (of the language model `lm`, "" for none) took each of STEPS.
 
     `stopped` and `duplicates` are no failures; `under_way` have no outcome yet.
@@ -60,12 +60,12 @@ class FailureReason:
     @property
     def where(self) -> str:
         """The filter that finds them."""
-        found = [Term("stage", ":", (self.stage,))]
-        found += [Term("reason", ":", (self.pattern,))] if self.pattern else []
+        found = [FilterTerm("stage", ":", (self.stage,))]
+        found += [FilterTerm("reason", ":", (self.pattern,))] if self.pattern else []
         return " ".join(map(str, found))
 
 
-def flows(store: Store, chosen: Filter) -> list[Flow]:
+def flows(store: Store, chosen: Filter) -> list[OperatorFlow]:
     """By operator and language model, of the bred candidates that `chosen` lets through."""
     found: dict[tuple[str, str], list[tuple[State, str, int]]] = {}
     for operator, lm, state, stage, count in store.browse.outcomes(chosen):
@@ -73,7 +73,7 @@ def flows(store: Store, chosen: Filter) -> list[Flow]:
     return [_flow(operator, lm, outcomes) for (operator, lm), outcomes in sorted(found.items())]
 
 
-def _flow(operator: str, lm: str, outcomes: Sequence[tuple[State, str, int]]) -> Flow:
+def _flow(operator: str, lm: str, outcomes: Sequence[tuple[State, str, int]]) -> OperatorFlow:
     steps = [0] * len(STEPS)
     states: Counter[State] = Counter()
     for state, stage, count in outcomes:
@@ -87,7 +87,7 @@ def _flow(operator: str, lm: str, outcomes: Sequence[tuple[State, str, int]]) ->
         for step in range(last + 1):
             steps[step] += count
     under_way = sum(states[state] for state in _UNDER_WAY if state is not State.STOPPED)
-    return Flow(operator, lm, steps, states[State.STOPPED], states[State.DUPLICATE], under_way)
+    return OperatorFlow(operator, lm, steps, states[State.STOPPED], states[State.DUPLICATE], under_way)
 
 
 def failure_reasons(store: Store, chosen: Filter) -> list[FailureReason]:

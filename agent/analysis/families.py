@@ -10,7 +10,7 @@ from evoarch.archive.store import Store
 
 
 @dataclass(frozen=True)
-class Family:
+class DrawnFamily:
     """The `members` to draw of `total` relatives; `kept`: of these, the best whose paths are whole."""
 
     members: Sequence[Candidate]
@@ -27,7 +27,7 @@ class Family:
         return f"{len(self.members):,} of {self.total:,} are shown: {whole}the nearest of the others."
 
 
-def family_of(store: Store, identity: int | None, elites: Sequence[int], *, most: int) -> Family:
+def family_of(store: Store, identity: int | None, elites: Sequence[int], *, most: int) -> DrawnFamily:
     """What the candidate `identity` comes from and what came of it; for None, all that the front comes from.
 
     `elites`: the front, the best first. Of more than `most` relatives those that lie on the candidate's own
@@ -42,7 +42,7 @@ def family_of(store: Store, identity: int | None, elites: Sequence[int], *, most
         centre = [identity]
     everybody, lower = {*above, *below}, set(below)
     if len(everybody) <= most:
-        return Family(store.browse.some([*above, *below]), len(everybody), ())
+        return DrawnFamily(store.browse.some([*above, *below]), len(everybody), ())
     parents = store.parents_of(sorted(everybody))
     chosen = dict.fromkeys(_line(centre[0], parents)) if centre else {}
     kept = []
@@ -56,7 +56,7 @@ def family_of(store: Store, identity: int | None, elites: Sequence[int], *, most
         if len(chosen) >= most:
             break
         chosen[each] = None
-    return Family(store.browse.some(list(chosen)), len(everybody), kept)
+    return DrawnFamily(store.browse.some(list(chosen)), len(everybody), kept)
 
 
 def _line(

@@ -10,7 +10,7 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from evoarch.agent.analysis.families import Family, family_of
+from evoarch.agent.analysis.families import DrawnFamily, family_of
 from evoarch.agent.analysis.overview import Overview, read_overview
 from evoarch.agent.analysis.sections import Fact, ranked, sections
 from evoarch.agent.analysis.verdict import Judgement, judge
@@ -62,7 +62,7 @@ class Report:
     shown: Sequence[Shown]
     bred: int
     points: Sequence[Placed]
-    family: Family
+    family: DrawnFamily
 
     @property
     def left_out(self) -> str:

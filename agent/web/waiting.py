@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from evoarch.agent.config.load import Config
 from evoarch.agent.web.candidate import candidate_view
 from evoarch.agent.web.listing import PAGE
-from evoarch.archive.filters import Filter, Term
+from evoarch.archive.filters import Filter, FilterTerm
 from evoarch.archive.records import Candidate, State
 from evoarch.archive.store import Store
 
@@ -45,4 +45,4 @@ def queue_view(
 
 
 def _beside(relation: str, identity: int) -> Filter:
-    return Filter(UNDECIDED.state, judged=UNDECIDED.judged, terms=(Term("id", relation, (identity,)),))
+    return Filter(UNDECIDED.state, judged=UNDECIDED.judged, terms=(FilterTerm("id", relation, (identity,)),))

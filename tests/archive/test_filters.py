@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from evoarch.archive.filters import WORDS, Filter, FilterError, Term, check_metrics, parse
+from evoarch.archive.filters import WORDS, Filter, FilterError, FilterTerm, check_metrics, parse
 from evoarch.archive.records import Evaluation, Failed, Scored
 from evoarch.archive.store import Store, create
 
@@ -24,27 +24,27 @@ KINDS = {
 
 
 @st.composite
-def terms(draw: st.DrawFn) -> Term:
+def terms(draw: st.DrawFn) -> FilterTerm:
     negated = draw(st.booleans())
     if draw(st.booleans()):
         number = draw(st.floats(allow_nan=False, allow_infinity=False))
         relation = draw(st.sampled_from(["<", "<=", ">", ">=", "=", "!="]))
         name = draw(st.from_regex(r"[A-Za-z_][A-Za-z0-9_.]*", fullmatch=True))
-        return Term(name, relation, (number,), negated)
+        return FilterTerm(name, relation, (number,), negated)
     key = draw(st.sampled_from(sorted(WORDS)))
     if key in KINDS:
         most = 1 if key == "front" else 3
         value = st.lists(st.sampled_from(KINDS[key]), min_size=1, max_size=most)
-        return Term(key, ":", tuple(draw(value)), negated)
+        return FilterTerm(key, ":", tuple(draw(value)), negated)
     if key in ("parent", "from", "into"):
         numbers = st.lists(st.integers(0, 10**9), min_size=1, max_size=3)
-        return Term(key, ":", tuple(map(str, draw(numbers))), negated)
-    return Term(key, ":", (draw(st.text(min_size=1, max_size=20)),), negated)
+        return FilterTerm(key, ":", tuple(map(str, draw(numbers))), negated)
+    return FilterTerm(key, ":", (draw(st.text(min_size=1, max_size=20)),), negated)
 
 
 @quiet
 @given(st.lists(terms(), max_size=8))
-def test_what_is_written_is_read_again(given_terms: list[Term]) -> None:
+def test_what_is_written_is_read_again(given_terms: list[FilterTerm]) -> None:
     assert parse(" ".join(map(str, given_terms))) == tuple(given_terms)
 
 
@@ -158,7 +158,7 @@ def test_the_archive_finds_what_a_filter_says(store: Store, text: str, ids: list
 
 @quiet
 @given(st.lists(terms(), max_size=4))
-def test_any_filter_is_one_that_the_archive_can_answer(store: Store, given_terms: list[Term]) -> None:
+def test_any_filter_is_one_that_the_archive_can_answer(store: Store, given_terms: list[FilterTerm]) -> None:
     chosen = Filter(terms=tuple(given_terms), front=frozenset({2}))
     found = store.browse.page(chosen, order_by="flops", descending=True)
     assert len(found) == store.browse.count(chosen)

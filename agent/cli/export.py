@@ -9,7 +9,7 @@ import click
 
 from evoarch.agent.base.endings import refuse_other_ending
 from evoarch.agent.base.errors import UserError, files_told
-from evoarch.agent.cli.common import folder_argument, id_argument
+from evoarch.agent.cli.common import folder_argument
 from evoarch.agent.cli.trust import agree, trust_option
 
 PYTHON, PATCH = (".py",), (".patch", ".diff")
@@ -18,8 +18,8 @@ PYTHON, PATCH = (".py",), (".patch", ".diff")
 
 @click.command()
 @folder_argument
-@id_argument
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE")
+@click.argument("identity", metavar="[ID]", type=int, required=False)
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="What is written.")
 @click.option(
     "--file/--patch", "whole", default=True, help="One model file (default), or a diff for `git apply`."
 )
@@ -36,17 +36,25 @@ PYTHON, PATCH = (".py",), (".patch", ".diff")
     "--int8", is_flag=True, help="With --format onnx: quantised too, as NAME.int8.onnx, and what that costs."
 )
 @click.option(
+    "--optuna",
+    "study",
+    type=click.Path(path_type=Path),
+    metavar="FILE.db",
+    help="In the place of a candidate: the whole campaign as a study of Optuna.",
+)
+@click.option(
     "--unsafe", is_flag=True, help="Run where the system has no isolation to offer. Trusted code only."
 )
 @trust_option
 def export(
     folder: Path,
-    identity: int,
-    output: Path,
+    identity: int | None,
+    output: Path | None,
     whole: bool,
     weights: Path | None,
     form: str | None,
     int8: bool,
+    study: Path | None,
     unsafe: bool,
     trust: bool,
 ) -> None:
@@ -61,7 +69,14 @@ def export(
       evoarch export demo 17 -o model.py --weights model.safetensors
       evoarch export demo 17 --patch -o winner.patch
       evoarch export demo 17 --format onnx --int8 -o model.onnx
+      evoarch export demo --optuna demo.db
     """
+    if study:
+        _study(folder, study, identity, output)
+        return
+    if identity is None or output is None:
+        missing = "ID, of a candidate" if identity is None else "-o FILE"
+        raise UserError(f"export: expected {missing}; or --optuna FILE.db for the whole campaign")
     if form:
         if weights or not whole:
             raise UserError("--format: expected neither --weights nor --patch beside it")
@@ -70,6 +85,16 @@ def export(
     if int8:
         raise UserError("--int8: expected --format onnx beside it")
     _source(folder, identity, output, whole, weights)
+
+
+def _study(folder: Path, path: Path, identity: int | None, output: Path | None) -> None:
+    from evoarch.agent.cli.output import reading
+    from evoarch.agent.deploy.optuna_study import write_study
+
+    if identity is not None or output:
+        raise UserError("--optuna: expected neither ID nor -o beside it: the whole campaign is written")
+    store, config = reading(folder)
+    click.echo(f"wrote {path}: {write_study(store, config, path)} trials of the study {config.campaign.name}")
 
 
 def _source(folder: Path, identity: int, output: Path, whole: bool, weights: Path | None) -> None:

@@ -93,7 +93,7 @@ async def measure(
     async with open_bench(plan, runs=None) as bench:
         for number in range(rounds):
             both = (("frozen", seed.genome), ("one file", single))
-            for name, source in both if number % 2 else reversed(both):  # who comes second finds things warm
+            for name, source in both[:: 1 if number % 2 else -1]:  # who comes second finds things warm
                 dry = await bench.evaluator.dry_run(source)
                 assert isinstance(dry, DryRunPassed), dry
                 done = await bench.evaluator.evaluate(source, digest=source_digest(source), repeat=number)

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from evoarch.agent.config.table import Seconds, Tokens, Unit
+from evoarch.agent.config.table import KeyUnit, Seconds, Tokens
 from evoarch.evaluators.own_code import LANGUAGE_MODEL, file_and_name, installed
 
 BACKENDS = ("openai", "transformers", "embedded", "command")
@@ -51,15 +51,15 @@ class LMSettings(BaseModel):
     """For `command`: a program and its arguments, run once a sample with the prompt on its standard input."""
     chat: bool = False
     """Whether the model is a chat model: it gets messages, a base model a text to go on with."""
-    concurrency: Annotated[int, Unit("calls at a time")] = Field(default=4, ge=1)
+    concurrency: Annotated[int, KeyUnit("calls at a time")] = Field(default=4, ge=1)
     """The most calls under way."""
-    retries: Annotated[int, Unit("attempts")] = Field(default=4, ge=0)
+    retries: Annotated[int, KeyUnit("attempts")] = Field(default=4, ge=0)
     """Further attempts of a call that failed."""
     timeout: Seconds = Field(default=120.0, gt=0)
     """Of one attempt."""
-    price_prompt: Annotated[float, Unit("money per million tokens")] = Field(default=0.0, ge=0)
+    price_prompt: Annotated[float, KeyUnit("money per million tokens")] = Field(default=0.0, ge=0)
     """The price of a prompt's tokens."""
-    price_completion: Annotated[float, Unit("money per million tokens")] = Field(default=0.0, ge=0)
+    price_completion: Annotated[float, KeyUnit("money per million tokens")] = Field(default=0.0, ge=0)
     """The price of a completion's tokens."""
     token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """The name under which `max_tokens` is sent, for endpoints that differ."""
@@ -70,7 +70,7 @@ class LMSettings(BaseModel):
     """Added to the body of each request."""
     max_tokens: Tokens = Field(default=4096, ge=1)
     """The most tokens one sample may take: requests above it are lowered."""
-    threads: Annotated[int, Unit("threads")] = Field(default=1, ge=1)
+    threads: Annotated[int, KeyUnit("threads")] = Field(default=1, ge=1)
     """Threads of a local model; evaluations get the rest of the machine."""
     device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d{1,3})?)$")
     """Of a local model: `cpu`, in float32, or `cuda`, `cuda:1`, in bfloat16 where that GPU has it."""

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from evoarch.agent.config.table import Candidates, MiB, Seconds, Share, Steps, Table, Trainings, Unit
+from evoarch.agent.config.table import Candidates, KeyUnit, MiB, Seconds, Share, Steps, Table, Trainings
 from evoarch.sandbox.limits import Limits
 
 
@@ -31,9 +31,9 @@ class RungTable(Table):
 class SlotTable(Table):
     """What a slot of a Ray pool takes (docs/cluster.md)."""
 
-    cpus: Annotated[float, Unit("cores"), Field(gt=0)] = 1.0
+    cpus: Annotated[float, KeyUnit("cores"), Field(gt=0)] = 1.0
     """Cores of a node."""
-    gpus: Annotated[float, Unit("GPUs"), Field(ge=0)] = 0.0
+    gpus: Annotated[float, KeyUnit("GPUs"), Field(ge=0)] = 0.0
     """GPUs of a node; fractions share one."""
     memory: Annotated[MiB, Field(ge=0)] = 0
     """What Ray sets aside; 0: nothing."""
@@ -48,7 +48,7 @@ class EvaluationTable(Table):
 
     recipe: str = "fast"
     """How models are trained: one of the task's recipes."""
-    workers: Annotated[int, Unit("children at a time"), Field(ge=0)] = 0
+    workers: Annotated[int, KeyUnit("children at a time"), Field(ge=0)] = 0
     """0: one per core, less one for a language model on this machine; with Ray all slots that fit; on GPUs
     one per slot."""
     order: Literal["auto", "strict", "ready"] = "auto"
@@ -68,9 +68,9 @@ class EvaluationTable(Table):
     race: Annotated[Trainings, Field(ge=0)] = 20
     """Further training seeds, over the whole campaign, for those that may belong on the front or off it; 0,
     or `repeats` 1: none."""
-    repairs: Annotated[int, Unit("repairs"), Field(ge=0)] = 6
+    repairs: Annotated[int, KeyUnit("repairs"), Field(ge=0)] = 6
     """Shape repairs a child may get."""
-    retries: Annotated[int, Unit("retries"), Field(ge=0)] = 3
+    retries: Annotated[int, KeyUnit("retries"), Field(ge=0)] = 3
     """How often an evaluation is tried again that failed by no fault of the candidate's."""
     rungs: tuple[RungTable, ...] = ()
     """Where training pauses and the weaker children stop, in order of their shares; with any, an annealed
@@ -89,7 +89,7 @@ class EvaluationTable(Table):
     device: Annotated[str, Field(pattern=r"^(cpu|cuda(:[0-9]+(,[0-9]+)*)?)$")] = "cpu"
     """Where children compute: `cpu`, `cuda` (every GPU that this process may use), or some by number,
     `cuda:0,2`."""
-    slots_per_device: Annotated[int, Unit("children"), Field(ge=1)] = 1
+    slots_per_device: Annotated[int, KeyUnit("children"), Field(ge=1)] = 1
     """How many children share a GPU."""
     device_memory: Annotated[MiB, Field(ge=0)] = 0
     """What a child may allocate on its GPU; 0: an equal part of nine tenths."""
@@ -131,7 +131,7 @@ class FilterTable(Table):
     """A child trains if it is among so large a share of the best of about its size; at least one does."""
     window: Annotated[Candidates, Field(ge=1)] = 40
     """How many of the last children of about its size it is compared with, itself included."""
-    band: Annotated[float, Unit("factor"), Field(ge=1, le=100)] = 1.5
+    band: Annotated[float, KeyUnit("factor"), Field(ge=1, le=100)] = 1.5
     """Of about its size: parameters that differ from its own by at most this factor."""
     watch: tuple[Literal["naswot", "gradsign"], ...] = ()
     """Scores that are taken and reported beside it, and turn nobody away."""
@@ -164,9 +164,9 @@ class TrainerTable(Table):
     """What it may read beside its environment and the files that the command names."""
     environment: tuple[str, ...] = ()
     """Names of variables of yours that it gets."""
-    processes: Annotated[int, Unit("cores"), Field(ge=1)] = 1
+    processes: Annotated[int, KeyUnit("cores"), Field(ge=1)] = 1
     """Cores that a training takes."""
-    gpus: Annotated[int, Unit("GPUs"), Field(ge=0)] = 0
+    gpus: Annotated[int, KeyUnit("GPUs"), Field(ge=0)] = 0
     """Devices that a training takes, in the place of cores."""
     wall_clock: Annotated[Seconds, Field(gt=0)] = 3600.0
     """The most time of a training."""

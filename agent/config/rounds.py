@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from evoarch.agent.config.table import Candidates, Share, Table, Tokens, Unit
+from evoarch.agent.config.table import Candidates, KeyUnit, Share, Table, Tokens
 
 
 class RoundsTable(Table):
@@ -14,13 +14,13 @@ class RoundsTable(Table):
     are the paper's.
     """
 
-    rounds: Annotated[int, Unit("rounds"), Field(ge=1)] = 10
+    rounds: Annotated[int, KeyUnit("rounds"), Field(ge=1)] = 10
     """Rounds (T)."""
-    prompts: Annotated[int, Unit("prompts"), Field(ge=1)] = 10
+    prompts: Annotated[int, KeyUnit("prompts"), Field(ge=1)] = 10
     """Prompts a round (m)."""
-    samples: Annotated[int, Unit("samples"), Field(ge=1)] = 16
+    samples: Annotated[int, KeyUnit("samples"), Field(ge=1)] = 16
     """Samples a prompt (n)."""
-    examples: Annotated[int, Unit("parents"), Field(ge=1)] = 2
+    examples: Annotated[int, KeyUnit("parents"), Field(ge=1)] = 2
     """Parents in a prompt (k)."""
     survivors: Annotated[Candidates, Field(ge=1)] = 10
     """Children that become the next round's parents (p)."""
@@ -42,11 +42,11 @@ class TuningTable(Table):
     """Whether a soft prompt is trained."""
     tokens: Annotated[Tokens, Field(ge=1, le=512)] = 16
     """The length of the soft prompt."""
-    epochs: Annotated[int, Unit("epochs"), Field(ge=1)] = 5
+    epochs: Annotated[int, KeyUnit("epochs"), Field(ge=1)] = 5
     """Passes over the data of a round."""
-    batch: Annotated[int, Unit("examples"), Field(ge=1)] = 4
+    batch: Annotated[int, KeyUnit("examples"), Field(ge=1)] = 4
     """Examples whose gradients are taken at once."""
-    accumulation: Annotated[int, Unit("batches"), Field(ge=1)] = 4
+    accumulation: Annotated[int, KeyUnit("batches"), Field(ge=1)] = 4
     """Batches whose gradients make one step."""
     optimiser: Literal["adafactor", "adamw"] = "adafactor"
     """What makes a step of the gradients."""
@@ -60,5 +60,5 @@ class TuningTable(Table):
     """Where it is trained; `auto` takes CUDA where it is there."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the frozen model's weights; `auto`: bfloat16 where the processor multiplies in it."""
-    threads: Annotated[int, Unit("threads"), Field(ge=0)] = 0
+    threads: Annotated[int, KeyUnit("threads"), Field(ge=0)] = 0
     """0: one per core, since nothing is evaluated meanwhile."""

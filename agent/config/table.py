@@ -20,7 +20,7 @@ class Table(BaseModel):
 
 
 @dataclass(frozen=True)
-class Unit:
+class KeyUnit:
     """The unit of a key's number, in words ("seconds"): metadata of its type, for docs and schema."""
 
     words: str
@@ -32,10 +32,10 @@ class Unit:
         return {**handler(schema), "unit": self.words}
 
 
-Seconds = Annotated[float, Unit("seconds")]
-MiB = Annotated[int, Unit("MiB")]
-Share = Annotated[float, Unit("share, 0 to 1")]
-Steps = Annotated[int, Unit("optimiser steps")]
-Candidates = Annotated[int, Unit("candidates")]
-Trainings = Annotated[int, Unit("trainings")]
-Tokens = Annotated[int, Unit("tokens")]
+Seconds = Annotated[float, KeyUnit("seconds")]
+MiB = Annotated[int, KeyUnit("MiB")]
+Share = Annotated[float, KeyUnit("share, 0 to 1")]
+Steps = Annotated[int, KeyUnit("optimiser steps")]
+Candidates = Annotated[int, KeyUnit("candidates")]
+Trainings = Annotated[int, KeyUnit("trainings")]
+Tokens = Annotated[int, KeyUnit("tokens")]

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from evoarch.agent.config.table import Candidates, Seconds, Share, Table, Tokens, Unit
+from evoarch.agent.config.table import Candidates, KeyUnit, Seconds, Share, Table, Tokens
 from evoarch.evaluators.own_code import SELECTION, file_and_name, installed
 
 METHODS = ("pareto", "scalar", "uniform", "seeds", "strata")
@@ -42,9 +42,9 @@ class BudgetTable(Table):
     """Time over all runs; 0: no limit."""
     tokens: Annotated[Tokens, Field(ge=0)] = 0
     """Tokens of language models, of prompts and completions; 0: no limit."""
-    money: Annotated[float, Unit("money, as the prices in [[lm]]"), Field(ge=0)] = 0.0
+    money: Annotated[float, KeyUnit("money, as the prices in [[lm]]"), Field(ge=0)] = 0.0
     """What calls to language models may cost; 0: no limit."""
-    stall: Annotated[int, Unit("proposals"), Field(ge=1)] = 300
+    stall: Annotated[int, KeyUnit("proposals"), Field(ge=1)] = 300
     """Stop after so many proposals in a row that brought no training."""
 
 
@@ -57,7 +57,7 @@ class PortfolioTable(Table):
     cost: Literal["cpu", "tokens", "money", "proposals"] = "cpu"
     """What the bandit counts as cost: CPU seconds, tokens, money (LM calls at their price, and `cpu_hour`),
     or proposals."""
-    cpu_hour: Annotated[float, Unit("money"), Field(ge=0)] = 0.0
+    cpu_hour: Annotated[float, KeyUnit("money"), Field(ge=0)] = 0.0
     """The price of an hour of CPU, for `cost = "money"`."""
     decay: Annotated[float, Field(gt=0, le=1)] = 0.99
     """What the bandit learned n proposals ago counts `decay` to the power n."""
@@ -117,16 +117,16 @@ class ConstraintsTable(Table):
 
     error: Annotated[Share, Field(gt=0, le=1)] | None = None
     """The largest error of a scored candidate. Without it: the task's own ceiling."""
-    params: Annotated[int, Unit("parameters"), Field(ge=1)] | None = None
+    params: Annotated[int, KeyUnit("parameters"), Field(ge=1)] | None = None
     """The most parameters; checked before training."""
-    flops: Annotated[int, Unit("FLOPs"), Field(ge=1)] | None = None
+    flops: Annotated[int, KeyUnit("FLOPs"), Field(ge=1)] | None = None
     """The most FLOPs of one example, multiply and add counted as two; checked before training."""
-    latency: Annotated[float, Unit("ratio"), Field(gt=0)] | None = None
+    latency: Annotated[float, KeyUnit("ratio"), Field(gt=0)] | None = None
     """The largest latency, as a ratio to that of `reference`; checked before training."""
     reference: str = ""
     """The name of a seed file without its ending, to whose latency others are compared. "": the first of
     seeds.files."""
-    memory: Annotated[float, Unit("MiB"), Field(gt=0)] | None = None
+    memory: Annotated[float, KeyUnit("MiB"), Field(gt=0)] | None = None
     """The most that a training process may allocate; checked after training."""
     seconds: Annotated[Seconds, Field(gt=0)] | None = None
     """The most CPU time of a training; checked after training."""
@@ -140,7 +140,7 @@ class ReviewTable(Table):
     required: bool = False
     """A child that passed its dry run waits until a person approves it; meanwhile the search goes on with
     others."""
-    params: Annotated[int, Unit("parameters"), Field(ge=0)] = 0
+    params: Annotated[int, KeyUnit("parameters"), Field(ge=0)] = 0
     """Only children of more parameters than this wait."""
     notes: bool = False
     """What a person noted on a parent stands under its metrics in the prompts of `lm.rewrite`."""
@@ -185,9 +185,9 @@ class FeedbackTable(Table):
     """Tell of children of the same parents that were rejected or duplicates."""
     relatives: Annotated[Candidates, Field(ge=0, le=50)] = 6
     """The most of these children; the newest are told of."""
-    characters: Annotated[int, Unit("characters"), Field(ge=20, le=400)] = 160
+    characters: Annotated[int, KeyUnit("characters"), Field(ge=20, le=400)] = 160
     """The most that is said of each."""
-    effects: Annotated[int, Unit("kinds of change"), Field(ge=0, le=20)] = 4
+    effects: Annotated[int, KeyUnit("kinds of change"), Field(ge=0, le=20)] = 4
     """Tell of at most so many kinds of change, those with the largest measured effect in this campaign; 0:
     none."""
 
@@ -201,11 +201,11 @@ class OperatorTable(Table):
     """Its share of the children, beside the weights of the others."""
     lm: str = ""
     """The name of an [[lm]] table, for operators that ask a language model."""
-    samples: Annotated[int, Unit("samples"), Field(ge=0)] = 0
+    samples: Annotated[int, KeyUnit("samples"), Field(ge=0)] = 0
     """Children per call of the language model; 0: as the operator has it."""
     max_tokens: Annotated[Tokens, Field(ge=0)] = 0
     """The most tokens of an answer; 0: as the operator has it."""
-    lookahead: Annotated[int, Unit("children"), Field(ge=0)] = 0
+    lookahead: Annotated[int, KeyUnit("children"), Field(ge=0)] = 0
     """How many children ahead of their turn it may be asked for; 0: as the operator needs."""
     reply: Literal["class", "edits"] = "class"
     """A chat model answers with a whole `class`, or with `edits`: search/replace blocks."""

@@ -15,7 +15,7 @@ from evoarch.sandbox.outcome import Array
 
 
 @dataclass(frozen=True)
-class Trained:
+class CandidateWeights:
     """Weights of a candidate's first training. `error`: what the archive says of it; `again`: they were not
     kept, and came from a training with the same seed and recipe that reached the same error.
     """
@@ -34,14 +34,14 @@ def first_scored(store: Store, candidate: Candidate) -> tuple[Evaluation, float]
     raise UserError(f"#{candidate.id} is {state}; expected a scored candidate", code=1)
 
 
-async def trained(store: Store, candidate: Candidate, bench: Bench) -> Trained:
+async def trained(store: Store, candidate: Candidate, bench: Bench) -> CandidateWeights:
     """The weights of a candidate. Raises UserError where it is not scored, or where its training comes out
     otherwise than in the archive: on another machine, with another version of torch.
     """
     evaluation, error = first_scored(store, candidate)
     folder = Path(store.folder)
     if weights_path(folder, candidate.id, FULL, evaluation.seed).is_file():
-        return Trained(load_weights(folder, candidate.id, FULL, evaluation.seed), error, again=False)
+        return CandidateWeights(load_weights(folder, candidate.id, FULL, evaluation.seed), error, again=False)
     found = await bench.evaluator.evaluate(
         candidate.source, digest=candidate.source_digest, repeat=evaluation.seed
     )
@@ -50,4 +50,4 @@ async def trained(store: Store, candidate: Candidate, bench: Bench) -> Trained:
         raise UserError(f"{place} failed: {found.outcome.stage}: {found.outcome.reason}", code=1)
     if (now := found.outcome.metrics["error"]) != error:
         raise UserError(f"{place} has error {now:.4f}; expected {error:.4f}, as in the archive", code=1)
-    return Trained(found.weights, error, again=True)
+    return CandidateWeights(found.weights, error, again=True)

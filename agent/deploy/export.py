@@ -15,7 +15,7 @@ from importlib.util import find_spec
 import numpy as np
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.deploy.onnx_process import Answer, OnnxError, ask
+from evoarch.agent.deploy.onnx_process import OnnxAnswer, OnnxError, ask
 from evoarch.agent.evaluation.bench import Bench
 from evoarch.agent.evaluation.walls import choose_level, open_walls
 from evoarch.agent.seeding.runner import over
@@ -170,7 +170,7 @@ class Exporter:
             _logits(outcome, len(inputs)) if isinstance(outcome, Finished) else failure_of(outcome, "predict")
         )
 
-    async def _program(self, data: bytes, inputs: Array) -> list[Answer] | Failed:
+    async def _program(self, data: bytes, inputs: Array) -> list[OnnxAnswer] | Failed:
         file, found = np.frombuffer(data, np.uint8), []
         for batch in (len(inputs), ODD):
             job = self._job("reloaded", "", {"file": file, "inputs": inputs}, {"batch": batch})
@@ -180,10 +180,10 @@ class Exporter:
             logits = _logits(outcome, len(inputs))
             if isinstance(logits, Failed):
                 return logits
-            found.append(Answer(logits, 0, b""))
+            found.append(OnnxAnswer(logits, 0, b""))
         return found
 
-    async def _onnx(self, data: bytes, inputs: Array) -> list[Answer] | Failed:
+    async def _onnx(self, data: bytes, inputs: Array) -> list[OnnxAnswer] | Failed:
         try:
             return [await ask(data, inputs, batch=batch) for batch in (len(inputs), ODD)]
         except OnnxError as error:

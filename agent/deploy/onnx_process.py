@@ -45,7 +45,7 @@ class OnnxError(Exception):
 
 
 @dataclass(frozen=True)
-class Answer:
+class OnnxAnswer:
     """`logits` (n, k) of the inputs, where some were given; `opset` of the file; `int8`: the quantised file,
     where that was asked for.
     """
@@ -57,7 +57,7 @@ class Answer:
 
 async def ask(
     data: bytes, inputs: Inputs, *, batch: int, calibration: Inputs | None = None, seconds: float = 600.0
-) -> Answer:
+) -> OnnxAnswer:
     """Runs the ONNX model `data` on `inputs` (n, *shape), `batch` at a time; with `calibration`, training
     inputs, it is quantised first, and the logits are those of the quantised model.
 
@@ -74,7 +74,7 @@ async def ask(
             raise OnnxError(str(said["error"]))
         logits = np.load(folder / LOGITS, allow_pickle=False)
         int8 = (folder / INT8).read_bytes() if calibration is not None else b""
-        return Answer(np.asarray(logits, np.float32), int(said["opset"]), int8)
+        return OnnxAnswer(np.asarray(logits, np.float32), int(said["opset"]), int8)
 
 
 async def _run(folder: Path, order: Mapping[str, object], seconds: float) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def signature(
     while found:
         home, node = found
         if isinstance(node, ast.FunctionDef):
-            return _signature(node, 0)
+            return _signature(node, 0) if method == "__init__" else None
         if (home.place, node.name) in seen:
             return None
         seen.add((home.place, node.name))

@@ -43,7 +43,7 @@ async def trained(store: Store, candidate: Candidate, bench: Bench) -> Candidate
     if weights_path(folder, candidate.id, FULL, evaluation.seed).is_file():
         return CandidateWeights(load_weights(folder, candidate.id, FULL, evaluation.seed), error, again=False)
     found = await bench.evaluator.evaluate(
-        candidate.source, digest=candidate.source_digest, repeat=evaluation.seed
+        candidate.source, digest=candidate.source_digest or "", repeat=evaluation.seed
     )
     place = f"#{candidate.id}: its weights are not kept, and trained again it"
     if isinstance(found.outcome, Failed):

@@ -71,7 +71,7 @@ class SpaceFill:
         return [_drafted(family, study, space, known, len(past)) for _ in range(order.count)]
 
 
-def _drafted(family: Family, study: Any, space: Space, known: set[str], past: int) -> Draft:
+def _drafted(family: Family, study: Any, space: Space, known: set[object], past: int) -> Draft:
     for _ in range(TRIES):
         trial = study.ask(dict(space))
         child = family.filled(trial.params)

@@ -43,6 +43,11 @@ RESULTS = TOP / "results" / "zoo.json"
 SIZES = (5_000, 20_000, 50_000)
 TASKS = ("digits", "mnist1d")
 """The first one that a family takes is its task."""
+LINES = ("meshgraphnet",)
+"""Families that are measured on `mnist1d` although they take images: a graph of 64 pixels, without their places,
+did not learn digits in 400 steps (error 0.76 to 0.92)."""
+CEILING = 0.85
+"""The error above which a candidate fails its constraint here: asked is to be better than chance, 0.9."""
 CHILDREN, MOST = 2, 8
 """Evaluations of children in each campaign; as many again, up to the second number, while none was scored."""
 EVALUATION = {"repeats": 1, "race": 0, "wall_clock": 7200.0, "workers": 1}
@@ -53,7 +58,7 @@ def campaign_of(family: Family, folder: Path) -> None:
     """Writes the family's campaign into `folder`, if there is none."""
     if (folder / "campaign.toml").exists():
         return
-    for name in TASKS:
+    for name in reversed(TASKS) if family.name in LINES else TASKS:
         task = load_task(name)
         try:
             fitted = {f"{family.name}_{size // 1000}k": fit(family, task.offers, size) for size in SIZES}
@@ -65,6 +70,7 @@ def campaign_of(family: Family, folder: Path) -> None:
         config = folder / "campaign.toml"
         tables = tomllib.loads(config.read_text(encoding="utf-8"))
         tables["evaluation"] |= EVALUATION
+        tables.setdefault("constraints", {})["error"] = CEILING
         tables["operators"] = [table for table in tables["operators"] if table["name"] != "random"]
         config.write_text(tomlkit.dumps(tables), encoding="utf-8")
         return

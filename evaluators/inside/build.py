@@ -36,7 +36,7 @@ def outputs_of(options: Mapping[str, Any]) -> tuple[int, ...]:
     """The shape of what a model returns of an example: (classes,), (outputs,) of a regression, (context,
     vocabulary) of a language model, or (classes, height, width) of a segmentation.
     """
-    offers, loss = options["offers"], options["loss"]
+    offers, loss = options["offers"], options.get("loss", "")
     if loss == "next_token":
         return (*offers["input_shape"], int(offers["vocab_size"]))
     if loss == "pixel_cross_entropy":

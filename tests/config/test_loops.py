@@ -88,6 +88,9 @@ def test_what_init_writes_under_a_profile_and_an_arm_of_it_holds_nothing_unread(
 ) -> None:
     mine = {"task": load_task("mnist1d"), "name": "c", "seed": 0, "evaluations": None, "lm": "embedded"}
     write_campaign(tmp_path / "profiled", **mine, profile=(name, PROFILES[name]))
+    if name == "quick":  # the one profile of the steady loop
+        assert load(tmp_path / "profiled").rounds is None
+        return
     assert load(tmp_path / "profiled").rounds is not None
     assert "method" not in tomllib.loads((tmp_path / "profiled" / "campaign.toml").read_text())["selection"]
     write_campaign(tmp_path / "steady", **mine)

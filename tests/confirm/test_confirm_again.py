@@ -275,13 +275,14 @@ def test_a_longer_recipe_has_longer_clocks(tmp_path: Path) -> None:
     task = load_task(config.campaign.task, tmp_path / "c")
     fast, full = task.recipes["fast"], task.recipes["full"]
     long = with_time(config, fast, full)
+    usual = config.evaluation.limits()
     assert long.evaluation.limits() == replace(
-        config.evaluation.limits(), wall_clock=600.0, cpu_seconds=600.0
+        usual, wall_clock=10 * usual.wall_clock, cpu_seconds=10 * usual.cpu_seconds
     )
     assert long.trainer.wall_clock == 36_000.0
     assert with_time(config, full, fast) == config
     known = limits_by_name(long, task)
-    assert known["evaluation.wall_clock"] == 600.0
+    assert known["evaluation.wall_clock"] == 10 * usual.wall_clock
     assert known != limits_by_name(config, task)
     assert not any(name.startswith("trainer.") for name in known)
 

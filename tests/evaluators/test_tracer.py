@@ -318,9 +318,6 @@ def test_a_trace_of_no_agreed_form_is_the_candidates_fault_and_no_trace(
     assert sound.trace is None
 
 
-# The trusted side, over answers made by hand
-
-
 class Answering:
     """A runner whose children do what `answer` says."""
 
@@ -333,8 +330,7 @@ class Answering:
         self.jobs.append(job)
         return self.answer(job) if callable(self.answer) else self.answer
 
-    async def close(self) -> None:
-        return
+    async def close(self) -> None: ...
 
 
 def asked(answer: object, sources: Sequence[str]) -> tuple[Traced, Answering]:

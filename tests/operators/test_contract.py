@@ -23,6 +23,7 @@ def test_every_operator_that_the_docs_name_is_found_in_its_room() -> None:
         "grammar.draw",
         "grammar.mutate",
         "random",
+        "space.fill",
         "syntactic.crossover",
         "syntactic.mutate",
     ]

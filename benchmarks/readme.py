@@ -31,6 +31,8 @@ TOP = Path(__file__).parents[1]
 PAGE, FIGURE = TOP / "README.md", TOP / "docs" / "img" / "front.svg"
 BEGIN, END = "<!-- make readme: begin -->", "<!-- make readme: end -->"
 COLUMNS = 110
+LAST = "What was found"
+"""From here on the end of a run is shown: costs and failures stand before it."""
 
 
 def transcript(folder: Path) -> str:
@@ -44,7 +46,8 @@ def transcript(folder: Path) -> str:
         first = opening_lines(settings.config, 0, overview.status.level, folder)
         made = _made(store, overview, folder)
     wrapped = [part for line in first for part in textwrap.wrap(line, COLUMNS) or [""]]
-    printed = "\n".join(line.rstrip() for line in [*wrapped, "...", *out.getvalue().splitlines()])
+    lines = out.getvalue().splitlines()
+    printed = "\n".join(line.rstrip() for line in [*wrapped, "...", *lines[lines.index(LAST) :]])
     return f"{made}\n\n```\n{printed.rstrip()}\n```"
 
 

@@ -88,13 +88,15 @@ def elites(store: Store) -> set[str]:
 
 
 def surroundings() -> tuple[set[str], set[str], set[str]]:
-    """Own child processes, namespaces of all processes, and the names in the shared scratch folder."""
+    """Own child processes, namespaces of all processes, and what attacks left in the shared scratch folder:
+    other tests make folders there too.
+    """
     children = set(Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split())
     spaces = set()
     for process in Path("/proc").iterdir():
         if process.name in children:
             spaces |= {os.readlink(link) for link in (process / "ns").iterdir()}
-    return children, spaces, {p.name for p in Path("/tmp").iterdir() if "evoarch" in p.name}
+    return children, spaces, {p.name for p in Path("/tmp").iterdir() if "evoarch-attack" in p.name}
 
 
 @pytest.mark.slow

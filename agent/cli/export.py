@@ -103,7 +103,10 @@ def _source(folder: Path, identity: int, output: Path, whole: bool, weights: Pat
     from evoarch.agent.report.export import copy_weights, model_archive, model_file
     from evoarch.agent.seeding.lineage import patch_of, repository_of
 
-    refuse_other_ending("-o", output, *((PYTHON, "a model file") if whole else (PATCH, "a patch")))
+    wanted = (PYTHON, "a model file") if whole else (PATCH, "a patch")
+    zipped = whole and output.suffix == ".zip"
+    if not zipped:
+        refuse_other_ending("-o", output, *wanted)
     if weights:
         refuse_other_ending("--weights", weights, (".safetensors",), "safetensors")
     store, config = reading(folder)
@@ -112,8 +115,9 @@ def _source(folder: Path, identity: int, output: Path, whole: bool, weights: Pat
     if not whole:
         data = patch_of(store, folder, config, candidate)
     elif seed is None:
+        refuse_other_ending("-o", output, *wanted)
         data = model_file(store, config, candidate, weights.name if weights else "").encode()
-    elif output.suffix == ".zip":
+    elif zipped:
         data = model_archive(store, config, candidate, seed, weights.name if weights else "")
     else:
         raise UserError(

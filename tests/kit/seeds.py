@@ -7,6 +7,7 @@ from pathlib import Path
 
 from evoarch.agent.seeding.adapter import Fit, Layout
 from evoarch.agent.seeding.add import Seed, Wanted, prepare
+from kit.command import evoarch
 
 OFFERS: Mapping[str, object] = {"input_shape": (40,), "num_classes": 10}
 
@@ -25,3 +26,14 @@ def seed_of(path: Path, entry: str = "Net", evolve: tuple[str, ...] = (), **kwar
     """The seed that takes the examples of `OFFERS` as they are."""
     prepared = prepare(Wanted(path, entry, evolve, kwargs))
     return prepared.seed(OFFERS, Fit(Layout("as it is", (40,))))
+
+
+def refused(folder: Path, path: Path, *options: str) -> str:
+    """What is said, where nothing may be added."""
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    result = evoarch("seed", "add", str(folder), f"{path}:Net", *options)
+    assert result.exit_code == 1, result.output
+    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+    assert "Traceback" not in result.output
+    assert result.stderr.startswith("evoarch: ")
+    return str(result.stderr)

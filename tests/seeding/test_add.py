@@ -3,7 +3,6 @@
 # ruff: noqa: E501 (small files read better on one line)
 
 import ast
-import shutil
 from pathlib import Path
 
 import pytest
@@ -12,8 +11,8 @@ from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.load import load
 from evoarch.agent.seeding.add import Wanted, prepare
 from evoarch.agent.seeding.record import frozen_seeds
-from kit.command import evoarch, new_campaign
-from kit.seeds import seed_of, write
+from kit.command import evoarch
+from kit.seeds import refused, seed_of, write
 from kit.small_net import NET
 
 
@@ -120,29 +119,6 @@ BAD: dict[str, tuple[dict[str, str], list[str], str]] = {
     ),
     "a data file elsewhere": ({"net.py": NET}, ["--data", "/etc/hostname"], "--data /etc/hostname: expected a file below"),
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def campaign(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("new") / "campaign"
-    new_campaign(path)
-    return path
-
-
-@pytest.fixture
-def folder(tmp_path: Path, campaign: Path) -> Path:
-    return Path(shutil.copytree(campaign, tmp_path / "campaign"))
-
-
-def refused(folder: Path, path: Path, *options: str) -> str:
-    """What is said, where nothing may be added."""
-    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-    result = evoarch("seed", "add", str(folder), f"{path}:Net", *options)
-    assert result.exit_code == 1, result.output
-    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
-    assert "Traceback" not in result.output
-    assert result.stderr.startswith("evoarch: ")
-    return str(result.stderr)
 
 
 @pytest.mark.parametrize("case", BAD)

@@ -2,38 +2,13 @@
 
 # ruff: noqa: E501 (small files read better on one line)
 
-import shutil
 from pathlib import Path
 
 import pytest
 
-from kit.command import evoarch, new_campaign
-from kit.seeds import write
+from kit.command import evoarch
+from kit.seeds import refused, write
 from kit.small_net import NET
-
-
-@pytest.fixture(scope="module")
-def campaign(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("new") / "campaign"
-    new_campaign(path)
-    return path
-
-
-@pytest.fixture
-def folder(tmp_path: Path, campaign: Path) -> Path:
-    return Path(shutil.copytree(campaign, tmp_path / "campaign"))
-
-
-def refused(folder: Path, path: Path, *options: str) -> str:
-    """What is said, where nothing may be added."""
-    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-    result = evoarch("seed", "add", str(folder), f"{path}:Net", *options)
-    assert result.exit_code == 1, result.output
-    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
-    assert "Traceback" not in result.output
-    assert result.stderr.startswith("evoarch: ")
-    return str(result.stderr)
-
 
 AT_IMPORT = {
     "a file": ("open('/etc/hostname').read()", "net.py:3: code at import wants a file, the network or a process, which is closed"),

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from evoarch.evaluators.task import Floats, Split, Targets, TaskError
 from evoarch.evaluators.tasks.files.named import NamedFile
-from evoarch.evaluators.tasks.files.table_file import Column, read_table, refuse_mixed
+from evoarch.evaluators.tasks.files.table_file import Column, named_column, read_table, refuse_mixed
 from evoarch.evaluators.tasks.files.task import FileData, FileTask, file_task, sealed_rows
 
 FEW = 20
@@ -46,7 +46,7 @@ def table_task(named: NamedFile, path: Path) -> FileTask:
     named.refuse_unknown(OPTIONS)
     decimal = _one_of(named, "decimal", ("point", "comma"))
     columns = read_table(path, decimal_comma=decimal == "comma")
-    target = _target(named, path, columns)
+    target = named_column(named, path, columns, "target")
     kept = ~target.missing
     if kept.sum() < LEAST_ROWS:
         raise TaskError(f"{path}: expected at least {LEAST_ROWS} rows with {target.name}, got {kept.sum()}")
@@ -87,16 +87,6 @@ def _one_of(named: NamedFile, key: str, known: Sequence[str]) -> str:
     if said and said not in known:
         raise TaskError(f"task {named}: {key}: expected {' or '.join(known)}, got {said!r}")
     return said
-
-
-def _target(named: NamedFile, path: Path, columns: Mapping[str, Column]) -> Column:
-    name = named.options.get("target", "")
-    known = ", ".join(list(columns)[:20]) + (", ..." if len(columns) > 20 else "")
-    if not name:
-        raise TaskError(f"task {named}: expected ,target=COLUMN, one of: {known}")
-    if name not in columns:
-        raise TaskError(f"{path}: expected a column {name!r}, got: {known}")
-    return columns[name]
 
 
 def _used(named: NamedFile, path: Path, columns: Mapping[str, Column], target: Column) -> list[Column]:

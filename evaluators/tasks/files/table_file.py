@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evoarch.evaluators.task import TaskError
+from evoarch.evaluators.tasks.files.named import NamedFile
 
 MOST_COLUMNS = 4_096
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
@@ -74,6 +75,17 @@ def _column(name: str, kind: str, array: NDArray[Any]) -> Column:
     )
     empty = np.array([text is None or not text.strip() for text in texts], np.bool_)
     return Column(name, "text", texts, empty)
+
+
+def named_column(named: NamedFile, path: Path, columns: Mapping[str, Column], key: str) -> Column:
+    """The column that the option `key` names. Raises TaskError, one line that lists those there are."""
+    name = named.options.get(key, "")
+    known = ", ".join(list(columns)[:20]) + (", ..." if len(columns) > 20 else "")
+    if not name:
+        raise TaskError(f"task {named}: expected ,{key}=COLUMN, one of: {known}")
+    if name not in columns:
+        raise TaskError(f"{path}: expected a column {name!r}, got: {known}")
+    return columns[name]
 
 
 def refuse_mixed(path: Path, column: Column) -> None:

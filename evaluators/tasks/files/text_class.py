@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from evoarch.evaluators.task import Split, TaskError
 from evoarch.evaluators.tasks.files.named import NamedFile, number_of
-from evoarch.evaluators.tasks.files.table_file import Column, read_table
+from evoarch.evaluators.tasks.files.table_file import Column, named_column, read_table
 from evoarch.evaluators.tasks.files.task import FileData, FileTask, file_task, with_a_test
 
 OPTIONS = {
@@ -39,10 +39,11 @@ def text_class_task(named: NamedFile, path: Path) -> FileTask:
     named.refuse_unknown(OPTIONS)
     context = number_of(named, "context", 128, 8, 4096, OPTIONS["context"])
     columns = read_table(path)
-    target = _column(named, path, columns, "target")
-    texts = (
-        _column(named, path, columns, "text") if "text" in named.options else _longest(path, columns, target)
-    )
+    target = named_column(named, path, columns, "target")
+    if "text" in named.options:
+        texts = named_column(named, path, columns, "text")
+    else:
+        texts = _longest(path, columns, target)
     kept = np.flatnonzero(~target.missing & ~texts.missing)
     words = [f"{value:g}" if isinstance(value, float) else str(value) for value in target.values[kept]]
     classes = _classes(path, target.name, words)
@@ -74,16 +75,6 @@ def text_class_task(named: NamedFile, path: Path) -> FileTask:
             about=about,
         ),
     )
-
-
-def _column(named: NamedFile, path: Path, columns: Mapping[str, Column], key: str) -> Column:
-    name = named.options.get(key, "")
-    known = ", ".join(list(columns)[:20]) + (", ..." if len(columns) > 20 else "")
-    if not name:
-        raise TaskError(f"task {named}: expected ,{key}=COLUMN, one of: {known}")
-    if name not in columns:
-        raise TaskError(f"{path}: expected a column {name!r}, got: {known}")
-    return columns[name]
 
 
 def _longest(path: Path, columns: Mapping[str, Column], target: Column) -> Column:

@@ -131,6 +131,8 @@ def parse(text: str) -> tuple[FilterTerm, ...]:
 def _term(found: re.Match[str]) -> FilterTerm:
     key, relation, value, minus = found["key"], found["relation"], found["value"], bool(found["minus"])
     if key is None:
+        if not _plain(value):
+            raise FilterError(f"{found[0]}: expected a text between the quotes")
         return FilterTerm("text", ":", (_plain(value),), minus)
     if relation != ":":
         return FilterTerm(key, relation, (_number(value, found[0]),), minus)

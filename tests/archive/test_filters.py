@@ -51,6 +51,8 @@ def test_what_is_written_is_read_again(given_terms: list[FilterTerm]) -> None:
 @quiet
 @given(st.text(max_size=60) | st.text('abop:<>=!-",*#% .\\1k', max_size=30))
 @example('text:"open')
+@example('""')
+@example('-""')
 @example("error<" + "9" * 400)
 @example("from:1,")
 @example("op:,")

@@ -45,11 +45,12 @@ readme: setup
 	$(BIN)/python -m benchmarks.readme $(DEMO)
 	$(BIN)/python benchmarks/screenshots.py $(DEMO)
 
+# Four at a time also on two cores: half of what tests do is wait for children that hang, by design.
 test: setup
-	$(OFFLINE) $(BIN)/pytest -n 2 --dist worksteal -m "not slow"
+	$(OFFLINE) $(BIN)/pytest -n 4 --dist worksteal -m "not slow"
 
 test-slow: setup
-	$(OFFLINE) $(BIN)/pytest -n 2 --dist worksteal -m slow
+	$(OFFLINE) $(BIN)/pytest -n 4 --dist worksteal -m slow
 
 zoo-oracle: setup
 	test -d build/oracles/speechbrain || $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target build/oracles $(ORACLES)

@@ -108,9 +108,11 @@ def listed(
         "seeds": lambda c: c.seeds or None,
         "depth": lambda c: c.generation,
         "mark": mark,
+        "stage": lambda c: endings[c.id][0] if c.id in endings else "",
         "why": lambda c: _shortened(": ".join(part for part in endings.get(c.id, ()) if part)),
     }
     others = [name for name in metrics if name not in ("error", "params", *goals)]
+    others += ["stage"]  # "why" begins with it
     shown = [name for name in known if name not in others and (name != "why" or endings)]
     if wanted:
         names = [name.strip() for name in wanted.split(",") if name.strip()]

@@ -12,10 +12,14 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
+import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -205,6 +209,28 @@ def shortened(words: list[str], place: Path) -> list[str]:
     return [SCRIPT, *words[1:]]
 
 
+def ran(command: list[str], place: Path, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, cwd=place, env=variables, capture_output=True, text=True, timeout=600, check=False
+    )
+
+
+def served(command: list[str], place: Path, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """What ends at Ctrl-C alone: its page is read, then it is interrupted."""
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([*command, "--port", "0"], cwd=place, env=variables, **pipes) as server:
+        try:
+            first = server.stdout.readline() if server.stdout else ""
+            if address := re.search(r"http://\S+", first):
+                with urllib.request.urlopen(address[0]) as page:
+                    assert page.status == HTTPStatus.OK
+        finally:
+            server.send_signal(signal.SIGINT)
+            rest, problems = server.communicate(timeout=60)
+    assert address, first + rest + problems
+    return subprocess.CompletedProcess(command, server.returncode, first + rest, problems)
+
+
 ENVIRONMENTS: dict[str, Mapping[str, str]] = {
     "NO_COLOR": {"NO_COLOR": "1", "FORCE_COLOR": ""},
     "LC_ALL=C": {"LC_ALL": "C", "LANG": "C"},
@@ -239,9 +265,8 @@ def test_the_commands_of_a_page_run_in_order(
         command = shortened(command, place)
         if "seed" in command:
             command.append("--accept")
-        done = subprocess.run(
-            command, cwd=place, env=variables, capture_output=True, text=True, timeout=1800, check=False
-        )
+        ended = served if command[1] == "review" else ran
+        done = ended(command, place, variables)
         said = f"{page.name}:{each.line}: {shlex.join(command)}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in said, said
         assert "\x1b" not in done.stdout, said

@@ -95,6 +95,9 @@ def test_why_a_child_failed_stands_in_its_row(client: TestClient, campaign: Path
     text = client.get("/candidates?q=stage:build").text
     assert '<td class="why">build: ' in text
     assert "build: " in output_of("list", str(campaign), "stage:build")
+    chosen = output_of("list", str(campaign), "stage:build", "--columns", "stage,why").splitlines()
+    head = next(number for number, line in enumerate(chosen) if line.split() == ["id", "stage", "why"])
+    assert any(line.split()[1:3] == ["build", "build:"] for line in chosen[head:])
 
 
 def test_a_filter_that_can_not_be_read_is_told_and_nothing_breaks(client: TestClient, campaign: Path) -> None:

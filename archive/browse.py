@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from evoarch.archive.database import Database
 from evoarch.archive.errors import ArchiveError
@@ -157,6 +158,36 @@ class Browse:
             *[f'$."{name}"' for name in metrics if name not in ("error", "params")],
         )
         return [(row[0], tuple(row[2:]), row[1]) for row in rows if None not in tuple(row[2:])]
+
+    def columns(self, chosen: Filter, metrics: Sequence[str]) -> dict[str, Any]:
+        """The scored candidates that `chosen` lets through, by id, as columns of equal length: `id`,
+        `operator`, `lm` ("" where none wrote it), `name`, `depth`, `seeds`, and under `metrics` each of
+        these, None where a candidate has it not. One pass, so that tens of thousands take a moment.
+        """
+        where, values = chosen.where()
+        lm = "(SELECT json_extract(context, '$.lm') FROM proposals WHERE proposals.candidate = chosen.id)"
+        lm = f"coalesce({lm}, '')"
+        sql = ["id", "operator", lm, "coalesce(name, '')", "generation", "seeds"]
+        paths = [f"$.{json.dumps(name)}" for name in metrics]
+        arrays = ", ".join([f"json_group_array({each})" for each in sql]
+                           + ["json_group_array(json_extract(metrics, ?))"] * len(paths))  # fmt: skip
+        (row,) = self._db.rows(
+            f"SELECT {arrays} FROM (SELECT * FROM candidates WHERE state = 'scored' AND {where} ORDER BY id)"
+            " AS chosen",
+            *paths,
+            *values,
+        )
+        found = [json.loads(text) for text in row]
+        named = dict(zip(("id", "operator", "lm", "name", "depth", "seeds"), found, strict=False))
+        return {**named, "metrics": dict(zip(metrics, found[len(sql) :], strict=True))}
+
+    def descents(self) -> list[tuple[int, int]]:
+        """(child, parent) of every scored child, first parents before further ones."""
+        rows = self._db.rows(
+            "SELECT candidate, parent FROM parents JOIN candidates ON candidates.id = candidate"
+            " WHERE state = 'scored' ORDER BY candidate, position"
+        )
+        return [(row[0], row[1]) for row in rows]
 
     def repeated(self) -> dict[int, list[float]]:
         """Errors on the last rung of each candidate that has further training seeds, by candidate.

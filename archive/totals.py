@@ -15,7 +15,7 @@ from evoarch.archive.schema import ENTERED, TUNING, UNSCREENED
 _LAST_OWN = """
 SELECT time FROM events WHERE id >= runs.id AND id < coalesce(
     (SELECT min(id) FROM events WHERE kind = 'session' AND id > runs.id AND id < runs.next), runs.next
-) AND kind NOT IN ('judged', 'seeded') AND kind NOT GLOB 'confirm.*' AND kind NOT GLOB 'sealed.*'
+) AND kind NOT IN ('judged', 'withdrawn', 'seeded') AND kind NOT GLOB 'confirm.*' AND kind NOT GLOB 'sealed.*'
 AND NOT (kind GLOB 'lm_*' AND EXISTS (
     SELECT 1 FROM lm_calls WHERE lm_calls.id = json_extract(events.detail, '$.call') AND batch = 0
 )) ORDER BY id DESC LIMIT 1

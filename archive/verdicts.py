@@ -36,6 +36,30 @@ class Verdicts:
             self._db.event("judged", candidate, {"verdict": verdict, "kind": kind})
         return verdict
 
+    def withdraw(self, candidate: int) -> Verdict:
+        """Take back the newest verdict on a candidate, notes aside; the one before it stands again. The diary
+        keeps both. Raises ArchiveError where there is none, and where a run has let the candidate out of the
+        queue on its account.
+        """
+        with self._db.transaction():
+            given = [verdict for verdict in self.all(candidate) if verdict.kind != "note"]
+            if not given:
+                raise ArchiveError(f"candidate {candidate} has no verdict to take back")
+            newest = given[-1]
+            acted = self._db.rows(
+                "SELECT kind FROM events WHERE candidate = ? AND kind IN ('released', 'refused') AND id >"
+                " (SELECT id FROM events WHERE candidate = ? AND kind = 'judged'"
+                " AND json_extract(detail, '$.verdict') = ?)",
+                candidate,
+                candidate,
+                newest.id,
+            )
+            if acted:
+                raise ArchiveError(f"a run has {acted[0][0]} candidate {candidate} on this verdict already")
+            self._db.do("DELETE FROM verdicts WHERE id = ?", newest.id)
+            self._db.event("withdrawn", candidate, {"verdict": newest.id, "kind": newest.kind})
+        return newest
+
     def all(self, candidate: int | None = None) -> list[Verdict]:
         """In the order they were given."""
         where = "TRUE" if candidate is None else "candidate = ?"

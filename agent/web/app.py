@@ -8,13 +8,11 @@ open the port.
 
 from __future__ import annotations
 
-import json
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -25,16 +23,14 @@ from starlette.staticfiles import StaticFiles
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.web.pages import Missing, Pages
+from evoarch.agent.web.writing import TOKEN_HEADER, Refused, verdict_of, written
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.filters import FilterError
-from evoarch.archive.records import VerdictKind
 from evoarch.archive.store import open_archive
-from evoarch.archive.verdicts import KINDS
+
+__all__ = ["HEADERS", "TOKEN_HEADER", "create_app", "guards", "static_files"]
 
 HOSTS = ("127.0.0.1", "localhost")
-TOKEN_HEADER = "x-evoarch-token"
-MOST_BODY = 20_000
-"""Bytes of a verdict's request."""
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -61,10 +57,26 @@ class Guarded(BaseHTTPMiddleware):
         return response
 
 
-def create_app(folder: Path) -> Starlette:
-    """The application that shows the campaign in `folder`. Each has a token of its own."""
+def guards() -> list[Middleware]:
+    """What every request goes through: the headers, and the check of the host's name."""
+    return [
+        Middleware(Guarded),
+        Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False),
+    ]
+
+
+def static_files() -> StaticFiles:
+    """Scripts and styles of the pages, and what they share with the report."""
+    folder = Path(__file__).parent / "static"
+    return StaticFiles(directory=folder, packages=[("evoarch.agent.report", "static")])
+
+
+def create_app(folder: Path, root: str = "") -> Starlette:
+    """The application that shows the campaign in `folder`. Each has a token of its own. `root`: the path
+    that it is mounted at.
+    """
     token = secrets.token_urlsafe(32)
-    pages = Pages(folder, token)
+    pages = Pages(folder, token, root)
 
     def overview(request: Request) -> Response:
         return HTMLResponse(pages.overview(dict(request.query_params)))
@@ -90,41 +102,66 @@ def create_app(folder: Path) -> Starlette:
         return HTMLResponse(pages.failures(request.query_params.get("q", "")))
 
     def queue(request: Request) -> Response:
-        return HTMLResponse(
-            pages.queue(request.query_params.get("page", "1"), request.query_params.get("at", ""))
-        )
+        return HTMLResponse(pages.queue(dict(request.query_params)))
+
+    def population(request: Request) -> Response:
+        return Response(pages.population(), media_type="application/json")
+
+    def tree(request: Request) -> Response:
+        return HTMLResponse(pages.tree())
+
+    def parallel(request: Request) -> Response:
+        return HTMLResponse(pages.parallel(dict(request.query_params)))
+
+    def parallel_data(request: Request) -> Response:
+        return JSONResponse(pages.parallel_data(dict(request.query_params)))
+
+    def curves(request: Request) -> Response:
+        return JSONResponse(pages.curves(request.query_params.getlist("ids")))
 
     def events(request: Request) -> Response:
         return JSONResponse(pages.events())
 
     async def verdict(request: Request) -> Response:
-        refused = _refusal(request, token)
-        if refused:
-            return JSONResponse({"error": refused}, status_code=403)
-        body = await request.body()
-        if len(body) > MOST_BODY:
-            return JSONResponse({"error": f"expected at most {MOST_BODY} bytes"}, status_code=413)
-        try:
-            said = json.loads(body)
-            kind, text = said["kind"], str(said.get("text", ""))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return JSONResponse({"error": 'expected {"kind": ..., "text": ...}'}, status_code=400)
-        if kind not in KINDS or (kind == "note" and not text.strip()):
-            expected = f"expected one of {', '.join(KINDS)}, a note with its text"
-            return JSONResponse({"error": expected}, status_code=400)
-        try:
-            # A run may hold the archive for a moment; the other pages do not wait with this one.
-            await run_in_threadpool(store_verdict, request.path_params["identity"], kind, text.strip())
-        except Missing as error:
-            return JSONResponse({"error": str(error)}, status_code=404)
-        except ArchiveError as error:
-            return JSONResponse({"error": str(error)}, status_code=503)
-        return JSONResponse({"stored": kind})
+        identity = request.path_params["identity"]
 
-    def store_verdict(identity: int, kind: VerdictKind, text: str) -> None:
-        with open_archive(folder, write=True) as store:
-            pages.find(store, identity)
-            store.verdicts.add(identity, kind, text)
+        def store_one(said: Mapping[str, object]) -> Mapping[str, object]:
+            kind, text = verdict_of(said)
+            with open_archive(folder, write=True) as store:
+                pages.find(store, identity)
+                store.verdicts.add(identity, kind, text)
+            return {"stored": kind}
+
+        return await written(request, token, store_one)
+
+    async def undo(request: Request) -> Response:
+        identity = request.path_params["identity"]
+
+        def take_back(_: Mapping[str, object]) -> Mapping[str, object]:
+            with open_archive(folder, write=True) as store:
+                pages.find(store, identity)
+                try:
+                    return {"withdrawn": store.verdicts.withdraw(identity).kind}
+                except ArchiveError as error:
+                    raise Refused(str(error), 409) from None
+
+        return await written(request, token, take_back)
+
+    async def batch(request: Request) -> Response:
+        def store_all(said: Mapping[str, object]) -> Mapping[str, object]:
+            kind, _ = verdict_of(said)
+            if kind not in ("approve", "veto"):
+                raise Refused(f"expected approve or veto for many at once, got {kind}", 400)
+            with open_archive(folder, write=True) as store, store.transaction():
+                ids = pages.waiting(store, str(said.get("where", "")))
+                if said.get("count") != len(ids):
+                    message = f"the page showed {said.get('count')}, now {len(ids)} wait; look again"
+                    raise Refused(message, 409)
+                for identity in ids:
+                    store.verdicts.add(identity, kind)
+            return {"stored": f"{kind} of {len(ids)}"}
+
+        return await written(request, token, store_all)
 
     def missing(request: Request, error: Exception) -> Response:
         return HTMLResponse(pages.problem(str(error)), status_code=404)
@@ -140,9 +177,6 @@ def create_app(folder: Path) -> Starlette:
         text = pages.problem("this page can not be shown; the terminal of `evoarch review` says why")
         return HTMLResponse(text, status_code=500, headers=HEADERS)
 
-    static = StaticFiles(
-        directory=Path(__file__).parent / "static", packages=[("evoarch.agent.report", "static")]
-    )
     return Starlette(
         routes=[
             Route("/", overview),
@@ -150,18 +184,22 @@ def create_app(folder: Path) -> Starlette:
             Route("/candidates.csv", candidates_csv),
             Route("/candidates/{identity:int}", candidate),
             Route("/candidates/{identity:int}/verdict", verdict, methods=["POST"]),
+            Route("/candidates/{identity:int}/undo", undo, methods=["POST"]),
+            Route("/queue/verdicts", batch, methods=["POST"]),
             Route("/lineage", lineage),
             Route("/lineage/{identity:int}", lineage),
             Route("/compare", compare),
             Route("/failures", failures),
             Route("/queue", queue),
             Route("/events", events),
-            Mount("/static", static),
+            Route("/tree", tree),
+            Route("/parallel", parallel),
+            Route("/api/population", population),
+            Route("/api/parallel", parallel_data),
+            Route("/api/curves", curves),
+            Mount("/static", static_files()),
         ],
-        middleware=[
-            Middleware(Guarded),
-            Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False),
-        ],
+        middleware=guards(),
         exception_handlers={
             Missing: missing,
             FilterError: misread,
@@ -170,14 +208,3 @@ def create_app(folder: Path) -> Starlette:
             Exception: broken,
         },
     )
-
-
-def _refusal(request: Request, token: str) -> str:
-    """Why this request may not write, or ""."""
-    given = request.headers.get(TOKEN_HEADER, "")
-    if not secrets.compare_digest(given.encode(), token.encode()):
-        return f"expected this page's own token in {TOKEN_HEADER}; reload the page"
-    origin = request.headers.get("origin")
-    if origin is not None and origin != f"http://{request.headers.get('host', '')}":
-        return f"expected the page's own origin, got {origin}"
-    return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -11,23 +12,29 @@ from pathlib import Path
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from evoarch.agent.analysis.descent import descent
 from evoarch.agent.analysis.failures import STEPS, failure_reasons, flows
 from evoarch.agent.analysis.families import family_of
 from evoarch.agent.analysis.overview import Overview, new_history, read_overview
+from evoarch.agent.analysis.population import narrowed, read_population, read_tree, traits_of
 from evoarch.agent.analysis.sections import Fact, ranked, sections
 from evoarch.agent.analysis.side_by_side import MOST as MOST_COMPARED
+from evoarch.agent.analysis.under_way import in_words, under_way
 from evoarch.agent.base.formatting import cell, finalised
 from evoarch.agent.config.load import Config
 from evoarch.agent.config.recorded import settings_of
-from evoarch.agent.report.figures import charts, front_figure
+from evoarch.agent.report.curves import lines_as_json
+from evoarch.agent.report.figures import charts, curves_figure, curves_together, front_figure
 from evoarch.agent.report.lineage import MOST, draw_tree, lay_out
 from evoarch.agent.report.spreadsheet import as_csv
 from evoarch.agent.report.svg import Chart, draw
 from evoarch.agent.statistics.front import run_state
+from evoarch.agent.statistics.noise import read_noise
+from evoarch.agent.surrogate.labels import shares_of
 from evoarch.agent.web.candidate import candidate_view
 from evoarch.agent.web.comparing import comparison_view, read_ids
 from evoarch.agent.web.listing import ListQuery, listing, page_number, read_query
-from evoarch.agent.web.waiting import UNDECIDED, queue_view
+from evoarch.agent.web.waiting import UNDECIDED, among, queue_view
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.filters import FilterError
 from evoarch.archive.records import Candidate
@@ -37,6 +44,9 @@ from evoarch.archive.store import Store, open_archive
 class Missing(Exception):  # noqa: N818 - it reads as what it says
     """There is no such candidate or page."""
 
+
+MOST_LINES = 2000
+"""Candidates that parallel coordinates draw."""
 
 REASONS = 100
 """Kinds of reasons that the page of failures shows."""
@@ -56,17 +66,14 @@ class Seen:
     cost: float
 
 
-def candidate_link(identity: int) -> str:
-    """The address of a candidate's page."""
-    return f"/candidates/{identity}"
-
-
 class Pages:
     """Renders the pages of one campaign. Safe to call from many threads."""
 
-    def __init__(self, folder: Path, token: str) -> None:
+    def __init__(self, folder: Path, token: str, root: str = "") -> None:
+        """`root`: what stands before the paths of all its addresses, "" or one that begins with a slash."""
         self._folder = folder
         self._token = token
+        self._root = root
         self._lock = threading.Lock()
         self._environment = Environment(
             loader=ChoiceLoader([PackageLoader("evoarch.agent.web"), PackageLoader("evoarch.agent.report")]),
@@ -77,6 +84,8 @@ class Pages:
             lstrip_blocks=True,
         )
         self._environment.filters |= {"cell": cell, "when": _when}
+        self._environment.globals["root"] = root
+        self._columns: tuple[int, bytes] | None = None
         self._name = self._config().campaign.name
         with self._open() as store, store.snapshot():
             self._history = new_history(store, self._config())
@@ -87,6 +96,16 @@ class Pages:
 
     def _config(self) -> Config:
         return settings_of(self._folder).config
+
+    def _link(self, identity: int) -> str:
+        """The address of a candidate's page."""
+        return f"{self._root}/candidates/{identity}"
+
+    def _fact(self, fact: Fact) -> Markup:
+        """A fact of a section: a candidate is a link."""
+        if fact.candidate is not None:
+            return Markup('<a href="{}">{}</a>').format(self._link(fact.candidate), fact.text)
+        return Markup('<strong class="unsafe">{}</strong>' if fact.warning else "{}").format(fact.text)
 
     def _render(self, template: str, store: Store | None, **context: object) -> str:
         last = store.last_event() if store else None
@@ -117,7 +136,7 @@ class Pages:
             self._history = new_history(store, self._config())
         overview = read_overview(store, self._config(), self._history)
         points = store.browse.points(overview.plotted)
-        drawn = [(chart, draw(chart, candidate_link)) for chart in charts(overview, points)]
+        drawn = [(chart, draw(chart, self._link)) for chart in charts(overview, points)]
         last = store.last_event()
         ended = time.monotonic()
         return Seen(last.id if last else 0, overview, drawn, ended, ended - began)
@@ -152,7 +171,7 @@ class Pages:
                 points = store.browse.points((y_name, x_name))
                 log = {"log": True, "linear": False}.get(query.get("axis", ""))
                 chart = front_figure(seen.overview, points, log=log, plotted=(y_name, x_name))
-                front = chart, draw(chart, candidate_link)
+                front = chart, draw(chart, self._link)
             return self._render(
                 "overview.html.j2",
                 store,
@@ -163,8 +182,67 @@ class Pages:
                 charts=[front, *others],
                 metrics=known,
                 plotted=(x_name, y_name),
-                show=_shown_fact,
+                now=in_words(seen.overview.status),
+                training=under_way(store) if seen.overview.status.state == "running" else [],
+                show=self._fact,
             )
+
+    def population(self) -> bytes:
+        """Every scored candidate as JSON columns with the edges of the tree (`read_population`, `read_tree`);
+        kept until the archive moves.
+        """
+        with self._open() as store, store.snapshot():
+            seen = self._overview(store)
+            with self._lock:
+                if self._columns is None or self._columns[0] != seen.last:
+                    found = read_population(store, seen.overview, self._history)
+                    text = json.dumps(read_tree(store, found), separators=(",", ":"))
+                    self._columns = seen.last, text.encode()
+                return self._columns[1]
+
+    def tree(self) -> str:
+        """The whole population as a tree, and the way to the lowest of each objective."""
+        with self._open() as store, store.snapshot():
+            status = self._overview(store).overview.status
+            noise = read_noise(store)
+            bests = {name: store.candidate(best.id) for name, best in status.bests.items()}
+            paths = [
+                (name, best, descent(store, best, noise)) for name, best in bests.items() if best.parents
+            ]
+            once = {best.id: (name, best, steps) for name, best, steps in reversed(paths)}
+            return self._render("tree.html.j2", store, paths=list(once.values())[::-1])
+
+    def parallel(self, query: Mapping[str, str]) -> str:
+        """Parallel coordinates of the scored candidates that fit the filter `q`."""
+        with self._open() as store, store.snapshot():
+            asked, first = self._asked(store, {"q": query.get("q", "")})
+            total = store.browse.count(replace(asked.chosen, state="scored"))
+            return self._render(
+                "parallel.html.j2", store, asked=asked, total=total, most=MOST_LINES, first=first[0]
+            )
+
+    def parallel_data(self, query: Mapping[str, str]) -> Mapping[str, object]:
+        """What they are drawn from: at most MOST_LINES of the population, with traits."""
+        with self._open() as store, store.snapshot():
+            overview = self._overview(store).overview
+            asked, _ = self._asked(store, {"q": query.get("q", "")})
+            found = narrowed(read_population(store, overview, self._history, asked.chosen), MOST_LINES)
+            return {**found, "traits": traits_of(store, found["id"])}
+
+    def curves(self, texts: Sequence[str]) -> Mapping[str, object]:
+        """The training losses of candidates as lines; of one, with its parent's. Raises Missing."""
+        with self._open() as store, store.snapshot():
+            found = [self.find(store, identity) for identity in read_ids(texts)]
+            shares = shares_of(self._config().evaluation.rungs)
+            groups = [store.evaluations(candidate.id) for candidate in found]
+            if len(found) == 1:
+                parent = store.evaluations(found[0].parents[0]) if found[0].parents else []
+                chart = curves_figure(groups[0], shares, parent)
+            else:
+                chart = curves_together(groups, shares)
+            if chart is None:
+                raise Missing("none of these has told of its training")
+            return lines_as_json(chart)
 
     def candidates(self, query: Mapping[str, str]) -> str:
         """A page of the list; `query` filters and sorts it, and what it does not know counts as not said."""
@@ -211,7 +289,7 @@ class Pages:
                 self.find(store, identity)
             family = family_of(store, identity, elites, most=MOST)
             marked = frozenset(elites if identity is None else [identity])
-            tree = draw_tree(lay_out(family.members), candidate_link, marked)
+            tree = draw_tree(lay_out(family.members), self._link, marked)
             return self._render(
                 "lineage.html.j2", store, tree=tree, identity=identity, family=family, elites=elites
             )
@@ -244,20 +322,29 @@ class Pages:
                 failed=sum(reason.count for reason in reasons),
             )
 
-    def queue(self, page: str = "1", at: str = "") -> str:
-        """Who waits for a person's verdict: a page of them, and the card of one."""
+    def queue(self, query: Mapping[str, str]) -> str:
+        """Who waits for a person's verdict: a page of them that fits the filter `q`, and the card of one."""
         with self._open() as store, store.snapshot():
             elites = store.browse.some(self._overview(store).overview.status.elites)
-            chosen = page_number(at) if at else None
-            shown = queue_view(store, self._config(), elites, page=page_number(page), at=chosen)
-            return self._render("queue.html.j2", store, **shown)
+            asked, _ = self._asked(store, {"q": query.get("q", "")})
+            at = query.get("at", "")
+            shown = queue_view(
+                store,
+                self._config(),
+                elites,
+                page=page_number(query.get("page", "1")),
+                at=page_number(at) if at else None,
+                terms=asked.chosen.terms,
+            )
+            last = page_number(query["undo"]) if query.get("undo") else None
+            return self._render("queue.html.j2", store, asked=asked, undo=last, **shown)
 
-
-def _shown_fact(fact: Fact) -> Markup:
-    """A fact of a section: a candidate is a link."""
-    if fact.candidate is not None:
-        return Markup('<a href="{}">{}</a>').format(candidate_link(fact.candidate), fact.text)
-    return Markup('<strong class="unsafe">{}</strong>' if fact.warning else "{}").format(fact.text)
+    def waiting(self, store: Store, where: str) -> list[int]:
+        """The ids of all that wait and fit the filter `where`. Raises FilterError."""
+        asked, _ = self._asked(store, {"q": where})
+        if asked.problem:
+            raise FilterError(asked.problem)
+        return [c.id for c in store.browse.page(among(asked.chosen.terms), limit=-1)]
 
 
 def _when(seconds: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import uvicorn
@@ -28,9 +28,19 @@ def bind(port: int) -> socket.socket:
     return listening
 
 
-def serve(folder: Path, listening: socket.socket, ready: Callable[[], None] = lambda: None) -> None:
-    """Serves until SIGINT or SIGTERM. `ready` is called when a page can be asked for."""
-    config = uvicorn.Config(create_app(folder), log_level="warning", access_log=False, lifespan="off")
+def serve(
+    folders: Sequence[Path], listening: socket.socket, ready: Callable[[], None] = lambda: None
+) -> None:
+    """Serves one campaign, or the list of several, until SIGINT or SIGTERM. `ready` is called when a page can
+    be asked for.
+    """
+    if len(folders) == 1:
+        app = create_app(folders[0])
+    else:
+        from evoarch.agent.web.many import create_many
+
+        app = create_many(folders)
+    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
     server = _Server(config, ready)
     server.run(sockets=[listening])
 

@@ -70,3 +70,27 @@ def queue_of(path: Path) -> list[int]:
             store.start(draft.candidate)
             store.hold(draft.candidate)
     return [draft.candidate for draft in drafts]
+
+
+def population_of(path: Path, count: int = 40) -> Path:
+    """A campaign of two seeds and `count` scored children of two operators, smaller and better by and by; the
+    last one waits for a person.
+    """
+    write_campaign(path, load_task("mnist1d"), name="many", seed=0, evaluations=count, lm="none")
+    with create(path, name="many", seed=0) as store:
+        store.event("run")
+        for name, error, params in (("conv", 0.3, 5000.0), ("mlp", 0.4, 15000.0)):
+            settled(store, store.add_seed(name, MODEL.format(len(name)), name).id, error, params, "seed")
+        for number in range(count):
+            operator = ("syntactic.mutate", "lm.scoped")[number % 2]
+            parent = 1 + number // 2
+            (draft,) = store.draw(operator, [parent], 1, {"lm": "small"} if number % 2 else {})
+            store.arrive(draft.candidate, MODEL.format(100 + number), f"d{number}")
+            settled(
+                store, draft.candidate, 0.3 - 0.2 * number / count, 5000.0 + 400 * (number % 7) - 90 * number
+            )
+        (draft,) = store.draw("syntactic.mutate", [3], 1, {})
+        store.arrive(draft.candidate, MODEL.format(9), "waits")
+        store.start(draft.candidate)
+        store.hold(draft.candidate)
+    return path

@@ -43,7 +43,8 @@ def token_of(client: TestClient) -> str:
 
 
 PAGES = ["/", "/candidates", "/candidates/1", "/candidates/3", "/candidates/4", "/candidates/5", "/lineage",
-         "/lineage/3", "/queue", "/failures", "/candidates?q=reason:%3Cb%3E", 
+         "/lineage/3", "/queue", "/failures", "/tree", "/parallel", "/parallel?q=%3Cb%3E",
+         "/queue?q=%3Cb%3E:1", "/queue?undo=3", "/compare?ids=1,3", "/candidates?q=reason:%3Cb%3E", 
          "/failures?q=%3Cb%3E:1"]  # fmt: skip
 
 

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from evoarch.agent.config.load import load
 from evoarch.archive.store import create, open_archive
 from evoarch.sandbox.genome import source_digest
-from kit.command import SCRIPT, new_campaign, output_of
+from kit.browsing import PATIENCE, opened, reviewed
+from kit.command import new_campaign, output_of
 from kit.reviewing import settled
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-PATIENCE = 30_000
-"""Milliseconds that an expected change may take on a busy machine; it is waited for, not slept."""
 
 RUNNING = """
 import asyncio, sys
@@ -60,60 +46,6 @@ class Model(nn.Module):
     def forward(self, x):
         return self.second(self.first(x).relu())
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.fail("these tests need Debian's Chromium: apt-get install -y --no-install-recommends chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@contextmanager
-def reviewed(folder: Path) -> Iterator[str]:
-    """`evoarch review` of a folder; its address."""
-    command = [SCRIPT, "review", str(folder), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        line = server.stdout.readline()
-        assert "ssh -L" in server.stdout.readline()
-        try:
-            found = re.search(r"http://127\.0\.0\.1:\d+", line)
-            assert found, line
-            yield found[0]
-        finally:
-            server.send_signal(signal.SIGINT)
-            server.wait(timeout=30)
-
-
-@contextmanager
-def opened(browser: Browser, address: str, **settings: object) -> Iterator[Page]:
-    """A page that fails the test on any console error, script error, or request beyond this address."""
-    context = browser.new_context(base_url=address, **settings)  # type: ignore[arg-type]
-    context.set_default_timeout(PATIENCE)
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on(
-        "console", lambda m: wrong.append(f"console: {m.text}") if m.type in ("error", "warning") else None
-    )
-    page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
-    page.on(
-        "request",
-        lambda r: (
-            None
-            if f"http://{urlsplit(r.url).netloc}" == address or r.url == "data:,"
-            else wrong.append(r.url)
-        ),
-    )
-    try:
-        yield page
-    finally:
-        context.close()
-    assert wrong == []
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +82,8 @@ def test_each_view_renders_a_real_campaign(browser: Browser, address: str, finis
         expect(page.locator("figure svg.chart")).to_have_count(4)
         expect(page.locator("#numbers")).to_contain_text("complete")
         # A point opens its candidate.
+        page.locator("#explore").wait_for()
+        page.locator("details.plain > summary").click()
         point = page.locator("svg[data-chart=front] a").last
         label = point.get_attribute("aria-label") or ""
         point.click()
@@ -220,9 +154,12 @@ def test_everything_can_be_reached_by_keyboard(browser: Browser, address: str) -
         page.goto("/")
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.className") == "skip"
+        page.locator("#explore").wait_for()
         seen = []
         for _ in range(60):
             page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.matches('details.plain > summary')"):
+                page.keyboard.press("Enter")
             place = page.evaluate(
                 "(() => { const a = document.activeElement;"
                 " return [a.closest('svg')?.dataset.chart || '', a.getAttribute('href') || ''] })()"

@@ -1,4 +1,3 @@
-"use strict";
 // Live regions: a page that is out of date fetches itself and takes over what changed. Verdicts: a post
 // with this process's token, which no other site knows.
 
@@ -36,12 +35,13 @@ async function refresh() {
     if (fresh) takeOver(section, fresh);
   }
   last = Number(page.querySelector('meta[name="evoarch-last"]').content);
+  document.dispatchEvent(new Event("evoarch:news"));
 }
 
 async function look() {
   if (!document.hidden) {
     try {
-      const response = await fetch("/events");
+      const response = await fetch(`${meta("evoarch-root")}/events`);
       const state = await response.json();
       if (state.last !== last) await refresh();
       live.textContent = "";
@@ -65,7 +65,10 @@ async function judge(event) {
   event.preventDefault();
   const said = form.querySelector(".said");
   const text = form.elements.text;
-  const body = JSON.stringify({ kind: event.submitter.value, text: text ? text.value : "" });
+  const words = { kind: event.submitter.value, text: text ? text.value : "" };
+  // Of many at once: which filter, and how many the page showed, so that no other is judged unseen.
+  if (form.dataset.count) Object.assign(words, { where: form.dataset.where, count: Number(form.dataset.count) });
+  const body = JSON.stringify(words);
   const headers = { "content-type": "application/json", "x-evoarch-token": meta("evoarch-token") };
   try {
     const response = await fetch(form.dataset.verdict, { method: "POST", headers, body });
@@ -77,7 +80,7 @@ async function judge(event) {
     }
     if (response.ok) await refresh();
     const place = document.querySelector(`form[data-verdict="${form.dataset.verdict}"] .said`) || said;
-    place.textContent = response.ok ? `Stored: ${answer.stored}.` : answer.error;
+    place.textContent = response.ok ? `Stored: ${answer.stored ?? "undone"}.` : answer.error;
   } catch {
     said.textContent = "The review server does not answer; nothing is stored.";
   }
@@ -86,8 +89,9 @@ async function judge(event) {
 // One key each; what is written into a field is text. A key presses what is on the page, so that it does
 // what the button beside it does.
 const PRESSES = {
-  a: "form.verdict button[value=approve]",
-  v: "form.verdict button[value=veto]",
+  a: "form.verdict:not(.row) button[value=approve]",
+  v: "form.verdict:not(.row) button[value=veto]",
+  u: "form.verdict button[value=undo]",
   p: "form.verdict button[value=pin]",
   j: "a[rel=next]",
   k: "a[rel=prev]",
@@ -114,3 +118,8 @@ document.addEventListener("focusin", readout);
 document.addEventListener("mouseover", readout);
 document.addEventListener("submit", judge);
 setTimeout(look, PERIOD);
+// Pictures are loaded where a page has one.
+if (document.querySelector("[data-explorer]")) import("./overview.js");
+if (document.querySelector("figure[data-curves]")) import("./curves.js");
+if (document.querySelector("[data-tree]")) import("./tree.js");
+if (document.querySelector("[data-parallel]")) import("./parallel.js");

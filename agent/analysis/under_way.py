@@ -79,3 +79,13 @@ def in_words(status: Status) -> list[str]:
         minutes = (max(0.0, children) + status.repeats_s) / 60
         said.append(f"About {minutes:.0f} minutes left at the rate so far, further trainings included.")
     return said
+
+
+def last_event_in_words(store: Store, now: float | None = None) -> str:
+    """What the diary says last, of whom and how long ago; "" while it is empty."""
+    event = store.last_event()
+    if event is None:
+        return ""
+    now = time.time() if now is None else now
+    of = f" #{event.candidate}" if event.candidate else ""
+    return f"{event.kind.replace('_', ' ')}{of}, {max(0.0, now - event.time):.0f} s ago"

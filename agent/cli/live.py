@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 
 import click
@@ -16,11 +16,13 @@ from rich.text import Text
 
 from evoarch.agent.analysis.sections import front, operators
 from evoarch.agent.analysis.status import Status, lowest_of, read_status
+from evoarch.agent.analysis.under_way import last_event_in_words, phase, under_way
 from evoarch.agent.base.formatting import cell, command, printable
 from evoarch.agent.cli.views import clock, section_table
 from evoarch.agent.config.load import Config
 from evoarch.agent.search.components import Ending
 from evoarch.agent.search.session import Session
+from evoarch.archive.store import Store
 
 REFRESH = 0.5
 """Seconds between two looks at the archive."""
@@ -66,7 +68,7 @@ async def _show(session: Session, task: asyncio.Future[Ending]) -> None:
     with Live(console=screen, refresh_per_second=4, transient=True) as view:
         while not task.done():
             status = read_status(session.store, session.config, live=True)
-            view.update(picture(status, *pace(status)))
+            view.update(picture(status, *pace(status), moment(session.store, status)))
             await asyncio.wait({task}, timeout=REFRESH)
 
 
@@ -140,8 +142,29 @@ def plain(status: Status, rate: float, left: float | None) -> str:
     return f"{said}, {rate:.1f}/min, left {clock(left)}{also}"
 
 
-def picture(status: Status, rate: float, left: float | None) -> RenderableType:
-    """The live view: progress, rates, best, front, operators' yield, tokens, time left."""
+MOST_SLOTS = 8
+"""Candidates in training that the live view names."""
+
+
+def moment(store: Store, status: Status) -> list[str]:
+    """What goes on now, a line each: the phase, who is in which slot, the last event."""
+    slots = int(str(store.last_event_detail("run").get("workers", 1)))
+    training = under_way(store)
+    said = [phase(status)]
+    if training:
+        said.append(f"{len(training)} in training, {slots} slot{'s' if slots > 1 else ''}:")
+        said += [f"  #{each.candidate} {each.words}" for each in training[:MOST_SLOTS]]
+    if len(training) > MOST_SLOTS:
+        said.append(f"  {MOST_SLOTS} of {len(training)} shown")
+    if last := last_event_in_words(store):
+        said.append(f"last: {last}")
+    return said
+
+
+def picture(status: Status, rate: float, left: float | None, now: Sequence[str] = ()) -> RenderableType:
+    """The live view: progress, rates, best, front, operators' yield, tokens, time left; `now`: what goes on,
+    a line each.
+    """
     bar = Progress(
         TextColumn("{task.description}", style="bold", markup=False),
         BarColumn(40),
@@ -157,6 +180,10 @@ def picture(status: Status, rate: float, left: float | None) -> RenderableType:
         f"tokens {tokens['prompt'] + tokens['completion']:,} · isolation {status.level}",
         style="bold red" if status.level == "none" else "",
     )
+    lines = [Text(printable(each), style="dim") for each in now]
     return Group(
-        bar, line, Columns([section_table(front(status)), section_table(operators(status))], padding=(0, 4))
+        bar,
+        line,
+        *lines,
+        Columns([section_table(front(status)), section_table(operators(status))], padding=(0, 4)),
     )

@@ -25,15 +25,22 @@ FORMATS = {"html": ".html", "md": ".md"}
 @click.option(
     "--figures", "folder_of_figures", type=click.Path(path_type=Path), metavar="DIR", help="SVG files."
 )
+@click.option("--interactive", is_flag=True, help="HTML with a chart to explore; library and data inside.")
 @json_option
 def report(
-    folder: Path, output: Path | None, form: str | None, folder_of_figures: Path | None, as_json: bool
+    folder: Path,
+    output: Path | None,
+    form: str | None,
+    folder_of_figures: Path | None,
+    interactive: bool,
+    as_json: bool,
 ) -> None:
     """Write the report of a campaign: one HTML file that needs nothing else, or Markdown with its figures.
 
     \b
     Examples:
       evoarch report demo -o report.html
+      evoarch report demo --interactive -o report.html
       evoarch report demo --format md -o report.md
       evoarch report demo --json
     """
@@ -43,11 +50,13 @@ def report(
     if output and not form:
         refuse_other_ending("-o", output, tuple(FORMATS.values()), "one of these (--format says which)")
     store, config = reading(folder)
-    found = read_report(store, config)
+    form = form or next((f for f, ending in FORMATS.items() if output and output.suffix == ending), "html")
+    if interactive and form != "html":
+        raise UserError(f"--interactive: expected a report in HTML, got {form}")
+    found = read_report(store, config, interactive=interactive)
     if as_json:
         print_json("report", found.as_json())
         return
-    form = form or next((f for f, ending in FORMATS.items() if output and output.suffix == ending), "html")
     output = output or Path(f"report{FORMATS[form]}")
     images: dict[str, str] = {}
     if not output.parent.is_dir():

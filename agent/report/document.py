@@ -6,12 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from evoarch.agent.analysis.families import DrawnFamily, family_of
-from evoarch.agent.analysis.overview import Overview, read_overview
+from evoarch.agent.analysis.overview import Overview, new_history, read_overview
+from evoarch.agent.analysis.population import read_population
 from evoarch.agent.analysis.sections import Fact, ranked, sections
 from evoarch.agent.analysis.verdict import Judgement, judge
 from evoarch.agent.base.formatting import cell, finalised
@@ -21,6 +23,7 @@ from evoarch.agent.report.diff import Row, compare
 from evoarch.agent.report.docstrings import StaleDocstring, marked_lines, stale_in
 from evoarch.agent.report.figures import charts
 from evoarch.agent.report.highlight import highlight
+from evoarch.agent.report.interactive import scripts
 from evoarch.agent.report.lineage import MOST, draw_tree, lay_out
 from evoarch.agent.report.svg import Link, draw
 from evoarch.agent.statistics.front import Placed
@@ -53,7 +56,8 @@ class Report:
 
     `config`: campaign.toml as it holds; `versions`: those of the run; `shown`: the elites whose code it has;
     `bred`: how many elites are no seeds; `points`: every scored candidate in the plane of the front's figure;
-    `family`: the front's ancestors.
+    `family`: the front's ancestors; `population`: what an interactive report draws, None for one without a
+    script.
     """
 
     overview: Overview
@@ -63,6 +67,7 @@ class Report:
     bred: int
     points: Sequence[Placed]
     family: DrawnFamily
+    population: Mapping[str, Any] | None = None
 
     @property
     def left_out(self) -> str:
@@ -101,10 +106,11 @@ class Report:
         }
 
 
-def read_report(store: Store, config: Config) -> Report:
-    """Reads the report from one snapshot of the archive."""
+def read_report(store: Store, config: Config, *, interactive: bool = False) -> Report:
+    """Reads the report from one snapshot of the archive; for an interactive one with the whole population."""
     with store.snapshot():
-        overview = read_overview(store, config)
+        history = new_history(store, config)
+        overview = read_overview(store, config, history)
         elites = store.browse.some(overview.status.elites)
         order = ranked(overview)
         bred = [elite.id for elite in elites if elite.number is not None]
@@ -119,6 +125,7 @@ def read_report(store: Store, config: Config) -> Report:
             bred=len(bred),
             points=store.browse.points(overview.plotted),
             family=family_of(store, None, order, most=MOST),
+            population=read_population(store, overview, history) if interactive else None,
         )
 
 
@@ -150,7 +157,9 @@ def figures(report: Report, link: Link = lambda _: None, *, alone: bool = False)
 
 
 def as_html(report: Report) -> str:
-    """The report as one HTML file that loads nothing: no script, no font, no address."""
+    """The report as one HTML file that loads nothing: no font, no address, and a script only where the
+    report has a population.
+    """
     known = {shown.candidate.id for shown in report.shown}
     data = report.as_json()
     link = lambda identity: f"#candidate-{identity}" if identity in known else None  # noqa: E731
@@ -163,6 +172,7 @@ def as_html(report: Report) -> str:
             summary=parts[:2],
             details=parts[2:],
             style=Markup(_style()),
+            scripts=scripts(report.population) if report.population else None,
             figures=figures(report, link),
             show=lambda fact: _shown_fact(fact, link),
             number=lambda path: _number(_at(data, path), path),

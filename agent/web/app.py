@@ -17,7 +17,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -86,6 +86,10 @@ def create_app(folder: Path, root: str = "") -> Starlette:
 
     def candidate(request: Request) -> Response:
         return HTMLResponse(pages.candidate(request.path_params["identity"]))
+
+    def source(request: Request) -> Response:
+        with open_archive(folder, write=False) as store:
+            return PlainTextResponse(pages.find(store, request.path_params["identity"]).source)
 
     def lineage(request: Request) -> Response:
         return HTMLResponse(pages.lineage(request.path_params.get("identity")))
@@ -183,6 +187,7 @@ def create_app(folder: Path, root: str = "") -> Starlette:
             Route("/candidates", candidates),
             Route("/candidates.csv", candidates_csv),
             Route("/candidates/{identity:int}", candidate),
+            Route("/candidates/{identity:int}/source", source),
             Route("/candidates/{identity:int}/verdict", verdict, methods=["POST"]),
             Route("/candidates/{identity:int}/undo", undo, methods=["POST"]),
             Route("/queue/verdicts", batch, methods=["POST"]),

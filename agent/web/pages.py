@@ -20,7 +20,7 @@ from evoarch.agent.analysis.population import narrowed, read_population, read_tr
 from evoarch.agent.analysis.sections import Fact, ranked, sections
 from evoarch.agent.analysis.side_by_side import MOST as MOST_COMPARED
 from evoarch.agent.analysis.under_way import in_words, under_way
-from evoarch.agent.base.formatting import cell, finalised
+from evoarch.agent.base.formatting import cell, command, finalised
 from evoarch.agent.config.load import Config
 from evoarch.agent.config.recorded import settings_of
 from evoarch.agent.report.curves import lines_as_json
@@ -84,7 +84,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self._environment.filters |= {"cell": cell, "when": _when}
-        self._environment.globals["root"] = root
+        self._environment.globals |= {"root": root, "command": command, "folder": folder}
         self._columns: tuple[int, bytes] | None = None
         self._name = self._config().campaign.name
         with self._open() as store, store.snapshot():

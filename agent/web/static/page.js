@@ -123,3 +123,14 @@ if (document.querySelector("[data-explorer]")) import("./overview.js");
 if (document.querySelector("figure[data-curves]")) import("./curves.js");
 if (document.querySelector("[data-tree]")) import("./tree.js");
 if (document.querySelector("[data-parallel]")) import("./parallel.js");
+if (document.querySelector("[data-tab]")) import("./tabs.js");
+if (document.querySelector("table.diff")) import("./diff.js");
+if (document.querySelector("[data-views]")) import("./views.js");
+
+// What stands in a block of code, onto the clipboard.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  await navigator.clipboard.writeText(document.querySelector(button.dataset.copy).textContent);
+  button.textContent = "Copied";
+});

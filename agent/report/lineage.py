@@ -110,7 +110,7 @@ def _node(node: LineageNode, link: Link, marked: bool) -> Markup:
     kind = f"shade{node.shade}" if node.shade is not None else "unscored"
     error = candidate.metrics.get("error")
     said = f"{error:.3f}" if error is not None else str(candidate.state)
-    label = f"#{candidate.id} {candidate.name or candidate.operator}, {said}"
+    label = f"#{candidate.id} {said}, {candidate.name or candidate.operator}"
     box = Markup(
         '<g class="node {}{}" data-candidate="{}"><rect x="{}" y="{:.1f}" width="{}" height="{}" rx="4"/>'
         '<text x="{}" y="{:.1f}">{}</text><title>{}</title></g>'

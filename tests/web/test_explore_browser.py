@@ -193,7 +193,7 @@ def test_several_campaigns_are_a_list_with_curves(browser: Browser, many: Path, 
         page.goto("/")
         expect(page.locator("#list tbody tr")).to_have_count(2)
         expect(page.locator("#curves .u-over")).to_be_visible()
-        page.locator("#list tbody a").nth(1).click()
+        page.locator("#list tbody tr").nth(1).locator("a").first.click()
         page.wait_for_url("**/c/1/")
         expect(page.locator("#explore .shown")).to_contain_text("7 of 7 scored, drawn")
         page.get_by_role("link", name="Campaigns").click()

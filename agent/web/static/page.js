@@ -113,6 +113,18 @@ function pressed(event) {
   event.preventDefault();
 }
 
+// What scrolls sideways and holds no link has to be reached by the keyboard to be scrolled.
+const scrolling = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    const beyond = target.scrollWidth > target.clientWidth && !target.querySelector("a, button, input");
+    if (beyond) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
+  }
+});
+const watch = () => document.querySelectorAll(".wide:not(.scroll), .code pre, pre").forEach((each) => scrolling.observe(each));
+watch();
+document.addEventListener("evoarch:news", watch);
+
 document.addEventListener("keydown", pressed);
 document.addEventListener("focusin", readout);
 document.addEventListener("mouseover", readout);

@@ -1,14 +1,20 @@
 """What a run says while it goes on: of the loop that it runs, in words that a newcomer can read."""
 
+import io
+import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from evoarch.agent.analysis.rounds import RoundStatus
-from evoarch.agent.analysis.status import FrontPoint, Status
-from evoarch.agent.cli.live import opening_lines, plain, progress
+from evoarch.agent.analysis.status import FrontPoint, Status, read_status
+from evoarch.agent.analysis.under_way import phase
+from evoarch.agent.cli.live import moment, opening_lines, picture, plain, progress
 from evoarch.agent.config.load import load
+from evoarch.archive.store import open_archive
 from kit.command import evoarch, new_campaign
+from kit.reviewing import population_of
 
 
 def point(identity: int, error: float | None, params: float, state: str = "scored") -> FrontPoint:
@@ -80,3 +86,30 @@ def test_an_unknown_objective_is_found_before_the_walls_are_open(
     assert result.exit_code == 2
     assert f"selection.objectives: no metric '{name}'" in result.stderr
     assert not (folder / "archive.db").exists()
+
+
+def test_the_live_view_names_phase_slots_and_the_last_event(tmp_path: Path) -> None:
+    folder = population_of(tmp_path / "campaign", 2)
+    with open_archive(folder, write=True) as store:
+        (draft,) = store.draw("lm.scoped", [3], 1, {})
+        store.arrive(draft.candidate, "x = 1\n", "d")
+        store.start(draft.candidate)
+        status = read_status(store, load(folder), live=True)
+        said = moment(store, status)
+    assert said[:2] == ["interrupted", "1 in training, 1 slot:"]
+    assert re.fullmatch(r"  #6 lm\.scoped of #3, \d+ s", said[2])
+    assert re.fullmatch(r"last: started #6, \d+ s ago", said[3])
+    console = Console(record=True, width=100, file=io.StringIO())
+    console.print(picture(status, 1.0, 60.0, said))
+    text = console.export_text()
+    assert all(line.strip() in text for line in said)
+    assert "1 wait for review" in text
+
+
+def test_a_phase_says_what_is_trained_and_how_far() -> None:
+    seeds = [point(1, 0.2, 10), point(3, None, 10, "running")]
+    assert phase(Status("c", "running", 9, seeds=seeds)) == "training seeds, 1 of 2 done"
+    assert phase(Status("c", "running", 9, evaluations=4)) == "training children, 4 of at most 9 done"
+    again = Status("c", "running", 9, evaluations=9, repeats=3, repeats_due=5)
+    assert phase(again) == "training the front and the seeds again, 3 of about 8 done"
+    assert phase(Status("c", "complete", 9)) == "complete"

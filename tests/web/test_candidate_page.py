@@ -109,7 +109,7 @@ def test_a_card_of_the_queue_shows_what_a_decision_needs(tmp_path: Path) -> None
         assert "Linear(40, <mark>20</mark>)" in text
         assert f'rel="next" href="/queue?at={ids[1]}"' in text
         assert 'rel="prev"' not in text
-        assert f'data-then="/queue?at={ids[1]}"' in text
+        assert f'data-then="/queue?at={ids[1]}&amp;undo={ids[0]}"' in text
         assert "6 waiting" in client.get("/candidates").text
         assert client.post(f"/candidates/{ids[2]}/verdict", json={"kind": "veto"}, headers=headers).is_success
         # Who was decided meanwhile has no card; the next one that waits has.

@@ -18,6 +18,9 @@ def improvements(guesses: Matrix, front: Matrix, reference: NDArray[np.float64])
     exactly is the same in each guess. `front`: (points, objectives) of what was measured; points that others
     dominate do no harm. `reference`: the point that volumes are measured from.
     """
+    if len(front):
+        # Of 10^5 points some dozens are left; each of the others would be compared with every guess.
+        front = moocore.filter_dominated(front)
     if guesses.shape[2] == 2:
         return _plane(guesses, front, reference)
     known = _volume(front, reference)

@@ -7,6 +7,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from evoarch.agent.config.measuring import RungTable
 from evoarch.agent.surrogate.features import Features, features
 from evoarch.agent.surrogate.forest import Row
@@ -60,6 +62,24 @@ class Labels:
         if ended:
             return self._all[: self.ended[ended - 1]]
         return [each for each in self._all[: self.ended[0] if self.ended else None] if not each.label.bred]
+
+
+MOST_LABELS = 10_000
+"""Labels that a model is made from, so that this takes a second whatever the archive holds."""
+
+
+def thinned(labelled: Sequence[Labelled], seed: int) -> Sequence[Labelled]:
+    """Of more than about MOST_LABELS the newest half of that number, and a draw by `seed` of the candidates
+    before, each with all its labels.
+    """
+    newest = MOST_LABELS // 2
+    if len(labelled) <= MOST_LABELS:
+        return labelled
+    older = labelled[:-newest]
+    candidates = list(dict.fromkeys(each.label.candidate for each in older))
+    drawn = np.random.default_rng(seed).random(len(candidates)) < newest / len(older)
+    kept = {candidate for candidate, chosen in zip(candidates, drawn, strict=True) if chosen}
+    return [*(each for each in older if each.label.candidate in kept), *labelled[-newest:]]
 
 
 def measured_rows(labelled: Sequence[Labelled], metric: str, weight: float = 1.0) -> list[Row]:

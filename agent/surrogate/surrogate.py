@@ -15,7 +15,15 @@ from evoarch.agent.statistics.objectives import objectives
 from evoarch.agent.surrogate.calibration import calibration, judged_on
 from evoarch.agent.surrogate.features import Features
 from evoarch.agent.surrogate.forest import Forest, Row, fit
-from evoarch.agent.surrogate.labels import Labelled, Labels, arrivals, expected_rows, measured_rows, shares_of
+from evoarch.agent.surrogate.labels import (
+    Labelled,
+    Labels,
+    arrivals,
+    expected_rows,
+    measured_rows,
+    shares_of,
+    thinned,
+)
 from evoarch.agent.surrogate.transfer import OWN_WEIGHT, helps
 from evoarch.archive.store import Store
 from evoarch.evaluators.trace import Trace
@@ -124,7 +132,7 @@ class Surrogate:
         )
 
     def _fit(self, cut: int, warm: bool) -> Model | None:
-        own = self._labels.known(cut)
+        own = thinned(self._labels.known(cut), self._draw(cut))
         forests = {}
         for goal in self._goals:
             if goal in EXACT:

@@ -11,7 +11,7 @@ from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.measuring import RungTable
 from evoarch.agent.surrogate.features import features
 from evoarch.agent.surrogate.forest import Row
-from evoarch.agent.surrogate.labels import Labels, arrivals, expected_rows, measured_rows, shares_of
+from evoarch.agent.surrogate.labels import Labels, arrivals, expected_rows, measured_rows, shares_of, thinned
 from evoarch.agent.surrogate.surrogate import Surrogate
 from evoarch.agent.surrogate.transfer import foreign_labels, helps
 from evoarch.archive.records import Evaluation, Failed, Fault, Scored
@@ -61,6 +61,25 @@ def labels(store: Store) -> Labels:
     found = Labels(store, shares_of(RUNGS))
     found.read()
     return found
+
+
+def test_of_many_labels_the_newest_and_whole_candidates_of_the_others_are_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = archive(tmp_path)
+    for _ in range(60):
+        candidate = begun(store, 100)
+        for rung in ("rung1", "rung2", "full"):
+            scored(store, candidate, 0.4, rung)
+    known = labels(store).known(60)
+    assert thinned(known, 1) is known
+    monkeypatch.setattr("evoarch.agent.surrogate.labels.MOST_LABELS", 60)
+    taken = thinned(known, 1)
+    assert list(taken[-30:]) == list(known[-30:])
+    drawn = [each.label.candidate for each in taken[:-30]]
+    assert all(drawn.count(candidate) == 3 for candidate in drawn)
+    assert 0 < len(drawn) < 75
+    assert taken == thinned(known, 1) != thinned(known, 2)
 
 
 def test_every_rung_is_a_row_and_a_child_that_failed_says_only_that_it_did(tmp_path: Path) -> None:

@@ -94,6 +94,10 @@ class Store(Queries):
         """Append one line to the diary; its id."""
         return self._db.event(kind, candidate, detail)
 
+    def keep(self, key: str, value: object) -> None:
+        """Set a fact of table meta, as JSON; the diary has no line of it, so that a replay waits for none."""
+        self._db.do("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", key, as_json(value))
+
     def add_seed(self, name: str, source: str, source_digest: str, *, operator: str = "seed") -> Candidate:
         """A baseline model file, queued for evaluation. Names are unique."""
         with self._db.transaction():

@@ -364,6 +364,11 @@ def _doubts(status: Status) -> Section:
             f"evoarch itself failed {status.ours} times over a candidate, which is then tried once more and "
             "set aside; the archive has the traceback (events of kind broke): please report it."
         )
+    said += [
+        f"The tracker {name} was not told: {failed} (`evoarch track` tells it)."
+        for name, failed in status.trackers.items()
+        if failed
+    ]
     return Section("doubts", "To look at", sentences=tuple(said))
 
 

@@ -132,6 +132,8 @@ class Status:
     """Candidates that err much less on the validation split than on fresh examples; none in a live view."""
     ours: int = 0
     """Failures of evoarch itself over a candidate (agent.evaluation.last_resort)."""
+    trackers: Mapping[str, str] = field(default_factory=dict)
+    """Of each tracker that was told of the campaign: why the last attempt failed, "" where it did not."""
     level: str = ""
     cpu_s: float = 0.0
     elapsed_s: float = 0.0
@@ -139,6 +141,20 @@ class Status:
     def as_json(self) -> dict[str, object]:
         """All fields as JSON has them; `evoarch status --json` prints it."""
         return asdict(self)
+
+
+TRACK = "track."
+"""How the name of a fact begins that says how far a tracker was told (agent/tracking/feed.py)."""
+
+
+def trackers(store: Store) -> dict[str, str]:
+    """By tracker, why it was not told."""
+    found = {key: value for key, value in store.facts().items() if key.startswith(TRACK)}
+    return {
+        key.removeprefix(TRACK): str(value.get("failed", ""))
+        for key, value in found.items()
+        if isinstance(value, Mapping)
+    }
 
 
 LIMITING = ("constraint:", "static:")
@@ -262,6 +278,7 @@ def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
         operators=yields,
         costs=costs_of(yields),
         idle=None if live else idle_of(store.yields.slot_events(), store.yields.slot_seconds()),
+        trackers=trackers(store),
         level=str(store.last_event_detail("session").get("level", "")),
         cpu_s=round(store.totals.cpu_seconds(), 3),
         elapsed_s=round(store.totals.elapsed(), 3),

@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, str] = {
     "lineage": "candidates",
     "list": "candidates",
     "lm": "lm",
+    "mcp": "mcp",
     "report": "report",
     "review": "review",
     "run": "campaigns",
@@ -44,6 +45,7 @@ COMMANDS: Mapping[str, str] = {
     "show": "candidates",
     "status": "campaigns",
     "tasks": "machine",
+    "track": "track",
     "tuning": "tuning",
     "zoo": "zoo",
 }

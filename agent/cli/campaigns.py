@@ -16,7 +16,7 @@ from evoarch.agent.base.errors import UserError
 from evoarch.agent.base.formatting import command, printable
 from evoarch.agent.cli.common import INTERRUPTED, folder_argument, json_option, print_json, tell
 from evoarch.agent.cli.trust import agree, trust_option
-from evoarch.agent.config.profiles import PROFILES, profile
+from evoarch.agent.config.profiles import PROFILES
 from evoarch.agent.search.campaign_template import EVALUATIONS, LM_TABLES
 
 if TYPE_CHECKING:
@@ -85,13 +85,8 @@ def init(
       evoarch init paper --task mnist1d --profile evoprompting
       evoarch init zoo --task digits --seeds starnet,mobileone,regnet --params 50k
     """
-    from evoarch.agent.config.data_fingerprint import fingerprint
-    from evoarch.agent.config.load import load
-    from evoarch.agent.config.trust import code_of, remember
+    from evoarch.agent import api
     from evoarch.agent.lm.local.embedded import PACKAGE
-    from evoarch.agent.search.named_seeds import budget_of, named_seeds
-    from evoarch.agent.search.new_campaign import write_campaign
-    from evoarch.evaluators.tasks import load_task, moved
 
     missing = lm == "embedded" and find_spec(PACKAGE) is None
     asked = profile_name or context.get_parameter_source("lm") is not ParameterSource.DEFAULT
@@ -102,34 +97,27 @@ def init(
         raise UserError(f"{option} is the size of families of the zoo: expected --seeds beside it")
     if params and flops:
         raise UserError("--params and --flops: expected one of them")
-    budget = budget_of(size or "20k", option)
-    chosen = (profile_name, profile(profile_name)) if profile_name else None
-    if chosen and lm == "none":
+    if profile_name and lm == "none":
         raise UserError(f"--profile {profile_name}: expected a language model, got --lm none")
-    task = load_task(task_name)
-    # A task of one's own is looked at now, its data included, not when a run has begun.
-    fingerprint(task_name, task, seed)
-    chosen_seeds = named_seeds(seeds.split(","), task, budget, flops=bool(flops)) if seeds else None
-    written = write_campaign(
+    written = api.init(
         folder,
-        task,
-        task_name=moved(task_name, Path(), folder),
-        name=name or folder.resolve().name,
+        task_name,
+        name=name or "",
         seed=seed,
         evaluations=evaluations,
         lm=lm,
-        profile=chosen,
-        seeds=chosen_seeds.sources if chosen_seeds else None,
+        profile=profile_name or "",
+        seeds=seeds.split(",") if seeds else (),
+        size=size or "20k",
+        size_is_flops=bool(flops),
     )
-    if code := code_of(load(folder), folder):
-        remember(folder, code)  # it was named here, and has run just now
-    for note in getattr(task, "notes", ()):
+    for note in written.data_notes:
         click.echo(printable(f"data: {note}"))
     for path in written.paths:
-        size = chosen_seeds.sizes.get(path.stem, "") if chosen_seeds else ""
+        size = written.sizes.get(path.stem, "")
         click.echo(f"wrote {path}{size and f': {size}'}")
     click.echo(f"wrote {written.schema}: what editors check campaign.toml by")
-    for note in written.notes:
+    for note in written.profile_notes:
         click.echo(f"profile {profile_name}: {note}")
     if len(written.paths) == 1:
         click.echo(f"task {task_name} brings no baselines: seeds/ is empty")
@@ -251,16 +239,16 @@ async def _run(
 ) -> Ending:
     from evoarch.agent.cli.live import live, opening
     from evoarch.agent.search.session import open_session
+    from evoarch.agent.tracking.launch import tracked
 
     async with open_session(folder, settings=settings, replay=replay, unsafe=unsafe) as session:
         if not quiet:
             for line in opening(session, folder):
                 click.echo(line, err=True)
         stop.watch(session)
-        work = session.campaign.run()
-        if quiet:
-            return await work
-        return await live(session, work)
+        with tracked(folder, session.config.track):
+            work = session.campaign.run()
+            return await (work if quiet else live(session, work))
 
 
 @click.command()

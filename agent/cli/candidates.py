@@ -52,9 +52,9 @@ def list_(
       evoarch list demo 'state:failed,rejected' --columns why
       evoarch list demo --csv
     """
+    from evoarch.agent.analysis.filtering import chosen_by, order_of
     from evoarch.agent.cli.candidate_views import listed, row
     from evoarch.agent.cli.common import tell
-    from evoarch.agent.cli.filtering import chosen_by, order_of
     from evoarch.agent.cli.output import console, paged, reading
     from evoarch.agent.report.spreadsheet import as_csv
     from evoarch.agent.statistics.front import elites

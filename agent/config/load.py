@@ -30,6 +30,7 @@ from evoarch.agent.config.tables import (
     SeedsTable,
     SelectionTable,
 )
+from evoarch.agent.config.tracking import TrackTable
 
 FILE = "campaign.toml"
 
@@ -68,6 +69,14 @@ class Config(Table):
     tuning: TuningTable = TuningTable()
     lm: tuple[LMSettings, ...] = ()
     operators: tuple[OperatorTable, ...] = Field(min_length=1)
+    track: tuple[TrackTable, ...] = ()
+
+    @model_validator(mode="after")
+    def _trackers_differ(self) -> Config:
+        names = [table.tracker for table in self.track]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two [[track]] tables name the same tracker: {', '.join(names)}")
+        return self
 
     @model_validator(mode="after")
     def _operators_have_their_models(self) -> Config:

@@ -35,7 +35,19 @@ class Loop:
 
 
 _BOTH = frozenset(
-    {"campaign", "budget", "seeds", "constraints", "filter", "trainer", "sandbox", "review", "prompts", "lm"}
+    {
+        "campaign",
+        "budget",
+        "seeds",
+        "constraints",
+        "filter",
+        "trainer",
+        "sandbox",
+        "review",
+        "prompts",
+        "lm",
+        "track",
+    }
     | {f"evaluation.{key}" for key in EvaluationTable.model_fields if key != "order"}
 )
 

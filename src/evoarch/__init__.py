@@ -11,7 +11,18 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from evoarch.agent.api import open_archive, run_campaign
+    from evoarch.agent.api import (
+        candidates,
+        compare,
+        confirm,
+        evaluate,
+        export,
+        init,
+        open_archive,
+        run,
+        run_campaign,
+        status,
+    )
     from evoarch.agent.base.errors import UserError
     from evoarch.agent.config.lm import LMSettings
     from evoarch.agent.lm.base import LM, LMError, LMReply, LMRequest
@@ -35,7 +46,18 @@ if TYPE_CHECKING:
     from evoarch.sandbox.vet import vet
 
 _HOMES = {
-    "agent.api": ("open_archive", "run_campaign"),
+    "agent.api": (
+        "candidates",
+        "compare",
+        "confirm",
+        "evaluate",
+        "export",
+        "init",
+        "open_archive",
+        "run",
+        "run_campaign",
+        "status",
+    ),
     "agent.base.errors": ("UserError",),
     "agent.config.lm": ("LMSettings",),
     "agent.lm.base": ("LM", "LMError", "LMReply", "LMRequest"),
@@ -98,11 +120,19 @@ __all__ = [
     "TaskContract",
     "TaskError",
     "UserError",
+    "candidates",
     "canonical",
+    "compare",
+    "confirm",
+    "evaluate",
+    "export",
+    "init",
     "load_task",
     "open_archive",
+    "run",
     "run_campaign",
     "source_digest",
+    "status",
     "vet",
 ]
 

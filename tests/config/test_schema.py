@@ -71,6 +71,7 @@ SOUND: dict[str, Any] = {
     "operators": [{"name": "random"}],
     "lm": [{"backend": "embedded"}],
     "rounds": {},
+    "track": [{"tracker": "mlflow"}],
     "evaluation": {"rungs": [{"share": 0.5}], "slot": {}},
 }
 BAD = ["word", True, -1, 0, 1, 1.5, 10**9, [], ["word"], [0.5], {}, {"a": "word"}, {"a": -1.0}]

@@ -1,4 +1,4 @@
-"""What a list is asked for on the command line, as the archive takes it."""
+"""What a list is asked for in words, as the archive takes it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""evoarch for coding agents: its commands as tools, and SKILL.md (docs/mcp.md)."""

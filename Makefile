@@ -23,7 +23,7 @@ ORACLES += omegaconf==2.4.0 pycocotools==2.0.11 hyperpyyaml==1.2.3 ruamel.yaml==
 	sentencepiece==0.2.3 colt5-attention==0.11.2 local-attention==1.11.2 hyper-connections==0.4.11
 
 .PHONY: setup demo readme test test-slow check bench results browser clean vetting-docs config-docs security-table zoo-oracle \
-	zoo-docs
+	zoo-docs site
 
 setup: $(VENV)/.ready
 
@@ -73,6 +73,9 @@ config-docs: setup
 
 zoo-docs: setup
 	$(BIN)/python -m benchmarks.zoo
+
+site: setup
+	$(BIN)/mkdocs build
 
 results: setup
 	$(BIN)/python -m benchmarks.results

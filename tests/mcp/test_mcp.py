@@ -14,27 +14,28 @@ from evoarch.agent.mcp.told_apart import seeds_needed
 from evoarch.agent.statistics.noise import Noise
 from kit.command import SCRIPT, small_campaign
 from kit.paths import ROOT
-from mcp import Client, StdioServerParameters
+
+mcp = pytest.importorskip("mcp", reason="the extra mcp is not installed")
 
 TOOLS = {"tasks", "status", "candidates", "show", "differ", "init", "estimate", "run", "stop", "confirm"}
 
 
-async def called(client: Client, tool: str, **arguments: object) -> tuple[dict[str, Any], bool]:
+async def called(client: Any, tool: str, **arguments: object) -> tuple[dict[str, Any], bool]:
     """What a tool answered, and whether that is an error."""
     found: Any = await client.call_tool(tool, arguments)
     return json.loads(found.content[0].text), bool(found.is_error)
 
 
-def talking(root: Path, allow: Sequence[str] = ()) -> StdioServerParameters:
+def talking(root: Path, allow: Sequence[str] = ()) -> Any:
     words = [word for each in allow for word in ("--allow", each)]
     env = {"EVOARCH_TRUST": "1", "OMP_NUM_THREADS": "1"}
-    return StdioServerParameters(command=SCRIPT, args=["mcp", "--root", str(root), *words], env=env)
+    return mcp.StdioServerParameters(command=SCRIPT, args=["mcp", "--root", str(root), *words], env=env)
 
 
 def test_who_may_only_read_is_refused_the_rest_in_a_form_for_programs(tmp_path: Path) -> None:
     async def work() -> None:
         made, _ = server(tmp_path, ())
-        async with Client(made) as client:
+        async with mcp.Client(made) as client:
             assert {tool.name for tool in (await client.list_tools()).tools} == TOOLS
             for tool, needs in (("run", "run"), ("init", "run"), ("estimate", "run"), ("stop", "run")):
                 answer, wrong = await called(client, tool, folder="demo")
@@ -73,7 +74,7 @@ def test_an_agent_runs_a_campaign_and_is_refused_its_sealed_test(tmp_path: Path)
     small_campaign(tmp_path / "demo", "--evaluations", "10")
 
     async def work() -> None:
-        async with Client(talking(tmp_path, ["run"])) as client:
+        async with mcp.Client(talking(tmp_path, ["run"])) as client:
             assert {tool.name for tool in (await client.list_tools()).tools} == TOOLS
             answer, wrong = await called(client, "run", folder="demo")
             assert (answer["started"], wrong) == ("demo", False)

@@ -45,14 +45,23 @@ LINES = [
     ("scale", "DIR", "1"),
     ("schema",),
     ("seed", "add", "DIR", "MODEL", "--dry-run"),
+    ("track", "DIR"),
     ("tuning", "export", "DIR", "-o", "NEW/data.jsonl"),
 ]
 """Commands that print lines as they are: the same ones whatever the width."""
 
-REFUSED = {"compare": "nothing is compared yet", "evaluate": "the model file is one for other inputs"}
+REFUSED = {
+    "compare": "nothing is compared yet",
+    "evaluate": "the model file is one for other inputs",
+    "track": "there is no tracker to tell",
+}
 """Of these the line is an error, in much less time than it takes to have another one."""
 
-ELSEWHERE = {"confirm": "has a test of its own below", "review": "two lines, then a server"}
+ELSEWHERE = {
+    "confirm": "has a test of its own below",
+    "mcp": "speaks to a program",
+    "review": "two lines, then a server",
+}
 
 
 def test_every_command_is_looked_at() -> None:

@@ -30,7 +30,9 @@ def track(folder: Path, seconds: float) -> None:
     open_archive(folder, write=False).close()
     tables = settings_for_run(folder).config.track
     if not tables:
-        raise UserError(f"{folder}: campaign.toml has no [[track]] table; there is no tracker to tell")
+        raise UserError(
+            f"{folder}: campaign.toml has no [[track]] table; there is no tracker to tell", code=1
+        )
     failed = []
     for table in tables:
         problem = catch_up(folder, table, seconds)

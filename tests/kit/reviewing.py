@@ -89,7 +89,7 @@ def population_of(path: Path, count: int = 40) -> Path:
             settled(
                 store, draft.candidate, 0.3 - 0.2 * number / count, 5000.0 + 400 * (number % 7) - 90 * number
             )
-        (draft,) = store.draw("syntactic.mutate", [3], 1, {})
+        (draft,) = store.draw("syntactic.mutate", [1], 1, {})
         store.arrive(draft.candidate, MODEL.format(9), "waits")
         store.start(draft.candidate)
         store.hold(draft.candidate)

@@ -92,6 +92,23 @@ def test_the_tree_lights_a_family_and_opens_a_candidate(browser: Browser, addres
         page.wait_for_url("**/candidates/4")
 
 
+BLUE = """() => {
+  const canvas = document.querySelector("#population canvas");
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let found = 0;
+  for (let at = 0; at < data.length; at += 4) found += data[at + 3] > 200 && data[at + 2] > data[at] + 90;
+  return found }"""
+
+
+def test_the_tree_of_seeds_alone_has_its_points(browser: Browser, tmp_path: Path) -> None:
+    with reviewed(population_of(tmp_path / "seeds", 0)) as address, opened(browser, address) as page:
+        page.goto("/tree")
+        page.locator("#population canvas").first.wait_for()
+        # The front's dot, which is drawn in a frame after the picture's place is there.
+        while not page.evaluate(BLUE):
+            page.evaluate("() => new Promise(requestAnimationFrame)")
+
+
 def test_parallel_coordinates_are_drawn_of_what_fits(browser: Browser, address: str) -> None:
     with opened(browser, address) as page:
         page.goto("/parallel?q=op:lm*")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from evoarch.evaluators.task import Recipe
+from evoarch.evaluators.checks import input_shape
+from evoarch.evaluators.task import Recipe, SupervisedTask
 from evoarch.sandbox.recipe import read
 
 
@@ -24,3 +25,14 @@ def of_genome(recipe: Recipe, source: str) -> Recipe:
         weight_decay=float(own.get("weight_decay", recipe.weight_decay)),
         schedule=own.get("schedule", recipe.schedule),
     )
+
+
+def augmentations(task: SupervisedTask) -> tuple[str, ...]:
+    """What may change a training batch of `task` without changing what its targets mean."""
+    if "vocab_size" in task.offers or task.loss == "masked_squared_error":
+        return ()
+    categories = task.offers.get("categories")
+    plain = not (isinstance(categories, list | tuple) and any(categories))
+    by_rank = {2: ("shift", "cutout"), 3: ("flip", "crop", "cutout")}.get(len(input_shape(task)), ())
+    mixed = ("mixup",) if plain and task.loss != "pixel_cross_entropy" else ()
+    return (*by_rank, *(("noise",) if plain else ()), *mixed)

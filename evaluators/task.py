@@ -24,6 +24,12 @@ class Recipe:
     and the one with the lowest validation error counts (chosen by the trusted process). With rungs, an
     annealed recipe trains its first `hold` steps at a constant rate (evaluators.inside.schedule). `searched`:
     whether a genome's own RECIPE changes it (evaluators.recipe).
+
+    `optimiser`: adamw, sgd (Nesterov) or muon. `schedule`: onecycle, cosine (with a linear rise over the
+    share `warmup` of the steps) or constant. `clip`: the largest norm of all gradients (0: any). `average`:
+    the decay of an exponential moving average of the weights, which is what is kept (0: none).
+    `label_smoothing`, `class_weights` ("none", "balanced"): of losses over classes. `augment`: names of
+    evaluators.inside.augment, which evaluators.recipe.augmentations says of a task.
     """
 
     name: str
@@ -36,6 +42,12 @@ class Recipe:
     checkpoints: int = 1
     hold: int = 0
     searched: bool = False
+    warmup: float = 0.0
+    clip: float = 0.0
+    average: float = 0.0
+    label_smoothing: float = 0.0
+    class_weights: str = "none"
+    augment: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

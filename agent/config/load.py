@@ -14,7 +14,13 @@ from evoarch.agent.base.errors import UserError, nearest
 from evoarch.agent.base.formatting import command
 from evoarch.agent.config.lm import LMSettings
 from evoarch.agent.config.loops import loop_of, unread
-from evoarch.agent.config.measuring import EvaluationTable, FilterTable, SandboxTable, TrainerTable
+from evoarch.agent.config.measuring import (
+    EvaluationTable,
+    FilterTable,
+    RecipeTable,
+    SandboxTable,
+    TrainerTable,
+)
 from evoarch.agent.config.rounds import RoundsTable, TuningTable
 from evoarch.agent.config.surrogate import SurrogateTable
 from evoarch.agent.config.table import Table
@@ -58,6 +64,7 @@ class Config(Table):
     selection: SelectionTable = SelectionTable()
     constraints: ConstraintsTable = ConstraintsTable()
     evaluation: EvaluationTable = EvaluationTable()
+    recipe: RecipeTable = RecipeTable()
     filter: FilterTable = FilterTable()
     surrogate: SurrogateTable = SurrogateTable()
     trainer: TrainerTable = TrainerTable()

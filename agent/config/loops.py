@@ -40,6 +40,7 @@ _BOTH = frozenset(
         "budget",
         "seeds",
         "constraints",
+        "recipe",
         "filter",
         "trainer",
         "sandbox",

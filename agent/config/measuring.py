@@ -122,6 +122,29 @@ class EvaluationTable(Table):
         return Limits(self.wall_clock, self.cpu_seconds, self.memory << 20, self.output << 20)
 
 
+class RecipeTable(Table):
+    """What changes of the task's recipe, in searching and in `confirm` alike (docs/tasks.md)."""
+
+    rate_factor: Annotated[float, KeyUnit("factor"), Field(gt=0, le=100)] = 1.0
+    """The recipe's learning rate times this; SGD wants more than AdamW."""
+    optimiser: Literal["", "adamw", "sgd", "muon"] = ""
+    """`sgd` has Nesterov's momentum; `muon` takes matrices, AdamW the rest; "": the recipe's."""
+    schedule: Literal["", "onecycle", "cosine", "constant"] = ""
+    """Of the learning rate; "": the recipe's."""
+    warmup: Annotated[Share, Field(ge=0, lt=1)] = 0.0
+    """Of the steps, in which the rate of `cosine` rises."""
+    clip: Annotated[float, KeyUnit("norm"), Field(ge=0)] = 0.0
+    """The largest norm of all gradients together; 0: any."""
+    average: Annotated[Share, Field(ge=0, lt=1)] = 0.0
+    """The decay of a moving average of the weights, which is what is kept and scored; 0: none."""
+    label_smoothing: Annotated[Share, Field(ge=0, lt=1)] = 0.0
+    """The share of a target that is spread over all classes."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """`balanced`: each class counts as much as any other in the training loss."""
+    augment: tuple[Literal["flip", "crop", "shift", "cutout", "noise", "mixup"], ...] = ()
+    """Changes of training batches, in this order."""
+
+
 class FilterTable(Table):
     """A zero-cost score that turns children away before their training."""
 

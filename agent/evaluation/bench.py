@@ -19,6 +19,7 @@ from evoarch.agent.evaluation.devices import devices_of, worker_count
 from evoarch.agent.evaluation.external_trainer import trains_by_command, whole, with_trainer
 from evoarch.agent.evaluation.halving import held
 from evoarch.agent.evaluation.ray_pool import open_ray
+from evoarch.agent.evaluation.recipe_changes import changed
 from evoarch.agent.evaluation.walls import choose_level, open_walls
 from evoarch.agent.seeding.record import FrozenSeed, frozen_seeds
 from evoarch.agent.seeding.runner import over
@@ -133,7 +134,7 @@ def plan_bench(config: Config, folder: Path, *, recipe: str = "", files: Path | 
     config = with_time(config, usual, chosen)
     if config.evaluation.recipe_search:
         chosen = searched(task, chosen)
-    chosen = whole(chosen, config, task)
+    chosen = whole(changed(chosen, config, task), config, task)
     if config.evaluation.rungs and not recipe:
         chosen = held(chosen, config.evaluation.rungs)
     exempt = _held_by_seeds(folder, config)

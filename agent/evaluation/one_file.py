@@ -10,7 +10,7 @@ from pathlib import Path
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.load import Config
-from evoarch.agent.config.measuring import EvaluationTable, SandboxTable
+from evoarch.agent.config.measuring import EvaluationTable, RecipeTable, SandboxTable
 from evoarch.agent.config.tables import CampaignTable, OperatorTable
 from evoarch.agent.evaluation.bench import Bench, open_bench, open_timing, plan_bench
 from evoarch.agent.evaluation.constraints import cumulated, static_metrics
@@ -62,14 +62,16 @@ def plain_settings(task: str, recipe: str, seed: int, imports: Sequence[str] = (
 
 def needs_campaign(config: Config) -> bool:
     """Whether `plain_settings` may not do for a file of this campaign, which has a task from a file of its
-    own, another environment, device, training program or bound on the error, or larger limits. The wall
-    clock alone is none of them: CPU seconds bound a training, and the clock leaves room on a busy machine.
+    own, another environment, device, training program, [recipe] or bound on the error, or larger limits. The
+    wall clock alone is none of them: CPU seconds bound a training, and the clock leaves room where others
+    compute too.
     """
     plain, evaluation, sandbox = EvaluationTable(), config.evaluation, config.sandbox
     return bool(
         sandbox.python
         or sandbox.preload
         or config.trainer.command
+        or config.recipe != RecipeTable()
         or evaluation.device != plain.device
         or config.constraints.error is not None
         or from_file(config.campaign.task)

@@ -14,6 +14,7 @@ from evoarch.agent.base.ordering import EventOrder
 from evoarch.agent.base.versions import versions
 from evoarch.agent.config.data_fingerprint import fingerprint, moved_settings, refuse_changed, retell
 from evoarch.agent.config.load import FILE, Config
+from evoarch.agent.config.measuring import RecipeTable
 from evoarch.agent.config.recorded import Settings, settings_for_run, settings_of_replay
 from evoarch.agent.evaluation.bench import BenchPlan, open_bench, plan_bench, refuse_untimed
 from evoarch.agent.evaluation.constraints import wanted
@@ -45,7 +46,7 @@ from evoarch.archive.store import Store, create, open_archive
 from evoarch.evaluators.failures import failure_of
 from evoarch.evaluators.registry import Measuring
 from evoarch.evaluators.replies import DryRunPassed
-from evoarch.evaluators.task import Task
+from evoarch.evaluators.task import Recipe, Task
 from evoarch.prompts.contexts import NO_CARD, TaskCard
 from evoarch.sandbox.genome import source_digest
 from evoarch.sandbox.limits import Level
@@ -129,17 +130,17 @@ async def open_session(
             bench.pool,
             choose,
             task.ceiling if config.constraints.error is None else config.constraints.error,
-            _card(config, task) if lms and config.prompts.card else NO_CARD,
+            _card(config, task, bench.plan.recipe) if lms and config.prompts.card else NO_CARD,
         )
         config = with_own_names(config, operators)
         event_order: EventOrder | None = recorded_order(replay) if replay else None
         yield Session(store, config, Campaign(store, config, parts, event_order), parts, bench.level)
 
 
-def _card(config: Config, task: Task) -> TaskCard:
+def _card(config: Config, task: Task, recipe: Recipe) -> TaskCard:
     return task_card(
         task,
-        task.recipes[config.evaluation.recipe],
+        recipe,
         deciding(config.selection),
         limits=config.constraints,
         imports=config.sandbox.imports,
@@ -231,6 +232,7 @@ _MEASURE = (
     ("evaluation", "autocast"),
     ("evaluation", "metrics"),
     ("trainer", "command"),
+    *(("recipe", key) for key in RecipeTable.model_fields),
 )
 _DEFAULTS: Mapping[str, object] = {
     "grown": False,
@@ -240,6 +242,7 @@ _DEFAULTS: Mapping[str, object] = {
     "autocast": "off",
     "metrics": [],
     "command": [],
+    **RecipeTable().model_dump(mode="json"),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -81,3 +82,45 @@ bit, but for the last two, whose sums are taken in another order).
 Outputs (detached) and targets as there. No graph is built, so that nothing in it saves the targets: a genome
 may look at what torch saves for a backward pass. It costs less than a graph of its own, too.
 """
+
+
+def gradient_of(
+    loss: str, recipe: Mapping[str, Any], targets: Tensor, outputs: int
+) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """The loss called `loss` and its gradient, with the recipe's `label_smoothing` and `class_weights`.
+
+    `targets`: all of the training split, whose classes are counted; `outputs`: how many classes there are.
+    With `balanced` weights each class counts as much as any other. Without either, this is GRADIENTS.
+    """
+    smoothing, balanced = recipe.get("label_smoothing", 0.0), recipe.get("class_weights") == "balanced"
+    if not smoothing and not balanced:
+        return GRADIENTS[loss]
+    weights = torch.ones(outputs, device=targets.device)
+    if balanced:
+        counts = torch.bincount(targets[targets != IGNORED], minlength=outputs).float()
+        weights = torch.where(counts > 0, counts.sum() / (outputs * counts.clamp(min=1)), 0.0)
+
+    pixels = loss == "pixel_cross_entropy"
+
+    def soft(logits: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+        rows = logits.movedim(1, -1) if pixels else logits
+        flat, told = rows.flatten(0, -2), classes.flatten()
+        value, gradient = _soft_cross_entropy(flat, told, weights, smoothing)
+        gradient = gradient.view(rows.shape)
+        return value, gradient.movedim(-1, 1).contiguous() if pixels else gradient
+
+    return soft
+
+
+def _soft_cross_entropy(
+    rows: Tensor, classes: Tensor, weights: Tensor, smoothing: float
+) -> tuple[Tensor, Tensor]:
+    """Of (n, classes) logits; an example counts as its class weighs, and the sum of weights divides."""
+    known = classes != IGNORED
+    told = classes.where(known, torch.zeros_like(classes))
+    count = weights[told] * known
+    count = (count / count.sum().clamp(min=1e-12))[:, None].to(rows.dtype)
+    logs = functional.log_softmax(rows, 1)
+    wanted = torch.full_like(logs, smoothing / logs.shape[1])
+    wanted.scatter_add_(1, told[:, None], torch.full_like(wanted[:, :1], 1.0 - smoothing))
+    return -(count * wanted * logs).sum(), count * (logs.exp() - wanted)

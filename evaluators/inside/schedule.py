@@ -33,8 +33,10 @@ def scheduler(
     recipe's own schedule: torch's OneCycleLR, or a constant rate. Raises ValueError for another name.
     """
     kind, peak = recipe["schedule"], recipe["rate"]
-    if kind not in ("constant", "onecycle"):
-        raise ValueError(f"recipe.schedule: expected onecycle or constant, got {kind!r}")
+    if kind not in ("constant", "onecycle", "cosine"):
+        raise ValueError(f"recipe.schedule: expected onecycle, cosine or constant, got {kind!r}")
+    if kind == "cosine":
+        return _cosine(optimiser, recipe)
     if kind == "constant":
         return lambda step: None
     if not recipe["hold"]:
@@ -48,6 +50,22 @@ def scheduler(
     def set_rate(step: int) -> None:
         for group in optimiser.param_groups:
             group["lr"] = peak * annealed(step, recipe["hold"], recipe["steps"])
+
+    return set_rate
+
+
+def _cosine(optimiser: torch.optim.Optimizer, recipe: Mapping[str, Any]) -> Callable[[int], None]:
+    """A linear rise over the share `recipe["warmup"]` of the steps, then half a cosine down to 0."""
+    steps, peak = recipe["steps"], recipe["rate"]
+    rise = round(recipe.get("warmup", 0.0) * steps)
+
+    def set_rate(step: int) -> None:
+        if step < rise:
+            share = (step + 1) / rise
+        else:
+            share = 0.5 * (1.0 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
+        for group in optimiser.param_groups:
+            group["lr"] = peak * share
 
     return set_rate
 

@@ -8,8 +8,9 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from torch import Tensor, autograd, nn
+from torch import Tensor, autograd
 
+from evoarch.evaluators.inside.augment import augmenter
 from evoarch.evaluators.inside.build import (
     Announce,
     Reply,
@@ -20,7 +21,8 @@ from evoarch.evaluators.inside.build import (
     state_of,
 )
 from evoarch.evaluators.inside.device import casting, device_of, in_full, placed
-from evoarch.evaluators.inside.losses import GRADIENTS
+from evoarch.evaluators.inside.losses import gradient_of
+from evoarch.evaluators.inside.optimisers import Average, clip, optimisers_of
 from evoarch.evaluators.inside.resume import inherit, part_of, restore, snapshot
 from evoarch.evaluators.inside.schedule import scheduler
 
@@ -53,39 +55,51 @@ def train(
     materialise(model, inputs[:2])
     inherit(model, part_of(arrays, "inherit/"))
     outputs = outputs_of(options)
-    loss_of = GRADIENTS[options["loss"]]
-    optimiser = _optimiser(model, recipe)
-    before_step = scheduler(optimiser, recipe, start)
+    classes = outputs[-1] if options["loss"] == "next_token" else outputs[0]
+    loss_of = gradient_of(options["loss"], recipe, targets, classes)
+    optimisers = optimisers_of(model, recipe)
+    before_step = [scheduler(optimiser, recipe, start) for optimiser in optimisers]
+    augment, average = augmenter(recipe, inputs), Average(recipe.get("average", 0.0))
     # Its own generator: how often a model draws must not change which examples it sees; on the CPU, so that
     # they are the same on every device.
     order = torch.Generator().manual_seed(torch.initial_seed())
     batches = _batches(len(targets), min(recipe["batch"], len(targets)), stop, order)
     if start:
-        restore(model, optimiser, part_of(arrays, "state/"), options)
+        restore(model, optimisers[0], part_of(arrays, "state/"), options)
     marks = {step: number for number, step in enumerate(_marks(recipe, start, stop))}
     tensors: dict[str, Tensor] = {}
     ties: dict[str, str] = {}
     losses: list[float] = []
     for step, drawn in enumerate(batches[start:], start=start):
-        before_step(step)
-        optimiser.zero_grad(set_to_none=True)
+        for set_rate, optimiser in zip(before_step, optimisers, strict=True):
+            set_rate(step)
+            optimiser.zero_grad(set_to_none=True)
         batch = drawn.to(inputs.device)
+        x, y, others, share = augment(inputs.index_select(0, batch), targets.index_select(0, batch))
         with casting(options):
-            logits = check_logits(model(inputs.index_select(0, batch)), len(batch), outputs)
+            logits = check_logits(model(x), len(batch), outputs)
         # Beside the model's graph: nothing that a model can hold leads to the targets.
-        loss, gradient = loss_of(in_full(logits.detach()), targets.index_select(0, batch))
+        loss, gradient = loss_of(in_full(logits.detach()), y)
+        if others is not None:
+            loss_other, gradient_other = loss_of(in_full(logits.detach()), others)
+            loss = share * loss + (1.0 - share) * loss_other
+            gradient = share * gradient + (1.0 - share) * gradient_other
         losses.append(loss.item())
         if not math.isfinite(losses[-1]):
             raise FloatingPointError(f"the training loss became {losses[-1]} at step {step + 1}")
         autograd.backward(logits, gradient.to(logits.dtype))
-        optimiser.step()
+        clip(model, recipe.get("clip", 0.0))
+        for optimiser in optimisers:
+            optimiser.step()
+        average.take(model)
         if step + 1 in marks:
             state, ties = state_of(model)
             tensors |= {
-                f"{marks[step + 1]}/{name}": value.to("cpu", copy=True) for name, value in state.items()
+                f"{marks[step + 1]}/{name}": value.to("cpu", copy=True)
+                for name, value in average.of(state).items()
             }
     if stop < recipe["steps"]:
-        tensors |= {f"state/{name}": value for name, value in snapshot(model, optimiser, options).items()}
+        tensors |= {f"state/{name}": value for name, value in snapshot(model, optimisers[0], options).items()}
     return tensors, {"ties": ties, "curve": curve(losses)}
 
 
@@ -95,17 +109,6 @@ def _marks(recipe: Mapping[str, Any], start: int, stop: int) -> list[int]:
         return [stop]
     count = recipe["checkpoints"]
     return [mark for k in range(count) if (mark := recipe["steps"] * (k + 1) // count) > start]
-
-
-def _optimiser(model: nn.Module, recipe: Mapping[str, Any]) -> torch.optim.Optimizer:
-    if recipe["optimiser"] != "adamw":
-        raise ValueError(f"recipe.optimiser: expected adamw, got {recipe['optimiser']!r}")
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    if not parameters:
-        raise ValueError("the model has no trainable parameter")
-    fused = all(p.is_floating_point() for p in parameters)
-    rate, decay = recipe["rate"], recipe["weight_decay"]
-    return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay, fused=fused)
 
 
 def _batches(examples: int, size: int, steps: int, order: torch.Generator) -> list[Tensor]:

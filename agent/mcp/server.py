@@ -7,23 +7,27 @@ here, no text: that package reads them, and they name what is imported within fu
 import json
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
 from evoarch.agent.mcp.commands import Allowed, Answer, Commands
 from evoarch.agent.mcp.told_apart import told_apart
 
+if TYPE_CHECKING:
+    from mcp.server import MCPServer
+    from mcp.types import CallToolResult
+
 Folder = Annotated[str, Field(description="The campaign's folder, relative to where the server was started.")]
 Id = Annotated[int, Field(description="A candidate's id.")]
 
 
-def server(root: Path, allowed: Collection[Allowed]) -> tuple[Any, Commands]:
+def server(root: Path, allowed: Collection[Allowed]) -> "tuple[MCPServer[Any], Commands]":
     """The server with all its tools; those that are not allowed are there, and refuse."""
     from mcp.server import MCPServer
 
     commands = Commands(root, allowed)
-    made: Any = MCPServer("evoarch", instructions=INSTRUCTIONS)
+    made: MCPServer[Any] = MCPServer("evoarch", instructions=INSTRUCTIONS)
     _reading(made, commands)
     _writing(made, commands)
     return made, commands
@@ -36,7 +40,7 @@ INSTRUCTIONS = (
 )
 
 
-def _result(answer: Answer) -> Any:
+def _result(answer: Answer) -> "CallToolResult":
     from mcp.types import CallToolResult, TextContent
 
     value = dict(answer.value)
@@ -44,7 +48,7 @@ def _result(answer: Answer) -> Any:
     return CallToolResult(content=[text], structured_content=value, is_error=answer.is_error)
 
 
-def _reading(made: Any, commands: Commands) -> None:
+def _reading(made: "MCPServer[Any]", commands: Commands) -> None:
     from mcp.types import CallToolResult, ToolAnnotations
 
     reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
@@ -87,7 +91,7 @@ def _reading(made: Any, commands: Commands) -> None:
         return _result(Answer(value, is_error=value["schema"] == "refusal/1"))
 
 
-def _writing(made: Any, commands: Commands) -> None:
+def _writing(made: "MCPServer[Any]", commands: Commands) -> None:
     from mcp.types import CallToolResult, ToolAnnotations
 
     writes = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)

@@ -1,31 +1,28 @@
 """evoarch's commands as tools of the Model Context Protocol (modelcontextprotocol.io), over standard input.
 
-The protocol's package is an extra, so it is imported where the server is made. Annotations are values
-here, no text: that package reads them, and they name what is imported within functions.
+The protocol's package is an extra: only `evoarch mcp` imports this file.
 """
+
+from __future__ import annotations
 
 import json
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
+from mcp.server import MCPServer
+from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import Field
 
 from evoarch.agent.mcp.commands import Allowed, Answer, Commands
 from evoarch.agent.mcp.told_apart import told_apart
 
-if TYPE_CHECKING:
-    from mcp.server import MCPServer
-    from mcp.types import CallToolResult
-
 Folder = Annotated[str, Field(description="The campaign's folder, relative to where the server was started.")]
 Id = Annotated[int, Field(description="A candidate's id.")]
 
 
-def server(root: Path, allowed: Collection[Allowed]) -> "tuple[MCPServer[Any], Commands]":
+def server(root: Path, allowed: Collection[Allowed]) -> tuple[MCPServer[Any], Commands]:
     """The server with all its tools; those that are not allowed are there, and refuse."""
-    from mcp.server import MCPServer
-
     commands = Commands(root, allowed)
     made: MCPServer[Any] = MCPServer("evoarch", instructions=INSTRUCTIONS)
     _reading(made, commands)
@@ -40,17 +37,13 @@ INSTRUCTIONS = (
 )
 
 
-def _result(answer: Answer) -> "CallToolResult":
-    from mcp.types import CallToolResult, TextContent
-
+def _result(answer: Answer) -> CallToolResult:
     value = dict(answer.value)
     text = TextContent(type="text", text=json.dumps(value))
     return CallToolResult(content=[text], structured_content=value, is_error=answer.is_error)
 
 
-def _reading(made: "MCPServer[Any]", commands: Commands) -> None:
-    from mcp.types import CallToolResult, ToolAnnotations
-
+def _reading(made: MCPServer[Any], commands: Commands) -> None:
     reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 
     @made.tool(annotations=reads)
@@ -91,9 +84,7 @@ def _reading(made: "MCPServer[Any]", commands: Commands) -> None:
         return _result(Answer(value, is_error=value["schema"] == "refusal/1"))
 
 
-def _writing(made: "MCPServer[Any]", commands: Commands) -> None:
-    from mcp.types import CallToolResult, ToolAnnotations
-
+def _writing(made: MCPServer[Any], commands: Commands) -> None:
     writes = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)
 
     @made.tool(annotations=writes)

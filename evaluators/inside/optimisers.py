@@ -72,7 +72,7 @@ class Average:
             return
         self._seen += 1
         decay = min(self._decay, (1 + self._seen) / (10 + self._seen))
-        update = get_ema_multi_avg_fn(decay)
+        update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call] # torch has no types for it
         kinds = {value.dtype for value in state.values()}
         for kind in kinds:
             names = [name for name, value in state.items() if value.dtype is kind]

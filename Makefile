@@ -22,7 +22,7 @@ ORACLES := torchvision==0.28.0 timm==1.0.31 effdet==0.4.1 segmentation-models-py
 ORACLES += omegaconf==2.4.0 pycocotools==2.0.11 hyperpyyaml==1.2.3 ruamel.yaml==0.18.17 ruamel.yaml.clib==0.2.15 \
 	sentencepiece==0.2.3 colt5-attention==0.11.2 local-attention==1.11.2 hyper-connections==0.4.11
 
-.PHONY: setup demo readme test test-slow check bench results browser clean vetting-docs config-docs security-table zoo-oracle \
+.PHONY: setup demo readme test test-slow test-long check bench results browser clean vetting-docs config-docs security-table zoo-oracle \
 	zoo-docs site
 
 setup: $(VENV)/.ready
@@ -45,12 +45,15 @@ readme: setup
 	$(BIN)/python -m benchmarks.readme $(DEMO)
 	$(BIN)/python benchmarks/screenshots.py $(DEMO)
 
-# Four at a time also on two cores: half of what tests do is wait for children that hang, by design.
 test: setup
-	$(OFFLINE) $(BIN)/pytest -n 4 --dist worksteal -m "not slow"
+	$(OFFLINE) $(BIN)/pytest -n 2 --dist worksteal -m "not slow and not long"
 
 test-slow: setup
-	$(OFFLINE) $(BIN)/pytest -n 4 --dist worksteal -m slow
+	$(OFFLINE) $(BIN)/pytest -n 2 --dist worksteal -m slow
+
+# Campaigns of what `make test-slow` tries a part of: before a release.
+test-long: setup
+	$(OFFLINE) $(BIN)/pytest -n 2 --dist worksteal -m long
 
 zoo-oracle: setup
 	test -d build/oracles/speechbrain || $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target build/oracles $(ORACLES)

@@ -28,6 +28,8 @@ from evoarch.archive.traces import Predictions, Traces
 from evoarch.archive.verdicts import Verdicts
 from evoarch.archive.yields import Yields
 
+Detail = Mapping[str, object]
+
 
 def create(folder: Path, *, name: str, seed: int, facts: Mapping[str, object] | None = None) -> Store:
     """Make the archive of a new campaign in `folder`, whole or not at all, and open it for writing.
@@ -88,9 +90,7 @@ class Store(Queries):
         """All changes made inside happen together, or none of them; nests. An error must be let out of it."""
         return self._db.transaction()
 
-    def event(
-        self, kind: str, candidate: int | None = None, detail: Mapping[str, object] | None = None
-    ) -> int:
+    def event(self, kind: str, candidate: int | None = None, detail: Detail | None = None) -> int:
         """Append one line to the diary; its id."""
         return self._db.event(kind, candidate, detail)
 
@@ -123,9 +123,7 @@ class Store(Queries):
         """The number that the next proposal will have; the first is 1."""
         return self._next("proposals", "number")
 
-    def draw(
-        self, operator: str, parents: Sequence[int], count: int, context: Mapping[str, object]
-    ) -> list[Proposal]:
+    def draw(self, operator: str, parents: Sequence[int], count: int, context: Detail) -> list[Proposal]:
         """Reserve `count` consecutive numbers, and write down all that `operator` needs for these children.
 
         Raises ArchiveError where a parent is not scored: a failed candidate is never a parent.
@@ -396,9 +394,7 @@ class Store(Queries):
             )
         return rows[0]
 
-    def _set(
-        self, candidate: int, event: str, detail: Mapping[str, object] | None = None, /, **columns: object
-    ) -> None:
+    def _set(self, candidate: int, event: str, detail: Detail | None = None, /, **columns: object) -> None:
         pairs = ", ".join(f"{column} = ?" for column in columns)
         self._db.do(f"UPDATE candidates SET {pairs} WHERE id = ?", *columns.values(), candidate)
         self._db.event(event, candidate, detail)

@@ -21,6 +21,7 @@ from evoarch.agent.config.load import load
 from evoarch.agent.evaluation.halving import Decision
 from evoarch.agent.evaluation.last_resort import KIND
 from evoarch.agent.report.document import as_html, as_markdown, read_report
+from evoarch.agent.tracking.feed import Told, note
 from evoarch.agent.web.app import create_app
 from evoarch.archive.records import Evaluation, Failed, Fault, LMCall, Outcome, Prediction, Scored
 from evoarch.archive.store import Store, create, open_archive
@@ -119,6 +120,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         store.event("retried", 1)
         store.event(KIND, 3, {"reason": "a fault of evoarch"})
         store.event("stop", detail={"complete": False, "reason": "the wall clock is spent"})
+        note(store, "mlflow", Told(failed="its server does not answer"))
     return path
 
 
@@ -232,6 +234,7 @@ def test_no_number_of_the_status_is_left_out(overview: Overview) -> None:
         "screening": "Foretold of",
         "memorised": "#7 errs",
         "ours": "evoarch itself failed 1 times",
+        "trackers": "The tracker mlflow was not told: its server does not answer",
         "state": "stopped",
         "reason": "the wall clock is spent",
     }

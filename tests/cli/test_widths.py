@@ -3,6 +3,7 @@
 import re
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -64,6 +65,14 @@ ELSEWHERE = {
 }
 
 
+DEAR = ("run", "scale", "seed")
+"""Commands that train or build, four times each."""
+
+
+def each(commands: list[tuple[str, ...]]) -> list[Any]:
+    return [pytest.param(words, marks=[pytest.mark.slow] * (words[0] in DEAR)) for words in commands]
+
+
 def test_every_command_is_looked_at() -> None:
     assert {words[0] for words in SHOWN + LINES} | set(ELSEWHERE) == set(COMMANDS)
 
@@ -84,7 +93,7 @@ RESULT = re.compile(r"\d\.\d{3}-\d\.\d{3}|\b0\.\d{4}\b|(?<=\s)[a-z]+\.[a-z]+(?=\
 """Intervals, errors, and names of operators."""
 
 
-@pytest.mark.parametrize("words", SHOWN, ids=" ".join)
+@pytest.mark.parametrize("words", each(SHOWN), ids=" ".join)
 def test_at_any_width_nothing_that_matters_is_cut(
     words: tuple[str, ...], finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,7 +118,7 @@ def test_at_any_width_nothing_that_matters_is_cut(
             assert long == []
 
 
-@pytest.mark.parametrize("words", LINES, ids=lambda words: " ".join(words[:2]))
+@pytest.mark.parametrize("words", each(LINES), ids=lambda words: " ".join(words[:2]))
 def test_lines_are_the_same_at_any_width_and_in_a_pipe(
     words: tuple[str, ...], finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,6 +56,7 @@ def test_what_is_lifted_goes_back_exactly(path: Path) -> None:
     assert source_digest(family.filled(family.values)) == source_digest(source)
 
 
+@pytest.mark.slow
 def test_nearly_every_filling_is_of_the_same_family() -> None:
     """Not all: a padding that would be below 0 is 0."""
     rng = random.Random(0)

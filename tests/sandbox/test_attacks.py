@@ -128,6 +128,7 @@ def test_no_attack_escapes_a_slot_of_ray() -> None:
     assert {name: found for name, found in escapes(Level.FULL, False, ray=True).items() if found} == {}
 
 
+@pytest.mark.slow
 def test_the_attacks_work_where_no_wall_stands() -> None:
     # Answers and limits are checked by the parent at every level; the rest must be able to succeed.
     worked = {name: found for name, found in escapes(Level.NONE, False).items() if found}

@@ -91,6 +91,7 @@ def check(folder: Path, children: int, kills: Sequence[int]) -> None:
     with_another_run.close()
 
 
+@pytest.mark.slow
 def test_hostile_children_change_neither_elites_nor_scores(tmp_path: Path) -> None:
     check(tmp_path, 24, kills=[5])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,13 @@ def test_the_picture_has_a_point_for_each_measured_size() -> None:
     assert picture(rows).count("<circle") == sum(len(row["seeds"]) for row in rows.values())
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", list(CATALOGUE))
+def each_family() -> Iterator[Any]:
+    """Every fourth is tried in `make test-slow`, the others in `make test-long`."""
+    for place, name in enumerate(CATALOGUE):
+        yield pytest.param(name, marks=pytest.mark.long if place % 4 else pytest.mark.slow)
+
+
+@pytest.mark.parametrize("name", list(each_family()))
 def test_a_family_learns_and_has_scored_children(name: str, tmp_path: Path) -> None:
     ending, row = asyncio.run(measured(CATALOGUE[name], tmp_path / name))
     assert ending.complete

@@ -51,7 +51,7 @@ test: setup
 test-slow: setup
 	$(OFFLINE) $(BIN)/pytest -n 2 --dist worksteal -m slow
 
-# Campaigns of what `make test-slow` tries a part of: before a release.
+# The rest of what `make test-slow` tries a part of: families, pages, tasks. Before a release.
 test-long: setup
 	$(OFFLINE) $(BIN)/pytest -n 2 --dist worksteal -m long
 

@@ -237,9 +237,17 @@ ENVIRONMENTS: dict[str, Mapping[str, str]] = {
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def runs() -> Iterator[Any]:
+    """Every page without colours in `make test-slow`; in the plainest locale README and each third page, the
+    others in `make test-long`.
+    """
+    for place, page in enumerate(PAGES):
+        for name in ENVIRONMENTS:
+            mark = pytest.mark.long if place % 3 and name == "LC_ALL=C" else pytest.mark.slow
+            yield pytest.param(page, name, id=f"{page.name}-{name}", marks=mark)
+
+
+@pytest.mark.parametrize(("page", "environment"), list(runs()))
 def test_the_commands_of_a_page_run_in_order(
     page: Path, environment: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -12,7 +12,8 @@ from kit.image_folders import image_folder
 from kit.own_files import labelled_texts, series, shapes, tones
 from kit.tables import written
 
-pytestmark = pytest.mark.slow
+DEAR = ("masks", "recordings", "text")
+"""Kinds whose trainings take minutes together: `make test-long`."""
 
 
 TASKS = {
@@ -37,7 +38,10 @@ UNSCALED = ("text", "text-class")
 """Kinds whose inputs are tokens."""
 
 
-@pytest.mark.parametrize("kind", TASKS)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=pytest.mark.long if kind in DEAR else pytest.mark.slow) for kind in TASKS],
+)
 def test_own_files_come_to_a_confirmed_winner(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,13 +108,13 @@ def parse(source: str) -> cst.Module:
 
     See `parse_gated` for how the tree's text may differ.
     """
-    _pass_gate(source)
+    check(source)
     return parse_gated(source)
 
 
 @lru_cache(maxsize=64)
-def _pass_gate(source: str) -> None:
-    """`gate` without its tree: what passed it lately is not looked at again."""
+def check(source: str) -> None:
+    """As `gate`, without its tree: what passed it lately is not looked at again."""
     gate(source)
 
 

@@ -12,7 +12,7 @@ from evoarch.agent.operators.syntactic import layers, resize, values
 from evoarch.agent.operators.syntactic import recipe as syntactic_recipe
 from evoarch.agent.operators.syntactic.dataflow import Change, FlowContext
 from evoarch.agent.operators.syntactic.view import View, completed, look, meaning
-from evoarch.sandbox.parsing import GenomeError
+from evoarch.sandbox.parsing import GenomeError, check
 
 Kind = Callable[[View, random.Random, FlowContext], Change | None]
 
@@ -76,7 +76,8 @@ def mutate(source: str, rng: random.Random, context: FlowContext) -> Draft:
         if len(text) > max(MAX_CHARACTERS, len(source)) or (now := meaning(text)) in (parent, last):
             continue
         try:
-            view = look(text)
+            check(text)
+            view = view if len(done) + 1 == wanted else look(text)  # nothing edits the last one
         except GenomeError:  # `*a, **k` hid an argument that the change gave again
             continue
         child, last = text, now

@@ -10,7 +10,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 
 import libcst as cst
 
@@ -77,13 +77,13 @@ class View:
 
     module: cst.Module
     layers: list[Layer] = field(default_factory=list)
-    definitions: dict[tuple[str, str], list[Definition]] = field(default_factory=lambda: defaultdict(list))
-    uses: dict[tuple[str, str], list[cst.Call]] = field(default_factory=lambda: defaultdict(list))
+    definitions: defaultdict[tuple[str, str], list[Definition]] = field(default_factory=lambda: defaultdict(list))
+    uses: defaultdict[tuple[str, str], list[cst.Call]] = field(default_factory=lambda: defaultdict(list))
     mentions: Counter[tuple[str, str]] = field(default_factory=Counter)
     functionals: list[cst.Call] = field(default_factory=list)
     containers: list[tuple[str, cst.Call]] = field(default_factory=list)
     calls: list[tuple[str, cst.Call]] = field(default_factory=list)
-    unpacked: dict[tuple[str, str], list[tuple[cst.SimpleStatementLine, str]]] = field(
+    unpacked: defaultdict[tuple[str, str], list[tuple[cst.SimpleStatementLine, str]]] = field(
         default_factory=lambda: defaultdict(list)
     )
     """Lines `x, ... = self.attribute(...)`, with the name x."""
@@ -174,14 +174,20 @@ class _Collector(cst.CSTVisitor):
             view.functionals.append(node)
 
 
+@lru_cache(maxsize=16)
 def look(source: str) -> View:
-    """Reads a model file. Raises sandbox.genome.GenomeError where it is no Python file."""
+    """Reads a model file. Raises sandbox.genome.GenomeError where it is no Python file.
+
+    The views of the last few files are kept, since a parent has many children: callers only read them.
+    """
     module = parse(source)
     view = View(module)
     for statement in module.body:
         if isinstance(statement, cst.ClassDef):
             view.classes[statement.name.value] = statement
     walk(module, _Collector(view))
+    for found in (view.definitions, view.uses, view.unpacked):
+        found.default_factory = None  # a look at a missing key must not add it for the next caller
     return view
 
 
@@ -364,6 +370,7 @@ def completed_text(source: str) -> str:
     return "\n".join([*lines[:after], *middle, *tail]) + "\n"
 
 
+@lru_cache(maxsize=64)
 def meaning(source: str) -> object:
     """What two files share if they are the same program but for comments and layout. Can be hashed."""
     return shape(ast.parse(source))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evoarch.agent.evaluation.claims import CLAIM
+from evoarch.agent.statistics.correlation import rank_correlation
 from evoarch.archive.labels import Label
 from evoarch.archive.records import Prediction
 from evoarch.archive.store import Store
@@ -86,11 +87,9 @@ def calibration(rung: str, judged: Sequence[Judged]) -> Calibration:
 
 
 def _spearman(scores: Sequence[float], values: Sequence[float]) -> float | None:
-    from scipy.stats import spearmanr
-
     if len(values) < 4 or len(set(scores)) < 2 or len(set(values)) < 2:
         return None
-    return float(spearmanr(scores, values).statistic)
+    return rank_correlation(scores, values)
 
 
 def kendall_in_band(scores: Sequence[float], values: Sequence[float], sizes: Sequence[float]) -> float | None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.measuring import RungTable
+from evoarch.agent.statistics.correlation import rank_correlation
 from evoarch.agent.surrogate.features import SIZES, features
 from evoarch.agent.surrogate.forest import Row, fit
 from evoarch.agent.surrogate.labels import Labelled, shares_of, traces_of
@@ -92,8 +93,6 @@ def helps(own: Sequence[Row], foreign: Sequence[Row], seed: int) -> bool:
 
     Compared on the share of training that most of `own` speak of, by Spearman's rank correlation.
     """
-    from scipy.stats import spearmanr
-
     shares = [row.share for row in own]
     judged = [row for row in own if row.share == max(set(shares), key=lambda s: (shares.count(s), -s))]
     if len(judged) < 4 or not foreign:
@@ -106,7 +105,7 @@ def helps(own: Sequence[Row], foreign: Sequence[Row], seed: int) -> bool:
     def rank(scores: Sequence[float]) -> float:
         if len(set(scores)) < 2 or len(set(values)) < 2:
             return 0.0
-        return float(spearmanr(scores, values).statistic)
+        return rank_correlation(scores, values)
 
     return rank(np.log(guesses).mean(axis=1).tolist()) > max(rank(scores) for scores in alone)
 

@@ -77,7 +77,9 @@ class View:
 
     module: cst.Module
     layers: list[Layer] = field(default_factory=list)
-    definitions: defaultdict[tuple[str, str], list[Definition]] = field(default_factory=lambda: defaultdict(list))
+    definitions: defaultdict[tuple[str, str], list[Definition]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
     uses: defaultdict[tuple[str, str], list[cst.Call]] = field(default_factory=lambda: defaultdict(list))
     mentions: Counter[tuple[str, str]] = field(default_factory=Counter)
     functionals: list[cst.Call] = field(default_factory=list)

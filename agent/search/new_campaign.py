@@ -142,22 +142,31 @@ def write_campaign(
     if profile is not None:
         text, notes = profiled(text, *profile, evaluations, task)
     text, described = DIRECTIVE + text, folder / SCHEMA
-    try:
-        # The configuration last: it says that the folder is whole.
-        contents = {**files, described: schema_text(), config: text}
-        encoded = {path: content.encode() for path, content in contents.items()}
-    except UnicodeEncodeError as error:
-        raise UserError(f"{config}: expected UTF-8 text, got {error.object[error.start]!r}") from None
+    # The configuration last: it says that the folder is whole.
+    contents = _encoded({**files, described: schema_text(), config: text}, config)
     check_new(
         parse(tomllib.loads(text), str(config)),
         task,
         folder,
         {f"seeds/{stem}.py": source for stem, source in chosen.items()},
     )
+    _write(contents, place)
+    return NewCampaign((config, *files), described, notes)
+
+
+def _encoded(contents: Mapping[Path, str], config: Path) -> dict[Path, bytes]:
+    """The files as UTF-8. Raises UserError for a name that has none."""
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        for path, content in encoded.items():
+        return {path: content.encode() for path, content in contents.items()}
+    except UnicodeEncodeError as error:
+        raise UserError(f"{config}: expected UTF-8 text, got {error.object[error.start]!r}") from None
+
+
+def _write(contents: Mapping[Path, bytes], seeds: Path) -> None:
+    """Writes the files in their order. Raises UserError where the disk refuses one."""
+    try:
+        seeds.mkdir(parents=True, exist_ok=True)
+        for path, content in contents.items():
             path.write_bytes(content)
     except OSError as error:
-        raise UserError(f"{error.filename or folder}: {error.strerror}", code=1) from None
-    return NewCampaign((config, *files), described, notes)
+        raise UserError(f"{error.filename or seeds.parent}: {error.strerror}", code=1) from None

@@ -92,11 +92,7 @@ async def open_session(
     choose = own_method(config.selection, folder)
     plan = replace(plan, metrics=open_metrics(config, task, folder, given.metrics))
     refuse_unnamed(given.lms, config.lm)
-    sources = {file: read_source(folder / file) for file in config.seeds.files}
-    if not sources and not (folder / DATABASE).exists():
-        place = settings.place("seeds.files")
-        raise UserError(f"{place}: seeds.files: expected at least one model file, got none")
-    check_unchanged(records(folder, config.seeds.files), sources)
+    sources = _seed_sources(folder, settings)
     seeds = {seed.record.name: seed for seed in plan.seeds}
     _vet_seeds(sources, config, task, seeds)
     if problem := wal_problem(folder):
@@ -115,9 +111,9 @@ async def open_session(
         store = _open_store(stack, folder, plan, settings, data)
         _add_seeds(store, sources)
         await _check_lms(store, config, lms, operators)
-        detail = {"level": str(bench.level), "versions": versions(), **settings.as_json()}
+        run = {"level": str(bench.level), "versions": versions(), "data": data, **settings.as_json()}
         drawn = {"prompts": templates.digests(), "vocabulary": vocabulary.VERSION}
-        store.event("session", detail={**detail, **drawn, "data": data})
+        store.event("session", detail={**run, **drawn})
         parts = Components(
             bench.evaluator,
             task.offers,
@@ -135,6 +131,19 @@ async def open_session(
         config = with_own_names(config, operators)
         event_order: EventOrder | None = recorded_order(replay) if replay else None
         yield Session(store, config, Campaign(store, config, parts, event_order), parts, bench.level)
+
+
+def _seed_sources(folder: Path, settings: Settings) -> dict[str, str]:
+    """The campaign's seed files as they were added. Raises UserError where a new campaign has none, or one
+    was changed.
+    """
+    files = settings.config.seeds.files
+    sources = {file: read_source(folder / file) for file in files}
+    if not sources and not (folder / DATABASE).exists():
+        place = settings.place("seeds.files")
+        raise UserError(f"{place}: seeds.files: expected at least one model file, got none")
+    check_unchanged(records(folder, files), sources)
+    return sources
 
 
 def _card(config: Config, task: Task, recipe: Recipe) -> TaskCard:

@@ -1,8 +1,10 @@
 """A campaign of 200 evaluations, killed with SIGKILL at ten random moments and rerun each time.
 
-    python benchmarks/kill.py [--evaluations 200] [--kills 10] [--seed 0]
+    python benchmarks/kill.py [--evaluations 200] [--kills 10] [--seed 0] [--drafts 0]
 
-Prints what the archive holds at the end; exit code 1 if anything was lost, doubled or left behind.
+Prints what the archive holds at the end; exit code 1 if anything was lost, doubled or left behind. With
+`--drafts N` the campaign is screened and has one slot; a second one that nobody kills has to end with the
+same children.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -70,14 +73,26 @@ def trained(folder: Path) -> int:
         return 0
 
 
+def children(folder: Path) -> list[tuple[int, str, str]]:
+    """Id, digest and state of all that left the screening."""
+    with sqlite3.connect(f"file:{folder}/archive.db?mode=ro", uri=True) as db:
+        return db.execute(
+            "SELECT id, digest, state FROM candidates"
+            " WHERE state IN ('scored', 'failed', 'stopped') ORDER BY id"
+        ).fetchall()
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--evaluations", type=int, default=200)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--drafts", type=int, default=0, help="screen this many for each slot")
     parser.add_argument("--folder", help="where the campaign goes  [default: a temporary folder]")
     chosen = parser.parse_args()
     rng = random.Random(chosen.seed)
+    screened = ["--set", f"surrogate.drafts={chosen.drafts}", "--set", "evaluation.workers=1"]
+    settings = [*SMALL, *(screened if chosen.drafts else [])]
     family: dict[int, str] = {}
     with tempfile.TemporaryDirectory() as top:
         folder = Path(chosen.folder or top) / "campaign"
@@ -90,7 +105,7 @@ def main() -> int:
         marks = sorted(rng.uniform(0.0, 0.95 * chosen.evaluations) for _ in range(chosen.kills))
         for number, mark in enumerate(marks):
             process = subprocess.Popen(
-                evoarch("run", str(folder), *SMALL), start_new_session=True, stderr=subprocess.DEVNULL
+                evoarch("run", str(folder), *settings), start_new_session=True, stderr=subprocess.DEVNULL
             )
             while process.poll() is None and trained(folder) < mark:
                 time.sleep(0.05)
@@ -107,7 +122,7 @@ def main() -> int:
             if left:
                 return 1
         process = subprocess.Popen(
-            evoarch("run", str(folder), *SMALL), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            evoarch("run", str(folder), *settings), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         while process.poll() is None:
             family |= offspring(process.pid)
@@ -127,6 +142,13 @@ def main() -> int:
             f"processes left {len(left)}, state {status['state']}"
         )
         sound = status["evaluations"] == chosen.evaluations and not twice and not missing and not left
+        if chosen.drafts:
+            twin = Path(chosen.folder or top) / "twin"
+            shutil.copytree(folder, twin, ignore=shutil.ignore_patterns("archive.db*", "runs"))
+            subprocess.run(evoarch("run", str(twin), *settings), check=True, stdout=subprocess.DEVNULL)
+            same = children(twin) == children(folder)
+            print(f"{len(children(twin))} children as in a run that nobody killed: {'yes' if same else 'no'}")
+            sound = sound and same
         return 0 if sound else 1
 
 

@@ -22,6 +22,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from evoarch.archive.records import State
+from evoarch.archive.store import open_archive
+
 SMALL = ("--set", "constraints.params=20000", "--set", "evaluation.repeats=1")
 """Small children, so that two hundred of them take minutes."""
 
@@ -73,13 +76,11 @@ def trained(folder: Path) -> int:
         return 0
 
 
-def children(folder: Path) -> list[tuple[int, str, str]]:
-    """Id, digest and state of all that left the screening."""
-    with sqlite3.connect(f"file:{folder}/archive.db?mode=ro", uri=True) as db:
-        return db.execute(
-            "SELECT id, digest, state FROM candidates"
-            " WHERE state IN ('scored', 'failed', 'stopped') ORDER BY id"
-        ).fetchall()
+def children(folder: Path) -> list[tuple[int, str | None, State]]:
+    """Id, digest and state of all that were trained."""
+    trained = (State.SCORED, State.FAILED, State.STOPPED)
+    with open_archive(folder, write=False) as store:
+        return [(c.id, c.source_digest, c.state) for c in store.candidates() if c.state in trained]
 
 
 def main() -> int:

@@ -22,7 +22,7 @@ ORACLES := torchvision==0.28.0 timm==1.0.31 effdet==0.4.1 segmentation-models-py
 ORACLES += omegaconf==2.4.0 pycocotools==2.0.11 hyperpyyaml==1.2.3 ruamel.yaml==0.18.17 ruamel.yaml.clib==0.2.15 \
 	sentencepiece==0.2.3 colt5-attention==0.11.2 local-attention==1.11.2 hyper-connections==0.4.11
 
-.PHONY: setup demo readme test test-slow test-long check bench results browser clean vetting-docs config-docs security-table zoo-oracle \
+.PHONY: setup demo readme test test-slow test-long check bench gpu results browser clean vetting-docs config-docs security-table zoo-oracle \
 	zoo-docs site
 
 setup: $(VENV)/.ready
@@ -79,6 +79,10 @@ zoo-docs: setup
 
 site: setup
 	$(BIN)/mkdocs build
+
+# On a machine with CUDA: everything that the docs claim of a GPU. Writes results/gpu.json and docs/gpu.md.
+gpu: setup
+	$(OFFLINE) $(BIN)/python -m benchmarks.gpu
 
 results: setup
 	$(BIN)/python -m benchmarks.results

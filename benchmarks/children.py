@@ -10,6 +10,7 @@ from evoarch.agent.base.concurrency import in_slots
 from evoarch.archive.records import Scored
 from evoarch.evaluators.evaluation import Evaluator
 from evoarch.evaluators.replies import DryRunPassed
+from evoarch.evaluators.task import Recipe
 from evoarch.evaluators.tasks import load_task
 from evoarch.sandbox.job import Runner
 
@@ -34,10 +35,10 @@ class Block:
 class Nursery:
     """Grows children of one genome, each with a training seed of its own: dry run, train, predict twice."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner, recipe: Recipe | None = None) -> None:
         task = load_task("mnist1d")
         self._source = task.seeds["conv_base"]
-        self._evaluator = Evaluator(task, task.recipes["fast"], runner, ceiling=1.0)
+        self._evaluator = Evaluator(task, recipe or task.recipes["fast"], runner, ceiling=1.0)
         self._numbers = itertools.count()
 
     async def grow(self, children: int, slots: int) -> Block:

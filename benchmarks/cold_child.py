@@ -2,6 +2,8 @@
 
     python benchmarks/cold_child.py DATA.npz MODEL.py --steps N --rate R --schedule onecycle --seed S
 
+`--device cuda`: on a GPU.
+
 Trains, predicts the validation examples, and prints their (wrong + 1) / (n + 2).
 """
 
@@ -25,12 +27,13 @@ def main() -> None:
     parser.add_argument("--schedule", choices=["onecycle", "constant"], required=True)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
     torch.manual_seed(given.seed)
     data = {name: torch.from_numpy(array) for name, array in np.load(given.data).items()}
     training = TensorDataset(data["inputs"], data["targets"])
     loader = DataLoader(training, given.batch, shuffle=True, drop_last=True)
-    model: torch.nn.Module = runpy.run_path(given.model)["Model"]()
+    model: torch.nn.Module = runpy.run_path(given.model)["Model"]().to(given.device)
     optimiser = torch.optim.AdamW(model.parameters(), lr=given.rate)
     cycle = None
     if given.schedule == "onecycle":
@@ -39,7 +42,7 @@ def main() -> None:
     while step < given.steps:
         for inputs, targets in loader:
             optimiser.zero_grad()
-            loss = functional.cross_entropy(model(inputs), targets)
+            loss = functional.cross_entropy(model(inputs.to(given.device)), targets.to(given.device))
             loss.backward()
             optimiser.step()
             if cycle is not None:
@@ -51,7 +54,7 @@ def main() -> None:
     wrong, count = 0, 0
     with torch.no_grad():
         for inputs, targets in DataLoader(TensorDataset(data["held"], data["answers"]), given.batch):
-            wrong += int((model(inputs).argmax(1) != targets).sum())
+            wrong += int((model(inputs.to(given.device)).argmax(1).cpu() != targets).sum())
             count += len(targets)
     print((wrong + 1) / (count + 2))
 

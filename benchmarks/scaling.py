@@ -1,6 +1,6 @@
 """What more slots bring: children per minute of one, two and four slots, in turns, in one run.
 
-    python benchmarks/scaling.py [--repeats 5] [--children 12]
+    python -m benchmarks.scaling [--repeats 5] [--children 12]
 
 ConvBase children on MNIST-1D through the real evaluator and the walls of this machine. In every repeat each
 number of slots grows the same number of children, and two slots do it twice: how far that ratio strays from
@@ -21,7 +21,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from children import Block, Nursery
+from benchmarks.children import Block, Nursery
 
 from evoarch.evaluators.program import inside_program
 from evoarch.sandbox.runner import start

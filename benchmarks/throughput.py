@@ -1,6 +1,6 @@
 """Children per minute against fresh processes with a DataLoader, at equal accuracy; and with rungs.
 
-    python benchmarks/throughput.py [--repeats 3] [--children 24] [--cold 6] [--draws 5] [--mutants 40]
+    python -m benchmarks.throughput [--repeats 3] [--children 24] [--cold 6] [--draws 5] [--mutants 40]
 
 Three sides take turns in blocks, as many at a time as there are cores, one thread each, ConvBase on MNIST-1D
 with another training seed for each child:
@@ -30,10 +30,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import halving
 import numpy as np
-from children import Block, Nursery
+from benchmarks.children import Block, Nursery
 
+from benchmarks import halving
 from evoarch.agent.base.concurrency import in_slots
 from evoarch.evaluators.program import inside_program
 from evoarch.evaluators.task import Recipe
@@ -55,8 +55,8 @@ steps; `fast` has 0.084, which no number of steps reaches here, so the fewest ne
 class ColdStart:
     """Grows children as a script does that knows no evoarch."""
 
-    def __init__(self, folder: Path, recipe: Recipe) -> None:
-        self._folder, self._recipe = folder, recipe
+    def __init__(self, folder: Path, recipe: Recipe, device: str = "cpu") -> None:
+        self._folder, self._recipe, self._device = folder, recipe, device
         self._next = 0
 
     async def grow(self, children: int, slots: int) -> Block:
@@ -72,7 +72,7 @@ class ColdStart:
                     str(self._folder / "model.py"),
                 ),
                 *("--steps", str(of.steps), "--rate", str(of.rate), "--schedule", of.schedule),
-                *("--batch", str(of.batch), "--seed", str(seed)),
+                *("--batch", str(of.batch), "--seed", str(seed), "--device", self._device),
                 env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
                 stdout=subprocess.PIPE,
             )

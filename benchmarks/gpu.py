@@ -38,8 +38,8 @@ HEAD = """# What was tried on a GPU
 
 With `device = "cuda"` children train on GPUs ([evaluation.md](evaluation.md), "Devices"). `make gpu` tries on
 a machine with CUDA everything that these pages claim of it, without the network, and writes this page. Where
-there is no GPU, `python -m benchmarks.gpu --stand-in` sends the same children through a device that is the CPU
-behind a driver's locks; the tests do that.
+there is no GPU, `python -m benchmarks.gpu --stand-in` sends the same children through a device that is
+the CPU behind a driver's locks; the tests do that.
 
 """
 NEVER = "**No GPU has been at hand: none of this was ever run on one.** This is what will be tried:\n\n"

@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, str] = {
     "diff": "candidates",
     "doctor": "machine",
     "evaluate": "models",
+    "explain": "explain",
     "export": "export",
     "init": "campaigns",
     "lineage": "candidates",

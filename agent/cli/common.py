@@ -35,6 +35,7 @@ SCHEMAS: Mapping[str, int] = {
     "dry-run": 1,
     "error": 1,
     "evaluate": 1,
+    "explain": 1,
     "list": 1,
     "nodes": 1,
     "report": 1,

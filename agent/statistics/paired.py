@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from evoarch.agent.statistics.intervals import (
     ALPHA,
+    CONFIDENCE,
     VariancePart,
     bits_of,
     examples,
@@ -132,12 +133,12 @@ def estimate(right: Sequence[Right]) -> Estimate:
     return Estimate(mean, max(0.0, found.low), min(1.0, found.high))
 
 
-def difference(first: Sequence[Right], second: Sequence[Right]) -> Estimate:
+def difference(first: Sequence[Right], second: Sequence[Right], confidence: float = CONFIDENCE) -> Estimate:
     """Error of `first` minus error of `second` on the same examples: paired by example, not by seed."""
     a, b = _wrong(first), _wrong(second)
     parts = [_seeds(a), _seeds(b), variance_of_mean(a.mean(0) - b.mean(0))]
     mean = float(a.mean() - b.mean())
-    found = t_interval(mean, parts)
+    found = t_interval(mean, parts, confidence)
     return Estimate(mean, found.low, found.high)
 
 

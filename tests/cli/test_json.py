@@ -50,6 +50,7 @@ ASKED = {
     ("confirm",): ("confirm", "DIR", "--show"),
     ("doctor",): ("doctor", "DIR"),
     ("evaluate",): ("evaluate", "MODEL", "--task", "digits"),
+    ("explain",): ("explain", "DIR", "3", "--dry-run"),
     ("lineage",): ("lineage", "DIR"),
     ("list",): ("list", "DIR"),
     ("report",): ("report", "DIR"),
@@ -79,8 +80,8 @@ def test_the_keys_are_those_that_are_documented(
     printed = json.loads(result.stdout)
     keys = documented()[printed["schema"]]
     if printed["schema"].startswith("error/"):
-        # Nothing is compared or confirmed in this campaign: that there is no table is the error.
-        assert words[0] in ("compare", "confirm")
+        # Nothing is compared or confirmed in this campaign, and no child scored: that is the error.
+        assert words[0] in ("compare", "confirm", "explain")
         assert result.exit_code == printed["code"] != 0
         assert set(printed) == {"schema", "error", "code"}
         return

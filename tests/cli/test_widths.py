@@ -60,6 +60,7 @@ REFUSED = {
 
 ELSEWHERE = {
     "confirm": "has a test of its own below",
+    "explain": "has one in tests/studies",
     "mcp": "speaks to a program",
     "review": "two lines, then a server",
 }

@@ -145,6 +145,10 @@ def _site(
     view: View, expr: cst.BaseExpression, frame: CodeFrame, *, owner: str = "", attribute: str = ""
 ) -> RepairSite | None:
     expr, inner = followed(expr, frame)
+    if isinstance(expr, cst.IfExp):  # `nn.Identity() if shortcut is None else shortcut`: what was given
+        sides = sorted((expr.body, expr.orelse), key=lambda side: not isinstance(side, cst.Name))
+        ways = [followed(side, inner) for side in sides]
+        expr, inner = next((way for way in ways if isinstance(way[0], cst.Call)), ways[0])
     if not isinstance(expr, cst.Call):
         return None
     name = layer_name(expr, view) or dotted(expr.func)

@@ -38,6 +38,14 @@ KEPT = 10_000
 """Files whose families are remembered while a program runs."""
 
 
+def expect_optuna(place: str) -> None:
+    """Raises UserError, naming `place` as what wants it, where Optuna is not installed."""
+    try:
+        import optuna  # noqa: F401
+    except ImportError:
+        raise UserError(f"{place}: expected Optuna: pip install 'evoarch[spaces]'") from None
+
+
 @operator
 class SpaceFill:
     """The operator. Deterministic in (order, rng); needs no language model."""
@@ -48,12 +56,7 @@ class SpaceFill:
 
     def configured(self, settings: OperatorSettings) -> SpaceFill:
         """Itself. Raises UserError where Optuna is not installed."""
-        try:
-            import optuna  # noqa: F401
-        except ImportError:
-            raise UserError(
-                "[[operators]] space.fill: expected Optuna: pip install 'evoarch[spaces]'"
-            ) from None
+        expect_optuna("[[operators]] space.fill")
         return self
 
     async def propose(self, order: Order, rng: random.Random, complete: Complete | None) -> list[Draft]:

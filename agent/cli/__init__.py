@@ -44,6 +44,7 @@ COMMANDS: Mapping[str, str] = {
     "schema": "config",
     "seed": "seed",
     "show": "candidates",
+    "space": "space",
     "status": "campaigns",
     "tasks": "machine",
     "track": "track",

@@ -41,6 +41,7 @@ SCHEMAS: Mapping[str, int] = {
     "report": 1,
     "scale": 1,
     "show": 1,
+    "space": 1,
     "status": 1,
     "tasks": 1,
     "zoo": 1,

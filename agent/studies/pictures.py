@@ -7,6 +7,8 @@ from pathlib import Path
 from evoarch.agent.base.errors import files_told
 from evoarch.agent.report.svg import Axis, Chart, Dot, Line, draw
 from evoarch.agent.studies.ablation import Explanation
+from evoarch.agent.studies.distributions import edf, size_weights
+from evoarch.agent.studies.populations import Spaces
 
 STYLE = (
     "svg.chart { font: 11px system-ui, sans-serif; max-width: 640px; } .grid { stroke: #e5e7eb; } "
@@ -56,4 +58,25 @@ def effects(found: Explanation) -> Chart:
             ("dot none", "no effect shown"),
             ("dot hurt", "in the way"),
         ],
+    )
+
+
+def distributions(found: Spaces) -> Chart:
+    """The share of models with at most such an error: of two populations at equal sizes."""
+    first, *others = found.populations
+    weights = size_weights(first.params, others[0].params) if others else None
+    lines = []
+    for number, each in enumerate(found.populations):
+        steps = edf(each.errors, weights[number] if weights else None)
+        points = [(steps[0][0], 0.0), *steps] if steps else []
+        lines.append(Line(points, ("first", "second")[number], steps=True, label=each.name))
+    errors = [error for each in found.populations for error in each.errors]
+    equal = ", each size counting alike" if weights else ""
+    return Chart(
+        "distributions",
+        f"Share of models with at most such an error{equal}",
+        Axis.over("error", errors, log=True, least=1e-4),
+        Axis("share of models", 0.0, 1.0),
+        lines=lines,
+        legend=[(f"line {line.kind}", line.label) for line in lines],
     )

@@ -202,7 +202,7 @@ def shortened(words: list[str], place: Path) -> list[str]:
             words += ["--set", f"seeds.files={list(files)}"]
     elif words[:2] == ["evoarch", "confirm"]:
         words += ["--recipe", "fast", "--seeds", "2", "--top", "0"]
-    elif words[1] in ("show", "diff", "export", "lineage", "scale", "explain"):
+    elif words[1] in ("show", "diff", "export", "lineage", "scale", "explain", "space"):
         with open_archive(place / words[2], write=False) as store:
             bred = next(str(c.id) for c in store.scored() if c.parents)
         words = [bred if word.isdigit() else "2x" if word == "10x,100x" else word for word in words]

@@ -57,6 +57,7 @@ ASKED = {
     ("run",): ("run", "DIR"),
     ("scale",): ("scale", "DIR", "1"),
     ("show",): ("show", "DIR", "1"),
+    ("space",): ("space", "DIR", "1", "--samples", "2", "--dry-run"),
     ("status",): ("status", "DIR"),
     ("tasks",): ("tasks",),
     ("zoo",): ("zoo",),

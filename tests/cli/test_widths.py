@@ -62,6 +62,7 @@ ELSEWHERE = {
     "confirm": "has a test of its own below",
     "explain": "has one in tests/studies",
     "mcp": "speaks to a program",
+    "space": "has one in tests/studies",
     "review": "two lines, then a server",
 }
 

@@ -42,7 +42,7 @@ class Comparison:
     classes: int
 
 
-def edf(errors: Sequence[float], weights: Sequence[float] | None = None) -> list[tuple[float, float]]:
+def edf(errors: Sequence[float], weights: Floats | None = None) -> list[tuple[float, float]]:
     """The steps of an empirical distribution function: (error, share of the weight up to it), by error."""
     order = np.argsort(errors)
     heights = np.asarray(weights if weights is not None else np.ones(len(errors)), dtype=float)[order]
@@ -63,7 +63,7 @@ def size_weights(first: Sequence[int], second: Sequence[int]) -> tuple[Floats, F
 
 
 def _classes(params: Sequence[int]) -> NDArray[np.int64]:
-    return np.floor(CLASS * np.log10(np.maximum(1, params))).astype(np.int64)
+    return np.asarray(np.floor(CLASS * np.log10(np.maximum(1, params))), dtype=np.int64)
 
 
 def _weights(classes: NDArray[np.int64], shared: Sequence[int]) -> Floats:

@@ -30,7 +30,7 @@ def test_weights_give_each_shared_class_of_size_as_much_in_both(first: list[int]
 
 def test_the_distribution_rises_to_one() -> None:
     assert edf([0.3, 0.1, 0.2, 0.2]) == [(0.1, 0.25), (0.2, 0.5), (0.2, 0.75), (0.3, 1.0)]
-    assert edf([0.3, 0.1], [0.25, 0.75]) == [(0.1, 0.75), (0.3, 1.0)]
+    assert edf([0.3, 0.1], np.array([0.25, 0.75])) == [(0.1, 0.75), (0.3, 1.0)]
 
 
 def test_a_difference_that_is_one_of_size_alone_is_none() -> None:

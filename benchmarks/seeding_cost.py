@@ -1,10 +1,10 @@
 """What a child over frozen modules costs, beside the same model in one file, and how long its prompts are.
 
-    python -m benchmarks.seeding_cost [--rounds 5] [--steps 40]
+    python -m benchmarks.seeding_cost [--rounds 6] [--steps 40]
 
 The model is `starnet_s1` of an installed timm on digits, its Block open. The one file is made of timm's own
 classes; the parts of timm.layers that they use are replaced by torch's. Each round measures a dry run and an
-evaluation of both, in turn, in children of one zygote: CPU seconds.
+evaluation of both, in turn, in children of one zygote: CPU seconds. Who is first changes with each round.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from __future__ import annotations
 import argparse
 import ast
 import asyncio
+import contextlib
+import importlib
 import importlib.util
 import random
 import statistics
@@ -20,10 +22,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
 from evoarch.agent.config.load import load
-from evoarch.agent.evaluation.bench import BenchPlan, open_bench, plan_bench
+from evoarch.agent.evaluation.bench import BenchPlan, choose_recipe, open_bench, plan_bench
 from evoarch.agent.lm.base import LMRequest
 from evoarch.agent.lm.fakes import ScriptedLM
+from evoarch.agent.lm.local.embedded import model_file
 from evoarch.agent.operators.base import Order, Parent
 from evoarch.agent.operators.lm.drafts import LMOperator
 from evoarch.agent.operators.registry import built_in
@@ -33,6 +38,7 @@ from evoarch.agent.seeding.adapter import Fit, Layout
 from evoarch.agent.seeding.add import Seed, Wanted, prepare
 from evoarch.agent.seeding.splice import opening_of
 from evoarch.evaluators.replies import DryRunPassed
+from evoarch.evaluators.task import Task
 from evoarch.evaluators.tasks import load_task
 from evoarch.sandbox.genome import source_digest
 
@@ -85,6 +91,12 @@ def installed() -> Path:
     return Path(spec.origin).parent / "models" / "starnet.py"
 
 
+def seed_of(task: Task, wanted: Wanted, names: Sequence[str]) -> Seed:
+    """A seed whose adapter hands over the arguments `names`, and the task's examples as they are."""
+    shape = tuple(task.offers["input_shape"])  # type: ignore[arg-type]
+    return prepare(wanted).seed(task.offers, Fit(Layout("as it is", shape), tuple(names)))
+
+
 async def measure(
     plan: BenchPlan, seed: Seed, single: str, rounds: int
 ) -> dict[str, list[tuple[float, float]]]:
@@ -101,10 +113,10 @@ async def measure(
     return found
 
 
-def prompts(plan: BenchPlan, seed: Seed) -> dict[str, int]:
-    """Characters of what each kind of model is asked, by operator."""
+def prompts(task: Task, seed: Seed) -> dict[str, LMRequest]:
+    """What each kind of model is asked about a child of `seed`, by operator."""
     opening, found = opening_of(seed.frozen), {}
-    card = task_card(plan.task, plan.recipe, ("params", "error"))
+    card = task_card(task, choose_recipe(task, "fast"), ("params", "error"))
     for name in ("lm.rewrite", "lm.scoped"):
         for chat in (False, True):
             lm = ScriptedLM(["x = 1"], chat=chat)
@@ -114,15 +126,25 @@ def prompts(plan: BenchPlan, seed: Seed) -> dict[str, int]:
                 Parent(n, opening.view(seed.genome), {"params": 1e6, "error": 0.1})
                 for n in range(getattr(operator, "arity", 1))
             ]
-            order = Order(1, parents, entry=opening.target(0), offers=plan.task.offers, card=card)
+            order = Order(1, parents, entry=opening.target(0), offers=task.offers, card=card)
             asyncio.run(operator.propose(order, random.Random(0), lm.complete))  # type: ignore[attr-defined]
-            found[f"{name}{' (chat)' if chat else ''}"] = length(lm.requests[0])
+            found[f"{name}{' (chat)' if chat else ''}"] = lm.requests[0]
     return found
 
 
-def length(request: LMRequest) -> int:
-    """Characters of a request."""
-    return sum(len(message["content"]) for message in request.messages) + len(request.prompt)
+def embedded_tokenizer() -> PreTrainedTokenizerBase:
+    """The embedded language model's. Raises LMError where it is not installed."""
+    with contextlib.suppress(ImportError):
+        importlib.import_module("torchvision_operators")  # transformers imports torchvision, where that is
+    file = model_file()
+    found: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(file.parent), gguf_file=file.name)
+    return found
+
+
+def tokens(request: LMRequest, tokenizer: PreTrainedTokenizerBase) -> int:
+    """The length of what is asked."""
+    text = "\n".join([*(message["content"] for message in request.messages), request.prompt])
+    return len(tokenizer(text)["input_ids"])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -130,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--steps", type=int, default=40)
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as top:
@@ -140,19 +162,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         preload = tuple(n for n in ("torchvision_operators",) if importlib.util.find_spec(n))
         config = config.model_copy(update={"sandbox": config.sandbox.model_copy(update={"preload": preload})})
         plan = plan_bench(config, folder)
-        prepared = prepare(Wanted(installed(), "starnet_s1", ("Block",)))
-        fit = Fit(Layout("as it is", tuple(plan.task.offers["input_shape"])), ("num_classes", "in_chans"))  # type: ignore[arg-type]
-        seed = prepared.seed(plan.task.offers, fit)
-        for name, characters in prompts(plan, seed).items():
-            print(f"prompt of {name}: {characters} characters")
+        seed = seed_of(plan.task, Wanted(installed(), "starnet_s1", ("Block",)), ("num_classes", "in_chans"))
+        tokenizer = embedded_tokenizer()
+        for name, request in prompts(plan.task, seed).items():
+            print(f"prompt of {name}: {tokens(request, tokenizer)} tokens")
         plan = replace(plan, recipe=replace(plan.recipe, steps=options.steps), seeds=[seed.frozen])
         found = asyncio.run(measure(plan, seed, in_one_file(installed()), options.rounds))
     for at, what in enumerate(("dry run", "evaluation")):
         frozen, single = ([one[at] for one in found[name]] for name in ("frozen", "one file"))
-        ratio = statistics.median(a / b for a, b in zip(frozen, single, strict=True))
+        ratios = [a / b for a, b in zip(frozen, single, strict=True)]
+        first, second = (statistics.median(ratios[start::2]) for start in (1, 0))
         print(
             f"{what}: {statistics.median(frozen):.2f} s over frozen modules, {statistics.median(single):.2f} "
-            f"s in one file; median ratio {ratio:.2f} of {options.rounds} rounds"
+            f"s in one file; median ratio {statistics.median(ratios):.2f} of {options.rounds} rounds, "
+            f"{first:.2f} where the frozen one is first, {second:.2f} where it is second"
         )
 
 

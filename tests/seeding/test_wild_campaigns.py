@@ -29,8 +29,6 @@ from kit.command import new_campaign, output_of
 
 EVALUATIONS = 12
 
-pytestmark = pytest.mark.slow
-
 
 @dataclass(frozen=True)
 class Model:
@@ -229,7 +227,14 @@ def assert_only_the_block_changed(before: bytes, after: bytes, start: int, end: 
         assert tag != "equal" or old[i:j] == new[k:m]
 
 
-@pytest.mark.parametrize("form", MODELS)
+SLOW, LONG = pytest.mark.slow, pytest.mark.long
+PINNED = "byte order mark"
+"""Of a package that every installation for the tests has."""
+
+
+@pytest.mark.parametrize(
+    "form", [pytest.param(form, marks=SLOW if form == PINNED else LONG) for form in MODELS]
+)
 def test_one_block_of_a_public_model_evolves_and_returns_as_a_patch(
     form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

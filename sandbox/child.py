@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import torch
 
-from evoarch.sandbox import child_locks, child_report, frozen_loader, wire
+from evoarch.sandbox import child_locks, child_report, frozen_check, frozen_loader, wire
 from evoarch.sandbox.limits import Level
 
 LOCKED = b"locked"
@@ -141,7 +141,7 @@ def _run(
         function = getattr(importlib.import_module(entry), header["function"])
         tensors, notes = function(module, arrays, header["options"], announce, *talk)
         if held:
-            frozen_loader.check(held)
+            frozen_check.check(held)
         frames = _frames(tensors, notes)
     except BaseException as error:  # noqa: BLE001 - a genome may raise anything at all; it becomes the answer
         frames = [wire.result_record(child_report.describe(error, has_driver))]
@@ -163,7 +163,7 @@ def load(source: str) -> types.ModuleType:
     code = compile(source, child_report.FILENAME, "exec", dont_inherit=True)
     builtins.exec(code, module.__dict__)
     if held := frozen_loader.finder:
-        frozen_loader.remember(held)
+        frozen_check.remember(held)
     return module
 
 

@@ -1,5 +1,4 @@
-"""Frozen modules inside the walls: imported from memory under their own names, and checked to stay as they
-are.
+"""Frozen modules inside the walls: imported from memory under their own names.
 
 In the zygote, modules with open definitions are placeholders, and so becomes whatever turns out to need
 them; all others run once. A child runs the placeholders for itself, with the open definitions in their
@@ -10,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import functools
 import importlib
 import importlib.abc
@@ -33,10 +33,6 @@ class ImportStoppedError(BaseException):
     """The clock of an import ran out. No `except Exception` of a module holds it up."""
 
 
-class ChangedError(RuntimeError):
-    """A genome changed a frozen module."""
-
-
 class NotYetError(BaseException):
     """A module asked a placeholder for something. No `except Exception` of a module swallows it."""
 
@@ -46,9 +42,9 @@ class FrozenFinder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 
     def __init__(self, table: Mapping[str, Any]) -> None:
         self.paths: dict[str, str] = {n: m[0] for n, m in table["modules"].items()}
-        self.sources: dict[str, bytes | str] = {
-            n: m[1].encode("latin-1") for n, m in table["modules"].items()
-        }
+        self.sources: dict[str, bytes] = {n: m[1].encode("latin-1") for n, m in table["modules"].items()}
+        self.opened: dict[str, str] = {}
+        """In a child: the texts of those with changed definitions."""
         self.packages = {n for n, m in table["modules"].items() if m[2]}
         self.entries: list[str] = table["entries"]
         self.late = set(table["opened"])
@@ -78,14 +74,12 @@ class FrozenFinder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         return spec
 
     def get_source(self, fullname: str) -> str:
-        source = self.sources[fullname]
-        return source if isinstance(source, str) else importlib.util.decode_source(source)
+        return self.opened.get(fullname) or importlib.util.decode_source(self.sources[fullname])
 
     def get_code(self, fullname: str) -> types.CodeType:
         if fullname not in self.codes:
-            self.codes[fullname] = compile(
-                self.sources[fullname], self.paths[fullname], "exec", dont_inherit=True
-            )
+            source = self.opened.get(fullname) or self.sources[fullname]
+            self.codes[fullname] = compile(source, self.paths[fullname], "exec", dont_inherit=True)
         return self.codes[fullname]
 
     def get_data(self, path: str) -> bytes:
@@ -207,22 +201,20 @@ class FrozenFinder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
             known = -1
             while len(self.late) > known and name not in self.late:
                 known = len(self.late)
-                try:
+                # Whatever it needs that is a placeholder: a child has it.
+                with contextlib.suppress(Exception, NotYetError):
                     importlib.import_module(name)
-                except (Exception, NotYetError):  # noqa: BLE001 - whatever it needs that is a placeholder: a child has it
-                    self.made.pop(name, None)
         for name in self.placeholders:
             sys.modules.pop(name, None)
         self.made = {name: module for name, module in self.made.items() if sys.modules.get(name) is module}
         self.waiting = False
-        remember(self)
 
     def replace(self, modules: Mapping[str, str], lines: Mapping[str, Sequence[Sequence[int]]]) -> None:
         """In a child: runs what was a placeholder. `modules`: the texts of those with changed definitions;
         `lines`: by file, the genome's lines in them.
         """
         for name, text in modules.items():
-            self.sources[name] = text
+            self.opened[name] = text
             self.codes.pop(name, None)
         self.lines = {file: [(at, own) for at, own in pairs] for file, pairs in lines.items()}
         # Modules that ran early may hold them as they are.
@@ -280,9 +272,6 @@ class _Resource(importlib.abc.Traversable):
 finder: FrozenFinder | None = None
 """This process's, None where no code of a user is held."""
 
-_kept: dict[str, list[tuple[types.ModuleType | type, str, object, object]]] = {}
-_finders: list[object] = []
-
 
 def install(table: Mapping[str, Any]) -> FrozenFinder:
     """Makes the modules importable and compiles them; runs none."""
@@ -295,45 +284,3 @@ def install(table: Mapping[str, Any]) -> FrozenFinder:
             continue  # said where it is imported, if it is
     sys.meta_path.insert(0, finder)
     return finder
-
-
-def remember(held: FrozenFinder) -> None:
-    """Notes the functions and classes of all modules that ran since the last call, and who finds modules."""
-    _finders[:] = sys.meta_path
-    for name, module in held.made.items():
-        if name not in _kept:
-            _kept[name] = list(_definitions(module, name))
-
-
-def check(held: FrozenFinder) -> None:
-    """Raises ChangedError where a module, or a function or class that it defines, is not what it was."""
-    if sys.meta_path != _finders:
-        raise ChangedError("the genome changed how modules are found (sys.meta_path)")
-    for name, module in held.made.items():
-        if sys.modules.get(name) is not module:
-            raise ChangedError(f"the genome replaced the frozen module {name}")
-    for name, definitions in _kept.items():
-        for owner, attribute, value, code in definitions:
-            now = owner.__dict__.get(attribute)
-            if now is not value or _code(now) is not code:
-                raise ChangedError(f"the genome changed the frozen {name}: {attribute}")
-
-
-def _definitions(
-    module: types.ModuleType, name: str
-) -> Iterator[tuple[types.ModuleType | type, str, object, object]]:
-    for attribute, value in list(vars(module).items()):
-        if getattr(value, "__module__", None) != name:
-            continue
-        if isinstance(value, type):
-            yield module, attribute, value, None
-            for member, inner in list(vars(value).items()):
-                if isinstance(inner, types.FunctionType | property | classmethod | staticmethod):
-                    yield value, member, inner, _code(inner)
-        elif isinstance(value, types.FunctionType):
-            yield module, attribute, value, _code(value)
-
-
-def _code(value: object) -> object:
-    inner = getattr(value, "__func__", value)
-    return inner.__code__ if isinstance(inner, types.FunctionType) else None

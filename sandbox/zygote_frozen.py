@@ -16,7 +16,7 @@ import signal
 from collections.abc import Mapping
 from typing import Any
 
-from evoarch.sandbox import child_locks, frozen_loader
+from evoarch.sandbox import child_locks, frozen_check, frozen_loader
 from evoarch.sandbox.limits import Level
 
 _MEMORY = 16 << 30
@@ -41,6 +41,7 @@ def hold(table: Mapping[str, Any], control: int) -> dict[str, str]:
     if level is not Level.NONE:
         child_locks.restrict_zygote(level, table["files"], table["reads"])
     held.import_early(tried["loaded"])
+    frozen_check.remember(held)
     return {}
 
 

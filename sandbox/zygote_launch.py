@@ -53,6 +53,7 @@ _INSIDE = (
     "child_locks",
     "child_report",
     "device_faults",
+    "frozen_check",
     "frozen_loader",
     "landlock",
     "limits",

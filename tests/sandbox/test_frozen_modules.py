@@ -30,7 +30,7 @@ def call(genome, arrays, options, announce):
 FILES = {
     "pack": ("pack/__init__.py", "from .version import NUMBER\nfrom .open import *\nfrom .early import early\n"),
     "pack.version": ("pack/version.py", "NUMBER = 7\n"),
-    "pack.early": ("pack/early.py", "import pack\nfrom pack import NUMBER\nRUNS = [0]\nRUNS[0] += 1\n\n\ndef early():\n    return RUNS[0] + NUMBER + pack.opened()\n\n\nclass Kept:\n    def method(self):\n        return 1\n"),
+    "pack.early": ("pack/early.py", "import pack\nfrom pack import NUMBER\nRUNS = [0]\nRUNS[0] += 1\n\n\ndef early():\n    return RUNS[0] + NUMBER + pack.opened()\n\n\nclass Kept:\n    SIZE = 4\n    MADE = 0\n\n    def method(self):\n        return 1\n\n\nCOUNT = 0\n\n\ndef count():\n    global COUNT, LAST\n    COUNT += 1\n    LAST = COUNT\n    Kept.MADE += 1\n    return COUNT\n"),
     "pack.open": ("pack/open.py", "from .early import Kept\n\n\ndef opened():\n    return 100\n\n\nclass Late(Kept):\n    pass\n"),
 }  # fmt: skip
 SET = FrozenModules(
@@ -94,9 +94,21 @@ CHANGES = {
     "by code": "from pack.early import early\n\ndef value():\n    early.__code__ = (lambda: 1).__code__\n    return 1\n",
     "by the table of modules": "import sys, types\n\ndef value():\n    sys.modules['pack.early'] = types.ModuleType('pack.early')\n    return 1\n",
     "by import hook": "import sys\nfrom pack import open\n\nclass Hook:\n    def find_spec(self, *a):\n        return None\n\ndef value():\n    sys.meta_path.insert(0, Hook())\n    return 1\n",
+    "a constant by another name": "from pack import version\n\ndef value():\n    for one in [version]:\n        one.NUMBER = 8\n    return 1\n",
+    "a method that a class inherits": "from pack.early import Kept\n\ndef value():\n    for one in [Kept]:\n        one.__call__ = len\n    return 1\n",
+    "a constant of a class": "from pack.early import Kept\n\ndef value():\n    for one in [Kept]:\n        one.SIZE = 8\n    return 1\n",
+    "a name that hides a builtin": "import sys\nimport pack\n\ndef value():\n    sys.modules['pack.early'].len = max\n    return 1\n",
+    "by defaults": "from pack.early import early\n\ndef value():\n    early.__defaults__ = (3,)\n    return 1\n",
+    "what finds paths": "import sys\nfrom pack import open\n\ndef value():\n    sys.path_hooks.insert(0, len)\n    return 1\n",
+    "the import itself": "import builtins\nfrom pack import open\n\ndef value():\n    real = builtins.__import__\n    builtins.__import__ = lambda *a, **k: real(*a, **k)\n    return 1\n",
     "a class that depends on what is open": "from pack.open import Late\n\ndef value():\n    Late.method = len\n    import pack.open\n    pack.open.opened = len\n    return 1\n",
     "what its namespace holds": "import sys\nimport pack\n\ndef value():\n    vars(sys.modules['pack.early'])['Kept'] = int\n    return 1\n",
 }  # fmt: skip
+
+
+def test_what_frozen_code_rebinds_by_itself_may_change(walls: Walls) -> None:
+    text = "from pack.early import Kept, count\n\ndef value():\n    count()\n    return count() + Kept.MADE + {}\n"
+    assert walls.value(text.format("Kept.SIZE")) == 2 + 2 + 4
 
 
 @pytest.mark.parametrize("how", CHANGES)

@@ -13,6 +13,7 @@ import json
 import os
 import select
 import signal
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,11 +47,20 @@ def hold(table: Mapping[str, Any], control: int) -> dict[str, str]:
 
 
 def _load_installed(names: list[str]) -> dict[str, str]:
-    """Imports installed modules, since no child can open a file; those that are not there are passed over."""
+    """Imports installed modules, since no child can open a file; those that are not there are passed over.
+
+    What is no module may be a name that its package imports when it is asked for: it is asked for.
+    """
     failed: dict[str, str] = {}
     for name in names:
+        package, _, last = name.rpartition(".")
         try:
-            importlib.import_module(name)
+            try:
+                importlib.import_module(name)
+            except ModuleNotFoundError as error:
+                if error.name != name or package not in sys.modules:
+                    raise
+                getattr(sys.modules[package], last, None)
         except ModuleNotFoundError as error:
             if error.name != name and not name.startswith(f"{error.name}."):
                 failed[name] = str(error)

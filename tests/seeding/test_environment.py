@@ -15,6 +15,7 @@ from evoarch.evaluators.registry import measuring
 from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.tasks import load_task
 from evoarch.sandbox.environment import InterpreterError, environment_of, own
+from evoarch.sandbox.frozen import FrozenModule, FrozenModules
 from evoarch.sandbox.level import detect
 from evoarch.sandbox.outcome import ChildOutcome, Raised
 from evoarch.sandbox.vet import vet
@@ -33,6 +34,17 @@ class Model(nn.Module):
         return self.layer(x) * theirs.SCALE
 """
 
+PACKAGE = """SCALE = 2.0
+
+
+def __getattr__(name):
+    if name != "Layer":
+        raise AttributeError(name)
+    from theirs.late import Layer
+
+    return Layer
+"""
+
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> str:
@@ -42,7 +54,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> str:
     (site,) = root.glob("lib/python*/site-packages")
     (site / "here.pth").write_text(sysconfig.get_path("purelib") + "\n")
     (site / "theirs").mkdir()
-    (site / "theirs" / "__init__.py").write_text("SCALE = 2.0\n")
+    (site / "theirs" / "__init__.py").write_text(PACKAGE)
     (site / "theirs" / "late.py").write_text("from torch.nn import Linear as Layer\n")
     info = site / "their_package-1.0.dist-info"
     info.mkdir()
@@ -70,6 +82,18 @@ def test_what_is_not_warmed_a_child_can_not_open(python: str) -> None:
     result = asyncio.run(dry_run(SandboxTable(imports=("theirs",), python=python)))
     assert isinstance(result, Raised)
     assert result.line == 2
+
+
+def test_what_a_package_imports_when_it_is_asked_for_is_there_for_frozen_code(python: str) -> None:
+    modules = {"own": FrozenModule("own.py", b"from theirs import Layer\n")}
+    frozen = FrozenModules(modules, ("own",), imports=("theirs", "theirs.Layer"))
+    level = choose_level(detect(), "landlock", unsafe=False)
+
+    async def opened() -> None:
+        runner = await open_walls(level, load_task("mnist1d"), SandboxTable(python=python), (), frozen)
+        await runner.close()
+
+    asyncio.run(opened())
 
 
 def test_a_package_that_only_the_other_environment_has_is_named() -> None:

@@ -8,9 +8,9 @@ same outputs bit for bit in float64, an empty patch.
 Which models: benchmarks/seeding_cases.py. Their packages belong into an environment of their own, with this
 project in it:
 
-    python -m benchmarks.seeding_corpus RESULTS.jsonl          # goes on where it stopped
-    python -m benchmarks.seeding_corpus RESULTS.jsonl --table  # the table of docs/seeding.md
-    python -m benchmarks.seeding_corpus                        # the 165 models pinned in the Makefile
+    python -m benchmarks.seeding_corpus RESULTS.jsonl  # goes on where it stopped
+    python -m benchmarks.seeding_table                 # results/seeding.jsonl as the table of docs/seeding.md
+    python -m benchmarks.seeding_corpus                # the 165 models pinned in the Makefile
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from typing import Any
 import numpy as np
 import torch
 from benchmarks.seeding_cases import BUILDERS, Case, first, listed, tuples
+from benchmarks.seeding_table import SAME
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.measuring import SandboxTable
@@ -53,7 +54,6 @@ from evoarch.sandbox.level import detect
 from evoarch.sandbox.limits import Limits
 from evoarch.sandbox.outcome import ChildOutcome, Finished, Raised
 
-SAME = "same"
 TOGETHER = 12
 """Models that one zygote holds: what they import is loaded once for them."""
 
@@ -110,7 +110,7 @@ def in_child(work: Callable[[], None]) -> None:
     os.waitpid(pid, 0)
 
 
-LIMITS = Limits(600.0, 600.0, 8 << 30, 256 << 20)
+LIMITS = Limits(600.0, 600.0, 8 << 30, 1 << 30)
 _MISSING = re.compile(r"No module named '([\w.]+)'")
 
 
@@ -128,8 +128,11 @@ async def inside(seeds: Mapping[str, Seed], cases: Mapping[str, Case]) -> dict[s
         )
     except UserError as error:
         if len(seeds) > 1:
-            for key, seed in seeds.items():
-                found |= await inside({key: seed}, cases)
+            packages = {cases[key].package for key in seeds}
+            parts = packages if len(packages) > 1 else seeds
+            for part in parts:
+                few = {k: s for k, s in seeds.items() if part in (k, cases[k].package)}
+                found |= await inside(few, cases)
             return found
         ((key, seed),) = seeds.items()
         return await _with_more(key, seed, cases, str(error), getattr(error.__cause__, "missing", ""))
@@ -207,57 +210,57 @@ def _compared(ours: ChildOutcome | str, theirs: Path) -> str:
 
 
 def run(results: Path, only: Sequence[str]) -> None:
-    """Measures what `results` lacks, package by package."""
+    """Measures what `results` lacks: each package with a list of builders, then the few classes of others."""
     done = (
         {json.loads(line)["key"] for line in results.read_text().splitlines()} if results.is_file() else set()
     )
-    few = listed()
-    for package in [*BUILDERS, *few]:
-        if only and package not in only:
-            continue
-        reader, writer = os.pipe()
+    for package in BUILDERS:
+        if not only or package in only:
+            cases = built(package)
+            if not cases:
+                print(f"{package}: its list can't be read", flush=True)
+            _measure([case for case in cases if case.key not in done], results)
+    few = [case for package, cases in listed().items() if not only or package in only for case in cases]
+    _measure([case for case in few if case.key not in done], results)
 
-        def work(package: str = package, writer: int = writer) -> None:
-            cases = list(BUILDERS[package]()) if package in BUILDERS else few[package]
-            rows = [[c.package, c.file, c.entry, dict(c.kwargs), list(c.shape), c.whole] for c in cases]
-            os.write(writer, json.dumps(rows).encode())
 
-        in_child(work)
-        os.close(writer)
-        with os.fdopen(reader, "rb") as stream:
-            rows = json.loads(stream.read() or b"[]")
-        cases = [
-            Case(r[0], r[1], r[2], {k: tuples(v) for k, v in r[3].items()}, tuple(r[4]), r[5]) for r in rows
+def built(package: str) -> list[Case]:
+    """What the builders of a package give, asked in a process of its own."""
+    reader, writer = os.pipe()
+
+    def work() -> None:
+        rows = [
+            [c.package, c.file, c.entry, dict(c.kwargs), list(c.shape), c.whole] for c in BUILDERS[package]()
         ]
-        if not cases:
-            print(f"{package}: its list can't be read", flush=True)
-        begun = time.process_time()
-        for case, what in compare([case for case in cases if case.key not in done]):
-            row = {
-                "key": case.key,
-                "package": package,
-                "file": case.file,
-                "entry": case.entry,
-                "what": what,
-            }
-            with results.open("a") as stream:
-                stream.write(json.dumps(row) + "\n")
-            print(f"{package} {case.entry}: {what} ({time.process_time() - begun:.0f} s)", flush=True)
+        os.write(writer, json.dumps(rows).encode())
+
+    in_child(work)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as stream:
+        rows = json.loads(stream.read() or b"[]")
+    return [Case(r[0], r[1], r[2], {k: tuples(v) for k, v in r[3].items()}, tuple(r[4]), r[5]) for r in rows]
 
 
-def table(results: Path) -> str:
-    """The results as a Markdown table."""
-    rows = [json.loads(line) for line in results.read_text().splitlines()]
-    lines = ["| package | models | unchanged | the others |", "|---|---|---|---|"]
-    for package in dict.fromkeys(row["package"] for row in rows):
-        own = [row for row in rows if row["package"] == package]
-        same = [row for row in own if row["what"] == SAME]
-        others = "; ".join(f"{row['entry']}: {row['what']}" for row in own if row["what"] != SAME)
-        version = importlib.metadata.version(package.replace("_", "-")) if package != "kan" else "0.2.8"
-        lines.append(f"| {package} {version} | {len(own)} | {len(same)} | {others} |")
-    same = sum(row["what"] == SAME for row in rows)
-    packages = len({row["package"] for row in rows})
-    return "\n".join([*lines, f"| {packages} packages | {len(rows)} | {same} | |"])
+def _measure(cases: Sequence[Case], results: Path) -> None:
+    begun = time.process_time()
+    for case, what in compare(cases):
+        row = {
+            "key": case.key,
+            "package": case.package,
+            "version": version_of(case.package),
+            "file": case.file,
+            "entry": case.entry,
+            "what": what,
+        }
+        with results.open("a") as stream:
+            stream.write(json.dumps(row) + "\n")
+        print(f"{case.package} {case.entry}: {what} ({time.process_time() - begun:.0f} s)", flush=True)
+
+
+def version_of(package: str) -> str:
+    """The installed version of what brings a top-level name."""
+    (distribution, *_) = importlib.metadata.packages_distributions()[package]
+    return importlib.metadata.version(distribution)
 
 
 def main() -> None:
@@ -267,11 +270,7 @@ def main() -> None:
     )
     parser.add_argument("results", type=Path, nargs="?")
     parser.add_argument("--only", nargs="*", default=[])
-    parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
-    if options.table and options.results:
-        print(table(options.results))
-        return
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     with contextlib.suppress(ImportError):

@@ -6,7 +6,7 @@ import importlib
 
 import pytest
 
-from benchmarks import seeding_cases, seeding_corpus
+from benchmarks import seeding_cases, seeding_corpus, seeding_table
 from evoarch.agent.base.errors import UserError
 
 QUICK = seeding_cases.first(quick=True)
@@ -21,6 +21,14 @@ def test_the_corpus_is_as_large_as_it_says() -> None:
     assert len(few) + len(seeding_cases.BUILDERS) >= 14
 
 
+def test_the_page_shows_what_was_measured() -> None:
+    rows = seeding_table.read(seeding_table.RESULTS)
+    assert len({row["key"] for row in rows}) == len(rows) >= 60
+    assert sum(row["what"] == seeding_table.SAME for row in rows) >= 0.95 * len(rows)
+    page = seeding_table.PAGE.read_text(encoding="utf-8")
+    assert seeding_table.placed(page, seeding_table.table(rows)) == page
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # the originals use what newer versions warn about
 @pytest.mark.parametrize("package", ["vit_pytorch", "pytorchcv"])
@@ -31,7 +39,7 @@ def test_seeds_are_identical_to_their_originals(package: str) -> None:
             importlib.import_module(name)
         pytest.importorskip("torchvision")
     found = dict(seeding_corpus.compare([case for case in QUICK if case.package == package]))
-    assert {case.file: what for case, what in found.items() if what != seeding_corpus.SAME} == {}
+    assert {case.file: what for case, what in found.items() if what != seeding_table.SAME} == {}
 
 
 @pytest.mark.parametrize(

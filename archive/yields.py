@@ -138,10 +138,13 @@ class Yields:
         return {row["operator"]: {name: int(row[name]) for name in counted} for row in rows}
 
     def slot_events(self) -> Sequence[Event]:
-        """When runs began and ended, and bred candidates took and left an evaluation slot, in order."""
+        """When runs began and ended, and bred candidates took and left an evaluation slot, in order; with the
+        details of the first kind alone.
+        """
         kinds = ", ".join(f"'{kind}'" for kind in ("started", *_ENDS, *_MARKS))
         rows = self._db.rows(
-            f"SELECT * FROM events WHERE kind IN ({kinds})"
+            "SELECT id, time, kind, candidate, CASE kind WHEN 'run' THEN detail ELSE '{}' END AS detail"
+            f" FROM events WHERE kind IN ({kinds})"
             " AND (kind <> 'rung' OR json_extract(detail, '$.stopped')) AND (candidate IS NULL"
             " OR candidate IN (SELECT id FROM candidates WHERE number IS NOT NULL)) ORDER BY id"
         )

@@ -88,9 +88,13 @@ class History:
         again = History(self._objectives, self.reference, self.floor)
         seeds = {identity: count for identity, _, count in means}
         placed = [each for each in means if each[0] in self.entered]
-        for identity, values, _ in sorted(placed, key=lambda each: (*self.entered[each[0]], each[0])):
-            again.evaluations, again.cpu_seconds = self.entered[identity]
-            again._take(Trial(identity, identity, "", 0, 0.0, False, values))
+        placed.sort(key=lambda each: (*self.entered[each[0]], each[0]))
+        for begin in range(0, len(placed), CHUNK):
+            chunk = placed[begin : begin + CHUNK]
+            for place in again._not_dominated([values[: len(self._names)] for _, values, _ in chunk]):
+                identity, values, _ = chunk[place]
+                again.evaluations, again.cpu_seconds = self.entered[identity]
+                again._take(Trial(identity, identity, "", 0, 0.0, False, values))
         spans = {s.lowest: noise.interval(s.lowest_error, seeds[s.lowest]) for s in again.steps}
         return [replace(s, low=i.low, high=i.high) if (i := spans[s.lowest]) else s for s in again.steps]
 

@@ -13,8 +13,7 @@ from typing import Any
 from evoarch.agent.analysis.history import History, Step, reference_point
 from evoarch.agent.analysis.status import Status, read_status
 from evoarch.agent.config.load import Config
-from evoarch.agent.statistics.front import Placed, current_front
-from evoarch.agent.statistics.noise import read_noise
+from evoarch.agent.statistics.front import Placed, Standing, read_standing
 from evoarch.agent.statistics.objectives import objectives, region_of
 from evoarch.archive.lock import is_locked
 from evoarch.archive.pareto import hypervolume
@@ -76,24 +75,27 @@ def new_history(store: Store, config: Config) -> History:
 
 
 def read_overview(
-    store: Store, config: Config, history: History | None = None, *, steps: bool = True
+    store: Store,
+    config: Config,
+    history: History | None = None,
+    *,
+    steps: bool = True,
+    standing: Standing | None = None,
 ) -> Overview:
     """The campaign as its archive has it now.
 
     `history`, if given, is brought up to date and used. Without `steps` the history is left out: it takes
-    long for many thousands of candidates, and a terminal draws no curve.
+    long for many thousands of candidates, and a terminal draws no curve. `standing`: of now, where it is
+    known.
     """
     goals = objectives(config.selection)
     history = history or new_history(store, config)
     if steps:
         history.extend(store.browse.trials(history.metrics, after=history.last))
-    status = read_status(store, config)
-    noise = read_noise(store)
-    means: list[Step] = []
-    if steps:
-        places = store.browse.points(history.metrics)
-        eligible = current_front(store, config, places, history.metrics, noise).eligible
-        means = history.by_means([places[place] for place in eligible], noise)
+    standing = standing or read_standing(store, config)
+    status = read_status(store, config, standing=standing)
+    noise = standing.noise
+    means = history.by_means(standing.eligible(history.metrics), noise) if steps else []
     return Overview(
         status=status,
         reference=history.reference,

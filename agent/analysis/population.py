@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evoarch.agent.analysis.history import History
 from evoarch.agent.analysis.overview import Overview
 from evoarch.archive.filters import Filter
 from evoarch.archive.store import Store
@@ -20,20 +19,22 @@ _COLUMNS = ("id", "operator", "lm", "name", "depth", "seeds", "at")
 
 
 def read_population(
-    store: Store, overview: Overview, history: History, chosen: Filter | None = None
+    store: Store,
+    overview: Overview,
+    entered: Mapping[int, tuple[int, float]],
+    chosen: Filter | None = None,
 ) -> dict[str, Any]:
     """The columns of `Browse.columns` over all metrics, for JSON, with:
 
     `at`, how many evaluations had been made when each was first scored (seeds 0); `front`, the ids of the
     elites; `spans`, by id the interval of the error of elites and seeds; `objectives`, `plotted` (upwards and
-    to the right), and `total`, how many are scored whatever `chosen` says. `history` is up to date.
+    to the right), and `total`, how many are scored whatever `chosen` says. `entered`: as `History` has it.
     """
     found = store.browse.columns(chosen or Filter(), store.browse.metrics())
-    known = history.entered
     status = overview.status
     return {
         **found,
-        "at": [known.get(identity, (0, 0.0))[0] for identity in found["id"]],
+        "at": [entered.get(identity, (0, 0.0))[0] for identity in found["id"]],
         "front": list(status.elites),
         "spans": {
             str(each.id): [each.interval.low, each.interval.high]

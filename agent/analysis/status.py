@@ -20,9 +20,9 @@ from evoarch.agent.analysis.wins import Win, wins
 from evoarch.agent.config.load import Config
 from evoarch.agent.evaluation.last_resort import KIND
 from evoarch.agent.evaluation.reevaluation import raced
-from evoarch.agent.statistics.front import current_front, knee, run_state
+from evoarch.agent.statistics.front import Standing, knee, read_standing, run_state
 from evoarch.agent.statistics.intervals import Interval
-from evoarch.agent.statistics.noise import Noise, read_noise
+from evoarch.agent.statistics.noise import Noise
 from evoarch.agent.statistics.objectives import objectives
 from evoarch.archive.filters import Filter
 from evoarch.archive.pareto import Objective, fitness
@@ -211,20 +211,18 @@ def _reason(store: Store, candidate: Candidate) -> str:
     return f"{reason} as #{of}"
 
 
-def read_status(store: Store, config: Config, *, live: bool = False) -> Status:
+def read_status(
+    store: Store, config: Config, *, live: bool = False, standing: Standing | None = None
+) -> Status:
     """The status of a campaign from its archive alone; safe while it runs.
 
-    `live`: it is read twice a second, so what takes long is left out.
+    `live`: it is read twice a second, so what takes long is left out. `standing`: of now, where it is known.
     """
     counts = store.totals.counts()
     goals = objectives(config.selection)
-    names = sorted({"error", "params", *(goal.name for goal in goals)})
-    # Numbers alone: an archive of many thousands is looked at twice a second.
-    places = store.browse.points(names)
-    rows = [dict(zip(names, values, strict=True)) for _, values, _ in places]
-    noise = read_noise(store)
-    found = current_front(store, config, places, names, noise)
-    on_front = store.browse.some([places[i][0] for i in found.places])
+    standing = standing or read_standing(store, config)
+    found, noise, places, rows = standing.elites, standing.noise, standing.places, standing.rows()
+    on_front = store.browse.some(standing.ids)
     top = max(found.eligible, key=lambda i: (fitness(rows[i]), -places[i][0]), default=None)
     seeds = store.candidates(operator="seed", sources=False)
     winner = store.candidate(places[top][0]) if top is not None else None

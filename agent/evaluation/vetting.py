@@ -1,8 +1,7 @@
-"""What vetting finds in a proposal and in a model file on disk, and what it found in what was rejected."""
+"""What vetting finds in a proposal and in a model file on disk."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,8 +14,6 @@ from evoarch.agent.seeding.frozen import Opening
 from evoarch.agent.seeding.record import frozen_seeds
 from evoarch.agent.seeding.splice import opening_of
 from evoarch.archive.database import as_text
-from evoarch.archive.records import State
-from evoarch.archive.store import Store
 from evoarch.sandbox.outcome import Finding
 from evoarch.sandbox.vet import vet
 
@@ -83,18 +80,3 @@ def as_json(findings: Sequence[Finding]) -> list[dict[str, object]]:
     """For the archive: line (from 1), column (from 0), rule, message and hint of each."""
     rows = [asdict(finding) for finding in findings]
     return [{k: as_text(v) if isinstance(v, str) else v for k, v in row.items()} for row in rows]
-
-
-def found_about(store: Store, candidate: int) -> list[str]:
-    """Why a candidate was rejected, a line for each finding; of a failed one its failure, [] of any other."""
-    if rows := store.relatives.findings(candidate):
-        return [str(Finding(**row)) for row in rows]
-    reason = store.relatives.reason(candidate)
-    if store.candidate(candidate).state is State.REJECTED:
-        # Archives of earlier versions have all findings as one text.
-        return [each for each in _NEXT.split(reason) if each]
-    return [reason] if reason else []
-
-
-_NEXT = re.compile(r"; (?=\d+:\d+ )")
-"""Where the next finding begins in `in_one_line`."""

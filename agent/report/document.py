@@ -125,7 +125,7 @@ def read_report(store: Store, config: Config, *, interactive: bool = False) -> R
             bred=len(bred),
             points=store.browse.points(overview.plotted),
             family=family_of(store, None, order, most=MOST),
-            population=read_population(store, overview, history) if interactive else None,
+            population=read_population(store, overview, history.entered) if interactive else None,
         )
 
 

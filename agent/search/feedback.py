@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from evoarch.agent.base.ordering import Steering
 from evoarch.agent.config.tables import FeedbackTable
-from evoarch.agent.evaluation.vetting import found_about
+from evoarch.agent.evaluation.kept_findings import found_about
 from evoarch.agent.operators.lm.repair import readable
 from evoarch.agent.search.effects import Gain, changes, effects
 from evoarch.archive.records import Candidate, Relative, State

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evoarch.agent.config.load import Config
@@ -85,28 +85,54 @@ def pessimistic(
     return [{**row, "error": bound} for row, bound in zip(rows, bounds, strict=True)]
 
 
-def elites(store: Store, config: Config) -> list[Candidate]:
-    """The front as it is now, by id, without sources."""
+@dataclass(frozen=True)
+class Standing:
+    """All scored candidates at one moment: `places` with the values of the metrics `names`, by id; the noise
+    of their errors, and who of them stands on the front.
+    """
+
+    names: Sequence[str]
+    places: Sequence[Placed]
+    noise: Noise
+    elites: Elites
+
+    @property
+    def ids(self) -> list[int]:
+        """Of those on the front, in order."""
+        return [self.places[place][0] for place in self.elites.places]
+
+    def rows(self) -> list[dict[str, float]]:
+        """The metrics of each by name."""
+        return [dict(zip(self.names, values, strict=True)) for _, values, _ in self.places]
+
+    def eligible(self, names: Sequence[str]) -> list[Placed]:
+        """Those that could be on the front, with the values of `names`, some of its own."""
+        wanted = [self.names.index(name) for name in names]
+        chosen = (self.places[place] for place in self.elites.eligible)
+        return [(identity, tuple(values[at] for at in wanted), seeds) for identity, values, seeds in chosen]
+
+
+def read_standing(store: Store, config: Config) -> Standing:
+    """The front as it is now, over error, params and all objectives."""
     goals = objectives(config.selection)
-    names = sorted({"error", *(goal.name for goal in goals)})
-    places = store.browse.points(names)
-    found = current_front(store, config, places, names, read_noise(store))
-    return store.browse.some([places[i][0] for i in found.places])
-
-
-def current_front(
-    store: Store, config: Config, places: Sequence[Placed], names: Sequence[str], noise: Noise
-) -> Elites:
-    """The front of all scored candidates, `places`; `names` are the metrics of their values, in order."""
-    rows = [dict(zip(names, values, strict=True)) for _, values, _ in places]
-    return front_of(
-        rows,
+    names = sorted({"error", "params", *(goal.name for goal in goals)})
+    # Numbers alone: an archive of many thousands is looked at twice a second.
+    places, noise = store.browse.points(names), read_noise(store)
+    standing = Standing(names, places, noise, Elites((), (), provisional=False))
+    found = front_of(
+        standing.rows(),
         [seeds for _, _, seeds in places],
-        objectives(config.selection),
+        goals,
         noise,
         needed=config.evaluation.repeats,
         final=run_state(store)[0] == "complete",
     )
+    return replace(standing, elites=found)
+
+
+def elites(store: Store, config: Config) -> list[Candidate]:
+    """The front as it is now, by id, without sources."""
+    return store.browse.some(read_standing(store, config).ids)
 
 
 def run_state(store: Store) -> tuple[str, str]:

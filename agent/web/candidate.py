@@ -9,7 +9,7 @@ from markupsafe import Markup
 from evoarch.agent.analysis.descent import descent
 from evoarch.agent.analysis.verdict import judge
 from evoarch.agent.config.load import Config
-from evoarch.agent.evaluation.vetting import found_about
+from evoarch.agent.evaluation.kept_findings import found_about
 from evoarch.agent.report.architecture import changes, draw_trace, kinds_after, trace_of
 from evoarch.agent.report.diff import Row, compare
 from evoarch.agent.report.docstrings import marked_lines, stale_in

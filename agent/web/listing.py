@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -39,8 +39,10 @@ class ListQuery:
         return "?" + urlencode({key: value for key, value in given.items() if value})
 
 
-def read_query(store: Store, query: Mapping[str, str], front: frozenset[int]) -> ListQuery:
-    """A filter that can't be read is told; anything else that a list does not know counts as not said."""
+def read_query(store: Store, query: Mapping[str, str], front: Callable[[], Sequence[int]]) -> ListQuery:
+    """A filter that can't be read is told; anything else that a list does not know counts as not said.
+    `front`: the ids of the elites, asked for where the filter names them.
+    """
     state, judged = query.get("state", ""), query.get("judged", "")
     order, where = query.get("sort", "id"), query.get("q", "")
     known = store.browse.metrics()
@@ -56,7 +58,7 @@ def read_query(store: Store, query: Mapping[str, str], front: frozenset[int]) ->
         text=query.get("text", "")[:200],
         judged=judged if judged in ("approve", "veto", "pin", "note", "none") else "",
         terms=terms,
-        front=front,
+        front=frozenset(front() if any(term.key == "front" for term in terms) else ()),
     )
     return ListQuery(
         chosen,

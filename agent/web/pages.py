@@ -1,12 +1,10 @@
-"""What each page shows, read from the archive anew for every request."""
+"""What each page shows, read from the archive anew for every request; its overview is of a moment ago."""
 
 from __future__ import annotations
 
-import json
-import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
@@ -15,24 +13,25 @@ from markupsafe import Markup
 from evoarch.agent.analysis.descent import descent
 from evoarch.agent.analysis.failures import STEPS, failure_reasons, flows
 from evoarch.agent.analysis.families import family_of
-from evoarch.agent.analysis.overview import Overview, new_history, read_overview
-from evoarch.agent.analysis.population import narrowed, read_population, read_tree, traits_of
+from evoarch.agent.analysis.population import narrowed, read_population, traits_of
 from evoarch.agent.analysis.sections import Fact, ranked, sections
 from evoarch.agent.analysis.side_by_side import MOST as MOST_COMPARED
+from evoarch.agent.analysis.status import Status
 from evoarch.agent.analysis.under_way import in_words, under_way
 from evoarch.agent.base.formatting import cell, command, finalised
 from evoarch.agent.config.load import Config
 from evoarch.agent.config.recorded import settings_of
 from evoarch.agent.report.curves import lines_as_json
-from evoarch.agent.report.figures import charts, curves_figure, curves_together, front_figure
+from evoarch.agent.report.figures import curves_figure, curves_together, front_figure
 from evoarch.agent.report.lineage import MOST, draw_tree, lay_out
 from evoarch.agent.report.spreadsheet import as_csv
-from evoarch.agent.report.svg import Chart, draw
+from evoarch.agent.report.svg import draw
 from evoarch.agent.statistics.front import run_state
 from evoarch.agent.statistics.noise import read_noise
 from evoarch.agent.surrogate.labels import shares_of
 from evoarch.agent.web.candidate import candidate_view
 from evoarch.agent.web.comparing import comparison_view, read_ids
+from evoarch.agent.web.current import CurrentOverview
 from evoarch.agent.web.listing import ListQuery, listing, page_number, read_query
 from evoarch.agent.web.waiting import UNDECIDED, among, queue_view
 from evoarch.archive.errors import ArchiveError
@@ -51,20 +50,6 @@ MOST_LINES = 2000
 REASONS = 100
 """Kinds of reasons that the page of failures shows."""
 
-PATIENCE = 5.0
-"""An overview is computed anew at most after so many times what computing it took."""
-
-
-@dataclass(frozen=True)
-class Seen:
-    """The overview as of event `last`; `cost` seconds to compute, done `at` (monotonic)."""
-
-    last: int
-    overview: Overview
-    charts: Sequence[tuple[Chart, Markup]]
-    at: float
-    cost: float
-
 
 class Pages:
     """Renders the pages of one campaign. Safe to call from many threads."""
@@ -74,7 +59,6 @@ class Pages:
         self._folder = folder
         self._token = token
         self._root = root
-        self._lock = threading.Lock()
         self._environment = Environment(
             loader=ChoiceLoader([PackageLoader("evoarch.agent.web"), PackageLoader("evoarch.agent.report")]),
             autoescape=True,
@@ -85,11 +69,8 @@ class Pages:
         )
         self._environment.filters |= {"cell": cell, "when": _when}
         self._environment.globals |= {"root": root, "command": command, "folder": folder}
-        self._columns: tuple[int, bytes] | None = None
         self._name = self._config().campaign.name
-        with self._open() as store, store.snapshot():
-            self._history = new_history(store, self._config())
-            self._seen = self._look(store)
+        self._current = CurrentOverview(folder, self._config, self._link)
 
     def _open(self) -> Store:
         return open_archive(self._folder, write=False)
@@ -128,38 +109,14 @@ class Pages:
             last = store.last_event()
             return {"last": last.id if last else 0}
 
-    def _look(self, store: Store) -> Seen:
-        """Everything that the overview shows, computed from the archive."""
-        began = time.monotonic()
-        if not self._history.steps:
-            # The reference point follows from the seeds' scores, which may have come since the start.
-            self._history = new_history(store, self._config())
-        overview = read_overview(store, self._config(), self._history)
-        points = store.browse.points(overview.plotted)
-        drawn = [(chart, draw(chart, self._link)) for chart in charts(overview, points)]
-        last = store.last_event()
-        ended = time.monotonic()
-        return Seen(last.id if last else 0, overview, drawn, ended, ended - began)
-
-    def _overview(self, store: Store) -> Seen:
-        """The overview as of now, or of a moment ago where the archive is large and grows."""
-        last = store.last_event()
-        with self._lock:
-            seen = self._seen
-            fresh = last is None or seen.last >= last.id
-            if not fresh and time.monotonic() - seen.at >= PATIENCE * seen.cost:
-                self._seen = seen = self._look(store)
-            # Whether a run is going on stands in no event.
-            state, reason = run_state(store)
-            status = replace(seen.overview.status, state=state, reason=reason)
-            return replace(seen, overview=replace(seen.overview, status=status))
-
     def overview(self, query: Mapping[str, str]) -> str:
         """The first page: the overview's sections and charts. Of the front `query` may name the metrics `x`
         and `y`, and the `axis` of y, "log" or "linear"; what is not known counts as not said.
         """
         with self._open() as store, store.snapshot():
-            seen = self._overview(store)
+            seen = self._current.soon(store)
+            if seen is None:
+                return self._first(store)
             parts = sections(seen.overview)
             known = store.browse.metrics()
             y_name, x_name = (
@@ -187,23 +144,26 @@ class Pages:
                 show=self._fact,
             )
 
+    def _first(self, store: Store) -> str:
+        """The first page of a large archive until its numbers are added up; it then follows by itself."""
+        config, (state, reason) = self._config(), run_state(store)
+        spent = store.totals.entered_training()
+        status = Status(self._name, state, config.budget.evaluations, reason, evaluations=spent)
+        words = f"{store.browse.last_id():,} candidates are being read; the numbers follow in a moment."
+        empty = {"summary": [], "details": [], "charts": [], "training": []}
+        return self._render("overview.html.j2", store, last=0, status=status, now=[words], **empty)
+
     def population(self) -> bytes:
-        """Every scored candidate as JSON columns with the edges of the tree (`read_population`, `read_tree`);
-        kept until the archive moves.
+        """Every scored candidate as JSON columns with the edges of the tree (`read_population`,
+        `read_tree`).
         """
         with self._open() as store, store.snapshot():
-            seen = self._overview(store)
-            with self._lock:
-                if self._columns is None or self._columns[0] != seen.last:
-                    found = read_population(store, seen.overview, self._history)
-                    text = json.dumps(read_tree(store, found), separators=(",", ":"))
-                    self._columns = seen.last, text.encode()
-                return self._columns[1]
+            return self._current.whole(store).population
 
     def tree(self) -> str:
         """The whole population as a tree, and the way to the lowest of each objective."""
         with self._open() as store, store.snapshot():
-            status = self._overview(store).overview.status
+            status = self._current.whole(store).overview.status
             noise = read_noise(store)
             bests = {name: store.candidate(best.id) for name, best in status.bests.items()}
             paths = [
@@ -224,9 +184,10 @@ class Pages:
     def parallel_data(self, query: Mapping[str, str]) -> Mapping[str, object]:
         """What they are drawn from: at most MOST_LINES of the population, with traits."""
         with self._open() as store, store.snapshot():
-            overview = self._overview(store).overview
+            overview = self._current.whole(store).overview
             asked, _ = self._asked(store, {"q": query.get("q", "")})
-            found = narrowed(read_population(store, overview, self._history, asked.chosen), MOST_LINES)
+            whole = read_population(store, overview, self._current.entered, asked.chosen)
+            found = narrowed(whole, MOST_LINES)
             return {**found, "traits": traits_of(store, found["id"])}
 
     def curves(self, texts: Sequence[str]) -> Mapping[str, object]:
@@ -261,8 +222,7 @@ class Pages:
         """What a list is asked for, and the metrics that it shows first: those that the campaign
         minimises.
         """
-        front = frozenset(self._overview(store).overview.status.elites)
-        return read_query(store, query, front), self._history.metrics
+        return read_query(store, query, lambda: self._current.elites(store)), self._current.metrics
 
     def find(self, store: Store, identity: int) -> Candidate:
         """Raises Missing."""
@@ -275,7 +235,7 @@ class Pages:
         """All about one candidate. Raises Missing."""
         with self._open() as store, store.snapshot():
             candidate = self.find(store, identity)
-            elites = store.browse.some(self._overview(store).overview.status.elites)
+            elites = store.browse.some(self._current.elites(store))
             return self._render(
                 "candidate.html.j2", store, **candidate_view(store, self._config(), candidate, elites)
             )
@@ -283,7 +243,7 @@ class Pages:
     def lineage(self, identity: int | None) -> str:
         """The family of one candidate, or of the front for None. Raises Missing."""
         with self._open() as store, store.snapshot():
-            overview = self._overview(store).overview
+            overview = self._current.whole(store).overview
             elites = ranked(overview)
             if identity is not None:
                 self.find(store, identity)
@@ -325,7 +285,7 @@ class Pages:
     def queue(self, query: Mapping[str, str]) -> str:
         """Who waits for a person's verdict: a page of them that fits the filter `q`, and the card of one."""
         with self._open() as store, store.snapshot():
-            elites = store.browse.some(self._overview(store).overview.status.elites)
+            elites = store.browse.some(self._current.elites(store))
             asked, _ = self._asked(store, {"q": query.get("q", "")})
             at = query.get("at", "")
             shown = queue_view(

@@ -98,8 +98,8 @@ class Browse:
         """The names of the metrics that scored candidates have, error and params first."""
         # The plus keeps SQLite from sorting all of that state: it walks down the ids and stops.
         rows = self._db.rows(
-            "SELECT DISTINCT key FROM (SELECT metrics FROM candidates WHERE +state = 'scored' ORDER BY id DESC"
-            f" LIMIT {SAMPLE}) AS some, json_each(some.metrics) ORDER BY key"
+            "SELECT DISTINCT key FROM (SELECT metrics FROM candidates WHERE +state = 'scored' ORDER BY id"
+            f" DESC LIMIT {SAMPLE}) AS some, json_each(some.metrics) ORDER BY key"
         )
         return list(dict.fromkeys(["error", "params", *(row[0] for row in rows)]))
 

@@ -4,8 +4,10 @@ server's memory stays flat.
     python benchmarks/review.py [--candidates 50000] [--folder FOLDER] [--rounds 70] [--no-browser]
 
 Prints the median and the slowest of each view in milliseconds as the client sees them, of each action in
-headless Chromium until the next picture is drawn, and the server's resident memory before and after. Exit
-code 1 where a view's first answer is above LIMIT, an action's median above LIMIT_ACTION, or memory grew.
+headless Chromium until the next picture is drawn, and the server's resident memory before and after; beside
+each the CPU time that it took, of the server or of the browser, which other work on the cores does not
+change much: on idle cores it is about what the client waits. Exit code 1 where a view's first answer is
+above LIMIT, an action's median above LIMIT_ACTION, or memory grew.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import psutil
 from playwright.sync_api import sync_playwright
 from screenshots import FLAGS
 from synthetic import write
@@ -106,7 +109,10 @@ def measure(folder: Path, arguments: argparse.Namespace) -> int:
             assert server.stdout is not None
             found = re.search(r"http://[\d.:]+", server.stdout.readline())
             assert found
-            print(f"ready after {time.perf_counter() - began:.1f} s")
+            ready, spent = time.perf_counter() - began, _cpu(psutil.Process(server.pid))
+            print(
+                f"ready after {ready:.1f} s, {spent / 1000:.1f} s of CPU; load {psutil.getloadavg()[0]:.1f}"
+            )
             failed = _views(found[0], server.pid, arguments)
             return failed if arguments.no_browser else failed | _actions(found[0])
         finally:
@@ -114,19 +120,22 @@ def measure(folder: Path, arguments: argparse.Namespace) -> int:
 
 
 def _views(address: str, pid: int, arguments: argparse.Namespace) -> int:
-    slow, candidates, rounds = 0, arguments.candidates, arguments.rounds
+    slow, candidates, rounds, server = 0, arguments.candidates, arguments.rounds, psutil.Process(pid)
     # Each view once for the first answers, which count; then all again for the medians and the memory.
     first = {name: _get(address + view.format(last=candidates)) for name, view in VIEWS.items()}
     before = _resident(pid)
     times: dict[str, list[float]] = {name: [] for name in VIEWS}
+    spent = dict.fromkeys(VIEWS, 0.0)
     for _ in range(rounds):
         for name, view in VIEWS.items():
+            spent[name] -= _cpu(server)
             times[name].append(_get(address + view.format(last=candidates)))
+            spent[name] += _cpu(server)
     after = _resident(pid)
     for name in VIEWS:
         slow += first[name] > LIMIT
         print(f"{name:28} first {first[name]:6.0f} ms, median {statistics.median(times[name]):6.0f} ms, "
-              f"slowest {max(times[name]):6.0f} ms")  # fmt: skip
+              f"slowest {max(times[name]):6.0f} ms, CPU {spent[name] / rounds:4.0f} ms")  # fmt: skip
     print(f"resident memory {before >> 20} MiB, after {rounds * len(VIEWS)} requests {after >> 20} MiB")
     return int(slow > 0 or after > before * GROWTH)
 
@@ -144,11 +153,14 @@ def _actions(address: str) -> int:
             shown = (time.perf_counter() - began) * 1000
             timed = f"const began = performance.now(); {action} {DRAWN} return performance.now() - began;"
             script = f"async (round) => {{ {timed} }}"
+            spent = _browsers_cpu()
             times = [page.evaluate(script, round) for round in range(TRIES)]
+            spent = (_browsers_cpu() - spent) / TRIES
             page.close()
             median = statistics.median(times)
             slow += median > LIMIT_ACTION
-            print(f"{name:28} drawn {shown:6.0f} ms, action {median:6.0f} ms, slowest {max(times):6.0f} ms")
+            print(f"{name:28} drawn {shown:6.0f} ms, action {median:6.0f} ms, slowest {max(times):6.0f} ms, "
+                  f"CPU {spent:4.0f} ms")  # fmt: skip
         browser.close()
     return int(slow > 0)
 
@@ -159,6 +171,18 @@ def _get(address: str) -> float:
     with urllib.request.urlopen(address) as answer:
         answer.read()
     return (time.perf_counter() - began) * 1000
+
+
+def _cpu(process: psutil.Process) -> float:
+    """Milliseconds that it has taken."""
+    times = process.cpu_times()
+    return (times.user + times.system) * 1000
+
+
+def _browsers_cpu() -> float:
+    """Of all processes of Chromium."""
+    below = psutil.Process().children(recursive=True)
+    return sum(_cpu(process) for process in below if "chrom" in process.name())
 
 
 def _resident(pid: int) -> int:

@@ -14,7 +14,7 @@ from evoarch.agent.analysis.descent import descent
 from evoarch.agent.analysis.failures import STEPS, failure_reasons, flows
 from evoarch.agent.analysis.families import family_of
 from evoarch.agent.analysis.population import narrowed, read_population, traits_of
-from evoarch.agent.analysis.sections import Fact, ranked, sections
+from evoarch.agent.analysis.sections import Fact, sections
 from evoarch.agent.analysis.side_by_side import MOST as MOST_COMPARED
 from evoarch.agent.analysis.status import Status
 from evoarch.agent.analysis.under_way import in_words, under_way
@@ -240,11 +240,15 @@ class Pages:
                 "candidate.html.j2", store, **candidate_view(store, self._config(), candidate, elites)
             )
 
+    def _ranked(self, store: Store) -> list[int]:
+        """The front, the best first: by the first objective."""
+        name, found = self._current.metrics[0], store.browse.some(self._current.elites(store))
+        return [each.id for each in sorted(found, key=lambda each: (each.metrics[name], each.id))]
+
     def lineage(self, identity: int | None) -> str:
         """The family of one candidate, or of the front for None. Raises Missing."""
         with self._open() as store, store.snapshot():
-            overview = self._current.whole(store).overview
-            elites = ranked(overview)
+            elites = self._ranked(store)
             if identity is not None:
                 self.find(store, identity)
             family = family_of(store, identity, elites, most=MOST)

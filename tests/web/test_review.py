@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
-from evoarch.agent.config.load import load
+from evoarch.agent.config.load import Config, load
 from evoarch.agent.evaluation.vetting import as_json
 from evoarch.agent.operators.base import Draft, Order
 from evoarch.agent.report.document import as_html, read_report
 from evoarch.agent.report.lineage import lay_out
 from evoarch.agent.search.new_campaign import write_campaign
+from evoarch.agent.statistics.front import Standing, read_standing
+from evoarch.agent.web import current
 from evoarch.agent.web.app import HEADERS, TOKEN_HEADER, create_app
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.filters import Filter
 from evoarch.archive.records import State
-from evoarch.archive.store import open_archive
+from evoarch.archive.store import Store, open_archive
 from evoarch.evaluators.tasks import load_task
 from evoarch.sandbox.outcome import Finding
 from kit.campaigns import archive_of, config_of, run
@@ -266,6 +269,42 @@ def test_the_page_follows_the_archive(client: TestClient, folder: Path) -> None:
         settled(store, proposal.candidate, 0.05, 3000.0)
     assert client.get("/events").json()["last"] > before
     assert "#6" in client.get("/candidates").text
+
+
+def test_the_first_page_of_a_large_archive_waits_for_no_numbers(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = threading.Event()
+
+    def held(store: Store, config: Config) -> Standing:
+        assert go.wait(60)
+        return read_standing(store, config)
+
+    monkeypatch.setattr(current, "LARGE", 0)
+    monkeypatch.setattr(current, "read_standing", held)
+    with TestClient(create_app(folder), base_url="http://127.0.0.1") as client:
+        first = client.get("/").text
+        assert "5 candidates are being read" in first
+        assert 'name="evoarch-last" content="0"' in first  # so that the page asks again
+        assert client.get("/candidates?q=error%3C0.3").status_code == 200
+        go.set()
+        assert client.get("/candidates?q=front%3Ayes").text.count('href="/candidates/3"')
+        assert client.get("/api/population").json()["id"] == [1, 2, 3]
+        assert "being read" not in client.get("/").text
+
+
+def test_what_could_not_be_added_up_is_told_and_tried_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(store: Store, config: Config) -> Standing:
+        raise ArchiveError("no such page")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(current, "read_standing", broken)
+        client = TestClient(create_app(folder), base_url="http://127.0.0.1")
+        assert client.get("/").status_code == 503
+        assert "no such page" in client.get("/candidates?q=front%3Ayes").text
+    assert client.get("/").status_code == 200
 
 
 def test_an_archive_of_the_first_version_is_brought_up_to_date(folder: Path) -> None:

@@ -48,7 +48,7 @@ function option() {
     series: [
       // Large lines without any data keep ECharts from drawing the rest.
       ...(lines.length ? [{ type: "lines", coordinateSystem: "cartesian2d", polyline: false, large: true, largeThreshold: 0, silent: true, z: 1, data: new Float64Array(lines), lineStyle: { color: colour("other"), opacity: 0.25, width: 1 } }] : []),
-      { type: "scatter", large: true, silent: true, symbolSize: 4, z: 2, itemStyle: { color: colour("soft"), opacity: 0.6 }, data: rows.map((row) => points[row]) },
+      { type: "scatter", large: true, progressive: 0, silent: true, symbolSize: rows.length > 2000 ? 3 : 4, z: 2, itemStyle: { color: colour("soft"), opacity: 0.6 }, data: rows.map((row) => points[row]) },
       { type: "scatter", silent: true, symbolSize: 9, z: 3, itemStyle: { color: colour("front") }, data: rows.filter((row) => front.has(data.id[row])).map((row) => points[row]) },
     ],
   };

@@ -1,5 +1,5 @@
 // The front chart with its controls: axes, colour, "as of evaluation k", and a frame that filters the table.
-import { inWords, makerOf, shortNumber } from "./data.js";
+import { inWords, lowest, makerOf, numbersOf, shortNumber } from "./data.js";
 import { frames } from "./frame.js";
 import { frontOption, placed, rowsInFrame } from "./front.js";
 
@@ -72,9 +72,10 @@ export class Explorer {
 
   draw() {
     const view = (this.drawn = this.view());
-    const all = this.data.id.map((_, row) => row);
-    this.rows = placed(this.data, view.latest ? all : all.filter((row) => this.data.at[row] <= view.k), view);
-    this.chart.setOption(frontOption(this.data, this.rows, view), { notMerge: true });
+    this.rows = placed(this.data, view);
+    const { option, rowsOf } = frontOption(this.data, this.rows, view);
+    this.rowsOf = rowsOf;
+    this.chart.setOption(option, { notMerge: true });
     this.form.querySelector("[data-k]").textContent = view.k.toLocaleString("en");
     this.list();
   }
@@ -90,21 +91,26 @@ export class Explorer {
     this.list();
   }
 
+  // The row of a point, undefined of anything else.
+  rowOf(hit) {
+    return hit.seriesType === "scatter" ? this.rowsOf[hit.seriesIndex][hit.dataIndex] : undefined;
+  }
+
   follow(hit) {
-    const place = Array.isArray(hit.data) ? this.href(this.data.id[hit.data[2]]) : "";
-    if (place && hit.seriesType === "scatter") location.assign(place);
+    const row = this.rowOf(hit);
+    const place = row === undefined ? "" : this.href(this.data.id[row]);
+    if (place) location.assign(place);
   }
 
   tell(hit) {
-    if (hit.seriesType === "scatter") this.root.querySelector(".readout").textContent = inWords(this.data, hit.data[2]);
+    const row = this.rowOf(hit);
+    if (row !== undefined) this.root.querySelector(".readout").textContent = inWords(this.data, row);
   }
 
   list() {
     const view = this.drawn;
     const inside = rowsInFrame(this.data, this.rows, view, this.frame);
-    const y = this.data.metrics[view.y];
-    inside.sort((a, b) => y[a] - y[b] || this.data.id[a] - this.data.id[b]);
-    const shown = inside.slice(0, MOST_ROWS);
+    const shown = lowest(numbersOf(this.data, view.y), inside, MOST_ROWS);
     const said = [`${inside.length.toLocaleString("en")} of ${this.data.total.toLocaleString("en")} scored`];
     said.push(this.frame ? "in the frame" : "drawn");
     if (!view.latest) said.push(`as of evaluation ${view.k.toLocaleString("en")} (by the means as known now)`);

@@ -11,6 +11,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -77,12 +78,54 @@ def create_app(folder: Path, root: str = "") -> Starlette:
     """
     token = secrets.token_urlsafe(32)
     pages = Pages(folder, token, root)
+    return Starlette(
+        routes=[
+            *_lists(pages),
+            *_candidates(pages, folder),
+            *_pictures(pages),
+            *_verdicts(pages, folder, token),
+            Mount("/static", static_files()),
+        ],
+        middleware=guards(),
+        exception_handlers=_problems(pages),
+    )
+
+
+def _lists(pages: Pages) -> list[Route]:
+    """The pages of many candidates."""
 
     def overview(request: Request) -> Response:
         return HTMLResponse(pages.overview(dict(request.query_params)))
 
     def candidates(request: Request) -> Response:
         return HTMLResponse(pages.candidates(dict(request.query_params)))
+
+    def candidates_csv(request: Request) -> Response:
+        headers = {"Content-Disposition": 'attachment; filename="candidates.csv"'}
+        text = pages.candidates_csv(dict(request.query_params))
+        return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+
+    def failures(request: Request) -> Response:
+        return HTMLResponse(pages.failures(request.query_params.get("q", "")))
+
+    def queue(request: Request) -> Response:
+        return HTMLResponse(pages.queue(dict(request.query_params)))
+
+    def events(request: Request) -> Response:
+        return JSONResponse(pages.events())
+
+    return [
+        Route("/", overview),
+        Route("/candidates", candidates),
+        Route("/candidates.csv", candidates_csv),
+        Route("/failures", failures),
+        Route("/queue", queue),
+        Route("/events", events),
+    ]
+
+
+def _candidates(pages: Pages, folder: Path) -> list[Route]:
+    """The pages of one candidate, or of a few."""
 
     def candidate(request: Request) -> Response:
         return HTMLResponse(pages.candidate(request.path_params["identity"]))
@@ -94,22 +137,20 @@ def create_app(folder: Path, root: str = "") -> Starlette:
     def lineage(request: Request) -> Response:
         return HTMLResponse(pages.lineage(request.path_params.get("identity")))
 
-    def candidates_csv(request: Request) -> Response:
-        headers = {"Content-Disposition": 'attachment; filename="candidates.csv"'}
-        text = pages.candidates_csv(dict(request.query_params))
-        return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
-
     def compare(request: Request) -> Response:
         return HTMLResponse(pages.compare(request.query_params.getlist("ids")))
 
-    def failures(request: Request) -> Response:
-        return HTMLResponse(pages.failures(request.query_params.get("q", "")))
+    return [
+        Route("/candidates/{identity:int}", candidate),
+        Route("/candidates/{identity:int}/source", source),
+        Route("/lineage", lineage),
+        Route("/lineage/{identity:int}", lineage),
+        Route("/compare", compare),
+    ]
 
-    def queue(request: Request) -> Response:
-        return HTMLResponse(pages.queue(dict(request.query_params)))
 
-    def population(request: Request) -> Response:
-        return Response(pages.population(), media_type="application/json")
+def _pictures(pages: Pages) -> list[Route]:
+    """Pages that a script draws, and the numbers that it draws."""
 
     def tree(request: Request) -> Response:
         return HTMLResponse(pages.tree())
@@ -117,14 +158,26 @@ def create_app(folder: Path, root: str = "") -> Starlette:
     def parallel(request: Request) -> Response:
         return HTMLResponse(pages.parallel(dict(request.query_params)))
 
+    def population(request: Request) -> Response:
+        return Response(pages.population(), media_type="application/json")
+
     def parallel_data(request: Request) -> Response:
         return JSONResponse(pages.parallel_data(dict(request.query_params)))
 
     def curves(request: Request) -> Response:
         return JSONResponse(pages.curves(request.query_params.getlist("ids")))
 
-    def events(request: Request) -> Response:
-        return JSONResponse(pages.events())
+    return [
+        Route("/tree", tree),
+        Route("/parallel", parallel),
+        Route("/api/population", population),
+        Route("/api/parallel", parallel_data),
+        Route("/api/curves", curves),
+    ]
+
+
+def _verdicts(pages: Pages, folder: Path, token: str) -> list[Route]:
+    """What writes; each asks for the token."""
 
     async def verdict(request: Request) -> Response:
         identity = request.path_params["identity"]
@@ -152,64 +205,45 @@ def create_app(folder: Path, root: str = "") -> Starlette:
         return await written(request, token, take_back)
 
     async def batch(request: Request) -> Response:
-        def store_all(said: Mapping[str, object]) -> Mapping[str, object]:
-            kind, _ = verdict_of(said)
-            if kind not in ("approve", "veto"):
-                raise Refused(f"expected approve or veto for many at once, got {kind}", 400)
-            with open_archive(folder, write=True) as store, store.transaction():
-                ids = pages.waiting(store, str(said.get("where", "")))
-                if said.get("count") != len(ids):
-                    message = f"the page showed {said.get('count')}, now {len(ids)} wait; look again"
-                    raise Refused(message, 409)
-                for identity in ids:
-                    store.verdicts.add(identity, kind)
-            return {"stored": f"{kind} of {len(ids)}"}
+        return await written(request, token, lambda said: _judge_all(pages, folder, said))
 
-        return await written(request, token, store_all)
+    return [
+        Route("/candidates/{identity:int}/verdict", verdict, methods=["POST"]),
+        Route("/candidates/{identity:int}/undo", undo, methods=["POST"]),
+        Route("/queue/verdicts", batch, methods=["POST"]),
+    ]
 
-    def missing(request: Request, error: Exception) -> Response:
-        return HTMLResponse(pages.problem(str(error)), status_code=404)
 
-    def misread(request: Request, error: Exception) -> Response:
-        return HTMLResponse(pages.problem(str(error)), status_code=400)
+def _judge_all(pages: Pages, folder: Path, said: Mapping[str, object]) -> Mapping[str, object]:
+    """One verdict on all that wait and fit a filter, as many as the page showed."""
+    kind, _ = verdict_of(said)
+    if kind not in ("approve", "veto"):
+        raise Refused(f"expected approve or veto for many at once, got {kind}", 400)
+    with open_archive(folder, write=True) as store, store.transaction():
+        ids = pages.waiting(store, str(said.get("where", "")))
+        if said.get("count") != len(ids):
+            message = f"the page showed {said.get('count')}, now {len(ids)} wait; look again"
+            raise Refused(message, 409)
+        for identity in ids:
+            store.verdicts.add(identity, kind)
+    return {"stored": f"{kind} of {len(ids)}"}
 
-    def unreadable(request: Request, error: Exception) -> Response:
-        return HTMLResponse(pages.problem(str(error)), status_code=503)
+
+def _problems(pages: Pages) -> Mapping[Any, Callable[[Request, Exception], Response]]:
+    """How what goes wrong is told, by its kind."""
+
+    def told(status: int) -> Callable[[Request, Exception], Response]:
+        return lambda _, error: HTMLResponse(pages.problem(str(error)), status_code=status)
 
     def broken(request: Request, error: Exception) -> Response:
         # Answered outside of all middleware, so with the headers here; the server logs the error itself.
         text = pages.problem("this page can not be shown; the terminal of `evoarch review` says why")
         return HTMLResponse(text, status_code=500, headers=HEADERS)
 
-    return Starlette(
-        routes=[
-            Route("/", overview),
-            Route("/candidates", candidates),
-            Route("/candidates.csv", candidates_csv),
-            Route("/candidates/{identity:int}", candidate),
-            Route("/candidates/{identity:int}/source", source),
-            Route("/candidates/{identity:int}/verdict", verdict, methods=["POST"]),
-            Route("/candidates/{identity:int}/undo", undo, methods=["POST"]),
-            Route("/queue/verdicts", batch, methods=["POST"]),
-            Route("/lineage", lineage),
-            Route("/lineage/{identity:int}", lineage),
-            Route("/compare", compare),
-            Route("/failures", failures),
-            Route("/queue", queue),
-            Route("/events", events),
-            Route("/tree", tree),
-            Route("/parallel", parallel),
-            Route("/api/population", population),
-            Route("/api/parallel", parallel_data),
-            Route("/api/curves", curves),
-            Mount("/static", static_files()),
-        ],
-        middleware=guards(),
-        exception_handlers={
-            Missing: missing,
-            FilterError: misread,
-            ArchiveError: unreadable,
-            UserError: unreadable,
-            Exception: broken,
-        },
-    )
+    return {
+        Missing: told(404),
+        FilterError: told(400),
+        ArchiveError: told(503),
+        UserError: told(503),
+        Exception: broken,
+    }

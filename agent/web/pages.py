@@ -150,7 +150,7 @@ class Pages:
         spent = store.totals.entered_training()
         status = Status(self._name, state, config.budget.evaluations, reason, evaluations=spent)
         words = f"{store.browse.last_id():,} candidates are being read; the numbers follow in a moment."
-        empty = {"summary": [], "details": [], "charts": [], "training": []}
+        empty: dict[str, list[object]] = {"summary": [], "details": [], "charts": [], "training": []}
         return self._render("overview.html.j2", store, last=0, status=status, now=[words], **empty)
 
     def population(self) -> bytes:

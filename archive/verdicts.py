@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import get_args
 
@@ -16,6 +17,17 @@ SELECT candidate FROM (
     SELECT candidate, kind, max(id) FROM verdicts WHERE kind <> 'note' GROUP BY candidate
 ) WHERE kind = ? ORDER BY candidate
 """
+
+_ON_LINE = re.compile(r"line (?P<line>\d{1,6}) (?P<said>`[^\n]*`: .+)", re.DOTALL)
+"""A note on a line of the source, as `line_note` writes it."""
+
+
+def line_note(source: str, line: int, text: str) -> str:
+    """`text` as a note on a line of `source`, from 1. Raises ArchiveError where it has no such line."""
+    lines = source.split("\n")
+    if not 1 <= line <= len(lines):
+        raise ArchiveError(f"line: expected 1 to {len(lines)}, got {line}")
+    return f"line {line} `{lines[line - 1].strip()}`: {text}"
 
 
 class Verdicts:
@@ -70,9 +82,26 @@ class Verdicts:
         return [Verdict(row["candidate"], row["kind"], row["text"], row["time"], row["id"]) for row in rows]
 
     def notes(self) -> dict[int, str]:
-        """The newest note on each candidate that has one; an empty one takes it back."""
-        newest = {v.candidate: v.text for v in self.all() if v.kind == "note"}
-        return {candidate: text for candidate, text in newest.items() if text}
+        """By candidate, the newest note on the whole and the newest on each of its lines, in one; an empty
+        one takes it back. A line is quoted, without its number: prompts show sources in another layout.
+        """
+        whole: dict[int, str] = {}
+        lines: dict[int, dict[int, str]] = {}
+        for verdict in self.all():
+            if verdict.kind != "note":
+                continue
+            if found := _ON_LINE.fullmatch(verdict.text):
+                lines.setdefault(verdict.candidate, {})[int(found["line"])] = found["said"]
+            else:
+                whole[verdict.candidate] = verdict.text
+        parts = {each: [whole.get(each, ""), *lines.get(each, {}).values()] for each in {**whole, **lines}}
+        said = {candidate: "; ".join(part for part in found if part) for candidate, found in parts.items()}
+        return {candidate: text for candidate, text in said.items() if text}
+
+    def on_lines(self, candidate: int) -> dict[int, str]:
+        """By line, from 1, the newest note on it, with the line's number and text."""
+        notes = [verdict.text for verdict in self.all(candidate) if verdict.kind == "note"]
+        return {int(found["line"]): text for text in notes if (found := _ON_LINE.fullmatch(text))}
 
     def approved(self) -> frozenset[int]:
         """Candidates that need not wait for a person: the standing verdict is an approval or a pin."""

@@ -72,11 +72,11 @@ def paired(
     `among`: how many candidates the first was picked from as the best; the level is shared among them all
     (Bonferroni), since the best of many equals looks better than it is.
     """
-    mine, theirs = _kept(child), _kept(other)
-    if len({len(bits) for _, bits in (*mine, *theirs)}) != 1 or not (mine and theirs):
+    both = _on_the_same(child, other)
+    if both is None:
         return None
-    count = min(examples(error, bits) for error, bits in (*mine, *theirs))
-    first, second = _wrong_answers(mine, count), _wrong_answers(theirs, count)
+    first, second = both
+    count = first.shape[1]
     apart = first.mean(axis=0) - second.mean(axis=0)
     of_seeds = sum(dispersion * _spread(wrong) / len(wrong) for wrong in (first, second))
     parts: list[VariancePart] = [(of_seeds, freedom)]
@@ -86,6 +86,47 @@ def paired(
     found = t_interval(mean, parts, 1.0 - ALPHA / max(1, among))
     gained, lost = int((apart < 0).sum()), int((apart > 0).sum())
     return Paired(mean, found.low, found.high, len(first), len(second), gained, lost)
+
+
+@dataclass(frozen=True)
+class ExamplesApart:
+    """Which validation examples one candidate gets right and another does not: places in the split, from 0.
+
+    `gained`: right more often over the training seeds of the first than over those of the other; `lost`: less
+    often. `right` and `wrong` count those that both get right, and wrong, with every seed; `total` all.
+    """
+
+    gained: Sequence[int]
+    lost: Sequence[int]
+    right: int
+    wrong: int
+    total: int
+
+
+def examples_apart(child: Sequence[Evaluation], other: Sequence[Evaluation]) -> ExamplesApart | None:
+    """`child` against `other`, example by example; None as in `paired`."""
+    both = _on_the_same(child, other)
+    if both is None:
+        return None
+    first, second = (wrong.mean(axis=0) for wrong in both)
+    return ExamplesApart(
+        [int(place) for place in np.flatnonzero(first < second)],
+        [int(place) for place in np.flatnonzero(first > second)],
+        int(((first == 0) & (second == 0)).sum()),
+        int(((first == 1) & (second == 1)).sum()),
+        len(first),
+    )
+
+
+def _on_the_same(
+    child: Sequence[Evaluation], other: Sequence[Evaluation]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Wrong answers of both, (seeds, examples); None where they kept no bits of the same examples."""
+    mine, theirs = _kept(child), _kept(other)
+    if len({len(bits) for _, bits in (*mine, *theirs)}) != 1 or not (mine and theirs):
+        return None
+    count = min(examples(error, bits) for error, bits in (*mine, *theirs))
+    return _wrong_answers(mine, count), _wrong_answers(theirs, count)
 
 
 def _spread(wrong: NDArray[np.float64]) -> float:

@@ -24,7 +24,7 @@ from starlette.staticfiles import StaticFiles
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.web.pages import Missing, Pages
-from evoarch.agent.web.writing import TOKEN_HEADER, Refused, verdict_of, written
+from evoarch.agent.web.writing import TOKEN_HEADER, Refused, on_line, verdict_of, written
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.filters import FilterError
 from evoarch.archive.store import open_archive
@@ -185,7 +185,9 @@ def _verdicts(pages: Pages, folder: Path, token: str) -> list[Route]:
         def store_one(said: Mapping[str, object]) -> Mapping[str, object]:
             kind, text = verdict_of(said)
             with open_archive(folder, write=True) as store:
-                pages.find(store, identity)
+                source = pages.find(store, identity).source
+                if (line := said.get("line")) is not None and kind == "note":
+                    text = on_line(source, line, text)
                 store.verdicts.add(identity, kind, text)
             return {"stored": kind}
 

@@ -17,6 +17,7 @@ from evoarch.agent.report.figures import curves_figure
 from evoarch.agent.report.highlight import highlight
 from evoarch.agent.report.svg import draw
 from evoarch.agent.statistics.noise import read_noise
+from evoarch.agent.statistics.paired import examples_apart
 from evoarch.agent.surrogate.labels import shares_of
 from evoarch.archive.records import Candidate, Failed, LMCall, State
 from evoarch.archive.store import Store
@@ -56,6 +57,12 @@ def candidate_view(
         "stale": stale,
         "fragment": stage == "parse",
         "diffs": [] if stage == "parse" else _diffs(store, candidate),
+        "examples_apart": [
+            (base, is_root, found)
+            for base, is_root in _bases(store, candidate)
+            if (found := examples_apart(evaluations, store.evaluations(base)))
+        ],
+        "line_notes": list(store.verdicts.on_lines(identity).values()),
         "evaluations": [(e, e.outcome if isinstance(e.outcome, Failed) else None) for e in evaluations],
         "curves": draw(curves) if curves else Markup(""),
         "trace": trace,
@@ -77,11 +84,19 @@ def candidate_view(
     }
 
 
-def _diffs(store: Store, candidate: Candidate) -> list[tuple[int, bool, list[Row]]]:
-    """(id, whether it is the seed at the root, rows) against each parent and the seed that it comes from."""
+def _bases(store: Store, candidate: Candidate) -> list[tuple[int, bool]]:
+    """(id, whether it is the seed at the root) of each parent and of the seed that it comes from."""
     root = store.browse.root(candidate.id)
     bases = dict.fromkeys([*candidate.parents, *([root] if root != candidate.id else [])])
-    return [(base, base == root, compare(store.candidate(base).source, candidate.source)) for base in bases]
+    return [(base, base == root) for base in bases]
+
+
+def _diffs(store: Store, candidate: Candidate) -> list[tuple[int, bool, list[Row]]]:
+    """The same, with rows of what changed."""
+    return [
+        (base, is_root, compare(store.candidate(base).source, candidate.source))
+        for base, is_root in _bases(store, candidate)
+    ]
 
 
 def _became(call: LMCall, text: str, ordinal: int) -> int | None:

@@ -141,6 +141,7 @@ class Pages:
                 plotted=(x_name, y_name),
                 now=in_words(seen.overview.status),
                 training=under_way(store) if seen.overview.status.state == "running" else [],
+                slots=store.last_event_detail("run").get("workers", 1),
                 show=self._fact,
             )
 

@@ -15,7 +15,8 @@ from evoarch.agent.web.pages import Missing
 from evoarch.archive.errors import ArchiveError
 from evoarch.archive.filters import FilterError
 from evoarch.archive.records import VerdictKind
-from evoarch.archive.verdicts import KINDS
+from evoarch.archive.verdicts import KINDS, line_note
+from evoarch.sandbox.visible import visible
 
 TOKEN_HEADER = "x-evoarch-token"
 MOST_BODY = 20_000
@@ -36,6 +37,16 @@ def verdict_of(said: Mapping[str, object]) -> tuple[VerdictKind, str]:
     if kind not in KINDS or (kind == "note" and not text):
         raise Refused(f"expected one of {', '.join(KINDS)}, a note with its text", 400)
     return cast(VerdictKind, kind), text
+
+
+def on_line(source: str, line: object, text: str) -> str:
+    """`text` as a note on that line of `source`. Raises Refused where there is none."""
+    try:
+        return line_note(visible(source), int(str(line)), text)
+    except ValueError:
+        raise Refused(f"line: expected a number, got {str(line)[:20]}", 400) from None
+    except ArchiveError as error:
+        raise Refused(str(error), 400) from None
 
 
 async def written(

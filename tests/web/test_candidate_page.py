@@ -48,6 +48,41 @@ def test_the_reply_that_became_the_child_is_marked_and_a_fragment_is_compared_wi
         assert ('<table class="diff">' in text) == (place != 2)
 
 
+def test_examples_that_were_gained_and_lost_against_the_parent(client: TestClient) -> None:
+    # Each gets the examples behind some place right, the child those of its parent and more.
+    text = client.get("/candidates/3").text
+    assert " validation examples both get " in text
+    gained = text.split("gained</summary><p>")[1].split("</p>")[0].split(", ")
+    assert [int(place) for place in gained] == list(range(int(gained[0]), int(gained[0]) + len(gained)))
+    assert f"gained {len(gained)} and lost 0 examples" in text
+    assert "<summary>0 lost</summary><p>none</p>" in text
+    assert 'data-tab="Examples"' not in client.get("/candidates/1").text
+
+
+def test_a_note_on_a_line_stands_on_the_page_and_in_prompts(client: TestClient, folder: Path) -> None:
+    given = client.get("/").text.split('name="evoarch-token" content="')[1].split('"')[0]
+
+    def note(text: str, **said: object) -> int:
+        words = {"kind": "note", "text": text, **said}
+        return client.post("/candidates/4/verdict", json=words, headers={TOKEN_HEADER: given}).status_code
+
+    with open_archive(folder, write=True) as store:
+        (odd,) = store.draw("random", [], 1, {})
+        store.arrive(odd.candidate, "x = 1  # \u202e\n", "odd")
+    assert [note("too <b>wide", line=1), note("as a whole"), note("too wide", line=1)] == [200] * 3
+    assert [note("x", line=line) for line in (0, 3, "one", None, 10**30)] == [400, 400, 400, 200, 400]
+    words = {"kind": "note", "text": "hidden", "line": 1}
+    client.post(f"/candidates/{odd.candidate}/verdict", json=words, headers={TOKEN_HEADER: given})
+    with open_archive(folder, write=False) as store:
+        line = store.candidate(4).source.split("\n")[0]
+        assert store.verdicts.notes()[4] == f"x; `{line}`: too wide"
+        assert "U+202E" in store.verdicts.notes()[odd.candidate]
+    shown = client.get("/candidates/4").text.split('<ul id="line-notes" data-live>')[1].split("</ul>")[0]
+    assert shown.count("<li>") == 1  # the newest on that line
+    assert shown.startswith("<li>line 1 `x = &#34;&lt;/script&gt;")
+    assert shown.endswith("`: too wide</li>")
+
+
 def test_a_docstring_of_an_ancestor_is_marked_where_its_code_has_gone(
     client: TestClient, folder: Path
 ) -> None:

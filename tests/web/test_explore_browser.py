@@ -129,6 +129,25 @@ def test_a_candidate_is_read_in_tabs_and_remembers_which(browser: Browser, addre
         expect(page.locator(".code pre")).to_be_visible()
         page.reload()
         expect(page.locator(".code pre")).to_be_visible()
+        # A click on a line is what a note is about.
+        page.locator("#L-6").click()
+        expect(page.get_by_label("Note on line")).to_have_value("6")
+        page.locator("#on-line").get_by_label("Text").fill("one more layer")
+        page.locator("#on-line").get_by_role("button", name="Save").click()
+        expect(page.locator("#line-notes")).to_contain_text("line 6")
+        expect(page.locator("#line-notes")).to_contain_text("one more layer")
+        # Side by side or in one column, which is remembered.
+        page.get_by_role("tab", name="Changes").click()
+        split, one = page.locator("table.diff:not(.unified)").first, page.locator("table.unified").first
+        expect(one).to_be_hidden()
+        page.get_by_role("button", name="Unified").first.click()
+        expect(split).to_be_hidden()
+        assert [cell.text_content() for cell in one.locator("td.removed code").all()] == [
+            "        self.layer = nn.Linear(40, 101)",
+            "        self.last = nn.Linear(101, 10)",
+        ]
+        page.reload()
+        expect(one).to_be_visible()
 
 
 def test_columns_and_views_are_remembered(browser: Browser, address: str) -> None:

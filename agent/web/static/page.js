@@ -66,6 +66,7 @@ async function judge(event) {
   const said = form.querySelector(".said");
   const text = form.elements.text;
   const words = { kind: event.submitter.value, text: text ? text.value : "" };
+  if (form.elements.line) words.line = Number(form.elements.line.value);
   // Of many at once: which filter, and how many the page showed, so that no other is judged unseen.
   if (form.dataset.count) Object.assign(words, { where: form.dataset.where, count: Number(form.dataset.count) });
   const body = JSON.stringify(words);
@@ -79,7 +80,7 @@ async function judge(event) {
       return;
     }
     if (response.ok) await refresh();
-    const place = document.querySelector(`form[data-verdict="${form.dataset.verdict}"] .said`) || said;
+    const place = said.isConnected ? said : document.querySelector(`form[data-verdict="${form.dataset.verdict}"] .said`) || said;
     place.textContent = response.ok ? `Stored: ${answer.stored ?? "undone"}.` : answer.error;
   } catch {
     said.textContent = "The review server does not answer; nothing is stored.";
@@ -138,6 +139,13 @@ if (document.querySelector("[data-parallel]")) import("./parallel.js");
 if (document.querySelector("[data-tab]")) import("./tabs.js");
 if (document.querySelector("table.diff")) import("./diff.js");
 if (document.querySelector("[data-views]")) import("./views.js");
+
+// A click on a line of the source, where nothing is being selected, is what a note is about.
+document.querySelector(".code")?.addEventListener("click", (event) => {
+  const line = event.target.closest('span[id^="L-"]');
+  const field = document.querySelector("#on-line [name=line]");
+  if (line && field && getSelection().isCollapsed) field.value = line.id.slice(2);
+});
 
 // What stands in a block of code, onto the clipboard.
 document.addEventListener("click", async (event) => {

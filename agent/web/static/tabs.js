@@ -1,7 +1,7 @@
 // Sections of a long page as tabs (WAI-ARIA's pattern): arrows move, the address remembers. Without a script
 // they stand one under another.
 
-const ORDER = ["Changes", "Conversation", "Architecture", "Training", "Code"];
+const ORDER = ["Changes", "Conversation", "Architecture", "Training", "Examples", "Code"];
 const sections = [...document.querySelectorAll("[data-tab]")];
 const names = ORDER.filter((name) => sections.some((section) => section.dataset.tab === name));
 const list = document.createElement("div");

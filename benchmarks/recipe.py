@@ -102,7 +102,7 @@ async def measure(task: SupervisedTask, source: str, seeds: int) -> dict[str, di
 
 
 def table(measured: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]) -> str:
-    """As docs/tasks.md shows it: of each part the error, and error and seconds over the plain ones."""
+    """As docs/recipe.md shows it: of each part the error, and error and seconds over the plain ones."""
     lines = ["| part | " + " | ".join(measured) + " |", "|---|" + "---|" * len(measured)]
     for name in PARTS:
         cells = []

@@ -123,7 +123,7 @@ class EvaluationTable(Table):
 
 
 class RecipeTable(Table):
-    """What changes of the task's recipe, in searching and in `confirm` alike (docs/tasks.md)."""
+    """What changes of the task's recipe, in searching and in `confirm` alike (docs/recipe.md)."""
 
     rate_factor: Annotated[float, KeyUnit("factor"), Field(gt=0, le=100)] = 1.0
     """The recipe's learning rate times this; SGD wants more than AdamW."""

@@ -61,8 +61,10 @@ def families(sources: Sequence[str], count: int) -> list[Family]:
     """Up to `count` of different skeletons, that have a number to turn."""
     found: dict[str, Family] = {}
     for source in sources:
+        if len(found) == count:
+            break
         family = lifted(source, OFFERS)
-        if family.knobs and len(found) < count:
+        if family.knobs:
             found.setdefault(family.digest, family)
     return list(found.values())
 

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.results_confirmed import claim, command, confirmed
+from benchmarks.results_explained import explained
 from benchmarks.results_kept import (
     ABOUT,
     CONFIRMED,
@@ -57,6 +58,7 @@ def page(results: Path) -> tuple[str, dict[str, str]]:
             found = confirmed_rows(rows)
             first.append(claim(str(about["task"]), found))
             parts += [*confirmed(name, found, codes(path.parent)), *made(about, command(name, found))]
+            parts += explained(path.parent)
         elif runs := curves(path.parent):
             result = comparison(about, runs, path.parent)
             first.append(headline(result, str(about["task"])))

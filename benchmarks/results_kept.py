@@ -5,6 +5,7 @@ results/<name>/campaign.toml       the configuration, with its seeds/, prompts/ 
 results/<name>/<arm>/seed-N.db.xz  the archive of each finished run of a comparison
 results/<name>/archive.db.xz       the archive of a campaign that was confirmed, confirm.json beside it
 results/<name>/candidate-ID.py     model files of what was confirmed
+results/<name>/explain-ID.json     what `evoarch explain DIR ID --json` printed
 results/peers.json                 what `python -m benchmarks.peers.run ... --json` wrote
 """
 

@@ -20,6 +20,9 @@ from evoarch.archive.lock import RunLock
 from evoarch.archive.records import FULL
 from evoarch.archive.store import Store, open_archive
 
+PATIENCE = 20.0
+"""How many times the wall clock of a campaign's training one of a study may take."""
+
 
 @dataclass(frozen=True)
 class Laboratory:
@@ -69,8 +72,15 @@ async def open_laboratory(
     trainings at a time (None: as many as there is room for). Raises UserError or ArchiveError.
     """
     config = settings_of(folder).config
-    # A model of a study may err more than a search puts up with: that is an answer too.
-    config = config.model_copy(update={"constraints": config.constraints.model_copy(update={"error": 1.0})})
+    # A model of a study may err more than a search puts up with: that is an answer too. That the machine is
+    # busy is none: the CPU seconds of a child stay limited as they were.
+    longer = {"wall_clock": PATIENCE * config.evaluation.wall_clock}
+    config = config.model_copy(
+        update={
+            "constraints": config.constraints.model_copy(update={"error": 1.0}),
+            "evaluation": config.evaluation.model_copy(update=longer),
+        }
+    )
     plan = plan_bench(config, folder, recipe=recipe)
     with RunLock(folder), open_archive(folder, write=True) as store:
         task = config.campaign.task

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -101,6 +103,22 @@ def test_what_must_follow_a_knob_follows() -> None:
         "nn.Linear(350, num_classes)",
     ):
         assert line in filled
+
+
+def test_an_activation_is_called_where_it_is() -> None:
+    source = (
+        "import torch\nfrom torch import nn\n\n\nclass Model(nn.Module):\n    def forward(self, x):\n"
+        "        return torch.tanh(x)\n"
+    )
+    family = lifted(source, OFFERS)
+    for layer, function in ACTIVATIONS.items():
+        filled = family.filled({"activation0": layer})
+        called = re.search(r"return ([\w.]+)\(x\)", filled)
+        assert called is not None
+        module, _, name = called[1].rpartition(".")
+        assert name == function
+        assert callable(getattr({"torch": torch, "torch.nn.functional": torch.nn.functional}[module], name))
+        assert lifted(filled, OFFERS).digest == family.digest
 
 
 @settings(deadline=None, max_examples=30)

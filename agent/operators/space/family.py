@@ -17,7 +17,7 @@ from math import gcd
 import libcst as cst
 
 from evoarch.agent.operators.space.sites import Divisor, Padding, Place, Site, sites_of
-from evoarch.agent.operators.syntactic.view import View, look
+from evoarch.agent.operators.syntactic.view import View, dotted, look
 from evoarch.agent.operators.syntactic.vocabulary import ACTIVATIONS, LARGEST, expression
 from evoarch.agent.operators.syntactic.walking import rewrite
 from evoarch.sandbox.genome import source_digest
@@ -37,6 +37,9 @@ RANGES: Mapping[str, tuple[float, float]] = {
 """The least and the largest value of each kind of number that a search may try (inclusive)."""
 
 PLACEHOLDER = "KNOB_"
+
+IN_TORCH = ("relu", "selu", "sigmoid", "tanh")
+"""The functions of ACTIVATIONS that `torch` itself has; `torch.nn.functional` has them all."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,11 @@ def _node(site: Site, text: str) -> cst.CSTNode:
     assert isinstance(call, cst.Call)
     if isinstance(site, Place) and site.functional:
         assert isinstance(call.func, cst.Attribute)
-        name = text if text.startswith(PLACEHOLDER) else ACTIVATIONS[text]
+        if text.startswith(PLACEHOLDER):  # Wherever the function is: torch has but a few of them.
+            return call.with_changes(func=cst.Name(text))
+        name = ACTIVATIONS[text]
+        if dotted(call.func.value) == "torch" and name not in IN_TORCH:
+            return call.with_changes(func=expression(f"torch.nn.functional.{name}"))
         return call.with_changes(func=call.func.with_changes(attr=cst.Name(name)))
     if isinstance(call.func, cst.Attribute):
         return call.with_changes(func=call.func.with_changes(attr=cst.Name(text)))

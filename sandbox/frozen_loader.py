@@ -27,6 +27,7 @@ IMPORT_SECONDS = 120
 """CPU seconds that all frozen modules together may take to be imported; five times that by the clock."""
 
 _MOST_TEXT = 500
+_listdir = os.listdir
 
 
 class ImportStoppedError(BaseException):
@@ -144,6 +145,13 @@ class FrozenFinder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
             return builtins.open(file, mode, *args, **more)
         raw = io.BytesIO(self.data[name])
         return raw if "b" in mode else io.TextIOWrapper(raw, encoding=more.get("encoding") or "utf-8")
+
+    def listdir(self, path: Any = ".") -> list[Any]:
+        """`os.listdir`: a folder of frozen files holds what travels, for packages that import all of it."""
+        folder = os.fspath(path) if isinstance(path, str | os.PathLike) else ""
+        start = f"{str(folder).strip('/')}/"
+        found = {p[len(start) :].partition("/")[0] for p in self.paths.values() if p.startswith(start)}
+        return sorted(found) if found else _listdir(path)
 
     def place(self, error: BaseException) -> str:
         """`file:line` of the frozen code that an error came through last, "" where it came through none."""
@@ -283,4 +291,5 @@ def install(table: Mapping[str, Any]) -> FrozenFinder:
         except (SyntaxError, ValueError):
             continue  # said where it is imported, if it is
     sys.meta_path.insert(0, finder)
+    os.listdir = finder.listdir
     return finder

@@ -28,7 +28,8 @@ def call(genome, arrays, options, announce):
     return {"found": torch.tensor(float(genome.value()))}, {}
 """
 FILES = {
-    "pack": ("pack/__init__.py", "from .version import NUMBER\nfrom .open import *\nfrom .early import early\n"),
+    "pack": ("pack/__init__.py", "from .version import NUMBER\nfrom .open import *\nfrom .early import early\nfrom . import listed\n"),
+    "pack.listed": ("pack/listed.py", "import os\nHERE = os.listdir(os.path.dirname(__file__))\n"),
     "pack.version": ("pack/version.py", "NUMBER = 7\n"),
     "pack.early": ("pack/early.py", "import pack\nfrom pack import NUMBER\nRUNS = [0]\nRUNS[0] += 1\n\n\ndef early():\n    return RUNS[0] + NUMBER + pack.opened()\n\n\nclass Kept:\n    SIZE = 4\n    MADE = 0\n\n    def method(self):\n        return 1\n\n\nCOUNT = 0\n\n\ndef count():\n    global COUNT, LAST\n    COUNT += 1\n    LAST = COUNT\n    Kept.MADE += 1\n    return COUNT\n"),
     "pack.open": ("pack/open.py", "from .early import Kept\n\n\ndef opened():\n    return 100\n\n\nclass Late(Kept):\n    pass\n"),
@@ -109,6 +110,13 @@ CHANGES = {
 def test_what_frozen_code_rebinds_by_itself_may_change(walls: Walls) -> None:
     text = "from pack.early import Kept, count\n\ndef value():\n    count()\n    return count() + Kept.MADE + {}\n"
     assert walls.value(text.format("Kept.SIZE")) == 2 + 2 + 4
+
+
+def test_a_folder_lists_the_frozen_files_that_travel(walls: Walls) -> None:
+    text = (
+        "from pack.listed import HERE\n\ndef value():\n    return HERE.index('version.py') + 10 * len(HERE)\n"
+    )
+    assert walls.value(text) == 4 + 50
 
 
 @pytest.mark.parametrize("how", CHANGES)

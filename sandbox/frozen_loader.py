@@ -177,6 +177,9 @@ class FrozenFinder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
     def describe(self, error: BaseException) -> dict[str, str]:
         """Why an import failed: place, message and the module that was missing."""
         missing = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
+        if isinstance(error, AttributeError) and getattr(error.obj, "__name__", "") in self.packages:
+            # A package may make names of its folder's files: one of them did not travel.
+            missing = f"{error.obj.__name__}.{error.name}"
         root = missing.partition(".")[0]
         why = next((f"; {m}: {w}" for m, w in self.failed.items() if m.partition(".")[0] == root), "")
         if isinstance(error, ImportStoppedError):

@@ -144,6 +144,18 @@ def test_code_that_can_not_be_imported_is_named_with_its_place(line: str, messag
     assert caught.value.missing == ("missing_here" if "missing_here" in line else "")
 
 
+def test_a_name_that_a_package_lacks_may_be_a_module_that_did_not_travel() -> None:
+    modules = {
+        "pack": FrozenModule("pack/__init__.py", b"", package=True),
+        "net": FrozenModule("net.py", b"import pack\npack.quirks.apply()\n"),
+    }
+    with pytest.raises(FrozenImportError, match=r"net\.py:2: AttributeError") as caught:
+        asyncio.run(
+            start(Program({"inside": INSIDE}, "inside"), unsafe=True, frozen=FrozenModules(modules, ("net",)))
+        )
+    assert caught.value.missing == "pack.quirks"
+
+
 def test_two_modules_of_one_name_that_differ_are_refused() -> None:
     other = FrozenModules({"pack": FrozenModule("pack/__init__.py", b"", package=True)})
     assert merged([SET, SET]) == SET

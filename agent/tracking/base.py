@@ -62,6 +62,9 @@ class Tracker(Protocol):
     Its methods may raise what the tracker's own package raises; who calls turns that into a line of `status`.
     """
 
+    late: bool
+    """Whether what it is told is surely in the store only when `end` has returned."""
+
     def begin(self, facts: Facts, run: str) -> tuple[str, bool]:
         """Goes on with the run of that id, where it still is there; begins a new one elsewhere, and where
         `run` is "". The id of the run that is open, and whether it was there before.

@@ -23,6 +23,8 @@ class MLflowTracker:
     and the report, in the campaign's.
     """
 
+    late = False
+
     def __init__(self, table: TrackTable, place: str) -> None:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", SECONDS)
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", ATTEMPTS)

@@ -39,6 +39,8 @@ class Teller:
     def __init__(self, folder: Path, config: Config, table: TrackTable) -> None:
         self._folder, self._config, self._table = folder, config, table
         self._open: Tracker | None = None
+        self._event = 0
+        """The last one that the open tracker was told of; the archive may note it later."""
 
     def tell(self, *, last: bool = False) -> str:
         """Tells all that the tracker does not know yet. Why that failed, in a line; "" where it did not.
@@ -63,16 +65,18 @@ class Teller:
             facts = Facts(self._config.campaign.name, self._folder, settings(self._config))
             run, there = self._open.begin(facts, known.run)
             known = Told(run, known.event if there else 0)
+            self._event = known.event
             note(store, self._table.tracker, known)
-        newest, new = items(store, self._config, known.event)
+        newest, new = items(store, self._config, self._event)
         for item in new:
             self._open.tell(item)
+        self._event = newest
         if last:
             with tempfile.TemporaryDirectory(prefix="evoarch-track-") as name:
                 report = Path(name, "report.html")
                 report.write_text(as_html(read_report(store, self._config)), encoding="utf-8")
                 self._open.end(report)
-        return Told(known.run, newest)
+        return Told(known.run, newest if last or not self._open.late else known.event)
 
 
 def settings(config: Config) -> dict[str, str]:

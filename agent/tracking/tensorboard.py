@@ -17,6 +17,8 @@ class TensorBoardTracker:
     TensorBoard has neither runs within runs nor files: the report stays in the campaign's folder.
     """
 
+    late = False
+
     def __init__(self, table: TrackTable, place: str) -> None:
         self._place = Path(place)
 
@@ -43,6 +45,7 @@ class TensorBoardTracker:
         code = "\n".join(f"    {line}" for line in item.candidate.source.splitlines())
         words = ", ".join(f"{key} {value}" for key, value in item.facts.items())
         self._text(f"code/{step}", f"{words}\n\n{code}", step)
+        self._writer.flush()
 
     def _scalars(self, values: Mapping[str, float], step: int) -> None:
         from tensorboard.compat.proto.summary_pb2 import Summary

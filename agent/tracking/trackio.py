@@ -13,6 +13,8 @@ from evoarch.agent.tracking.base import Facts, Item
 class TrackioTracker:
     """Metrics over candidates, each code as text, the report as an artifact."""
 
+    late = True  # a thread writes, half a second later
+
     def __init__(self, table: TrackTable, place: str) -> None:
         os.environ["TRACKIO_DIR"] = place  # read when the package is imported
         self._project = table.project

@@ -15,6 +15,8 @@ SECONDS = 20
 class WandbTracker:
     """Metrics over candidates, the code of each and the report as files of the run."""
 
+    late = True  # a process of its own writes
+
     def __init__(self, table: TrackTable, place: str) -> None:
         self._folder, self._project, self._online = Path(place), table.project, table.online
 

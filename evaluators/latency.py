@@ -186,11 +186,7 @@ class _Asked:
         return question
 
     def goes_on(self) -> bool:
-        if len(self.ratios) < 2 * CHUNK:
-            return True
-        low, high = interval(self.ratios)
-        wide = high - low > WIDTH * float(np.median(self.ratios))
-        return wide and len(self.ratios) < MOST and self._left > 0
+        return len(self.ratios) < 2 * CHUNK or (not settled(self.ratios) and self._left > 0)
 
     def chunk(self) -> None:
         """Raises TalkError, with `who` it was."""
@@ -234,6 +230,14 @@ async def _in_thread(asked: _Asked) -> None:
             talk.stop()
         await asyncio.wait({work})
         raise
+
+
+def settled(ratios: Sequence[float]) -> bool:
+    """Whether the interval is narrow enough, or more runs are not worth it."""
+    if len(ratios) < 2 * CHUNK:
+        return False
+    low, high = interval(ratios)
+    return high - low <= WIDTH * float(np.median(ratios)) or len(ratios) >= MOST
 
 
 def interval(ratios: Sequence[float]) -> tuple[float, float]:

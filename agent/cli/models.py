@@ -128,6 +128,7 @@ def evaluate(
     from evoarch.agent.base.formatting import printable
     from evoarch.agent.config.recorded import settings_of
     from evoarch.agent.config.trust import code_of
+    from evoarch.agent.deploy.latency import open_timing
     from evoarch.agent.evaluation.bench import on_this_machine
     from evoarch.agent.evaluation.one_file import evaluate_file, plain_settings
     from evoarch.archive.records import Failed
@@ -148,6 +149,7 @@ def evaluate(
             enforce=(vetting or config.sandbox.vet) == "enforce",
             unsafe=unsafe,
             reference=reference,
+            open_timing=open_timing,
         )
     )
     for finding in result.findings:

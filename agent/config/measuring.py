@@ -95,6 +95,9 @@ class EvaluationTable(Table):
     """What a child may allocate on its GPU; 0: an equal part of nine tenths."""
     autocast: Literal["off", "bf16"] = "off"
     """Trainings on a GPU in full precision (`off`) or, where torch thinks it safe, in bfloat16 (`bf16`)."""
+    latency_of: Literal["torch", "onnx", "onnx-int8"] = "torch"
+    """What `latency` is measured of: the model in torch, or the ONNX file that it is exported as, in float32
+    or int8, by ONNX Runtime (docs/deploy.md)."""
     metrics: tuple[str, ...] = ()
     """What is measured beside the error and the parameters: macro_f1, auroc, top5_error, calibration_error,
     mean_absolute_error, or your own (docs/extending.md)."""

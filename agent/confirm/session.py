@@ -13,7 +13,8 @@ from evoarch.agent.confirm.limits import limits_by_name
 from evoarch.agent.confirm.record import ConfirmationRecord
 from evoarch.agent.confirm.run import Confirmation, Confirmed, Say, choose, shown
 from evoarch.agent.confirm.timing import reference, time_all, timed
-from evoarch.agent.evaluation.bench import Bench, choose_recipe, open_bench, open_timing, plan_bench
+from evoarch.agent.deploy.latency import open_timing
+from evoarch.agent.evaluation.bench import Bench, choose_recipe, open_bench, plan_bench
 from evoarch.archive.lock import RunLock
 from evoarch.archive.records import Candidate
 from evoarch.archive.store import Store, open_archive

@@ -86,10 +86,15 @@ class Deployed:
     int8: Quantised | None = None
 
 
+def missing() -> list[str]:
+    """The packages of ONNX that are not installed."""
+    return [name for name in PACKAGES if find_spec(name) is None]
+
+
 def refuse_missing(form: str) -> None:
     """Raises UserError where the packages of a format are not installed."""
-    if form == ONNX and (missing := [name for name in PACKAGES if find_spec(name) is None]):
-        raise UserError(f"--format onnx needs {', '.join(missing)}: pip install 'evoarch[deploy]'")
+    if form == ONNX and (names := missing()):
+        raise UserError(f"--format onnx needs {', '.join(names)}: pip install 'evoarch[deploy]'")
 
 
 @asynccontextmanager
@@ -144,21 +149,48 @@ class Exporter:
             return Deployed(STATE, b"", 0.0, len(inputs), self._error(own))
         arrays = {f"weights/{name}": array for name, array in carried(weights).items()}
         job = self._job("exported", source, {**arrays, "inputs": inputs[:EXAMPLES]}, {"format": form})
-        outcome = await self.writer.run(job)
-        if not isinstance(outcome, Finished):
-            return failure_of(outcome, "export")
-        data = np.asarray(outcome.arrays.get("file", ()), np.uint8).tobytes()
+        data = await self._written(job)
+        if isinstance(data, Failed):
+            return data
         found = await (self._program(data, inputs) if form == PROGRAM else self._onnx(data, inputs))
         if isinstance(found, Failed):
             return found
         apart = max(_apart(each.logits, own) for each in found)
-        if not apart <= LIMIT:
-            return Failed(
-                "export", f"a logit of the file is {apart:.2g} from the model's; expected at most {LIMIT:g}"
-            )
+        if problem := _too_far(apart):
+            return problem
         opset = found[0].opset or None
         made = Deployed(form, data, apart, len(inputs), self._error(found[0].logits), opset)
         return await self._quantised(made, inputs, found[0].logits) if int8 else made
+
+    async def untrained(self, source: str, inputs: Array, batch: int, seed: int) -> bytes | Failed:
+        """The untrained model `source` as an ONNX file, checked on `inputs` (a multiple of `batch`). Its
+        parameters are drawn from `seed`, as those of a model whose latency is measured in torch.
+        """
+        options = {"format": ONNX, "batch": batch}
+        arrays = {"inputs": inputs[:EXAMPLES]}
+        data = await self._written(replace(self._job("exported", source, arrays, options), seed=seed))
+        if isinstance(data, Failed):
+            return data
+        questions = inputs.reshape(-1, batch, *inputs.shape[1:])
+        job = Job("answer", source, {"inputs": questions}, {**self.evaluator.options, "batch": batch}, seed)
+        outcome = await self.children.run(replace(job, limits=self.limits))
+        if not isinstance(outcome, Finished):
+            return failure_of(outcome, "predict")
+        own = outcome.arrays.get("logits")
+        found = await self._onnx(data, inputs)
+        if isinstance(found, Failed):
+            return found
+        if own is None or own.dtype != np.float32 or own.shape[:2] != questions.shape[:2]:
+            return Failed("predict", f"the reply must hold float32 logits {questions.shape[:2]}")
+        own = own.reshape(len(inputs), *own.shape[2:])
+        return _too_far(max(_apart(each.logits, own) for each in found)) or data
+
+    async def _written(self, job: Job) -> bytes | Failed:
+        """The bytes of the file that a child writes."""
+        outcome = await self.writer.run(job)
+        if not isinstance(outcome, Finished):
+            return failure_of(outcome, "export")
+        return np.asarray(outcome.arrays.get("file", ()), np.uint8).tobytes()
 
     async def _own(self, source: str, weights: Mapping[str, Array], inputs: Array) -> Floats | Failed:
         """The model's own logits, from a predicting child."""
@@ -221,6 +253,15 @@ def _logits(outcome: Finished, count: int) -> Floats | Failed:
     if logits is None or logits.dtype != np.float32 or logits.shape[:2] != (1, count):
         return Failed("predict", f"the reply must hold float32 logits (1, {count}, ...)")
     return np.asarray(logits[0], np.float32)
+
+
+def _too_far(apart: float) -> Failed | None:
+    """What is said of a file whose logits are so far from the model's."""
+    if apart <= LIMIT:
+        return None
+    return Failed(
+        "export", f"a logit of the file is {apart:.2g} from the model's; expected at most {LIMIT:g}"
+    )
 
 
 def _apart(found: Floats, own: Floats) -> float:

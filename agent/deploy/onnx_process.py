@@ -1,5 +1,5 @@
-"""ONNX Runtime on a file that a child wrote, in a process of its own: `ask` starts it, `main` is what it
-runs.
+"""ONNX Runtime on a file that a child wrote, in a process of its own: `ask` and `compare` start it, `main`
+is what it runs.
 
 The file is no code, but a large parser reads it: so it has no part of this process, an empty environment, and
 a limit on its CPU time and on what it may hold.
@@ -8,12 +8,15 @@ a limit on its CPU time and on what it may hold.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import math
 import os
 import resource
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +56,37 @@ class OnnxAnswer:
     logits: Floats
     opset: int
     int8: bytes
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Ratios of the first file's time to the second's, one a run. `cpu_seconds`: what the process took."""
+
+    ratios: list[float]
+    cpu_seconds: float
+
+
+async def compare(
+    files: tuple[bytes, bytes], inputs: Inputs, *, calibration: Inputs | None, seconds: float
+) -> Compared:
+    """Times two ONNX models by turns on `inputs`, as one batch, on one thread, for at most about `seconds`;
+    with `calibration` both are quantised first. As evaluators/latency.py: the quickest of some answers counts
+    in a run, and runs end when the interval of their median is narrow.
+
+    Raises OnnxError.
+    """
+    with tempfile.TemporaryDirectory(prefix="evoarch-onnx-") as name:
+        for place, data in zip(("first", "second"), files, strict=True):
+            folder = Path(name, place)
+            folder.mkdir()
+            (folder / MODEL).write_bytes(data)
+            if calibration is not None:
+                np.save(folder / "calibration.npy", calibration)
+        np.save(Path(name, INPUTS), inputs)
+        said = await _run(Path(name), {"quantise": calibration is not None, "seconds": seconds}, CPU_SECONDS)
+    if "error" in said:
+        raise OnnxError(str(said["error"]))
+    return Compared([float(each) for each in said["ratios"]], float(said["cpu_seconds"]))
 
 
 async def ask(
@@ -130,7 +164,8 @@ def _tensors(graph: Any) -> Iterator[Any]:
                 yield from _tensors(inner) if inner.node or inner.initializer else ()
 
 
-def _logits(data: bytes, inputs: Inputs, batch: int) -> Floats:
+def _session(data: bytes) -> Callable[[Inputs], Inputs]:
+    """What answers inputs by the model in `data`, on one thread."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -138,8 +173,53 @@ def _logits(data: bytes, inputs: Inputs, batch: int) -> Floats:
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     (name,) = [each.name for each in session.get_inputs()]
-    parts = [session.run(None, {name: inputs[at : at + batch]})[0] for at in range(0, len(inputs), batch)]
+    return lambda inputs: np.asarray(session.run(None, {name: inputs})[0])
+
+
+def _logits(data: bytes, inputs: Inputs, batch: int) -> Floats:
+    answer = _session(data)
+    parts = [answer(inputs[at : at + batch]) for at in range(0, len(inputs), batch)]
     return np.concatenate(parts).astype(np.float32)
+
+
+def _ratios(sessions: Sequence[Callable[[Inputs], Inputs]], inputs: Inputs, seconds: float) -> list[float]:
+    from evoarch.evaluators.latency import BEST_OF, CHUNK, settled
+
+    def once(which: int) -> float:
+        began = time.perf_counter()
+        sessions[which](inputs)
+        return time.perf_counter() - began
+
+    ratios, end = list[float](), time.monotonic() + seconds
+    for run in itertools.count():
+        best = [math.inf, math.inf]
+        for turn in range(BEST_OF):
+            for which in (0, 1) if turn % 2 else (1, 0):
+                best[which] = min(best[which], once(which))
+        if run:  # in the first, memory is taken
+            ratios.append(best[0] / best[1])
+        if ratios and len(ratios) % CHUNK == 0 and (settled(ratios) or time.monotonic() > end):
+            break
+    return ratios
+
+
+def _compared(folder: Path, order: Mapping[str, Any]) -> dict[str, object]:
+    sessions = []
+    for place in (folder / "first", folder / "second"):
+        data = (place / MODEL).read_bytes()
+        opset_of(data)
+        sessions.append(_session(_quantised(place) if order["quantise"] else data))
+    inputs = np.load(folder / INPUTS, allow_pickle=False)
+    return {"ratios": _ratios(sessions, inputs, order["seconds"]), "cpu_seconds": time.process_time()}
+
+
+def _answered(folder: Path, order: Mapping[str, Any]) -> dict[str, object]:
+    data = (folder / MODEL).read_bytes()
+    opset = opset_of(data)
+    if order["quantise"]:
+        data = _quantised(folder)
+    np.save(folder / LOGITS, _logits(data, np.load(folder / INPUTS, allow_pickle=False), order["batch"]))
+    return {"opset": opset}
 
 
 class _Reader:
@@ -172,12 +252,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     order, folder = json.loads(sys.stdin.read()), Path.cwd()
     try:
-        data = (folder / MODEL).read_bytes()
-        opset = opset_of(data)
-        if order["quantise"]:
-            data = _quantised(folder)
-        np.save(folder / LOGITS, _logits(data, np.load(folder / INPUTS, allow_pickle=False), order["batch"]))
-        said: dict[str, object] = {"opset": opset}
+        said = _compared(folder, order) if "seconds" in order else _answered(folder, order)
     except OnnxError as error:
         said = {"error": str(error)}
     except Exception as error:  # noqa: BLE001 - a library of another's: whatever it raises is one line

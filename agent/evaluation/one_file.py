@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from evoarch.agent.evaluation.constraints import cumulated, static_metrics
 from evoarch.agent.evaluation.vetting import findings_in, in_one_line, read_source
 from evoarch.archive.records import Failed, Outcome, Scored
 from evoarch.evaluators.failures import failure_of
-from evoarch.evaluators.latency import Latency
+from evoarch.evaluators.latency import Latency, Timing
 from evoarch.evaluators.metrics.registry import load_metrics
 from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.task import SupervisedTask
@@ -26,6 +28,9 @@ from evoarch.sandbox.environment import environment_of
 from evoarch.sandbox.genome import source_digest
 from evoarch.sandbox.limits import Level
 from evoarch.sandbox.outcome import Finding
+
+TimingOpener = Callable[..., AbstractAsyncContextManager[Timing | None]]
+"""What is called as evaluation.bench.open_timing."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +85,20 @@ def needs_campaign(config: Config) -> bool:
 
 
 async def evaluate_file(
-    path: Path, config: Config, folder: Path, *, enforce: bool, unsafe: bool, reference: Path | None = None
+    path: Path,
+    config: Config,
+    folder: Path,
+    *,
+    enforce: bool,
+    unsafe: bool,
+    reference: Path | None = None,
+    open_timing: TimingOpener = open_timing,
 ) -> FileResult:
     """One model file through vet, dry run, train, predict and score, as the campaign `config` of `folder`
     measures, on this machine; nothing is written there.
 
     With `enforce`, a file with findings is not run. `reference`: a model file; latency is then measured too,
-    as a ratio to that one's. Raises UserError and TaskError, each one line.
+    as a ratio to that one's, by what `open_timing` opens. Raises UserError and TaskError, each one line.
     """
     plan = plan_bench(config, folder)
     plan = replace(plan, metrics=load_metrics(config.evaluation.metrics, folder))
@@ -99,19 +111,20 @@ async def evaluate_file(
     # A folder of its own: the campaign's run may train there meanwhile.
     with tempfile.TemporaryDirectory(prefix="evoarch-evaluate-") as runs:
         async with open_bench(plan, runs=Path(runs), unsafe=unsafe) as bench:
-            outcome, seconds, latency = await _measured(bench, source, against, unsafe=unsafe)
+            timing = partial(open_timing, unsafe=unsafe)
+            outcome, seconds, latency = await _measured(bench, source, against, timing)
             return FileResult(outcome, seconds, bench.level, findings, latency)
 
 
 async def _measured(
-    bench: Bench, source: str, reference: str, *, unsafe: bool
+    bench: Bench, source: str, reference: str, open_timing: TimingOpener
 ) -> tuple[Outcome, float, Latency | None]:
     result = await bench.evaluator.dry_run(source)
     if not isinstance(result, DryRunPassed):
         return failure_of(result), result.usage.seconds, None
     latency: Latency | None = None
     if reference:
-        async with open_timing(bench, unsafe=unsafe) as timing:
+        async with open_timing(bench) as timing:
             if timing is None:
                 raise UserError(
                     f"--reference: expected a task of examples on this machine's cores, got "

@@ -53,6 +53,7 @@ class Campaign:
             EditableRegions(store, parts.seeds),
             _ladder(store, config, parts, self._event_order),
             _screen(store, config, parts, self._event_order),
+            parts.timing,
         )
         self._breeder: Breeder | None = None
         self._stopping = False

@@ -11,6 +11,7 @@ from evoarch.agent.operators.base import Operator
 from evoarch.agent.search.selection import SelectionMethod
 from evoarch.agent.seeding.record import FrozenSeed
 from evoarch.agent.tuning.tuner import Tuner
+from evoarch.evaluators.latency import Timing
 from evoarch.evaluators.pools.seam import Pool
 from evoarch.prompts.contexts import NO_CARD, TaskCard
 
@@ -21,7 +22,7 @@ class Components:
     records of inlined seeds, by name; `cores` are slots at the end, when no LM computes beside them. `pool`:
     one whose slots come and go; `workers` is what it had at first. `choose`: a user's own selection method.
     `ceiling`: the error above which a child fails.
-    `card`: what prompts say of the task.
+    `card`: what prompts say of the task. `timing`: what measures latency, if not the evaluator.
     """
 
     evaluator: EvaluatorSeam
@@ -36,6 +37,7 @@ class Components:
     choose: SelectionMethod | None = None
     ceiling: float = 1.0
     card: TaskCard = NO_CARD
+    timing: Timing | None = None
 
     @property
     def at_once(self) -> int:

@@ -16,8 +16,9 @@ from evoarch.agent.config.data_fingerprint import fingerprint, moved_settings, r
 from evoarch.agent.config.load import FILE, Config
 from evoarch.agent.config.measuring import RecipeTable
 from evoarch.agent.config.recorded import Settings, settings_for_run, settings_of_replay
+from evoarch.agent.deploy.latency import ExportedTiming, open_timing, refuse_missing
 from evoarch.agent.evaluation.bench import BenchPlan, open_bench, plan_bench, refuse_untimed
-from evoarch.agent.evaluation.constraints import wanted
+from evoarch.agent.evaluation.constraints import reference_of, wanted
 from evoarch.agent.evaluation.vetting import findings_of, read_source
 from evoarch.agent.lm.base import LM, LMError
 from evoarch.agent.lm.budget import LMBudget
@@ -44,6 +45,7 @@ from evoarch.archive.lock import RunLock
 from evoarch.archive.schema import FILE as DATABASE
 from evoarch.archive.store import Store, create, open_archive
 from evoarch.evaluators.failures import failure_of
+from evoarch.evaluators.latency import Timing
 from evoarch.evaluators.registry import Measuring
 from evoarch.evaluators.replies import DryRunPassed
 from evoarch.evaluators.task import Recipe, Task
@@ -85,6 +87,8 @@ async def open_session(
         copy_campaign(replay, folder, settings.config)
         settings = moved_settings(settings, replay, folder)
     config = settings.config
+    if replay is None and wanted(config, "latency"):
+        refuse_missing(config)
     templates = open_templates(folder, config)
     plan = plan_bench(config, folder, files=files or replay)
     task = plan.task
@@ -104,8 +108,13 @@ async def open_session(
         stack.enter_context(RunLock(folder))
         lms = _build_lms(stack, config, folder, replay, given)
         bench = await stack.enter_async_context(open_bench(plan, runs=folder, unsafe=unsafe))
+        timing: Timing | None = None
         if key := wanted(config, "latency"):
             refuse_untimed(key, bench)
+            if replay is None:
+                timing = await stack.enter_async_context(open_timing(bench, unsafe=unsafe))
+        if sources and isinstance(timing, ExportedTiming):
+            await timing.refuse_reference(*_reference(config, sources))
         if not (folder / DATABASE).exists():
             await _dry_run_seeds(sources, bench.evaluator)
         store = _open_store(stack, folder, plan, settings, data)
@@ -127,6 +136,7 @@ async def open_session(
             choose,
             task.ceiling if config.constraints.error is None else config.constraints.error,
             _card(config, task, bench.plan.recipe) if lms and config.prompts.card else NO_CARD,
+            timing,
         )
         config = with_own_names(config, operators)
         event_order: EventOrder | None = recorded_order(replay) if replay else None
@@ -144,6 +154,13 @@ def _seed_sources(folder: Path, settings: Settings) -> dict[str, str]:
         raise UserError(f"{place}: seeds.files: expected at least one model file, got none")
     check_unchanged(records(folder, files), sources)
     return sources
+
+
+def _reference(config: Config, sources: Mapping[str, str]) -> tuple[str, str]:
+    """Name and source of the seed whose latency is 1."""
+    by_name = {Path(file).stem: source for file, source in sources.items()}
+    name = reference_of(config)
+    return (name, by_name[name]) if name in by_name else next(iter(by_name.items()))
 
 
 def _card(config: Config, task: Task, recipe: Recipe) -> TaskCard:

@@ -22,6 +22,7 @@ from torch.export import Dim, ExportedProgram
 
 from evoarch.evaluators.inside import warm
 from evoarch.evaluators.inside.build import Announce, Reply, build, check_logits, materialise, outputs_of
+from evoarch.evaluators.inside.latency import shaken
 from evoarch.evaluators.inside.state import load_state
 
 OPSET = 18
@@ -66,12 +67,16 @@ def exported(
     """`file`: the bytes of the model in `options["format"]`, which takes batches of any size.
 
     `arrays` holds a few `inputs` (n, *shape), n of at least 2, and the weights. `options`: entry, offers,
-    kwargs, format. Raises ValueError that names what can't be written.
+    kwargs, format; with `batch`, the untrained model is written that latency.py asks. Raises ValueError that
+    names what can't be written.
     """
-    announce("build")
-    model = build(genome, options)
-    materialise(model, arrays["inputs"])
-    load_state(model, {name[len(WEIGHTS) :]: a for name, a in arrays.items() if name.startswith(WEIGHTS)})
+    if "batch" in options:
+        model, _ = shaken(genome, options, announce)
+    else:
+        announce("build")
+        model = build(genome, options)
+        materialise(model, arrays["inputs"])
+        load_state(model, {name[len(WEIGHTS) :]: a for name, a in arrays.items() if name.startswith(WEIGHTS)})
     announce("export")
     data = _file(model.eval(), arrays["inputs"], options["format"])
     return {"file": torch.frombuffer(bytearray(data), dtype=torch.uint8)}, {}

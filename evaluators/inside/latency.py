@@ -32,7 +32,7 @@ def serve(
     `options`: entry, offers, kwargs, batch. The model is untrained, its parameters shaken; two children of
     one genome and seed have the same.
     """
-    model, shape = _model(genome, options, announce)
+    model, shape = shaken(genome, options, announce)
     size, outputs, device = 4 * math.prod(shape), outputs_of(options), device_of(options)
     with torch.no_grad():
         while len(question := _read(take, size)) == size:
@@ -47,7 +47,7 @@ def answer(
     genome: ModuleType | None, arrays: Mapping[str, Tensor], options: Mapping[str, Any], announce: Announce
 ) -> Reply:
     """Logits (n, batch, outputs) of `arrays["inputs"]` (n, batch, *shape), by the model that `serve` has."""
-    model, shape = _model(genome, options, announce)
+    model, shape = shaken(genome, options, announce)
     outputs = outputs_of(options)
     with torch.no_grad():
         inputs = _typed(arrays["inputs"], options).to(device_of(options))
@@ -60,9 +60,10 @@ def _typed(inputs: Tensor, options: Mapping[str, Any]) -> Tensor:
     return inputs.long() if "vocab_size" in options["offers"] else inputs
 
 
-def _model(
+def shaken(
     genome: ModuleType | None, options: Mapping[str, Any], announce: Announce
 ) -> tuple[nn.Module, tuple[int, ...]]:
+    """The untrained model, its parameters a little off their start, and the shape of a question."""
     announce("build")
     model = build(genome, options).to(device_of(options))
     announce("predict")

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from evoarch.agent.compare.comparison import Comparison
     from evoarch.agent.confirm.run import Confirmed
     from evoarch.agent.evaluation.one_file import FileResult
+    from evoarch.agent.report.notebook import Differences, Figure
 
 T = TypeVar("T")
 
@@ -160,6 +161,26 @@ def candidates(
         chosen = chosen_by(store, where, "", "", "", front)
         order = order_of(store, sort)
         return store.browse.page(chosen, order_by=order, descending=descending, limit=limit)
+
+
+def figures(folder: str | Path) -> Mapping[str, Figure]:
+    """Every figure of a campaign's report by name, the front, history and lineage; a notebook draws them.
+
+    Raises UserError and ArchiveError.
+    """
+    from evoarch.agent.config.recorded import settings_of
+    from evoarch.agent.report.notebook import drawn
+
+    with open_archive(folder) as store:
+        return drawn(store, settings_of(Path(folder)).config)
+
+
+def diff(folder: str | Path, left: int, right: int) -> Differences:
+    """What changed from candidate `left` to `right`, by statement: `evoarch diff`. Raises ArchiveError."""
+    from evoarch.agent.report.notebook import differences
+
+    with open_archive(folder) as store:
+        return differences(store.candidate(left), store.candidate(right))
 
 
 def evaluate(

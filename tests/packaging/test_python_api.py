@@ -14,7 +14,18 @@ from kit.paths import ROOT
 
 PAGE = (ROOT / "docs" / "python-api.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-FUNCTIONS = ("init", "run", "status", "candidates", "evaluate", "confirm", "compare", "export")
+FUNCTIONS = (
+    "init",
+    "run",
+    "status",
+    "candidates",
+    "evaluate",
+    "confirm",
+    "compare",
+    "export",
+    "figures",
+    "diff",
+)
 
 
 @pytest.mark.slow

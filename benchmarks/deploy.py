@@ -38,8 +38,10 @@ from evoarch.sandbox.genome import source_digest
 
 TOP = Path(__file__).parents[1]
 RESULTS, PAGE = TOP / "results" / "deploy.json", TOP / "docs" / "deploy.md"
-BRED = TOP / "results" / "mnist1d-screening" / "screened" / "seed-100.db.xz"
-"""A campaign whose children are by rule: nothing of it was written by a language model."""
+BRED = TOP / "results" / "mnist1d" / "syntactic" / "seed-100.db.xz"
+"""A campaign whose children are by rule, from mutation and crossover."""
+KINDS = ("baseline", "zoo", "bred")
+"""Where models come from, in the table's order."""
 BEGIN, END = "<!-- models: written by benchmarks/deploy.py -->\n", "<!-- end of models -->\n"
 TASKS = ("digits", "mnist1d")
 """The first one that a family takes is its task."""
@@ -164,7 +166,7 @@ def table(rows: Mapping[str, Mapping[str, Any]]) -> str:
     heads = ["model", "from", "task", "parameters", "error", "ONNX: apart", "torch.export: apart"]
     heads += ["int8: error more, 95%", "int8: time of float32"]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
-    for name, row in rows.items():
+    for name, row in sorted(rows.items(), key=lambda item: KINDS.index(item[1]["kind"])):
         head = f"| {name} | {row['kind']} | {row['task']} |"
         if "failed" in row:
             lines.append(f"{head} | {row['failed']} | | | | |")

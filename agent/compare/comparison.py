@@ -9,7 +9,7 @@ from evoarch.agent.compare.curves import MEASURES, PRIMARY, Curve, Measure
 from evoarch.agent.compare.sizes import BySize, by_size, limits_of
 from evoarch.agent.statistics.intervals import ALPHA
 from evoarch.agent.statistics.objectives import EVERYTHING, Region
-from evoarch.agent.statistics.tests import Difference, differences, interval, least_p
+from evoarch.agent.statistics.tests import Difference, differences, interval, least_p, values_needed
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,16 @@ class ArmsTable:
     def summary(self, arm: str) -> tuple[float, float, float]:
         """Mean over runs and its 95% interval."""
         return interval(self.values[arm])
+
+    def verdict(self, difference: Difference) -> dict[str, object]:
+        """A difference as JSON has it: whether it can be claimed, and if not, why and what it would take."""
+        pair = [self.values[arm] for arm in (difference.first, difference.second)]
+        needed = values_needed(pair[0], pair[1], len(self.differences))
+        known = asdict(difference) | {"told_apart": difference.told_apart, "runs_needed": needed}
+        if difference.told_apart:
+            return known
+        enough = f"need about {needed} runs of each" if needed else "no number of runs is known to do"
+        return known | {"refused": f"the budget is too small to tell these apart: {enough}"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,7 @@ class Comparison:
                     "axis": table.axis,
                     "budget": table.budget,
                     "values": {arm: list(values) for arm, values in table.values.items()},
-                    "differences": [asdict(difference) for difference in table.differences],
+                    "differences": [table.verdict(difference) for difference in table.differences],
                 }
                 for table in self.tables
             ],

@@ -182,8 +182,8 @@ class Exporter:
             return found
         if own is None or own.dtype != np.float32 or own.shape[:2] != questions.shape[:2]:
             return Failed("predict", f"the reply must hold float32 logits {questions.shape[:2]}")
-        own = own.reshape(len(inputs), *own.shape[2:])
-        return _too_far(max(_apart(each.logits, own) for each in found)) or data
+        expected = np.asarray(own.reshape(len(inputs), *own.shape[2:]), np.float32)
+        return _too_far(max(_apart(each.logits, expected) for each in found)) or data
 
     async def _written(self, job: Job) -> bytes | Failed:
         """The bytes of the file that a child writes."""

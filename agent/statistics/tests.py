@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
@@ -13,6 +14,10 @@ from evoarch.agent.statistics.intervals import ALPHA, all_equal, t_interval, var
 
 MOST_EXACT = 200_000
 """Regroupings up to which the test is exact; above it, so many are drawn at random."""
+
+
+POWER = 0.8
+"""The chance to see a difference that is there, by which runs are counted; Cohen's (1988)."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,22 @@ def permutation(a: Sequence[float], b: Sequence[float]) -> tuple[float, bool]:
 def least_p(first: int, second: int) -> float:
     """The smallest two-sided p that groups of these sizes can give."""
     return 1.0 if min(first, second) < 2 else 2 / math.comb(first + second, first)
+
+
+def values_needed(a: Sequence[float], b: Sequence[float], pairs: int = 1) -> int | None:
+    """How many values of each tell the two means apart with a chance of POWER, if means and spread are as
+    they seem, where `pairs` of arms are compared. None: nothing can be said, or no number is enough.
+
+    The normal approximation of two independent means (Cohen 1988, 2.4), at the level of the strictest of
+    Holm's steps, and never fewer than the permutation test needs.
+    """
+    if min(len(a), len(b)) < 2 or not (apart := float(np.mean(a) - np.mean(b))):
+        return None
+    level = ALPHA / pairs
+    z = NormalDist().inv_cdf(1 - level / 2) + NormalDist().inv_cdf(POWER)
+    spread = float(np.var(a, ddof=1) + np.var(b, ddof=1))
+    fewest = next(count for count in itertools.count(2) if least_p(count, count) < level)
+    return max(fewest, math.ceil(spread * (z / apart) ** 2))
 
 
 def holm(values: Sequence[float]) -> list[float]:

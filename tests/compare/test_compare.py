@@ -21,7 +21,15 @@ from evoarch.agent.config.load import load
 from evoarch.agent.config.overlay import overlaid
 from evoarch.agent.config.profiles import PROFILES
 from evoarch.agent.statistics.objectives import Region
-from evoarch.agent.statistics.tests import differences, effect, holm, interval, least_p, permutation
+from evoarch.agent.statistics.tests import (
+    differences,
+    effect,
+    holm,
+    interval,
+    least_p,
+    permutation,
+    values_needed,
+)
 from evoarch.archive.outlays import Outlay
 from kit.command import evoarch, new_campaign, small_campaign
 from kit.curves import flat
@@ -238,6 +246,23 @@ def test_what_is_said_follows_from_the_test() -> None:
         "Not all runs are finished (b: 3 to go)" in line for line in compared(arms, few, {"b": 3}).words
     )
     assert math.isclose(compared(arms, few).tables[0].budget, 5)
+
+
+def test_a_pair_that_is_not_told_apart_is_refused_with_the_runs_it_would_take() -> None:
+    arms = {"a": "one", "b": "other"}
+    few = [flat("a", s, 1 + s) for s in range(3)] + [flat("b", s, s) for s in range(3)]
+    (refused,) = compared(arms, few).as_json()["tables"][0]["differences"]  # type: ignore[index]
+    assert (refused["told_apart"], refused["runs_needed"]) == (False, 16), (
+        "Cohen (1988), table 2.3.5, less one"
+    )
+    assert refused["refused"] == "the budget is too small to tell these apart: need about 16 runs of each"
+    apart = [flat("a", s, 9 + s) for s in range(5)] + [flat("b", s, s) for s in range(5)]
+    (claimed,) = compared(arms, apart).as_json()["tables"][0]["differences"]  # type: ignore[index]
+    assert claimed["told_apart"]
+    assert "refused" not in claimed
+    assert values_needed([0.0, 9.0], [90.0, 99.0]) == 4, "3 against 3 give no p below 0.1"
+    assert values_needed([0.0, 9.0], [90.0, 99.0], pairs=6) == 5
+    assert values_needed([1.0, 2.0], [2.0, 1.0]) is None
 
 
 def test_the_band_of_the_chart_is_the_interval_of_the_table() -> None:

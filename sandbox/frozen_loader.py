@@ -17,6 +17,7 @@ import importlib.machinery
 import importlib.util
 import io
 import os
+import re
 import signal
 import sys
 import types
@@ -182,6 +183,8 @@ class FrozenFinder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
             missing = f"{error.obj.__name__}.{error.name}"
         root = missing.partition(".")[0]
         why = next((f"; {m}: {w}" for m, w in self.failed.items() if m.partition(".")[0] == root), "")
+        if deeper := re.search(r"No module named '([\w.]+)'", why):
+            missing = deeper[1]  # an installed package's own import, which its metadata doesn't tell
         if isinstance(error, ImportStoppedError):
             text = f"its import did not end within {IMPORT_SECONDS} s"
         elif isinstance(error, PermissionError):

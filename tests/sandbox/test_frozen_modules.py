@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from evoarch.sandbox.frozen import FrozenImportError, FrozenModule, FrozenModules, merged
+from evoarch.sandbox.frozen_loader import FrozenFinder
 from evoarch.sandbox.job import FrozenTexts, Job, Program
 from evoarch.sandbox.limits import Limits
 from evoarch.sandbox.outcome import ChildOutcome, Finished, Raised
@@ -154,6 +155,14 @@ def test_a_name_that_a_package_lacks_may_be_a_module_that_did_not_travel() -> No
             start(Program({"inside": INSIDE}, "inside"), unsafe=True, frozen=FrozenModules(modules, ("net",)))
         )
     assert caught.value.missing == "pack.quirks"
+
+
+def test_what_an_installed_package_lacks_is_what_is_missing() -> None:
+    finder = FrozenFinder(SET.as_json())
+    finder.failed = {"theirs.core": "No module named 'undeclared'"}
+    said = finder.describe(ModuleNotFoundError("No module named 'theirs'", name="theirs"))
+    assert said["missing"] == "undeclared"
+    assert said["message"].endswith("; theirs.core: No module named 'undeclared'")
 
 
 def test_two_modules_of_one_name_that_differ_are_refused() -> None:

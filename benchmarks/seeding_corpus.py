@@ -89,6 +89,7 @@ def outside(seeds: Mapping[str, Seed], shapes: Mapping[str, Sequence[int]], fold
     """In a process of its own: what each installed model computes, into `folder`."""
     for number, (key, seed) in enumerate(seeds.items()):
         try:
+            sys.path.append(seed.record.repository)  # a package without __init__.py has modules of their own
             found = measured(model_of(seed), {"input_shape": shapes[key]})
             np.savez(folder / f"{number}.npz", **{k: v.numpy() for k, v in found.items()})
         except Exception as error:  # noqa: BLE001 - whatever a model raises is its result

@@ -25,20 +25,31 @@ def read(results: Path) -> list[Row]:
 
 def table(rows: Sequence[Row]) -> str:
     """The results as a Markdown table, package by package, and what was found of the others."""
-    lines = ["| package | models | added, the same bit for bit |", "|---|---|---|"]
+    lines = [
+        "| package | models | added, the same bit for bit | not added | the original does not run here |",
+        "|---|---|---|---|---|",
+    ]
     packages = sorted({row["package"] for row in rows})
     for package in packages:
         own = [row for row in rows if row["package"] == package]
-        same = sum(row["what"] == SAME for row in own)
-        lines.append(f"| {package} {own[0]['version']} | {len(own)} | {same} |")
-    same = sum(row["what"] == SAME for row in rows)
-    share = f"{same} ({100 * same / len(rows):.1f}%)"
-    lines.append(f"| **{len(packages)} packages** | **{len(rows)}** | **{share}** |")
+        cells = " | ".join(str(n) for n in (len(own), *counts(own)))
+        lines.append(f"| {package} {own[0]['version']} | {cells} |")
+    cells = " | ".join(f"**{n}**" for n in (len(rows), *counts(rows)))
+    lines.append(f"| **{len(packages)} packages** | {cells} |")
     others = [row for row in rows if row["what"] != SAME]
     if others:
         lines += ["", "| the others | finding |", "|---|---|"]
         lines += [f"| {row['file']}:{row['entry']} | {_cell(row['what'])} |" for row in others]
     return "\n".join(lines)
+
+
+def counts(rows: Sequence[Row]) -> tuple[int, int, int]:
+    """How many are the same, how many are not, and how many fail where they are installed, so that nothing
+    can be compared.
+    """
+    same = sum(row["what"] == SAME for row in rows)
+    failing = sum(row["what"].startswith("original:") for row in rows)
+    return same, len(rows) - same - failing, failing
 
 
 def _cell(text: str) -> str:

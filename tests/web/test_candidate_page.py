@@ -83,6 +83,23 @@ def test_a_note_on_a_line_stands_on_the_page_and_in_prompts(client: TestClient, 
     assert shown.endswith("`: too wide</li>")
 
 
+def test_code_that_reads_otherwise_than_it_runs_is_marked_on_page_and_terminal(
+    client: TestClient, folder: Path
+) -> None:
+    with open_archive(folder, write=True) as store:
+        (odd,) = store.draw("random", [], 1, {})
+        store.arrive(odd.candidate, "x = '\u202e'  # p\u0430rams\n", "odd")
+    views = [
+        client.get(f"/candidates/{odd.candidate}").text,
+        client.get(f"/compare?ids={odd.candidate},3").text,
+        output_of("show", str(folder), str(odd.candidate)),
+        output_of("diff", str(folder), str(odd.candidate), "3"),
+    ]
+    for text in views:
+        assert "⟨U+202E⟩" in text or r"\u202e" in text  # Python's own escape, in a diff
+        assert "\u202e" not in text
+
+
 def test_a_docstring_of_an_ancestor_is_marked_where_its_code_has_gone(
     client: TestClient, folder: Path
 ) -> None:

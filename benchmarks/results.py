@@ -44,7 +44,8 @@ RESULTS = TOP / "results"
 PAGE = TOP / "docs" / "RESULTS.md"
 PICTURES = TOP / "docs" / "img"
 MODEL, CHANCE = "lm", "random"
-"""The two arms of which the page's first paragraph speaks."""
+TOLD = (MODEL, "screened", "portfolio")
+"""The arms that are tested, and of which of them the page speaks first."""
 AXES = ("evaluations", "CPU seconds")
 ATTAINED = "attained"
 
@@ -61,7 +62,7 @@ def page(results: Path) -> tuple[str, dict[str, str]]:
             parts += explained(path.parent)
         elif runs := curves(path.parent):
             result = comparison(about, runs, path.parent)
-            first.append(headline(result, str(about["task"])))
+            first += [headline(result, str(about["task"]), arm) for arm in told(result)]
             parts += arms(name, about, result)
             pictures |= drawn(name, result)
     if (file := results / "peers.json").exists():
@@ -74,12 +75,15 @@ def page(results: Path) -> tuple[str, dict[str, str]]:
     return "\n".join([*head, *parts]), pictures
 
 
-def headline(result: Comparison, task: str) -> str:
-    """Whether the language model's arm, or else the first one, beats random search, in the primary measure
-    and on both axes.
+def told(result: Comparison) -> list[str]:
+    """The arms of which the page's first lines speak: those that are held against random search, or else the
+    first one.
     """
-    names = list(result.arms)
-    arm = MODEL if MODEL in names else names[0]
+    return [arm for arm in TOLD if arm in result.arms] or list(result.arms)[:1]
+
+
+def headline(result: Comparison, task: str, arm: str) -> str:
+    """Whether an arm beats random search, in the primary measure and on both axes."""
     who = f"arm `{arm}`" if arm != MODEL else "the arm of the language model (SmolLM2-135M)"
     words = []
     for table in result.tables:

@@ -23,14 +23,14 @@ ARMS = {"lm": "a model", "random": "chance"}
 def test_the_first_paragraph_says_whether_the_model_beats_chance(lift: float, verb: str) -> None:
     found = [flat("lm", s, lift + s / 100) for s in range(5)]
     found += [flat("random", s, s / 100) for s in range(5)]
-    said = results.headline(compared(ARMS, found), "mnist1d")
+    said = results.headline(compared(ARMS, found), "mnist1d", "lm")
     assert said.count(verb) == 2
     assert f"{lift:+.3f} [" in said
 
 
 def test_without_one_of_the_two_nothing_is_said() -> None:
     found = [flat("random", s, s / 100) for s in range(5)]
-    assert "nothing can be said yet" in results.headline(compared(ARMS, found), "mnist1d")
+    assert "nothing can be said yet" in results.headline(compared(ARMS, found), "mnist1d", "lm")
 
 
 def test_an_empty_folder_gives_a_page_without_results(tmp_path: Path) -> None:

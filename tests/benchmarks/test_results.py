@@ -5,6 +5,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from benchmarks.results_explained import explained
 from benchmarks.results_kept import curves, pack, restore, take_comparison, unpack
 
 from benchmarks import results
@@ -78,6 +79,27 @@ def test_what_was_confirmed_stands_in_the_first_lines_with_the_baselines(tmp_pat
     )
     assert "```python\nimport torch\n```" in text
     assert "evoarch confirm again --candidate 9 --candidate 8" in text
+
+
+def test_what_was_explained_is_a_table_of_edits(tmp_path: Path) -> None:
+    model = {"name": "#7", "params": 1200, "error": 0.02, "errors": [0.02, 0.02]}
+    edit = {
+        "step": 3,
+        "edit": "a | b",
+        "params": 900,
+        "error": 0.05,
+        "effect": 0.03,
+        "interval": [0.01, 0.05],
+    }
+    other = {**edit, "params": None, "error": None, "effect": None, "interval": None, "verdict": "it fails"}
+    edits = [{**edit, "verdict": "carried the gain"}, other]
+    found = {"id": 7, "candidate": model, "seed": model, "edits": edits, "cpu_s": 12.3}
+    assert explained(tmp_path) == []
+    (tmp_path / "explain-7.json").write_text(json.dumps(found))
+    text = "\n".join(explained(tmp_path))
+    assert "| #3 | `a \\| b` | 900 | 5.00% | +3.00 [+1.00, +5.00] | carried the gain |" in text
+    assert "|  |  |  | it fails |" in text
+    assert "`evoarch explain again 7 --seeds 2`" in text
 
 
 def test_an_archive_comes_back_as_it_was(tmp_path: Path) -> None:

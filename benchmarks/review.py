@@ -1,7 +1,7 @@
 """How fast the review page answers on a large archive, how fast a browser follows a hand, and whether the
 server's memory stays flat.
 
-    python benchmarks/review.py [--candidates 50000] [--folder FOLDER] [--rounds 70] [--no-browser]
+    python -m benchmarks.review [--candidates 50000] [--folder FOLDER] [--rounds 70] [--no-browser]
 
 Prints the median and the slowest of each view in milliseconds as the client sees them, of each action in
 headless Chromium until the next picture is drawn, and the server's resident memory before and after; beside
@@ -25,9 +25,9 @@ import urllib.request
 from pathlib import Path
 
 import psutil
+from benchmarks.screenshots import FLAGS
+from benchmarks.synthetic import write
 from playwright.sync_api import sync_playwright
-from screenshots import FLAGS
-from synthetic import write
 
 LIMIT = 300.0
 """Milliseconds for the first view, a filtered list page, and a candidate."""

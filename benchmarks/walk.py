@@ -1,6 +1,6 @@
 """The walk of docs/review.md in headless Chromium, timed, with a picture of each answer.
 
-    python benchmarks/walk.py FOLDER [--into docs/img]
+    python -m benchmarks.walk FOLDER [--into docs/img]
 
 FOLDER is a finished campaign; a copy of it is walked through, in which ten more children wait for a person.
 Prints of each question the clicks and keys that it took, and the seconds until the answer was on the screen:
@@ -21,9 +21,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+from benchmarks.screenshots import FLAGS, MOST_BYTES
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
-from screenshots import FLAGS, MOST_BYTES
 
 from evoarch.agent.statistics.front import elites
 from evoarch.archive.store import open_archive

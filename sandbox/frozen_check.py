@@ -40,8 +40,8 @@ def remember(held: FrozenFinder) -> None:
     _finders[:] = _hooks()
     for name, module in held.made.items():
         if name not in _kept:
-            own = [v for v in vars(module).values() if getattr(v, "__module__", None) == name]
-            _kept[name] = [_keep(each) for each in (module, *(v for v in own if isinstance(v, type)))]
+            own = [v for v in vars(module).values() if isinstance(v, type) and v.__module__ == name]
+            _kept[name] = [_keep(module), *map(_keep, own)]
 
 
 def check(held: FrozenFinder) -> None:

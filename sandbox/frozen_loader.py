@@ -178,9 +178,10 @@ class FrozenFinder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
     def describe(self, error: BaseException) -> dict[str, str]:
         """Why an import failed: place, message and the module that was missing."""
         missing = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
-        if isinstance(error, AttributeError) and getattr(error.obj, "__name__", "") in self.packages:
+        if isinstance(error, AttributeError):
             # A package may make names of its folder's files: one of them did not travel.
-            missing = f"{error.obj.__name__}.{error.name}"
+            package = getattr(error.obj, "__name__", "")
+            missing = f"{package}.{error.name}" if package in self.packages else ""
         root = missing.partition(".")[0]
         why = next((f"; {m}: {w}" for m, w in self.failed.items() if m.partition(".")[0] == root), "")
         if deeper := re.search(r"No module named '([\w.]+)'", why):

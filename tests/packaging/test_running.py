@@ -64,7 +64,7 @@ def test_the_image_is_built_and_runs_a_campaign_behind_walls(tmp_path: Path) -> 
     assert who.stdout.strip() == "1000"
     script = (
         "evoarch doctor && evoarch init c --task digits --lm none --seeds mlp --evaluations 2 "
-        "&& evoarch run c --set evaluation.repeats=1 --json && evoarch check c"
+        "&& evoarch run c --set evaluation.repeats=1 --json"
     )
     ran = podman("run", "--rm", *OPTIONS, "--entrypoint", "sh", "evoarch-test", "-c", script)
     assert ran.returncode == 0, ran.stdout + ran.stderr

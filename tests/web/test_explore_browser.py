@@ -181,7 +181,7 @@ def test_a_verdict_of_the_queue_is_undone_by_a_key(browser: Browser, address: st
         expect(head).to_contain_text("#43 ")
         expect(head).to_be_focused()
     with open_archive(many, write=False) as store:
-        assert store.verdicts.all() == []
+        assert [each for each in store.verdicts.all() if each.candidate == 43] == []
 
 
 PAGES = ("/", "/candidates", "/candidates/10", "/queue", "/compare?ids=1,10", "/failures", "/tree",

@@ -129,15 +129,15 @@ def test_a_live_page_and_a_veto_that_the_running_campaign_obeys(browser: Browser
         assert "owned" not in page.title()
         # A veto given in the page.
         page.get_by_role("button", name="Veto").click()
-        expect(page.locator(".verdict .said")).to_have_text("Stored: veto.")
+        expect(page.locator("#verdicts .said")).to_have_text("Stored: veto.")
         expect(page.locator("#facts")).to_contain_text("vetoed")
-        page.get_by_label("Note").fill("copies the others")
+        page.get_by_label("Note", exact=True).fill("copies the others")
         page.get_by_role("button", name="Save note").click()
         expect(page.locator("#verdicts li").last).to_contain_text("copies the others")
         judged = next(e.id for e in store.events(kind="judged"))
         page.goto("/candidates/2")
         page.get_by_role("button", name="Pin").click()
-        expect(page.locator(".verdict .said")).to_have_text("Stored: pin.")
+        expect(page.locator("#verdicts .said")).to_have_text("Stored: pin.")
         page.goto("/candidates?way=down")
         drawn = page.locator("#list tbody tr a").first.text_content() or "#0"
         target = int(drawn.lstrip("#")) + 12
@@ -173,7 +173,7 @@ def test_everything_can_be_reached_by_keyboard(browser: Browser, address: str) -
         page.wait_for_url(f"**{seen[-1]}")
         page.get_by_role("button", name="Pin").focus()
         page.keyboard.press("Enter")
-        expect(page.locator(".verdict .said")).to_have_text("Stored: pin.")
+        expect(page.locator("#verdicts .said")).to_have_text("Stored: pin.")
 
 
 LUMINANCE = """([node, property]) => {
@@ -239,7 +239,7 @@ def test_ten_decisions_by_keyboard(browser: Browser, tmp_path: Path) -> None:
         # What is written into a note is text, and reading on keeps it.
         page.keyboard.press("n")
         page.keyboard.type("avpjk?")
-        expect(page.get_by_label("Note")).to_have_value("avpjk?")
+        expect(page.get_by_label("Note", exact=True)).to_have_value("avpjk?")
         page.keyboard.press("Escape")
         for key, identity in zip("avpavpavpa", ids, strict=False):
             expect(head).to_contain_text(f"#{identity} ")

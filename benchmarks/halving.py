@@ -23,8 +23,9 @@ from pathlib import Path
 
 from scipy.stats import kendalltau
 
+from evoarch.agent.base.decision import Decision
 from evoarch.agent.config.measuring import RungTable
-from evoarch.agent.evaluation.halving import Decision, Rung, decide, held, ladder
+from evoarch.agent.evaluation.halving import Rung, decide, held, ladder
 from evoarch.agent.operators.base import Order, Parent
 from evoarch.agent.operators.syntactic.mutate import SyntacticMutate
 from evoarch.archive.pareto import Objective

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from evoarch.agent.evaluation.halving import Decision
+from evoarch.agent.base.decision import Decision
 from evoarch.agent.statistics.correlation import spearman
 from evoarch.agent.statistics.intervals import share_at_most
 from evoarch.archive.records import State

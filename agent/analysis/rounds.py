@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from evoarch.agent.base.proposal_context import ProposalContext
 from evoarch.agent.config.load import Config
 from evoarch.archive.records import State
 from evoarch.archive.schema import BEFORE_TRAINING
@@ -62,6 +61,9 @@ def round_statuses(store: Store, config: Config) -> list[RoundStatus]:
 
 
 def _counts(store: Store) -> dict[int, dict[str, int]]:
+    # Only campaigns with rounds come here: `status` of the others starts without what prompts are made of.
+    from evoarch.agent.base.proposal_context import ProposalContext
+
     unread = {e.candidate for e in store.events(kind="rejected") if not e.detail.get("parsed")}
     early = {e.candidate for e in store.events(kind="settled") if e.detail.get("stage") in BEFORE_TRAINING}
     states = {c.id: c.state for c in store.candidates(sources=False)}

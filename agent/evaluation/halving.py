@@ -6,11 +6,11 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
+from evoarch.agent.base.decision import Decision
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.base.ordering import EventOrder
 from evoarch.agent.config.load import Config
@@ -219,22 +219,6 @@ def _note(decision: Decision, rung: Rung, metrics: Mapping[str, float]) -> str:
 
 AUDITED = 20
 """One in so many that are turned away is trained in full anyway, to learn what turning away costs."""
-
-
-class Decision(StrEnum):
-    """What became of an arrival. `EXEMPT`: a seed or an audit. `AUDITED_...`: turned away, yet trained on."""
-
-    PROMOTED = "promoted"
-    STOPPED = "stopped"
-    REJECTED = "rejected"
-    AUDITED_STOPPED = "audited stopped"
-    AUDITED_REJECTED = "audited rejected"
-    EXEMPT = "exempt"
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether the candidate trains on after this decision."""
-        return self not in (Decision.STOPPED, Decision.REJECTED)
 
 
 @dataclass(frozen=True)

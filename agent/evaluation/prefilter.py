@@ -10,11 +10,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from evoarch.agent.base.decision import Decision
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.base.ordering import EventOrder
 from evoarch.agent.config.load import Config
 from evoarch.agent.config.measuring import FilterTable
-from evoarch.agent.evaluation.halving import Decision, audited
+from evoarch.agent.evaluation.halving import audited
 from evoarch.archive.records import Candidate
 from evoarch.archive.screens import FILTER
 from evoarch.archive.store import Store

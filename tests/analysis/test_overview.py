@@ -16,9 +16,9 @@ from starlette.testclient import TestClient
 from evoarch.agent.analysis.overview import Overview, read_overview
 from evoarch.agent.analysis.sections import Section, sections
 from evoarch.agent.analysis.status import SAME_SEED, Status
+from evoarch.agent.base.decision import Decision
 from evoarch.agent.cli.views import summary
 from evoarch.agent.config.load import load
-from evoarch.agent.evaluation.halving import Decision
 from evoarch.agent.evaluation.last_resort import KIND
 from evoarch.agent.report.document import as_html, as_markdown, read_report
 from evoarch.agent.tracking.feed import Told, note

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from evoarch.agent.base.decision import Decision
 from evoarch.agent.config.measuring import RungTable
-from evoarch.agent.evaluation.halving import Decision, ladder
+from evoarch.agent.evaluation.halving import ladder
 from kit.paths import BENCHMARKS
 
 RUNGS = ladder([RungTable(share=0.1, keep=0.5), RungTable(share=0.25, keep=0.5)], 400)

@@ -18,11 +18,12 @@ from rich.console import Console
 
 from evoarch.agent.analysis.overview import Overview, read_overview
 from evoarch.agent.analysis.status import read_status
+from evoarch.agent.base.decision import Decision
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.cli.views import summary
 from evoarch.agent.config.load import Config
 from evoarch.agent.config.measuring import RungTable
-from evoarch.agent.evaluation.halving import AUDITED, Decision, Rung, audited, decide, held, ladder, place
+from evoarch.agent.evaluation.halving import AUDITED, Rung, audited, decide, held, ladder, place
 from evoarch.agent.search.replay import recorded_order
 from evoarch.archive.pareto import Objective
 from evoarch.archive.records import FULL, Failed, Fault, Scored, State

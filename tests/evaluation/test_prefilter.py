@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 
 from evoarch.agent.analysis.early_stopping import score_correlation
 from evoarch.agent.analysis.status import read_status
+from evoarch.agent.base.decision import Decision
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.config.load import Config
 from evoarch.agent.config.measuring import FilterTable
-from evoarch.agent.evaluation.halving import Decision, audited
+from evoarch.agent.evaluation.halving import audited
 from evoarch.agent.evaluation.prefilter import decide
 from evoarch.agent.search.replay import recorded_order
 from evoarch.archive.errors import ArchiveError

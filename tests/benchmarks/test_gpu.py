@@ -41,7 +41,7 @@ def test_a_child_goes_through_a_device_and_one_that_does_not_open_is_the_machine
 
 
 @walled
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_check_comes_to_its_end() -> None:
     found = asyncio.run(run(KIT, list(CHECKS)))
     left_out = {name for name, finding in found.items() if finding.held is None}

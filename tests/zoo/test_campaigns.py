@@ -40,9 +40,9 @@ def test_the_picture_has_a_point_for_each_measured_size() -> None:
 
 
 def each_family() -> Iterator[Any]:
-    """Every fourth is tried in `make test-slow`, the others in `make test-long`."""
+    """Every eighth is tried in `make test-slow`, the others in `make test-long`."""
     for place, name in enumerate(CATALOGUE):
-        yield pytest.param(name, marks=pytest.mark.long if place % 4 else pytest.mark.slow)
+        yield pytest.param(name, marks=pytest.mark.long if place % 8 else pytest.mark.slow)
 
 
 @pytest.mark.parametrize("name", list(each_family()))

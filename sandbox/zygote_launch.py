@@ -44,6 +44,8 @@ ENVIRONMENT: Mapping[str, str] = {
     # A genome that iterates over a set of strings behaves the same in every zygote.
     "PYTHONHASHSEED": "0",
     "PYTHONUTF8": "1",
+    # Frozen code may ask at import who runs it; there is no file of users to look it up in.
+    "LOGNAME": "nobody",
     # Made at import, so it must be there already; nothing is compiled or kept.
     "TORCHINDUCTOR_CACHE_DIR": "/",
 }

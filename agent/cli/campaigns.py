@@ -14,7 +14,14 @@ from click.core import ParameterSource
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.base.formatting import command, printable
-from evoarch.agent.cli.common import INTERRUPTED, folder_argument, json_option, print_json, tell
+from evoarch.agent.cli.common import (
+    INTERRUPTED,
+    folder_argument,
+    json_option,
+    print_json,
+    tell,
+    unsafe_option,
+)
 from evoarch.agent.cli.trust import agree, trust_option
 from evoarch.agent.config.profiles import PROFILES
 from evoarch.agent.search.campaign_template import EVALUATIONS, LM_TABLES
@@ -137,9 +144,7 @@ def init(
     "--set", "overrides", multiple=True, metavar="TABLE.KEY=VALUE", help="Override one setting, from now on."
 )
 @click.option("--replay", type=click.Path(path_type=Path), help="Follow the record of the campaign there.")
-@click.option(
-    "--unsafe", is_flag=True, help="Run where the system has no isolation to offer. Trusted code only."
-)
+@unsafe_option
 @click.option(
     "--dry-run", is_flag=True, help="Make one child of each operator in a copy, and estimate the whole cost."
 )

@@ -17,6 +17,12 @@ INTERRUPTED = 128
 folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 id_argument = click.argument("identity", metavar="ID", type=int)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+jobs_option = click.option(
+    "--jobs", type=click.IntRange(min=1), help="Trainings at a time.  [default: one per core, device or slot]"
+)
+unsafe_option = click.option(
+    "--unsafe", is_flag=True, help="Run where the system has no isolation to offer. Trusted code only."
+)
 
 
 def tell(notes: Iterable[str]) -> None:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evoarch.agent.cli.common import folder_argument, json_option, print_json, tell
+from evoarch.agent.cli.common import (
+    folder_argument,
+    jobs_option,
+    json_option,
+    print_json,
+    tell,
+    unsafe_option,
+)
 from evoarch.agent.cli.trust import agree, trust_option
 
 if TYPE_CHECKING:
@@ -23,12 +30,10 @@ if TYPE_CHECKING:
 @click.option("--candidate", "ids", multiple=True, type=int, help="Confirm this one; may be given again.")
 @click.option("--seeds", default=10, show_default=True, type=click.IntRange(min=1), help="Trainings of each.")
 @click.option("--recipe", help="How to train.  [default: the task's full recipe, else the campaign's]")
-@click.option(
-    "--jobs", type=click.IntRange(min=1), help="Trainings at a time.  [default: one per core, device or slot]"
-)
+@jobs_option
 @click.option("--force", is_flag=True, help="Open a test that was opened before; it is recorded and shown.")
 @click.option("--show", is_flag=True, help="Train and open nothing; show what was found.")
-@click.option("--unsafe", is_flag=True, help="Run where the system has no isolation to offer.")
+@unsafe_option
 @trust_option
 @json_option
 def confirm(

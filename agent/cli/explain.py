@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evoarch.agent.cli.common import folder_argument, id_argument, json_option, print_json, tell
+from evoarch.agent.cli.common import (
+    folder_argument,
+    id_argument,
+    jobs_option,
+    json_option,
+    print_json,
+    tell,
+    unsafe_option,
+)
 from evoarch.agent.cli.trust import agree, trust_option
 
 if TYPE_CHECKING:
@@ -27,11 +35,9 @@ if TYPE_CHECKING:
     help="Try N other settings of each model's numbers first, one training each.",
 )
 @click.option("--recipe", default="", help="How to train.  [default: as the campaign does]")
-@click.option(
-    "--jobs", type=click.IntRange(min=1), help="Trainings at a time.  [default: one per core, device or slot]"
-)
+@jobs_option
 @click.option("--dry-run", is_flag=True, help="Say what would be trained, and how long; train nothing.")
-@click.option("--unsafe", is_flag=True, help="Run where the system has no isolation to offer.")
+@unsafe_option
 @trust_option
 @json_option
 def explain(

@@ -9,7 +9,7 @@ import click
 
 from evoarch.agent.base.endings import refuse_other_ending
 from evoarch.agent.base.errors import UserError, files_told
-from evoarch.agent.cli.common import folder_argument
+from evoarch.agent.cli.common import folder_argument, unsafe_option
 from evoarch.agent.cli.trust import agree, trust_option
 
 PYTHON, PATCH = (".py",), (".patch", ".diff")
@@ -42,9 +42,7 @@ PYTHON, PATCH = (".py",), (".patch", ".diff")
     metavar="FILE.db",
     help="In the place of a candidate: the whole campaign as a study of Optuna.",
 )
-@click.option(
-    "--unsafe", is_flag=True, help="Run where the system has no isolation to offer. Trusted code only."
-)
+@unsafe_option
 @trust_option
 def export(
     folder: Path,

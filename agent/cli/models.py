@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.cli.common import json_option, print_json, tell
+from evoarch.agent.cli.common import json_option, print_json, tell, unsafe_option
 from evoarch.agent.cli.trust import agree, trust_option
 
 if TYPE_CHECKING:
@@ -95,9 +95,7 @@ def check(files: tuple[Path, ...], task_name: str, as_json: bool) -> None:
     help="report: print the findings and run the file all the same; the wall is the process.  "
     "[default: the campaign's, else enforce]",
 )
-@click.option(
-    "--unsafe", is_flag=True, help="Run where the system has no isolation to offer. Trusted code only."
-)
+@unsafe_option
 @trust_option
 @json_option
 @click.pass_context

@@ -10,7 +10,7 @@ import click
 
 from evoarch.agent.base.errors import UserError
 from evoarch.agent.base.formatting import command
-from evoarch.agent.cli.common import folder_argument, json_option, print_json, tell
+from evoarch.agent.cli.common import folder_argument, json_option, print_json, tell, unsafe_option
 from evoarch.agent.cli.trust import agree, trust_option
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 )
 @click.option("--to", "target", type=click.Path(path_type=Path), help="The new campaign.  [default: DIR-ID]")
 @click.option("--warm", is_flag=True, help="Each size begins with the trained weights of the one before.")
-@click.option("--unsafe", is_flag=True, help="Run where the system has no isolation to offer.")
+@unsafe_option
 @trust_option
 @json_option
 def scale(

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from evoarch.agent.base.errors import UserError
-from evoarch.agent.cli.common import folder_argument
+from evoarch.agent.cli.common import folder_argument, unsafe_option
 from evoarch.agent.cli.trust import agree, trust_option
 
 
@@ -57,9 +57,7 @@ def seed() -> None:
 )
 @click.option("--yes", is_flag=True, help="Both of the above.")
 @click.option("--dry-run", is_flag=True, help="Do everything but write.")
-@click.option(
-    "--unsafe", is_flag=True, help="Run where the system has no isolation to offer. Trusted code only."
-)
+@unsafe_option
 def add(
     folder: Path,
     target: str,

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evoarch.agent.cli.common import folder_argument, id_argument, json_option, print_json, tell
+from evoarch.agent.cli.common import (
+    folder_argument,
+    id_argument,
+    jobs_option,
+    json_option,
+    print_json,
+    tell,
+    unsafe_option,
+)
 from evoarch.agent.cli.trust import agree, trust_option
 
 if TYPE_CHECKING:
@@ -27,11 +35,9 @@ if TYPE_CHECKING:
     "--bounds", multiple=True, metavar="NAME=LOW:HIGH", help="Draw a knob from here; again for more."
 )
 @click.option("--recipe", default="", help="How to train.  [default: as the campaign does]")
-@click.option(
-    "--jobs", type=click.IntRange(min=1), help="Trainings at a time.  [default: one per core, device or slot]"
-)
+@jobs_option
 @click.option("--dry-run", is_flag=True, help="Build the models and say how long it would take; train none.")
-@click.option("--unsafe", is_flag=True, help="Run where the system has no isolation to offer.")
+@unsafe_option
 @trust_option
 @json_option
 def space(
